@@ -1,0 +1,92 @@
+"""All that crosses the analysis engine's doors."""
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+import msgspec
+
+SegmentState = Literal["building", "live", "archived"]
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule with a name, followed live."""
+
+    segment_id: int
+    name: str
+    description: str
+    rule: dict[str, Any]
+    words: str
+    version: int
+    state: SegmentState
+    members: int
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class SegmentCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many were in a segment at the end of a day (UTC)."""
+
+    day: date
+    members: int
+    method: Literal["counted", "reconstructed"]
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule would find now, before it is saved."""
+
+    words: str
+    members: int
+    of_profiles: int
+    examples: list[int]
+    """Profile ids, the most recently seen first."""
+    warnings: list[str]
+    """For people: a trait nobody has, an event never seen, a segment that is archived."""
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
+    """One stay of a profile in a segment, half open."""
+
+    segment_id: int
+    segment_name: str
+    profile_id: int
+    entered_at: datetime
+    left_at: datetime | None
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """A prediction about one profile, with its interval where it is an estimate."""
+
+    profile_id: int
+    name: str
+    value: float | None
+    label: str
+    low: float | None
+    high: float | None
+    computed_at: datetime
+
+
+class ModelRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One fitting of an estimator."""
+
+    model_run_id: int
+    estimator: str
+    computed_at: datetime
+    customers: int
+    parameters: dict[str, float]
+    report: dict[str, Any]
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One number of a report: its value, its change, its trend, its interval and its words."""
+
+    name: str
+    title: str
+    unit: str
+    value: float | None
+    before: float | None
+    low: float | None
+    high: float | None
+    trend: list[tuple[date, float]]
+    sentence: str
+    definition: str

@@ -1,0 +1,1 @@
+"""The analysis engine's own reasoning; entered only through its doors."""

@@ -1,0 +1,1 @@
+"""The analysis engine's schema, step by step."""

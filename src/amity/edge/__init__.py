@@ -1,0 +1,1 @@
+"""The lean web server of the hot paths. No Django."""

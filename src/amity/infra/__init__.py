@@ -1,0 +1,1 @@
+"""What carries the engines: settings, the database, jobs, processes, secrets, telemetry."""

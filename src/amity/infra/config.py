@@ -1,0 +1,113 @@
+"""Settings: read once from the environment, here and nowhere else."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from amity.kernel.errors import Invalid
+
+_PREFIX: Final = "AMITY_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator can set. Each field is read from `AMITY_<FIELD>`."""
+
+    data: Annotated[
+        Path, Meta(description="Folder of everything Amity keeps: the database, secrets, locks.")
+    ] = Path(".amity")
+    database_url: Annotated[
+        str | None,
+        Meta(description="A PostgreSQL 15 or newer to use instead of the embedded server."),
+    ] = None
+    web_host: Annotated[str, Meta(description="Address the screens listen on.")] = "127.0.0.1"
+    web_port: Annotated[int, Meta(description="Port of the screens and the control API.")] = 8000
+    edge_host: Annotated[str, Meta(description="Address the collector listens on.")] = "127.0.0.1"
+    edge_port: Annotated[int, Meta(description="Port of the collector.")] = 8080
+    public_hosts: Annotated[
+        str, Meta(description="Further host names the screens answer to, separated by commas.")
+    ] = ""
+    log_level: Annotated[str, Meta(description="DEBUG, INFO, WARNING or ERROR.")] = "INFO"
+    unsafe: Annotated[
+        bool, Meta(description="Serve although PostgreSQL could lose acknowledged events.")
+    ] = False
+    currency: Annotated[
+        str, Meta(description="The currency revenue is summed in (ISO 4217).")
+    ] = "USD"
+    time_zone: Annotated[str, Meta(description="Zone the screens show times in (IANA).")] = "UTC"
+    max_event_bytes: Annotated[int, Meta(description="Largest single event accepted.")] = 32_768
+    max_batch_bytes: Annotated[int, Meta(description="Largest request accepted.")] = 512_000
+    max_inflated_bytes: Annotated[
+        int, Meta(description="Largest request accepted after decompression.")
+    ] = 2_097_152
+    max_inflight_bytes: Annotated[
+        int, Meta(description="Bytes of requests held at once before the collector answers 429.")
+    ] = 33_554_432
+    key_events_per_second: Annotated[
+        int, Meta(description="Events a second one write key may send before it gets 429.")
+    ] = 50_000
+    max_lag_seconds: Annotated[
+        int, Meta(description="How far the fold may fall behind before the collector answers 429.")
+    ] = 60
+    disk_reserve_bytes: Annotated[
+        int,
+        Meta(
+            description="Free space below which the collector answers 429; -1 means the larger "
+            "of 1 GiB and 5 % of the disk."
+        ),
+    ] = -1
+    dedupe_days: Annotated[
+        int, Meta(description="Days for which a message id is remembered, at least 90.")
+    ] = 120
+
+
+def _read(environ: dict[str, str]) -> Settings:
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        name = _PREFIX + field.name.upper()
+        if name in environ:
+            values[field.name] = environ[name]
+    if environ.get("DATABASE_URL"):
+        values.setdefault("database_url", environ["DATABASE_URL"])
+    try:
+        read = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"a setting is wrong: {error}", code="bad_setting") from error
+    return msgspec.structs.replace(read, data=read.data.absolute())
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError(kind)
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process."""
+    return _read(dict(os.environ))
+
+
+@contextmanager
+def override(**values: Any) -> Iterator[Settings]:
+    """Use other settings for a while, in this process and in those it starts."""
+    before = dict(os.environ)
+    for name, value in values.items():
+        os.environ[_PREFIX + name.upper()] = str(value)
+    settings.cache_clear()
+    try:
+        yield settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        settings.cache_clear()
+
+
+def environment() -> dict[str, str]:
+    """Return a copy of the environment for a child process."""
+    return dict(os.environ)

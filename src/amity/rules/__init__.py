@@ -1,0 +1,1 @@
+"""The rule language: one rule, three faces (memory, SQL, words)."""

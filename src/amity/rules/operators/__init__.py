@@ -1,0 +1,1 @@
+"""The operators of the rule language, one a file."""

@@ -1,0 +1,1 @@
+"""Django's own needs: settings, urls, wsgi, staff admin."""

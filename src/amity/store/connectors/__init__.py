@@ -1,0 +1,1 @@
+"""Ways in for other systems' data, one a file."""

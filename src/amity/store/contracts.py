@@ -1,0 +1,253 @@
+"""All that crosses the store's doors: frozen, and without any database in it."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+SourceKind = Literal["browser", "server", "system"]
+IdentifierKind = Literal["user_id", "anonymous_id", "email", "phone"]
+ConsentStatus = Literal["granted", "denied", "withdrawn"]
+ImportState = Literal["waiting", "running", "finished", "failed", "cancelled"]
+ProfileSort = Literal["last_seen", "revenue"]
+
+SYSTEM_SOURCE_ID = 1
+"""The source of Amity's own events, such as `Segment Entered`."""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A place events come from, and the key they come with."""
+
+    source_id: int
+    name: str
+    kind: SourceKind
+    write_key: str
+    is_enabled: bool
+    created_at: datetime
+
+
+class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to all that came; `received` is always the sum of the other four."""
+
+    received: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    refused: int = 0
+
+
+class EventError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why one event of a batch was put aside."""
+
+    index: int
+    message_id: str
+    code: str
+    message: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one batch; it is only given out after the commit."""
+
+    accepted: int
+    duplicate: int
+    quarantined: int
+    errors: list[EventError] = []
+
+
+class QuarantinedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that could not be understood, kept as it came."""
+
+    quarantine_id: int
+    received_at: datetime
+    source_id: int
+    source_name: str
+    type: str
+    message_id: str
+    reason: str
+    detail: str
+    raw: bytes
+    seen: int
+    replayed_at: datetime | None
+    outcome: str
+
+
+class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as it lies in the log, for the live stream."""
+
+    event_id: int
+    cursor: str
+    received_at: datetime
+    source_id: int
+    source_name: str
+    type: str
+    name: str
+    message_id: str
+    body: bytes
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as understood: whose it is, when it happened, what it says.
+
+    ``position`` numbers the events in the order they were folded, without gaps of meaning:
+    whoever has handled a position has handled all before it.
+    """
+
+    position: int
+    profile_id: int
+    event_id: int
+    source_id: int
+    occurred_at: datetime
+    received_at: datetime
+    type: str
+    name: str
+    properties: dict[str, Any]
+    context: dict[str, Any]
+
+
+class TraitOrigin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a trait's value came from."""
+
+    source_id: int
+    at: datetime
+    event_id: int
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer said about one purpose (such as `marketing.email`), and where."""
+
+    status: ConsentStatus
+    at: datetime
+    source_id: int
+    event_id: int
+
+
+class OrderSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One of a customer's latest orders."""
+
+    order_id: str
+    at: datetime
+    total_minor: int
+    currency: str
+    items: int
+    event_id: int
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """One customer, known or not yet, as folded from events."""
+
+    profile_id: int
+    merged_into: int | None
+    user_id: str | None
+    name: str | None
+    email: str | None
+    phone: str | None
+    traits: dict[str, Any]
+    trait_origins: dict[str, TraitOrigin]
+    consents: dict[str, Consent]
+    first_seen_at: datetime
+    last_seen_at: datetime
+    event_count: int
+    event_counts: dict[str, int]
+    order_count: int
+    revenue_minor: int
+    first_order_at: datetime | None
+    last_order_at: datetime | None
+    last_orders: list[OrderSummary]
+    version: int
+
+
+class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a list of customers."""
+
+    profile_id: int
+    user_id: str | None
+    name: str | None
+    email: str | None
+    phone: str | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    event_count: int
+    order_count: int
+    revenue_minor: int
+
+
+class Identifier(msgspec.Struct, frozen=True, kw_only=True):
+    """One identifier of a customer and the event that brought it."""
+
+    kind: IdentifierKind
+    value: str
+    profile_id: int
+    origin_id: int
+    source_id: int
+    event_id: int
+    first_seen_at: datetime
+
+
+class Merge(msgspec.Struct, frozen=True, kw_only=True):
+    """Two profiles that were joined, or (with a ``refusal``) that were kept apart, and why."""
+
+    merge_id: int
+    event_id: int
+    winner_id: int
+    loser_id: int
+    kind: IdentifierKind
+    value: str
+    occurred_at: datetime
+    source_id: int
+    refusal: str
+    undone_by: int | None
+
+
+class ConsumerLag(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a consumer is behind the log."""
+
+    name: str
+    events: int
+    seconds: float
+    failures: int
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """The store in numbers."""
+
+    events: SourceCounts
+    profiles: int
+    identifiers: int
+    merges: int
+    consumers: list[ConsumerLag]
+
+
+class ImportProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that was not imported, by its number in the file (the first data row is 1)."""
+
+    row: int
+    reason: str
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """One file on its way in."""
+
+    import_id: int
+    source_id: int
+    connector: str
+    file_name: str
+    mapping: dict[str, Any]
+    state: ImportState
+    rows_total: int | None
+    rows_done: int
+    stored: int
+    duplicate: int
+    rejected: int
+    problems: list[ImportProblem]
+    created_by: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    failure: str
+
+
+class FoldResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one turn of a consumer did."""
+
+    events: int
+    merges: int = 0

@@ -1,0 +1,1 @@
+"""The store's own reasoning; entered only through its doors."""

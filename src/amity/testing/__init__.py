@@ -1,0 +1,1 @@
+"""Conformance kits, factories and fixtures, shipped so that others can test their plug-ins."""

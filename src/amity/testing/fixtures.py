@@ -1,0 +1,75 @@
+"""Pytest fixtures: a real PostgreSQL once a session, a fresh copy of its database for each test."""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from amity.infra import config, database, postgres
+from amity.infra.crypto import installation_secrets
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.EmbeddedPostgres]:
+    """A running embedded server with the migrated database `amity` as the template of all."""
+    with (
+        tempfile.TemporaryDirectory(prefix="amity-test-", ignore_cleanup_errors=True) as folder,
+        config.override(data=folder, database_url="", disk_reserve_bytes=0),
+    ):
+        os.environ.pop("AMITY_DATABASE_URL", None)
+        os.environ.pop("DATABASE_URL", None)
+        config.settings.cache_clear()
+        running = postgres.EmbeddedPostgres(Path(folder), installation_secrets())
+        running.start()
+        from amity.site.migrate import migrate  # noqa: PLC0415  # needs the settings above
+
+        migrate()
+        _close_django()
+        database.close_pools()
+        yield running
+        database.close_pools()
+        _close_django()
+        running.stop()
+
+
+@pytest.fixture
+def db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
+    """A database of this test's own, migrated and empty; its name."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    owner = server.conninfo(postgres.OWNER, database="postgres")
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+                sql.Identifier(name), sql.Identifier(postgres.DATABASE)
+            )
+        )
+        database.use_database(name)
+        _point_django_at(name)
+        yield name
+        _close_django()
+        database.use_database(postgres.DATABASE)
+        _point_django_at(postgres.DATABASE)
+        connection.execute(
+            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+
+def _point_django_at(name: str) -> None:
+    from django.db import connections  # noqa: PLC0415  # needs the settings of `server`
+
+    for alias in ("default", "owner"):
+        connections[alias].close()
+        connections[alias].settings_dict["NAME"] = name
+
+
+def _close_django() -> None:
+    from django.db import connections  # noqa: PLC0415  # needs the settings of `server`
+
+    connections.close_all()

@@ -1,0 +1,1 @@
+"""The product's screens and its control API, one folder an area."""

@@ -1,0 +1,1 @@
+"""The people who work with Amity: staff, their roles, sign-in links and API keys."""
