@@ -1,0 +1,78 @@
+"""What commands print: one JSON document, or plain aligned text for people."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import click
+import msgspec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CONTROL: Final = {
+    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), 127, *range(128, 160))
+}
+
+
+def json_option(command: F) -> F:
+    """Add `--json` to a command: the parameter `as_json`."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
+    )(command)
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on one line."""
+    click.echo(msgspec.json.encode(document).decode())
+
+
+def clean(text: str) -> str:
+    """Return text safe to show on a terminal: no control characters of a customer's making."""
+    return text.translate(_CONTROL)
+
+
+def show(value: object) -> str:
+    """Return one value as people read it; a dash for nothing."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, str):
+        return clean(value)
+    return clean(msgspec.json.encode(value).decode())
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print rows under heads, numbers to the right; ``empty`` when there are none."""
+    cells = list(rows)
+    if not cells:
+        click.echo(empty)
+        return
+    shown = [[show(value) for value in row] for row in cells]
+    widths = [
+        max(len(head), *(len(row[column]) for row in shown)) for column, head in enumerate(heads)
+    ]
+    right = [
+        all(isinstance(row[column], int | float) or row[column] is None for row in cells)
+        for column in range(len(heads))
+    ]
+    for line in [list(heads), *shown]:
+        aligned = (
+            text.rjust(width) if is_right else text.ljust(width)
+            for text, width, is_right in zip(line, widths, right, strict=True)
+        )
+        click.echo("  ".join(aligned).rstrip())
+
+
+def print_facts(facts: Iterable[tuple[str, object]], *, indent: int = 0) -> None:
+    """Print names and values in two columns."""
+    pairs = [(name, show(value)) for name, value in facts]
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        click.echo(f"{' ' * indent}{name.ljust(width)}  {value}".rstrip())
