@@ -10,6 +10,7 @@ from amity.store.logic.sources import (
     find_source,
     get_source,
     list_sources,
+    rotate_source_key,
     update_source,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "find_source",
     "get_source",
     "list_sources",
+    "rotate_source_key",
     "update_source",
 ]

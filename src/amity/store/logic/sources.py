@@ -76,6 +76,18 @@ def update_source(
     return _source(row)
 
 
+def rotate_source_key(*, source_id: int) -> Source:
+    """Give a source a new write key; the old one stops working within seconds.
+
+    Amity's own source has no key to change: it reads as not found.
+    """
+    with transaction() as connection:
+        row = connection.execute(_SQL["rotate_source"], [make_token(), source_id]).fetchone()
+    if row is None:
+        raise NotFound(f"there is no source {source_id} that can be changed")
+    return _source(row)
+
+
 def count_by_source() -> dict[int, SourceCounts]:
     """Return what became of everything each source sent; sources that sent nothing are absent."""
     with transaction() as connection:

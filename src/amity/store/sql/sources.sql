@@ -21,3 +21,7 @@ RETURNING id, name, kind, write_key, is_enabled, created_at
 SELECT source_id, sum(stored + duplicate + quarantined + refused)::bigint, sum(stored)::bigint,
        sum(duplicate)::bigint, sum(quarantined)::bigint, sum(refused)::bigint
 FROM store_counter GROUP BY source_id
+
+-- name: rotate_source
+UPDATE store_source SET write_key = %s WHERE id = %s AND kind <> 'system'
+RETURNING id, name, kind, write_key, is_enabled, created_at
