@@ -36,9 +36,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     unsafe: Annotated[
         bool, Meta(description="Serve although PostgreSQL could lose acknowledged events.")
     ] = False
-    currency: Annotated[
-        str, Meta(description="The currency revenue is summed in (ISO 4217).")
-    ] = "USD"
+    currency: Annotated[str, Meta(description="The currency revenue is summed in (ISO 4217).")] = (
+        "USD"
+    )
     time_zone: Annotated[str, Meta(description="Zone the screens show times in (IANA).")] = "UTC"
     max_event_bytes: Annotated[int, Meta(description="Largest single event accepted.")] = 32_768
     max_batch_bytes: Annotated[int, Meta(description="Largest request accepted.")] = 512_000

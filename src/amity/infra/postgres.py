@@ -22,6 +22,7 @@ import psycopg
 from psycopg import sql
 
 from amity.infra.crypto import Secrets
+from amity.infra.process import die_with_parent
 from amity.kernel.errors import Unavailable
 
 OWNER: Final = "amity_owner"
@@ -88,6 +89,10 @@ def _server_account() -> pwd.struct_passwd | None:
         except KeyError:
             continue
     raise Unavailable("no account to run PostgreSQL under: create a user named postgres")
+
+
+def _stop_with_parent() -> None:
+    die_with_parent(signal.SIGINT)  # PostgreSQL's own word for: end the sessions, then stop
 
 
 class EmbeddedPostgres:
@@ -184,6 +189,7 @@ class EmbeddedPostgres:
             f"--reuid={account.pw_uid}",
             f"--regid={account.pw_gid}",
             "--clear-groups",
+            "--pdeathsig=INT",
             "--inh-caps=-all,+dac_override",
             "--ambient-caps=+dac_override",
             "--bounding-set=-all,+dac_override",
@@ -240,6 +246,7 @@ class EmbeddedPostgres:
                     stderr=log,
                     stdin=subprocess.DEVNULL,
                     cwd="/",
+                    preexec_fn=_stop_with_parent,  # noqa: PLW1509  # calls one system call only
                     start_new_session=True,  # Ctrl-C goes to the supervisor, which stops in order
                 )
             while self.process.poll() is None:

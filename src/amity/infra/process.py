@@ -38,7 +38,7 @@ def hold_lock(path: Path) -> IO[str]:
             "stop it first, or choose another folder with AMITY_DATA",
             code="already_running",
         ) from None
-    os.set_inheritable(file.fileno(), False)
+    os.set_inheritable(file.fileno(), False)  # noqa: FBT003  # the standard library's own signature
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()

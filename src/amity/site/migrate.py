@@ -37,7 +37,8 @@ def _grant() -> None:
         connection.execute(
             sql.SQL(
                 "GRANT USAGE ON SCHEMA public TO {app}, {readonly};"
-                "GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public TO {app};"
+                "GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES "
+                "IN SCHEMA public TO {app};"
                 "GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {app};"
             ).format(app=app, readonly=readonly)
         )
