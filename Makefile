@@ -1,0 +1,81 @@
+# The two commands of the README are `make demo` and `make test`; both do all set-up themselves.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+export AMITY_DATA ?= $(CURDIR)/.amity
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check fmt lint types contracts docs bench dist lock browser clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Amity needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Amity needs the package python3-venv"; exit 1; }
+
+$(VENV)/.runtime: requirements/lock.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Amity's dependencies (a minute, once)…"
+	@$(PIP) install --require-hashes -r requirements/lock.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/data.txt $(VENV)/.runtime
+	@echo "Installing what the tests need…"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/data.txt
+	@touch $@
+
+demo: $(VENV)/.runtime ## Run Amity with a demo shop (FULL=1: the whole data set)
+	@exec $(BIN)/amity up --demo $(if $(FULL),--full)
+
+run: $(VENV)/.runtime ## Run Amity without a demo
+	@exec $(BIN)/amity up
+
+browser:
+	@sh scripts/browser.sh
+
+test: $(VENV)/.dev browser ## Run every test
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev lint types contracts browser ## Format, lint, types, contracts, tests, documentation: what CI runs
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	@$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## Write the generated reference anew
+	@$(BIN)/amity reference --write docs/reference
+
+.bench/.ready: requirements/bench.txt $(VENV)/.dev
+	@$(PYTHON) -m venv .bench
+	@.bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench: .bench/.ready ## Measure the hot paths beside their peers (W=name for one)
+	@$(BIN)/python -m bench $(W)
+
+dist: $(VENV)/.dev ## Build the wheel into dist/
+	@rm -rf build dist
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist >/dev/null
+	@ls dist
+
+lock: $(VENV)/.dev ## Resolve the locked dependencies anew
+	@$(PIP) install uv
+	@sh scripts/lock.sh
+
+clean: ## Remove what was built (not the data)
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
