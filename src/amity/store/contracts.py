@@ -251,3 +251,53 @@ class FoldResult(msgspec.Struct, frozen=True, kw_only=True):
 
     events: int
     merges: int = 0
+
+
+class ImportField(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a column of a file can be."""
+
+    name: str
+    label: str
+    required: bool
+    help: str
+
+
+class ConnectorInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of file that can be imported.
+
+    A column that is none of ``fields`` can be kept as ``<extras>.NAME`` (`trait.shoe_size`), or
+    left out by mapping it to the empty text.
+    """
+
+    name: str
+    title: str
+    description: str
+    fields: list[ImportField]
+    extras: str
+
+
+class ImportColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of a file: its heading, what it is taken for, and some of its values."""
+
+    name: str
+    field: str
+    samples: list[str]
+
+
+class ImportPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file would become, from its first rows.
+
+    The file can be imported with this mapping when ``problems`` is empty. ``row_problems`` are
+    only those of the rows looked at.
+    """
+
+    connector: str
+    encoding: str
+    delimiter: str
+    columns: list[ImportColumn]
+    mapping: dict[str, str]
+    problems: list[str]
+    notes: list[str]
+    row_problems: list[ImportProblem]
+    examples: list[dict[str, Any]]
+    """The events the first good rows become."""

@@ -1,0 +1,238 @@
+"""Imports: files on their way into the log, from the first look at one to its record."""
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from amity.infra import queries
+from amity.infra.config import settings
+from amity.infra.database import transaction
+from amity.kernel.errors import Conflict, Invalid, NotFound
+from amity.kernel.pagination import Page, decode_cursor, encode_cursor
+from amity.store.connector import BadRow, Connector, connectors, find_connector
+from amity.store.contracts import (
+    ConnectorInfo,
+    Import,
+    ImportColumn,
+    ImportField,
+    ImportPreview,
+    ImportProblem,
+)
+from amity.store.logic.importing_file import Layout, RawRow, iter_rows, read_layout
+from amity.store.logic.importing_mapping import check_mapping, guess_mapping, make_row
+
+_LOOKED_AT: Final = 200
+_SAMPLES: Final = 3
+_UNSAFE_NAME: Final = re.compile(r"[^\w.\- ()]+")
+
+
+def list_connectors() -> list[ConnectorInfo]:
+    """Return every kind of file that can be imported, by name."""
+    return sorted((_describe(kind) for kind in connectors()), key=lambda info: info.name)
+
+
+def _describe(kind: type[Connector]) -> ConnectorInfo:
+    fields = [
+        ImportField(name=field.name, label=field.label, required=field.required, help=field.help)
+        for field in kind.fields
+    ]
+    return ConnectorInfo(
+        name=kind.name,
+        title=kind.title,
+        description=kind.description,
+        fields=fields,
+        extras=kind.extras,
+    )
+
+
+def preview_file(
+    *, path: Path, connector: str, mapping: dict[str, str] | None = None
+) -> ImportPreview:
+    """Look at the first rows of a file as ``connector`` would take them.
+
+    ``mapping`` says for each column which field it is; without it, it is guessed from the
+    headings. Raises NotFound for an unknown connector and Invalid for a file that is no table.
+    """
+    kind = find_connector(connector)
+    layout = read_layout(path)
+    chosen = guess_mapping(kind, layout.columns) if mapping is None else mapping
+    problems = check_mapping(kind, layout.columns, chosen)
+    looked_at = []
+    for row in iter_rows(path, layout):
+        looked_at.append(row)
+        if len(looked_at) == _LOOKED_AT:
+            break
+    examples, row_problems = _try_rows(kind, layout, chosen, [] if problems else looked_at)
+    return ImportPreview(
+        connector=connector,
+        encoding=layout.encoding,
+        delimiter=layout.delimiter,
+        columns=_describe_columns(layout, chosen, looked_at),
+        mapping=chosen,
+        problems=problems or ([] if looked_at else ["The file has headings and no rows."]),
+        notes=layout.notes,
+        row_problems=row_problems,
+        examples=examples,
+    )
+
+
+def _describe_columns(
+    layout: Layout, mapping: dict[str, str], rows: list[RawRow]
+) -> list[ImportColumn]:
+    described = []
+    for place, name in enumerate(layout.columns):
+        values = [row.cells[place] for row in rows if row.cells and row.cells[place]]
+        samples = list(dict.fromkeys(values))[:_SAMPLES]
+        if name:
+            described.append(ImportColumn(name=name, field=mapping.get(name, ""), samples=samples))
+    return described
+
+
+def _try_rows(
+    kind: type[Connector], layout: Layout, mapping: dict[str, str], rows: list[RawRow]
+) -> tuple[list[dict[str, Any]], list[ImportProblem]]:
+    connector = kind(currency=settings().currency)
+    examples: list[dict[str, Any]] = []
+    problems: list[ImportProblem] = []
+    for row in rows:
+        if row.problem:
+            problems.append(ImportProblem(row=row.number, reason=row.problem))
+            continue
+        try:
+            # One row alone: for orders this shows each line, and lines that do not fit together
+            # only show when the file is imported.
+            event = connector.make_message([make_row(layout, mapping, row)])
+        except BadRow as error:
+            problems.append(ImportProblem(row=error.number, reason=error.reason))
+        else:
+            if len(examples) < _SAMPLES:
+                examples.append(event)
+    return examples, problems
+
+
+def create_import(
+    *,
+    content: Path | bytes,
+    file_name: str,
+    connector: str,
+    source_id: int,
+    mapping: dict[str, str] | None = None,
+    by: str = "",
+) -> Import:
+    """Keep a copy of a file and record it as waiting to be imported.
+
+    Raises Invalid with every problem of the mapping when a needed column is missing, and
+    NotFound when the connector or the source is unknown.
+    """
+    kind = find_connector(connector)
+    folder = import_folder()
+    draft = folder / f".draft-{os.urandom(8).hex()}"
+    try:
+        file_hash = _copy(content, draft)
+        layout = read_layout(draft)
+        chosen = guess_mapping(kind, layout.columns) if mapping is None else mapping
+        problems = check_mapping(kind, layout.columns, chosen)
+        if problems:
+            raise Invalid(" ".join(problems), code="bad_mapping")
+        values = {
+            "source_id": source_id,
+            "connector": connector,
+            "file_name": _clean_name(file_name),
+            "file_hash": file_hash,
+            "mapping": Jsonb(chosen),
+            "rows_total": sum(1 for _ in iter_rows(draft, layout)),
+            "created_by": by,
+        }
+        with transaction() as connection:
+            _require_source(connection, source_id)
+            row = connection.execute(_sql("import_add"), values).fetchone()
+            assert row is not None
+            draft.replace(import_path(row[0]))
+    finally:
+        draft.unlink(missing_ok=True)
+    return get_import(import_id=row[0])
+
+
+def _require_source(connection: Any, source_id: int) -> None:
+    row = connection.execute(_sql("import_exists_source"), {"source_id": source_id}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no source {source_id}")
+    if row[0] == "system":
+        raise Invalid("choose a source of your own; this one is for Amity's own events")
+
+
+def get_import(*, import_id: int) -> Import:
+    """Return the record of an import; raise NotFound when there is none."""
+    with transaction() as connection:
+        row = connection.execute(_sql("import_get"), {"import_id": import_id}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no import {import_id}")
+    return _to_import(row)
+
+
+def list_imports(*, cursor: str | None = None, limit: int = 50) -> Page[Import]:
+    """Return imports, the newest first."""
+    before = decode_cursor(cursor, (int,))[0] if cursor else None
+    with transaction() as connection:
+        rows = connection.execute(
+            _sql("import_list"), {"before": before, "limit": limit + 1}
+        ).fetchall()
+    items = [_to_import(row) for row in rows[:limit]]
+    more = encode_cursor([items[-1].import_id]) if len(rows) > limit else None
+    return Page(items=items, next_cursor=more)
+
+
+def cancel_import(*, import_id: int) -> Import:
+    """Stop an import: what is in stays in. Raises Conflict when it has ended already."""
+    with transaction() as connection:
+        done = connection.execute(_sql("import_cancel"), {"import_id": import_id}).rowcount
+    record = get_import(import_id=import_id)
+    if not done and record.state != "cancelled":
+        raise Conflict(f"import {import_id} has already {record.state}")
+    return record
+
+
+def import_folder() -> Path:
+    """Return the folder that uploaded files are kept in, made when it is not there."""
+    folder = settings().data / "imports"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def import_path(import_id: int) -> Path:
+    """Return where the file of an import is kept."""
+    return import_folder() / f"{import_id}.csv"
+
+
+def _copy(content: Path | bytes, target: Path) -> bytes:
+    """Write ``content`` to ``target``, on the disk for sure; return its hash."""
+    with target.open("wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            with content.open("rb") as origin:
+                shutil.copyfileobj(origin, file, 1 << 20)
+        file.flush()
+        os.fsync(file.fileno())
+    with target.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _clean_name(name: str) -> str:
+    return _UNSAFE_NAME.sub("_", Path(name.replace("\\", "/")).name)[:200] or "file.csv"
+
+
+def _to_import(row: tuple[Any, ...]) -> Import:
+    names = [field.name for field in msgspec.structs.fields(Import)]
+    return msgspec.convert(dict(zip(names, row, strict=True)), Import)
+
+
+def _sql(name: str) -> bytes:
+    return queries.load("amity.store")[name]
