@@ -32,7 +32,7 @@ INSERT INTO store_source (id, name, kind, write_key) VALUES (1, 'Amity', 'system
 -- exactly as it came. Readers go by (xid, id) below the oldest running transaction (rule D12).
 CREATE SEQUENCE store_event_id;
 CREATE TABLE store_event_log (
-    id bigint NOT NULL,
+    id bigint NOT NULL DEFAULT nextval('store_event_id'),
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     received_at timestamptz NOT NULL,
     source_id integer NOT NULL,
@@ -45,29 +45,39 @@ CREATE TABLE store_event_log (
 ) PARTITION BY RANGE (received_at);
 CREATE INDEX store_event_log_order ON store_event_log (xid, id);
 
--- Makes the daily partitions from yesterday to `days` ahead; the app may call it, not create tables.
-CREATE FUNCTION store_ensure_partitions(days integer) RETURNS integer
+-- Makes the partition of one day; the app may call it, not create tables. It is attached, since
+-- creating it in place would stop the writers of all other days.
+CREATE FUNCTION store_ensure_partition(day date) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    today date := (now() AT TIME ZONE 'UTC')::date;
-    made integer := 0;
-    part text;
-    d date;
+    part text := 'store_event_log_' || to_char(day, 'YYYYMMDD');
 BEGIN
-    FOR d IN SELECT generate_series(today - 1, today + least(days, 60), interval '1 day')::date LOOP
-        part := 'store_event_log_' || to_char(d, 'YYYYMMDD');
-        IF to_regclass(part) IS NULL THEN
-            PERFORM pg_advisory_xact_lock(hashtext('store_ensure_partitions'));
-            IF to_regclass(part) IS NULL THEN
-                EXECUTE format(
-                    'CREATE TABLE %I PARTITION OF store_event_log FOR VALUES FROM (%L) TO (%L)',
-                    part, d::timestamp AT TIME ZONE 'UTC', (d + 1)::timestamp AT TIME ZONE 'UTC');
-                made := made + 1;
-            END IF;
-        END IF;
-    END LOOP;
-    RETURN made;
+    IF to_regclass(part) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    IF day NOT BETWEEN current_date - 3700 AND current_date + 60 THEN
+        RAISE EXCEPTION 'no event is received on %', day;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('store_ensure_partition'));
+    IF to_regclass(part) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format(
+        'CREATE TABLE %I (LIKE store_event_log INCLUDING DEFAULTS INCLUDING INDEXES)', part);
+    EXECUTE format(
+        'ALTER TABLE store_event_log ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+        part, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+    RETURN true;
 END $$;
+
+-- Makes the partitions from yesterday to `days` ahead; returns how many were missing.
+CREATE FUNCTION store_ensure_partitions(days integer) RETURNS integer
+LANGUAGE sql AS $$
+    SELECT count(*) FILTER (WHERE store_ensure_partition(d::date))::integer
+    FROM generate_series((now() AT TIME ZONE 'UTC')::date - 1,
+                         (now() AT TIME ZONE 'UTC')::date + least(days, 60),
+                         interval '1 day') d
+$$;
 SELECT store_ensure_partitions(7);
 
 -- Message ids remembered, so that a repeated event is stored once (rule D4).
@@ -92,6 +102,22 @@ CREATE TABLE store_counter (
     refused bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (day, source_id, slot)
 );
+
+-- Whoever writes to the log claims the message ids and is counted, in the same statement: one COPY
+-- is a whole transaction. A message id that is already there refuses all of it.
+CREATE FUNCTION store_event_written() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO store_event_key (source_id, message_key, payload_hash, received_at)
+    SELECT source_id, message_key, payload_hash, received_at FROM written
+    ORDER BY source_id, message_key;  -- two writers that meet wait, and never for each other
+    INSERT INTO store_counter AS c (day, source_id, slot, stored)
+    SELECT (now() AT TIME ZONE 'UTC')::date, source_id, pg_backend_pid() & 63, count(*)
+    FROM written GROUP BY source_id ORDER BY source_id
+    ON CONFLICT (day, source_id, slot) DO UPDATE SET stored = c.stored + excluded.stored;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER store_event_written AFTER INSERT ON store_event_log
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION store_event_written();
 
 CREATE TABLE store_quarantine (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
