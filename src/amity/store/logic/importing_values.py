@@ -5,14 +5,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from amity.kernel.clock import format_instant, parse_instant
+from amity.kernel.clock import format_instant
 from amity.store.connector import BadRow, Row
+from amity.store.logic.decoding import read_instant as parse_instant
 
 _INTEGER: Final = re.compile(r"-?(0|[1-9]\d{0,14})", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?(0|[1-9]\d{0,14})\.\d{1,12}", re.ASCII)
 _EPOCH: Final = re.compile(r"\d{10}(\d{3})?", re.ASCII)
 _SLASHED: Final = re.compile(r"(\d{4})[/.](\d{2})[/.](\d{2})(?=$|[T ])", re.ASCII)
-_SPACED_ZONE: Final = re.compile(r" (?=[+-]\d\d:?\d\d$)|(?<=\d) (?=Z$)| UTC$", re.ASCII)
+_SPACED_ZONE: Final = re.compile(r" (?=[+-]\d\d:?\d\d$|Z$)| UTC$", re.ASCII)
 _SIGNS: Final = re.compile(r"^(-?)\s*[$€£¥]\s*|\s*[$€£¥]$")
 _GROUPS: Final = re.compile(r"[\s\u00a0\u202f'](?=\d{3}(\D|$))")
 _PLAIN: Final = re.compile(r"-?\d{1,15}(\.\d{1,6})?", re.ASCII)
@@ -65,7 +66,7 @@ def read_amount(row: Row, field: str) -> float | None:
         return float(bare.replace(",", ""))
     if _COMMA.fullmatch(bare):
         return float(bare.replace(".", "").replace(",", "."))
-    if re.fullmatch(r"-?\d{1,3}[,.]\d{3}", bare, re.ASCII):
+    if re.fullmatch(r"-?\d{1,3},\d{3}", bare, re.ASCII):
         raise BadRow(row.number, f"{text!r} can be read in two ways; leave out the thousands sign")
     raise BadRow(row.number, f"{text!r} in {field!r} is not a number")
 
