@@ -146,6 +146,9 @@ CREATE TABLE store_consumer (
     event_id bigint NOT NULL DEFAULT 0,
     position bigint NOT NULL DEFAULT 0,
     failures integer NOT NULL DEFAULT 0,
+    -- raised by whoever changes the projections: what a process remembers of them is good for
+    -- one epoch only
+    epoch bigint NOT NULL DEFAULT 0,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO store_consumer (name) VALUES ('profiles'), ('segments');
@@ -174,12 +177,20 @@ CREATE TABLE store_profile (
     last_order_at timestamptz,
     -- the ten latest: [{"order_id", "at", "total_minor", "currency", "items", "event_id"}]
     last_orders jsonb NOT NULL DEFAULT '[]',
+    identifier_count integer NOT NULL DEFAULT 0,
     -- the position of the last event folded in: the profile's version
     version bigint NOT NULL
 );
 CREATE INDEX store_profile_seen ON store_profile (last_seen_at DESC, id DESC) WHERE merged_into IS NULL;
 CREATE INDEX store_profile_revenue ON store_profile (revenue_minor DESC, id DESC) WHERE merged_into IS NULL;
 CREATE INDEX store_profile_merged ON store_profile (merged_into) WHERE merged_into IS NOT NULL;
+-- Search by the beginning of a name, and by the beginning of its last word.
+CREATE INDEX store_profile_name ON store_profile (lower(name) text_pattern_ops)
+    WHERE name IS NOT NULL AND merged_into IS NULL;
+CREATE INDEX store_profile_surname ON store_profile (lower(substring(name FROM '[^ ]+$')) text_pattern_ops)
+    WHERE name IS NOT NULL AND merged_into IS NULL;
+CREATE INDEX store_profile_known ON store_profile (last_seen_at DESC, id DESC)
+    WHERE merged_into IS NULL AND (user_id IS NOT NULL OR email IS NOT NULL);
 
 -- Projection: which identifier belongs to whom. `origin_id` is the profile it belonged to before
 -- any merge, so that a merge can be undone.
@@ -194,10 +205,12 @@ CREATE TABLE store_identifier (
     PRIMARY KEY (kind, value)
 );
 CREATE INDEX store_identifier_profile ON store_identifier (profile_id);
+CREATE INDEX store_identifier_value ON store_identifier (value text_pattern_ops);
 
 -- Projection: joins of two profiles, and joins that were refused (`refusal` says why).
 CREATE TABLE store_merge (
-    id bigint PRIMARY KEY,  -- the log position of the event that brought the evidence, times 10 plus a running digit
+    -- the id of the event that brought the evidence, times 10, plus a digit for its identifier
+    id bigint PRIMARY KEY,
     event_id bigint NOT NULL,
     winner_id bigint NOT NULL,
     loser_id bigint NOT NULL,
@@ -212,6 +225,9 @@ CREATE TABLE store_merge (
 );
 CREATE INDEX store_merge_winner ON store_merge (winner_id);
 CREATE INDEX store_merge_loser ON store_merge (loser_id);
+CREATE INDEX store_merge_undone ON store_merge (undone_by) WHERE undone_by IS NOT NULL;
+CREATE UNIQUE INDEX store_merge_refused ON store_merge (winner_id, loser_id, kind, md5(value))
+    WHERE refusal <> '';
 
 -- Projection: the log as understood, one row an event, in the order it was folded. Everything
 -- above the store (segments, timelines, later rewards and journeys) reads this.
@@ -220,6 +236,8 @@ CREATE TABLE store_activity (
     profile_id bigint NOT NULL,
     origin_id bigint NOT NULL,
     event_id bigint NOT NULL,
+    -- with event_id the event's place in the log
+    xid xid8 NOT NULL,
     source_id integer NOT NULL,
     occurred_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
@@ -231,6 +249,31 @@ CREATE TABLE store_activity (
 );
 CREATE INDEX store_activity_profile ON store_activity (profile_id, occurred_at DESC, position DESC);
 CREATE INDEX store_activity_name ON store_activity (name, occurred_at);
+
+-- Projection: orders by their own id, so that an order told twice counts once.
+CREATE TABLE store_order (
+    profile_id bigint NOT NULL,
+    order_id text NOT NULL,
+    -- NULL while only a refund or a cancellation of it is known
+    placed_at timestamptz,
+    event_id bigint,
+    total_minor bigint NOT NULL DEFAULT 0,
+    currency text NOT NULL DEFAULT '',
+    items integer NOT NULL DEFAULT 0,
+    refunded_minor bigint NOT NULL DEFAULT 0,
+    is_refunded boolean NOT NULL DEFAULT false,
+    is_cancelled boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (profile_id, order_id)
+);
+
+-- Projection: exact counts kept while folding, so that no page has to count: kind 'total' with
+-- the names 'profiles', 'identifiers' and 'merges', and kind 'event' by the event's name.
+CREATE TABLE store_tally (
+    kind text NOT NULL,
+    name text NOT NULL,
+    amount bigint NOT NULL,
+    PRIMARY KEY (kind, name)
+);
 
 CREATE TABLE store_import (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
