@@ -1,12 +1,12 @@
 """How the command line says no: one line on stderr and an exit code."""
 
-import os
 import traceback
 from typing import NamedTuple
 
 import click
 import msgspec
 
+from amity.infra.config import settings
 from amity.kernel.errors import AmityError
 
 
@@ -43,19 +43,24 @@ def _classify(error: Exception) -> _Failure:
 
 
 def _unexpected(error: Exception) -> _Failure:
-    sqlstate = getattr(error, "sqlstate", None)
-    if sqlstate in {"42P01", "42703"}:
+    if getattr(error, "sqlstate", None) in {"42P01", "42703"}:
         return _Failure(
             1, "not_migrated", "the database is older than this version; run `amity migrate`"
         )
     if isinstance(error, OSError) and error.filename:
         return _Failure(1, "file", f"{error.filename}: {error.strerror}")
+    name = type(error).__name__
+    _trace(error)
     if type(error).__module__.startswith("psycopg"):
-        kind = f"the database refused or failed: {type(error).__name__}"
-        return _Failure(1, "database", kind)
-    # The one place that may look at the environment itself: settings may be what is broken.
-    if os.environ.get("AMITY_LOG_LEVEL", "").upper() == "DEBUG":
-        click.echo(traceback.format_exc(), err=True)
-    return _Failure(
-        1, "bug", f"something went wrong that should not: {type(error).__name__}: {error}"
-    )
+        # Its text may quote a customer's row, so only its kind is shown.
+        return _Failure(1, "database", f"the database refused or failed ({name})")
+    return _Failure(1, "bug", f"something went wrong that should not ({name}: {error})")
+
+
+def _trace(error: Exception) -> None:
+    try:
+        wanted = settings().log_level == "DEBUG"
+    except AmityError:
+        return
+    if wanted:
+        click.echo("".join(traceback.format_exception(error)), err=True)

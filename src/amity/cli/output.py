@@ -1,7 +1,7 @@
 """What commands print: one JSON document, or plain aligned text for people."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import click
@@ -35,17 +35,23 @@ def show(value: object) -> str:
     """Return one value as people read it; a dash for nothing."""
     if value is None or value == "":
         return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    if isinstance(value, str):
-        return clean(value)
+    for kind, write in _WRITERS:
+        if isinstance(value, kind):
+            return write(value)
     return clean(msgspec.json.encode(value).decode())
+
+
+def _write_instant(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+_WRITERS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
+    (str, clean),
+    (bool, lambda value: "yes" if value else "no"),
+    (datetime, _write_instant),
+    (int, "{:,}".format),
+    (float, "{:,.4g}".format),
+)
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
@@ -59,15 +65,19 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, empty
         max(len(head), *(len(row[column]) for row in shown)) for column, head in enumerate(heads)
     ]
     right = [
-        all(isinstance(row[column], int | float) or row[column] is None for row in cells)
+        all(_is_number(row[column]) or row[column] is None for row in cells)
         for column in range(len(heads))
     ]
-    for line in [list(heads), *shown]:
+    for line in (list(heads), *shown):
         aligned = (
             text.rjust(width) if is_right else text.ljust(width)
             for text, width, is_right in zip(line, widths, right, strict=True)
         )
         click.echo("  ".join(aligned).rstrip())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def print_facts(facts: Iterable[tuple[str, object]], *, indent: int = 0) -> None:

@@ -1,10 +1,16 @@
 """Reaching the Amity that runs here, or saying plainly that none does."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
 import psycopg
 
 from amity.infra import database
 from amity.infra.config import settings
 from amity.kernel.errors import Unavailable
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def need_database() -> None:
@@ -35,3 +41,22 @@ def need_django() -> None:
     from amity.site.migrate import setup_django
 
     setup_django()
+
+
+def needs_database(command: F) -> F:
+    """Let a command start only when the database answers."""
+    return _guarded(command, need_database)
+
+
+def needs_django(command: F) -> F:
+    """Let a command start only when the database answers, with Django loaded."""
+    return _guarded(command, need_django)
+
+
+def _guarded(command: F, check: Callable[[], None]) -> F:
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        check()
+        return command(*args, **kwargs)
+
+    return guarded  # type: ignore[return-value]  # the same signature, by `wraps`

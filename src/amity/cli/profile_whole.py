@@ -1,0 +1,55 @@
+"""One customer from every door at once, for `amity profile show`."""
+
+import click
+import msgspec
+
+from amity.analysis.contracts import Membership, Score
+from amity.infra.config import settings
+from amity.kernel.errors import NotFound
+from amity.store.contracts import Activity, Identifier, Merge, Profile
+from amity.web.api.documents import ProfileDocument, profile_document
+
+_KINDS = ("user_id", "anonymous_id", "email", "phone")
+
+
+class WholeProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer with identifiers, merges, segments, scores and the head of the timeline."""
+
+    profile: ProfileDocument
+    identifiers: list[Identifier]
+    merges: list[Merge]
+    segments: list[Membership]
+    scores: list[Score]
+    timeline: list[Activity]
+
+
+def find_profile(who: str) -> Profile:
+    """Return the profile `KIND:VALUE` or `id:NUMBER` means; raise NotFound when there is none."""
+    from amity.store import api
+
+    kind, colon, value = who.partition(":")
+    if kind == "id" and value.isascii() and value.isdigit():
+        return api.get_profile(profile_id=int(value))
+    if not colon or kind not in _KINDS:
+        kinds = ", ".join(f"{name}:" for name in _KINDS)
+        raise click.UsageError(f"write who as {kinds} or id: followed by the value")
+    found = api.find_profile(kind=kind, value=value)
+    if found is None:
+        raise NotFound(f"nobody has the {kind} {value!r} in {settings().data.name}")
+    return found
+
+
+def load_whole(profile: Profile, *, limit: int) -> WholeProfile:
+    """Gather everything known about one profile, with its ``limit`` latest events."""
+    from amity.analysis import api as analysis
+    from amity.store import api as store
+
+    profile_id = profile.profile_id
+    return WholeProfile(
+        profile=profile_document(profile),
+        identifiers=store.list_identifiers(profile_id=profile_id),
+        merges=store.list_merges(profile_id=profile_id, limit=200).items,
+        segments=analysis.list_memberships(profile_id=profile_id),
+        scores=analysis.list_scores(profile_id=profile_id),
+        timeline=store.list_activity(profile_id=profile_id, limit=limit).items,
+    )

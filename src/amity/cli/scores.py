@@ -1,0 +1,31 @@
+"""`amity scores`: predictions about customers, computed now."""
+
+from datetime import UTC, datetime
+
+import click
+
+from amity.cli.output import json_option, print_json, print_table
+from amity.cli.running import needs_database
+
+
+@click.group()
+def scores() -> None:
+    """Compute customers' scores again."""
+
+
+@scores.command()
+@json_option
+@needs_database
+def refresh(*, as_json: bool) -> None:
+    """Fit every estimator to the orders of now and score everyone."""
+    from amity.analysis import api
+
+    runs = api.refresh_scores(now=datetime.now(UTC))
+    if as_json:
+        print_json(runs)
+        return
+    print_table(
+        ("ESTIMATOR", "CUSTOMERS", "PARAMETERS"),
+        [(run.estimator, run.customers, run.parameters) for run in runs],
+        empty="No estimator could be fitted.",
+    )

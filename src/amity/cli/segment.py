@@ -1,0 +1,165 @@
+"""`amity segment`: rules with a name, and who is in them."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from amity.analysis.contracts import Segment
+from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.running import needs_database
+from amity.kernel.errors import Invalid, NotFound
+
+_RULE = click.option(
+    "--rule", "rule_text", required=True, metavar="FILE|-|JSON", help="The rule, as JSON."
+)
+
+
+@click.group()
+def segment() -> None:
+    """Manage segments and their members."""
+
+
+@segment.command()
+@click.argument("name")
+@_RULE
+@click.option("--description", default="", help="What it is for.")
+@json_option
+@needs_database
+def create(name: str, rule_text: str, description: str, *, as_json: bool) -> None:
+    """Make a segment called NAME; it fills from history and then follows every event."""
+    from amity.analysis import api
+
+    made = api.create_segment(
+        name=name,
+        rule=read_rule(rule_text),
+        description=description,
+        by="command line",
+        now=datetime.now(UTC),
+    )
+    if as_json:
+        print_json(made)
+        return
+    print_facts(
+        [
+            ("Segment", made.name),
+            ("Rule", made.words),
+            ("State", made.state),
+            ("Members", made.members),
+        ]
+    )
+
+
+@segment.command(name="list")
+@json_option
+@needs_database
+def list_(*, as_json: bool) -> None:
+    """List all segments with how many are in each."""
+    from amity.analysis import api
+
+    found = api.list_segments()
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("ID", "NAME", "STATE", "MEMBERS", "RULE"),
+        [(str(s.segment_id), s.name, s.state, s.members, s.words) for s in found],
+        empty="There are no segments yet; make one with `amity segment create NAME --rule …`.",
+    )
+
+
+@segment.command()
+@click.argument("name")
+@json_option
+@needs_database
+def count(name: str, *, as_json: bool) -> None:
+    """Say how many are in the segment NAME now."""
+    found = _find(name)
+    if as_json:
+        print_json({"segment_id": found.segment_id, "name": found.name, "members": found.members})
+    else:
+        click.echo(f"{found.members:,}")
+
+
+@segment.command()
+@click.argument("name")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--cursor", help="Go on after an earlier page.")
+@json_option
+@needs_database
+def members(name: str, limit: int, cursor: str | None, *, as_json: bool) -> None:
+    """List who is in the segment NAME now."""
+    from amity.analysis import api as analysis
+    from amity.store import api as store
+
+    page = analysis.list_members(segment_id=_find(name).segment_id, cursor=cursor, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    ids = [member.profile_id for member in page.items]
+    rows = store.list_profiles(profile_ids=ids, limit=limit).items if ids else []
+    known = {row.profile_id: row for row in rows}
+    print_table(
+        ("PROFILE", "NAME", "EMAIL", "ENTERED"),
+        [
+            (
+                str(member.profile_id),
+                known[member.profile_id].name if member.profile_id in known else None,
+                known[member.profile_id].email if member.profile_id in known else None,
+                member.entered_at,
+            )
+            for member in page.items
+        ],
+        empty="Nobody is in it now.",
+    )
+    if page.next_cursor:
+        click.echo(f"\nmore: --cursor {page.next_cursor}")
+
+
+@segment.command()
+@_RULE
+@json_option
+@needs_database
+def preview(rule_text: str, *, as_json: bool) -> None:
+    """Say in words and numbers what a rule would find now; nothing is saved."""
+    from amity.analysis import api
+
+    found = api.preview(rule=read_rule(rule_text), now=datetime.now(UTC))
+    if as_json:
+        print_json(found)
+        return
+    print_facts(
+        [
+            ("Rule", found.words),
+            ("Members", f"{found.members:,} of {found.of_profiles:,}"),
+            ("Examples", ", ".join(map(str, found.examples))),
+            *(("Warning", warning) for warning in found.warnings),
+        ]
+    )
+
+
+def read_rule(text: str) -> dict[str, Any]:
+    """Read a rule from JSON, from the file of that name, or from standard input (`-`)."""
+    stripped = text.strip()
+    if stripped == "-":
+        content = sys.stdin.buffer.read()
+    elif stripped.startswith("{"):
+        content = stripped.encode("utf-8", "surrogateescape")
+    else:
+        content = Path(text).read_bytes()
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Invalid(f"the rule is not a JSON object: {error}", code="bad_json") from error
+
+
+def _find(name: str) -> Segment:
+    from amity.analysis import api
+
+    found = api.find_segment(name=name)
+    if found is None:
+        raise NotFound(f"there is no segment named {name!r}; see `amity segment list`")
+    return found

@@ -1,0 +1,45 @@
+"""`amity stats`: the whole installation in numbers."""
+
+import click
+
+from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.running import needs_database
+
+
+@click.command()
+@json_option
+@needs_database
+def stats(*, as_json: bool) -> None:
+    """Show what came in, who is known, and how far each consumer is behind the log."""
+    from amity.analysis import api as analysis
+    from amity.store import api as store
+    from amity.web.api.documents import stats_document
+
+    members = sum(segment.members for segment in analysis.list_segments())
+    document = stats_document(store.stats(), memberships=members)
+    if as_json:
+        print_json(document)
+        return
+    events = document.events
+    print_facts(
+        [
+            ("Events received", events.received),
+            ("  stored", events.stored),
+            ("  duplicate", events.duplicate),
+            ("  quarantined", events.quarantined),
+            ("  refused", events.refused),
+            ("Profiles", document.profiles),
+            ("Identifiers", document.identifiers),
+            ("Merges", document.merges),
+            ("Memberships", document.memberships),
+        ]
+    )
+    click.echo()
+    print_table(
+        ("CONSUMER", "BEHIND (EVENTS)", "BEHIND (SECONDS)", "FAILURES"),
+        [
+            (name, lag.lag_events, lag.lag_seconds, lag.failures)
+            for name, lag in document.consumers.items()
+        ],
+        empty="There are no consumers.",
+    )
