@@ -1,0 +1,130 @@
+"""Profiles: customers, known or not yet, and what is known about them."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from amity.analysis import api as analysis
+from amity.analysis.contracts import Membership, Score
+from amity.kernel.errors import NotFound
+from amity.kernel.pagination import Page
+from amity.store import api as store
+from amity.store.contracts import Activity, Identifier, IdentifierKind, Merge, ProfileSort
+from amity.web.api.documents import (
+    ProfileDocument,
+    ProfileRowDocument,
+    profile_document,
+    profile_row_document,
+)
+from amity.web.api.routing import Call, Cursor, Limit, RowId, route
+
+
+class ProfilesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which customers, in which order."""
+
+    search: Annotated[
+        str, Meta(max_length=200, description="Part of a name, email, phone or user_id.")
+    ] = ""
+    known_only: Annotated[bool, Meta(description="Leave out those without a name or key.")] = False
+    sort: ProfileSort = "last_seen"
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
+class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of a customer's events; `name` may be repeated."""
+
+    name: list[str] | None = None
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page of a list."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """How many records of each kind were erased."""
+
+    erased: dict[str, int]
+
+
+@route("GET", "/profiles", scope="profiles:read")
+def list_profiles(query: ProfilesQuery) -> Page[ProfileRowDocument]:
+    """List customers, searched and sorted."""
+    page = store.list_profiles(
+        search=query.search,
+        known_only=query.known_only,
+        sort=query.sort,
+        cursor=query.cursor,
+        limit=query.limit,
+    )
+    return Page([profile_row_document(row) for row in page.items], page.next_cursor)
+
+
+@route("GET", "/profiles/{profile_id}", scope="profiles:read")
+def get_profile(profile_id: RowId) -> ProfileDocument:
+    """Get one customer.
+
+    A profile that was merged into another answers with the one it was merged into.
+    """
+    return profile_document(store.get_profile(profile_id=profile_id))
+
+
+@route("GET", "/profiles/by/{kind}/{value}", scope="profiles:read")
+def find_profile(kind: IdentifierKind, value: str) -> ProfileDocument:
+    """Get the customer an identifier belongs to."""
+    found = store.find_profile(kind=kind, value=value)
+    if found is None:
+        raise NotFound("there is nothing here")
+    return profile_document(found)
+
+
+@route("GET", "/profiles/{profile_id}/activity", scope="profiles:read")
+def list_activity(profile_id: RowId, query: ActivityQuery) -> Page[Activity]:
+    """List a customer's events, the latest first."""
+    found = store.get_profile(profile_id=profile_id)
+    return store.list_activity(
+        profile_id=found.profile_id, names=query.name, cursor=query.cursor, limit=query.limit
+    )
+
+
+@route("GET", "/profiles/{profile_id}/identifiers", scope="profiles:read")
+def list_identifiers(profile_id: RowId) -> Page[Identifier]:
+    """List a customer's identifiers and the events that brought them."""
+    found = store.get_profile(profile_id=profile_id)
+    return Page(store.list_identifiers(profile_id=found.profile_id))
+
+
+@route("GET", "/profiles/{profile_id}/segments", scope="profiles:read")
+def list_profile_segments(profile_id: RowId) -> Page[Membership]:
+    """List a customer's stays in segments; `left_at` is null while she is in."""
+    found = store.get_profile(profile_id=profile_id)
+    return Page(analysis.list_memberships(profile_id=found.profile_id))
+
+
+@route("GET", "/profiles/{profile_id}/scores", scope="profiles:read")
+def list_scores(profile_id: RowId) -> Page[Score]:
+    """List a customer's scores with their intervals."""
+    found = store.get_profile(profile_id=profile_id)
+    return Page(analysis.list_scores(profile_id=found.profile_id))
+
+
+@route("GET", "/profiles/{profile_id}/merges", scope="profiles:read")
+def list_profile_merges(profile_id: RowId, query: PageQuery) -> Page[Merge]:
+    """List the merges a customer came from, and those that were refused."""
+    found = store.get_profile(profile_id=profile_id)
+    return store.list_merges(profile_id=found.profile_id, cursor=query.cursor, limit=query.limit)
+
+
+@route("DELETE", "/profiles/{profile_id}", scope="profiles:write")
+def erase_profile(profile_id: RowId, call: Call) -> Erased:
+    """Erase a customer: profile, identifiers and events, from the log as well.
+
+    This cannot be undone. Answers with the number of records erased.
+    """
+    return Erased(store.erase_profile(profile_id=profile_id, by=call.caller, now=call.now))

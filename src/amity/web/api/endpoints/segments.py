@@ -1,0 +1,122 @@
+"""Segments: rules with a name, followed live."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from amity.analysis import api as analysis
+from amity.analysis.contracts import Membership, Preview, Segment
+from amity.kernel.pagination import Page
+from amity.web.api.documents import (
+    SegmentCountsDocument,
+    SegmentDocument,
+    segment_document,
+)
+from amity.web.api.routing import Call, Cursor, Limit, SmallRowId, route
+
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+Description = Annotated[str, Meta(max_length=2000)]
+Rule = Annotated[
+    dict[str, Any], Meta(description="A rule, as docs/reference/operators.md describes it.")
+]
+
+
+class NewSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A segment to make."""
+
+    name: Name
+    rule: Rule
+    description: Description = ""
+
+
+class SegmentChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a segment; what is absent stays."""
+
+    name: Name | UnsetType = UNSET
+    rule: Rule | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+
+
+class RuleToTry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule to look at before it is saved."""
+
+    rule: Rule
+
+
+class MembersQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page of the members."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
+@route("GET", "/segments", scope="segments:read")
+def list_segments() -> Page[Segment]:
+    """List all segments with how many are in each now."""
+    return Page(analysis.list_segments())
+
+
+@route(
+    "POST", "/segments", scope="segments:write", status=201, location="/segments/{it.segment_id}"
+)
+def create_segment(body: NewSegment, call: Call) -> SegmentDocument:
+    """Make a segment; its members are found from history at once and then followed live."""
+    made = analysis.create_segment(
+        name=body.name,
+        rule=body.rule,
+        description=body.description,
+        by=call.caller,
+        now=call.now,
+    )
+    return segment_document(made)
+
+
+@route("POST", "/segments/preview", scope="segments:read")
+def preview_segment(body: RuleToTry, call: Call) -> Preview:
+    """Say in words and numbers what a rule would find now; nothing is saved."""
+    return analysis.preview(rule=body.rule, now=call.now)
+
+
+@route("GET", "/segments/{segment_id}", scope="segments:read")
+def get_segment(segment_id: SmallRowId) -> SegmentDocument:
+    """Get a segment's definition."""
+    return segment_document(analysis.get_segment(segment_id=segment_id))
+
+
+@route("PATCH", "/segments/{segment_id}", scope="segments:write")
+def update_segment(segment_id: SmallRowId, body: SegmentChange, call: Call) -> SegmentDocument:
+    """Change a segment's name, description or rule; another rule raises its version."""
+    changed = analysis.update_segment(
+        segment_id=segment_id,
+        name=None if body.name is UNSET else body.name,
+        rule=None if body.rule is UNSET else body.rule,
+        description=None if body.description is UNSET else body.description,
+        by=call.caller,
+        now=call.now,
+    )
+    return segment_document(changed)
+
+
+@route("DELETE", "/segments/{segment_id}", scope="segments:write")
+def archive_segment(segment_id: SmallRowId, call: Call) -> None:
+    """Archive a segment: it is kept with its history, and followed no more."""
+    analysis.archive_segment(segment_id=segment_id, by=call.caller, now=call.now)
+
+
+@route("GET", "/segments/{segment_id}/members", scope="segments:read")
+def list_members(segment_id: SmallRowId, query: MembersQuery) -> Page[Membership]:
+    """List who is in a segment now."""
+    analysis.get_segment(segment_id=segment_id)
+    return analysis.list_members(segment_id=segment_id, cursor=query.cursor, limit=query.limit)
+
+
+@route("GET", "/segments/{segment_id}/counts", scope="segments:read")
+def get_counts(segment_id: SmallRowId) -> SegmentCountsDocument:
+    """Say how many are in a segment now and were on past days."""
+    found = analysis.get_segment(segment_id=segment_id)
+    return SegmentCountsDocument(
+        segment_id=found.segment_id,
+        members=found.members,
+        days=analysis.list_counts(segment_id=segment_id),
+    )
