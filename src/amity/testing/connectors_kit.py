@@ -60,13 +60,10 @@ def same_rows_same_messages(kind: type[Connector]) -> None:
 
 def empty_rows_are_refused(kind: type[Connector]) -> None:
     """A row with nothing in it is refused with its number and a reason, not by a crash."""
-    try:
-        kind(currency="USD").make_message([Row(7, {})])
-    except BadRow as error:
-        assert error.number == 7
-        assert error.reason
-    else:
-        raise AssertionError("a row with nothing in it became an event")
+    refused = _refusal(kind, [Row(7, {})])
+    assert refused is not None, "a row with nothing in it became an event"
+    assert refused.number == 7
+    assert refused.reason
 
 
 def odd_cells_are_survived(kind: type[Connector]) -> None:
@@ -75,13 +72,8 @@ def odd_cells_are_survived(kind: type[Connector]) -> None:
     row = groups[0][0]
     for field in row.cells:
         for text in ("=1+1", "\u202e", "1e999", "-", "NaN", "\ufffd", "x" * 40_000):
-            odd = Row(1, row.cells | {field: text})
-            try:
-                message = kind(currency="USD").make_message([odd])
-            except BadRow as error:
-                assert error.number == 1
-            else:
-                assert isinstance(msgspec.json.encode(message), bytes)
+            refused = _refusal(kind, [Row(1, row.cells | {field: text})])
+            assert refused is None or refused.number == 1
 
 
 def guard_is_lossless(kind: type[Connector]) -> None:
@@ -99,6 +91,14 @@ CHECKS: Final[tuple[Callable[[type[Connector]], None], ...]] = (
     odd_cells_are_survived,
     guard_is_lossless,
 )
+
+
+def _refusal(kind: type[Connector], rows: list[Row]) -> BadRow | None:
+    try:
+        msgspec.json.encode(kind(currency="USD").make_message(rows))
+    except BadRow as error:
+        return error
+    return None
 
 
 def _delimiter(kind: type[Connector]) -> str:
