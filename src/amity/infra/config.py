@@ -32,6 +32,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_hosts: Annotated[
         str, Meta(description="Further host names the screens answer to, separated by commas.")
     ] = ""
+    https: Annotated[
+        bool,
+        Meta(
+            description="The screens are reached over https through a proxy that sets "
+            "X-Forwarded-Proto and X-Forwarded-For; both are believed only then."
+        ),
+    ] = False
     log_level: Annotated[str, Meta(description="DEBUG, INFO, WARNING or ERROR.")] = "INFO"
     unsafe: Annotated[
         bool, Meta(description="Serve although PostgreSQL could lose acknowledged events.")

@@ -10,6 +10,7 @@ from amity.infra.config import settings
 from amity.infra.crypto import installation_secrets
 
 _amity = settings()
+_WEB = Path(__file__).parent.parent / "web"
 
 SECRET_KEY = installation_secrets().web_key
 DEBUG = False
@@ -31,6 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "procrastinate.contrib.django",
+    "amity.web",
     "amity.web.staff",
     "amity.store",
     "amity.analysis",
@@ -62,8 +64,11 @@ def _connection(role: database.Role) -> dict[str, Any]:
 DATABASES = {"default": _connection("app"), "owner": _connection("owner")}
 
 MIDDLEWARE = [
+    "amity.web.middleware.Health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "amity.web.middleware.Headers",
+    "amity.web.middleware.ReaderZone",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -71,25 +76,59 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "amity.web.middleware.Errors",
 ]
 
+# --- who you are -------------------------------------------------------------------------------
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+_VALIDATION = "django.contrib.auth.password_validation."
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": _VALIDATION + "MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": _VALIDATION + "CommonPasswordValidator"},
+    {"NAME": _VALIDATION + "UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "/sign-in/"
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = 7 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# Browsers share cookies between the ports of a host, so the port keeps two installations apart.
+_prefix = "__Host-" if _amity.https else ""
+SESSION_COOKIE_NAME = f"{_prefix}amity_{_amity.web_port}"
+CSRF_COOKIE_NAME = f"{_prefix}csrf_{_amity.web_port}"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _amity.https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _amity.https else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _amity.https else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "amity.web.errors.stale_form"
 
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [Path(__file__).parent.parent / "web" / "templates"],
+        "DIRS": sorted(_WEB.glob("*/templates")),
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "amity.web.shell.context",
             ]
         },
     }
 ]
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [Path(__file__).parent.parent / "web" / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "amity.web.finders.PlotlyFinder",
+]
 WHITENOISE_USE_FINDERS = True
+# Pages name static files with a fingerprint of their content, so these may be kept.
+WHITENOISE_MAX_AGE = 24 * 3600
+
+# Ours is set up by `infra.telemetry`; Django's default would mail errors.
+LOGGING_CONFIG = None
+
+UNFOLD = {"SITE_TITLE": "Amity", "SITE_HEADER": "Amity", "SITE_URL": "/"}

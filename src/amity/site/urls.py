@@ -1,6 +1,14 @@
-"""Every address of the web process."""
+"""Every address of the web process: the admin's, and each screen area's (`web/*/urls.py`)."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from amity.web.shell import areas
+
+urlpatterns: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
+for _area in areas():
+    urlpatterns += _area.urlpatterns
+
+handler403 = "amity.web.errors.denied"
+handler404 = "amity.web.errors.not_found"
+handler500 = "amity.web.errors.failed"

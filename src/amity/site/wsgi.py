@@ -4,8 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from amity.infra.process import die_with_parent
+from amity.infra.telemetry import configure_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amity.site.settings")
-die_with_parent()
+configure_logging()
 application = get_wsgi_application()

@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 
 class Role(models.TextChoices):
@@ -20,8 +21,19 @@ class Staff(AbstractUser):
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.VIEWER)
 
     class Meta(AbstractUser.Meta):
+        """What the admin calls them."""
+
         verbose_name = "staff member"
         verbose_name_plural = "staff"
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Bind sessions to password, role and being active: a change of any ends them all."""
+        return salted_hmac(
+            "amity.staff.session",
+            f"{self.password}|{self.role}|{self.is_active}",
+            secret=secret,
+            algorithm="sha256",
+        ).hexdigest()
 
 
 class SignInLink(models.Model):
@@ -35,6 +47,21 @@ class SignInLink(models.Model):
 
     def __str__(self) -> str:
         return f"sign-in link of {self.staff}"
+
+
+class SignInAttempt(models.Model):
+    """A sign-in that failed; ``key`` is a keyed hash of an account, an address, or both."""
+
+    key = models.CharField(max_length=40)
+    at = models.DateTimeField()
+
+    class Meta:
+        """How attempts are counted."""
+
+        indexes = (models.Index(fields=["key", "at"], name="staff_attempt_key_at"),)
+
+    def __str__(self) -> str:
+        return f"failed sign-in at {self.at}"
 
 
 class ApiKey(models.Model):

@@ -1,0 +1,1 @@
+"""The page that says whose data this is."""

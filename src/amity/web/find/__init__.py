@@ -1,0 +1,1 @@
+"""The palette's answers: customers, segments and pages by a few letters."""

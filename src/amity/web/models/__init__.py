@@ -1,0 +1,1 @@
+"""What the estimators learned, and how well their predictions held."""

@@ -1,0 +1,1 @@
+"""The first screen: how the business does, who is in which segment, what just came in."""

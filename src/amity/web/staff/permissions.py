@@ -1,0 +1,68 @@
+"""Who may do what: roles hold capabilities, views ask for one. This table is the whole truth."""
+
+from typing import Final, Literal
+
+Capability = Literal[
+    "overview.read",
+    "profiles.read",
+    "profiles.export",
+    "profiles.unmerge",
+    "profiles.erase",
+    "segments.read",
+    "segments.write",
+    "sources.read",
+    "sources.write",
+    "imports.read",
+    "imports.write",
+    "models.read",
+    "about.read",
+    "account.own",
+    "staff.manage",
+    "keys.manage",
+]
+
+_LOOK: Final[frozenset[Capability]] = frozenset(
+    {
+        "overview.read",
+        "profiles.read",
+        "segments.read",
+        "models.read",
+        "about.read",
+        "account.own",
+    }
+)
+_FEEDS: Final[frozenset[Capability]] = frozenset({"sources.read", "imports.read"})
+
+CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
+    "viewer": _LOOK,
+    "agent": _LOOK | {"profiles.unmerge"},
+    "analyst": _LOOK | _FEEDS | {"profiles.export", "segments.write"},
+    "marketer": _LOOK | _FEEDS | {"profiles.export", "segments.write", "imports.write"},
+    "admin": _LOOK
+    | _FEEDS
+    | {
+        "profiles.export",
+        "profiles.unmerge",
+        "profiles.erase",
+        "segments.write",
+        "sources.write",
+        "imports.write",
+        "staff.manage",
+        "keys.manage",
+    },
+}
+"""By role. Whoever may see a source sees its write key, so viewers and agents may not."""
+
+WORDS: Final[dict[str, str]] = {
+    "admin": "Everything, with people, keys and erasure",
+    "marketer": "Customers, segments, imports, export",
+    "analyst": "Customers, segments, models, export",
+    "agent": "Customers, and taking wrong joins apart",
+    "viewer": "Looks, changes nothing",
+}
+"""What a role is for, in a few words."""
+
+
+def can(role: str, capability: Capability) -> bool:
+    """Say whether a role holds a capability; an unknown role holds none."""
+    return capability in CAPABILITIES.get(role, frozenset())

@@ -1,0 +1,1 @@
+"""Tags every template may load."""

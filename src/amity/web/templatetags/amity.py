@@ -1,0 +1,181 @@
+"""What templates say the same everywhere: money, numbers, times, small pictures, charts."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django import template
+from django.contrib.staticfiles import finders
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html, json_script
+from django.utils.safestring import SafeString, mark_safe
+
+from amity.infra.config import settings
+from amity.kernel.money import format_minor
+from amity.web.charts import Chart
+
+register = template.Library()
+
+
+@register.filter
+def money(minor: int | None, currency: str = "") -> str:
+    """Write minor units with their currency; a dash for none."""
+    return "–" if minor is None else format_minor(minor, currency or settings().currency)
+
+
+@register.filter
+def number(value: float | None, places: int = 0) -> str:
+    """Write a number with thousands separated; a dash for none."""
+    return "–" if value is None else f"{value:,.{places}f}".replace("-", "−")
+
+
+@register.filter
+def percent(rate: float | None, places: int = 0) -> str:
+    """Write a rate (0..1) as per cent; a dash for none."""
+    return "–" if rate is None else f"{rate * 100:,.{places}f} %".replace("-", "−")
+
+
+@register.simple_tag
+def when(moment: datetime | date | None, style: str = "ago") -> str | SafeString:
+    """Write a moment: ``ago``, ``clock``, ``seconds`` or ``date``; the exact one on hover.
+
+    The server writes it in the reader's zone (told by a cookie); the script keeps `ago` fresh.
+    """
+    if moment is None:
+        return "–"
+    if not isinstance(moment, datetime):
+        return format_html('<time datetime="{}">{}</time>', moment.isoformat(), _day(moment))
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}" data-style="{}">{}</time>',
+        moment.astimezone(UTC).isoformat(),
+        local.strftime("%A, %-d %B %Y, %H:%M:%S %Z"),
+        style,
+        _local_words(local, style),
+    )
+
+
+def _day(day: date) -> str:
+    return day.strftime("%-d %b %Y")
+
+
+def _local_words(local: datetime, style: str) -> str:
+    if style == "clock":
+        return local.strftime("%H:%M")
+    if style == "seconds":
+        return local.strftime("%H:%M:%S")
+    if style == "date":
+        return _day(local)
+    return _ago((datetime.now(UTC) - local).total_seconds())
+
+
+def _ago(seconds: float) -> str:
+    sizes = ((60, 1, "sec."), (3600, 60, "min."), (86400, 3600, "hr."))
+    if abs(seconds) < 5:
+        return "just now"
+    for below, size, unit in sizes:
+        if abs(seconds) < below:
+            count = round(abs(seconds) / size)
+            return f"{count} {unit} ago" if seconds > 0 else f"in {count} {unit}"
+    days = round(abs(seconds) / 86400)
+    words = f"{days} day{'s' if days != 1 else ''}"
+    return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+@register.simple_tag
+def spark(values: Sequence[Any], series: str = "s1", label: str = "") -> SafeString | str:
+    """Draw a trend as a small line; values are numbers or (day, number) pairs."""
+    points = [float(value[1] if isinstance(value, tuple | list) else value) for value in values]
+    if len(points) < 2:
+        return ""
+    low, high = min(points), max(points)
+    span = (high - low) or 1.0
+    step = 116 / (len(points) - 1)
+    places = [(2 + index * step, 33 - 30 * (p - low) / span) for index, p in enumerate(points)]
+    path = "M" + " ".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    middle = 33 - 30 * (sum(points) / len(points) - low) / span
+    return format_html(
+        '<svg class="spark {}" width="120" height="36" viewBox="0 0 120 36" role="img" '
+        'aria-label="{}"><path class="mid" d="M2 {} H118"/><path class="trend" d="{}"/>'
+        '<circle class="last" cx="{}" cy="{}" r="2.6"/></svg>',
+        series,
+        label or f"trend from {points[0]:,.4g} to {points[-1]:,.4g}",
+        f"{middle:.1f}",
+        path,
+        f"{places[-1][0]:.1f}",
+        f"{places[-1][1]:.1f}",
+    )
+
+
+@register.simple_tag
+def share(part: float, whole: float) -> SafeString:
+    """Draw a part of a whole as a thin bar."""
+    width = 0 if not whole else max(0.0, min(100.0, 100 * part / whole))
+    return format_html(
+        '<svg class="share" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="of" width="100" height="6"/><rect width="{}" height="6"/></svg>',
+        f"{width:.1f}",
+    )
+
+
+@register.simple_tag
+def chart(drawn: Chart, element_id: str) -> SafeString:
+    """Place a chart: its figure as data, and where the script draws it."""
+    place = format_html(
+        '<div class="chart" id="{}" data-figure="{}-figure" role="img" aria-label="{}">{}</div>',
+        element_id,
+        element_id,
+        drawn.title,
+        "Drawing…",
+    )
+    return mark_safe(place + json_script(drawn.figure, f"{element_id}-figure"))  # noqa: S308
+
+
+@register.simple_tag
+def chart_assets() -> SafeString:
+    """Load what draws charts; for the block `head` of pages that have one.
+
+    The empty style link by this id keeps plotly from writing style elements, which the CSP
+    forbids; its few rules are in `plotly.css`.
+    """
+    return format_html(
+        '<link rel="stylesheet" href="{}" id="plotly.js-style-global" class="no-inline-styles">'
+        '<script src="{}" defer></script>',
+        asset("plotly.css"),
+        asset("plotly/plotly.min.js"),
+    )
+
+
+@register.simple_tag
+def asset(name: str) -> str:
+    """Return the address of a static file with its fingerprint, so that it can be kept long."""
+    return f"{static(name)}?v={_fingerprint(name)}"
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    found = finders.find(name)
+    if not isinstance(found, str):
+        return "0"
+    return hashlib.sha256(Path(found).read_bytes()).hexdigest()[:10]
+
+
+@register.simple_tag(takes_context=True)
+def address(context: template.Context, **changes: Any) -> str:
+    """Return this page's address with some of its query changed; None takes a part away."""
+    query = context["request"].GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value not in (None, ""):
+            query[name] = str(value)
+    return f"?{query.urlencode()}" if query else context["request"].path
+
+
+@register.filter
+def get(mapping: dict[Any, Any], key: Any) -> Any:
+    """Look a key up; None when it is not there."""
+    return mapping.get(key)
