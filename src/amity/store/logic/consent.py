@@ -1,0 +1,63 @@
+"""What events say about consent (pure): who may say it, and whose word is the last.
+
+The latest statement by event time counts; of two at the same time, the more restrictive one.
+A browser source has a public key, so it may deny or withdraw a consent but never give one.
+"""
+
+from typing import Any, Final
+
+from amity.store.contracts import Consent, ConsentStatus, SourceKind
+from amity.store.logic.decoding import DecodedEvent
+
+PREFERENCES_UPDATED: Final = "Segment Consent Preference Updated"
+UNSUBSCRIBED: Final = "Unsubscribed"
+EMAIL_MARKETING: Final = "marketing.email"
+CONSENT_EVENTS: Final = frozenset({PREFERENCES_UPDATED, UNSUBSCRIBED})
+MAX_PURPOSE: Final = 100
+
+_STRICTNESS: Final[dict[ConsentStatus, int]] = {"granted": 0, "denied": 1, "withdrawn": 2}
+
+
+def list_statements(event: DecodedEvent, kind: SourceKind) -> dict[str, ConsentStatus]:
+    """Return what an event of a source of that kind says, by purpose.
+
+    Preferences are read from `categoryPreferences` in the event's properties, in their
+    `consent`, or in the context's `consent`; without any of these, from the properties that
+    are true or false. What is neither true nor false says nothing.
+    """
+    if event.name == UNSUBSCRIBED:
+        return {EMAIL_MARKETING: "withdrawn"}
+    said: dict[str, ConsentStatus] = {}
+    for purpose, value in _preferences(event).items():
+        if 0 < len(purpose) <= MAX_PURPOSE and isinstance(value, bool):
+            if value and kind == "browser":
+                continue
+            said[purpose] = "granted" if value else "denied"
+    return said
+
+
+def later(one: Consent, other: Consent) -> Consent:
+    """Return the statement that counts of two about the same purpose."""
+    return max(one, other, key=_rank)
+
+
+def combine_consents(one: dict[str, Consent], other: dict[str, Consent]) -> dict[str, Consent]:
+    """Return, by purpose, the statement that counts of two customers who turn out to be one."""
+    joined = dict(one)
+    for purpose, consent in other.items():
+        held = joined.get(purpose)
+        joined[purpose] = consent if held is None else later(held, consent)
+    return joined
+
+
+def _rank(consent: Consent) -> tuple[Any, ...]:
+    return consent.at, _STRICTNESS[consent.status], consent.event_id
+
+
+def _preferences(event: DecodedEvent) -> dict[str, Any]:
+    for place in (event.properties, event.properties.get("consent"), event.context.get("consent")):
+        if isinstance(place, dict):
+            found = place.get("categoryPreferences")
+            if isinstance(found, dict):
+                return found
+    return event.properties

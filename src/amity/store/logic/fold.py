@@ -1,0 +1,229 @@
+"""A profile as a fold of events (pure): `fold(state, event) -> state`.
+
+Every part of the state is order-independent: sums, minima, maxima, and last writers by (event
+time, event id). So events that come late or out of order give the same profile, and two
+profiles that turn out to be one person are joined by `combine`.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from amity.store.contracts import Consent, SourceKind
+from amity.store.logic.consent import CONSENT_EVENTS, combine_consents, later, list_statements
+from amity.store.logic.decoding import DecodedEvent
+from amity.store.logic.fold_orders import OrderTotals
+from amity.store.logic.identity import MAX_LENGTH, normalize_email, normalize_phone
+
+SANITIZED: Final = "_sanitized"
+_NAMES: Final = {
+    "identify": "Identify",
+    "page": "Page Viewed",
+    "screen": "Screen Viewed",
+    "group": "Group",
+    "alias": "Alias",
+}
+
+
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Where a trait's value comes from; as the projection keeps it."""
+
+    source_id: int
+    at: datetime
+    event_id: int
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile while it is folded.
+
+    A trait set to null is gone from ``traits`` but stays in ``origins``, so that an older value
+    that comes late does not bring it back.
+    """
+
+    profile_id: int
+    merged_into: int | None = None
+    user_id: str | None = None
+    traits: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    consents: dict[str, Consent] = {}
+    first_seen_at: datetime
+    last_seen_at: datetime
+    event_count: int = 0
+    event_counts: dict[str, int] = {}
+    orders: OrderTotals = OrderTotals()
+    identifier_count: int = 0
+    version: int = 0
+
+
+class Happening(msgspec.Struct, frozen=True, gc=False):
+    """One event ready to be folded: decoded, timed, and numbered."""
+
+    event_id: int
+    position: int
+    source_id: int
+    source_kind: SourceKind
+    occurred_at: datetime
+    name: str
+    event: DecodedEvent
+
+
+def begin(profile_id: int, occurred_at: datetime) -> State:
+    """Return the state of a profile nothing is known of yet."""
+    return State(profile_id=profile_id, first_seen_at=occurred_at, last_seen_at=occurred_at)
+
+
+def name_of(event: DecodedEvent) -> str:
+    """Return the name an event goes by in the timeline and in rules."""
+    return _NAMES.get(event.type) or event.name
+
+
+def properties_of(event: DecodedEvent) -> dict[str, Any]:
+    """Return what an event says, by its type: traits for identify and group, else properties."""
+    if event.type == "identify":
+        return event.traits
+    if event.type == "group":
+        return {**event.traits, "group_id": event.group_id}
+    if event.type == "alias":
+        return {**event.properties, "previous_id": event.previous_id}
+    return event.properties
+
+
+def time_of(event: DecodedEvent, received_at: datetime) -> datetime:
+    """Return when an event happened, freed from the error of the sender's clock.
+
+    The sender's clock is compared with ours by `sentAt` (Segment specification, "timestamps");
+    nothing happens after it was received.
+    """
+    happened = event.timestamp
+    if happened is None:
+        return received_at
+    if event.sent_at is not None:
+        try:
+            happened = received_at - max(event.sent_at - happened, timedelta())
+        except OverflowError:
+            return received_at
+    return min(happened, received_at)
+
+
+def fold(state: State, happening: Happening) -> State:
+    """Return the profile after one more event; orders and identifiers are folded apart.
+
+    Amity's own events are the customer's history but not her doing: they neither count nor
+    move the time she was last seen.
+    """
+    changes: dict[str, Any] = {"version": max(state.version, happening.position)}
+    at, name = happening.occurred_at, happening.name
+    if happening.source_kind != "system":
+        changes["event_count"] = state.event_count + 1
+        changes["event_counts"] = {
+            **state.event_counts,
+            name: state.event_counts.get(name, 0) + 1,
+        }
+        if at < state.first_seen_at:
+            changes["first_seen_at"] = at
+        if at > state.last_seen_at:
+            changes["last_seen_at"] = at
+    event = happening.event
+    if event.type == "identify" and event.traits:
+        changes["traits"], changes["origins"] = _fold_traits(state, happening)
+    elif name in CONSENT_EVENTS and event.type == "track":
+        changes["consents"] = _fold_consents(state, happening)
+    return msgspec.structs.replace(state, **changes)
+
+
+def _fold_traits(state: State, happening: Happening) -> tuple[dict[str, Any], dict[str, Origin]]:
+    origin = Origin(happening.source_id, happening.occurred_at, happening.event_id)
+    incoming = {name: value for name, value in happening.event.traits.items() if name != SANITIZED}
+    return _join_traits((state.traits, state.origins), (incoming, dict.fromkeys(incoming, origin)))
+
+
+def _join_traits(
+    one: tuple[dict[str, Any], dict[str, Origin]],
+    other: tuple[dict[str, Any], dict[str, Origin]],
+) -> tuple[dict[str, Any], dict[str, Origin]]:
+    traits, origins = dict(one[0]), dict(one[1])
+    values, arriving = other
+    for name, origin in arriving.items():
+        held = origins.get(name)
+        if held is not None and (held.at, held.event_id) >= (origin.at, origin.event_id):
+            continue
+        origins[name] = origin
+        value = values.get(name)
+        if value is None:
+            traits.pop(name, None)
+        else:
+            traits[name] = value
+    return traits, origins
+
+
+def _fold_consents(state: State, happening: Happening) -> dict[str, Consent]:
+    consents = dict(state.consents)
+    for purpose, status in list_statements(happening.event, happening.source_kind).items():
+        said = Consent(
+            status=status,
+            at=happening.occurred_at,
+            source_id=happening.source_id,
+            event_id=happening.event_id,
+        )
+        held = consents.get(purpose)
+        consents[purpose] = said if held is None else later(held, said)
+    return consents
+
+
+def combine(winner: State, loser: State) -> State:
+    """Return the winner of a merge with all that is known of both; orders are joined apart."""
+    traits, origins = _join_traits((winner.traits, winner.origins), (loser.traits, loser.origins))
+    counts = dict(winner.event_counts)
+    for name, count in loser.event_counts.items():
+        counts[name] = counts.get(name, 0) + count
+    return msgspec.structs.replace(
+        winner,
+        user_id=winner.user_id or loser.user_id,
+        traits=traits,
+        origins=origins,
+        consents=combine_consents(winner.consents, loser.consents),
+        first_seen_at=min(winner.first_seen_at, loser.first_seen_at),
+        last_seen_at=max(winner.last_seen_at, loser.last_seen_at),
+        event_count=winner.event_count + loser.event_count,
+        event_counts=counts,
+        identifier_count=winner.identifier_count + loser.identifier_count,
+        version=max(winner.version, loser.version),
+    )
+
+
+def retire(loser: State, winner_id: int) -> State:
+    """Return what stays of a profile that was merged: a pointer to the one that lives on."""
+    return State(
+        profile_id=loser.profile_id,
+        merged_into=winner_id,
+        first_seen_at=loser.first_seen_at,
+        last_seen_at=loser.last_seen_at,
+        version=loser.version,
+    )
+
+
+class Names(msgspec.Struct, frozen=True):
+    """How a profile is called and reached, out of its traits."""
+
+    name: str | None
+    email: str | None
+    phone: str | None
+
+
+def names_of(traits: dict[str, Any]) -> Names:
+    """Read name, e-mail and phone from traits, as the Segment specification spells them."""
+    name = _text(traits.get("name"))
+    if name is None:
+        parts = [
+            _text(traits.get("firstName") or traits.get("first_name")),
+            _text(traits.get("lastName") or traits.get("last_name")),
+        ]
+        name = " ".join(part for part in parts if part)[:MAX_LENGTH] or None
+    return Names(name, normalize_email(traits.get("email")), normalize_phone(traits.get("phone")))
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    return " ".join(value.split())[:MAX_LENGTH] or None

@@ -1,0 +1,184 @@
+"""Orders as folded from events (pure), in any order of arrival.
+
+An order is known by its `order_id`: told twice, it counts once, and the latest telling (by event
+time) says its total. A refund names an amount (`total`, `revenue` or `value`) or means the whole
+order; refunds of one order add up, never beyond its total. A cancelled order does not count and
+brings no revenue. A refund may come before its order. An order without an id counts by itself.
+Two refunds told with different message ids are two refunds: nothing on the wire tells them apart.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from amity.kernel.money import to_minor
+from amity.store.contracts import OrderSummary
+
+COMPLETED: Final = "Order Completed"
+REFUNDED: Final = "Order Refunded"
+CANCELLED: Final = "Order Cancelled"
+ORDER_EVENTS: Final = frozenset({COMPLETED, REFUNDED, CANCELLED})
+LAST_ORDERS: Final = 10
+
+_AMOUNTS: Final = ("total", "revenue", "value")
+_LARGEST_MINOR: Final = 10**15  # beyond this a total is a mistake, and sums could overflow
+_MAX_ITEMS: Final = 1_000_000
+_MAX_ID: Final = 255
+_CURRENCY_LENGTH: Final = 3
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One order, or what is known of it so far."""
+
+    order_id: str
+    placed_at: datetime | None = None
+    event_id: int | None = None
+    total_minor: int = 0
+    currency: str = ""
+    items: int = 0
+    refunded_minor: int = 0
+    is_refunded: bool = False
+    is_cancelled: bool = False
+
+
+class OrderTotals(msgspec.Struct, frozen=True):
+    """What a profile says of all its orders."""
+
+    order_count: int = 0
+    revenue_minor: int = 0
+    first_order_at: datetime | None = None
+    last_order_at: datetime | None = None
+    last_orders: tuple[OrderSummary, ...] = ()
+
+
+def read_order(
+    name: str, properties: dict[str, Any], *, event_id: int, at: datetime, home_currency: str
+) -> Order:
+    """Return what one order event says by itself."""
+    order_id = _order_id(properties.get("order_id"), event_id)
+    if name == CANCELLED:
+        return Order(order_id, is_cancelled=True)
+    currency = _currency(properties.get("currency"), home_currency)
+    amount = _amount(properties, currency)
+    if name == REFUNDED:
+        return Order(order_id, refunded_minor=amount or 0, is_refunded=amount is None)
+    lines = properties.get("products")
+    lines = [line for line in lines if isinstance(line, dict)] if isinstance(lines, list) else []
+    return Order(
+        order_id,
+        placed_at=at,
+        event_id=event_id,
+        total_minor=_sum_of(lines, currency) if amount is None else amount,
+        currency=currency,
+        items=min(sum(_quantity(line) for line in lines), _MAX_ITEMS),
+    )
+
+
+def combine_orders(one: Order, other: Order) -> Order:
+    """Join what is known of one order from two sides; the order of the sides does not matter."""
+    told = one if _told(one) >= _told(other) else other
+    return Order(
+        order_id=one.order_id,
+        placed_at=told.placed_at,
+        event_id=told.event_id,
+        total_minor=told.total_minor,
+        currency=told.currency,
+        items=told.items,
+        refunded_minor=min(one.refunded_minor + other.refunded_minor, _LARGEST_MINOR),
+        is_refunded=one.is_refunded or other.is_refunded,
+        is_cancelled=one.is_cancelled or other.is_cancelled,
+    )
+
+
+def sum_orders(orders: list[Order], home_currency: str) -> OrderTotals:
+    """Return the totals of a profile's orders, each order given once."""
+    return add_orders(OrderTotals(), orders, home_currency)
+
+
+def add_orders(totals: OrderTotals, orders: list[Order], home_currency: str) -> OrderTotals:
+    """Add orders that are not yet among ``totals``."""
+    counted = [order for order in orders if order.placed_at and not order.is_cancelled]
+    if not counted:
+        return totals
+    times = [order.placed_at for order in counted if order.placed_at is not None]
+    first, last = totals.first_order_at, totals.last_order_at
+    latest = sorted(
+        [*totals.last_orders, *map(_summary, counted)],
+        key=lambda order: (order.at, order.event_id),
+        reverse=True,
+    )
+    return OrderTotals(
+        order_count=totals.order_count + len(counted),
+        revenue_minor=totals.revenue_minor
+        + sum(_revenue(order, home_currency) for order in counted),
+        first_order_at=min(times) if first is None else min(first, *times),
+        last_order_at=max(times) if last is None else max(last, *times),
+        last_orders=tuple(latest[:LAST_ORDERS]),
+    )
+
+
+def _told(order: Order) -> tuple[Any, ...]:
+    if order.placed_at is None:
+        return (False,)
+    return True, order.placed_at, order.event_id
+
+
+def _revenue(order: Order, home_currency: str) -> int:
+    if order.currency != home_currency or order.is_refunded:
+        return 0
+    return max(order.total_minor - order.refunded_minor, 0)
+
+
+def _summary(order: Order) -> OrderSummary:
+    assert order.placed_at is not None
+    assert order.event_id is not None
+    return OrderSummary(
+        order_id=order.order_id,
+        at=order.placed_at,
+        total_minor=order.total_minor,
+        currency=order.currency,
+        items=order.items,
+        event_id=order.event_id,
+    )
+
+
+def _order_id(value: Any, event_id: int) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and 0 < len(value.strip()) <= _MAX_ID:
+        return value.strip()
+    return f"event:{event_id}"
+
+
+def _currency(value: Any, home_currency: str) -> str:
+    if isinstance(value, str):
+        code = value.strip().upper()
+        if len(code) == _CURRENCY_LENGTH and code.isascii() and code.isalpha():
+            return code
+    return home_currency
+
+
+def _amount(properties: dict[str, Any], currency: str) -> int | None:
+    """Return the first amount that can be read, at least 0; None when there is none."""
+    for name in _AMOUNTS:
+        minor = to_minor(properties.get(name), currency)
+        if minor is not None and abs(minor) <= _LARGEST_MINOR:
+            return max(minor, 0)
+    return None
+
+
+def _sum_of(lines: list[dict[str, Any]], currency: str) -> int:
+    total = 0
+    for line in lines:
+        price = to_minor(line.get("price"), currency)
+        if price is not None and 0 <= price <= _LARGEST_MINOR:
+            total += price * _quantity(line)
+    return min(total, _LARGEST_MINOR)
+
+
+def _quantity(line: dict[str, Any]) -> int:
+    value = line.get("quantity", 1)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 1
+    return min(max(int(value), 0), _MAX_ITEMS)
