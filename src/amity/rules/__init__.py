@@ -1,1 +1,65 @@
 """The rule language: one rule, three faces (memory, SQL, words)."""
+
+from amity.rules.codec import MAX_DEPTH, MAX_NODES, decode_rule, encode_rule
+from amity.rules.expr import All, Any_, Check, Did, HasConsent, InSegment, Not, Rule, Where, walk
+from amity.rules.faces import (
+    Explanation,
+    Matcher,
+    Mentions,
+    compile_rule,
+    explain,
+    mentions,
+    to_sql,
+)
+from amity.rules.fragment import Fragment, sql
+from amity.rules.index import RuleIndex
+from amity.rules.operator import (
+    Operator,
+    OperatorInfo,
+    Parameter,
+    Value,
+    column_value,
+    json_value,
+    list_operators,
+)
+from amity.rules.selection import ActivityTable, Catalogue
+from amity.rules.subject import FIELD_LABELS, PROFILE_FIELDS, Subject
+
+__all__ = [
+    "FIELD_LABELS",
+    "MAX_DEPTH",
+    "MAX_NODES",
+    "PROFILE_FIELDS",
+    "ActivityTable",
+    "All",
+    "Any_",
+    "Catalogue",
+    "Check",
+    "Did",
+    "Explanation",
+    "Fragment",
+    "HasConsent",
+    "InSegment",
+    "Matcher",
+    "Mentions",
+    "Not",
+    "Operator",
+    "OperatorInfo",
+    "Parameter",
+    "Rule",
+    "RuleIndex",
+    "Subject",
+    "Value",
+    "Where",
+    "column_value",
+    "compile_rule",
+    "decode_rule",
+    "encode_rule",
+    "explain",
+    "json_value",
+    "list_operators",
+    "mentions",
+    "sql",
+    "to_sql",
+    "walk",
+]

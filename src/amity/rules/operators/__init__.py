@@ -1,1 +1,1 @@
-"""The operators of the rule language, one a file."""
+"""Rule operators, one a file; the file's name is the operator's."""

@@ -9,7 +9,8 @@ BEGIN
         RETURN NULL;
     END IF;
     IF value ~ '(Z|[+-]\d\d:\d\d)$' AND length(value) > 10 THEN
-        RETURN value::timestamptz;
+        -- An offset can lead past the year 9999, which memory cannot hold.
+        RETURN CASE WHEN value::timestamptz < '10000-01-01 00:00Z' THEN value::timestamptz END;
     END IF;
     RETURN (value || CASE WHEN length(value) = 10 THEN ' 00:00Z' ELSE 'Z' END)::timestamptz;
 EXCEPTION WHEN OTHERS THEN

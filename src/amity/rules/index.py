@@ -1,0 +1,268 @@
+"""Which rules an event can concern, at a cost that grows with the matches, not with the rules.
+
+Rules are filed by the name of the event they count.  Inside one name, each property has a table
+from value to a bitmap of the rules that this value does not rule out (equality by look-up,
+ranges by bisection into ready-made cells); the bitmaps of an event's properties are ANDed.
+Traits, fields, purposes and segments are filed by name.
+"""
+
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, TypeVar
+
+from amity.rules.expr import Did, Rule, Where, walk
+from amity.rules.faces import Mentions, mentions
+from amity.rules.operator import OneOf, Operator, Span
+
+K = TypeVar("K", bound=Hashable)
+
+# Tests that need the time are left out of the index, so the time given to others is of no account.
+_ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_FLAGS: Final = (True, False)
+
+
+class _Table:
+    """One property: from its value to the bitmap of the slots it does not rule out.
+
+    A slot has at most one test in a table; further tests of the same property by the same slot
+    go to a further table.
+    """
+
+    def __init__(self, everyone: int, tests: dict[str, tuple[Operator, int]]) -> None:
+        self._everyone = everyone
+        self._opaque: list[tuple[Operator, int]] = []
+        self._one_of: list[tuple[OneOf, int]] = []
+        self._spans: list[tuple[Span, int]] = []
+        self.missing = everyone
+        # What is ruled out for a value that no table names: texts, numbers, truths, the rest.
+        self.other = everyone
+        for operator, slots in tests.values():
+            if not operator.matches_missing:
+                self.missing &= ~slots
+            self._file(operator, slots)
+        self.texts = self._look_up(str)
+        self.flags = self._look_up(bool)
+        self._cut()
+
+    def _file(self, operator: Operator, slots: int) -> None:
+        shape = operator.shape()
+        if isinstance(shape, OneOf):
+            self._one_of.append((shape, slots))
+            if not shape.negated:
+                self.other &= ~slots
+        elif isinstance(shape, Span):
+            self._spans.append((shape, slots))
+            self.other &= ~slots
+        else:
+            self._opaque.append((operator, slots))
+
+    def _look_up(self, kind: type) -> dict[Any, int]:
+        found: dict[Any, int] = {}
+        for shape, slots in self._one_of:
+            for value in dict.fromkeys(v for v in shape.values if v.__class__ is kind):
+                found[value] = found.get(value, self.other) ^ slots
+        return found
+
+    def _cut(self) -> None:
+        """Lay the number line out: cell 2i+1 is the cut i itself, cell 2i what lies before it."""
+        points = [
+            (shape, slots, [v for v in shape.values if v.__class__ in (int, float)])
+            for shape, slots in self._one_of
+        ]
+        edges = {v for _, _, values in points for v in values}
+        edges.update(
+            edge for span, _ in self._spans for edge in (span.low, span.high) if edge is not None
+        )
+        self.cuts = sorted(edges)
+        places = {cut: 2 * i + 1 for i, cut in enumerate(self.cuts)}
+        flips = [0] * (2 * len(self.cuts) + 2)
+        for _, slots, values in points:
+            for value in dict.fromkeys(values):
+                flips[places[value]] ^= slots
+                flips[places[value] + 1] ^= slots
+        for span, slots in self._spans:
+            first = 0 if span.low is None else places[span.low] + span.low_open
+            last = len(flips) - 1 if span.high is None else places[span.high] + (not span.high_open)
+            flips[first] ^= slots
+            flips[last] ^= slots
+        self.cells: list[int] = []
+        bits = self.other
+        for flip in flips[:-1]:
+            bits ^= flip
+            self.cells.append(bits)
+
+    def rare(self, value: Any) -> int:
+        """Return the bitmap of a value that is neither a text nor a number."""
+        if value is None:
+            return self.missing
+        bits = self.flags.get(value, self.other) if value.__class__ is bool else self.other
+        return self.narrow(bits, value)
+
+    def narrow(self, bits: int, value: Any) -> int:
+        """Take out of ``bits`` the slots whose test only the operator itself can tell."""
+        for operator, slots in self._opaque:
+            if bits & slots and not operator.matches(value, _ANY_TIME):
+                bits &= ~slots
+        return bits
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the tables alone give the answer for texts and numbers."""
+        return not self._opaque
+
+    @property
+    def width(self) -> int:
+        """How many slots an unnamed value leaves: tables that rule out more are asked first."""
+        return self.other.bit_count()
+
+
+_Row = tuple[str, dict[Any, int], int, list[Any], int, list[int], _Table, bool]
+
+
+class _Event(Generic[K]):
+    """The rules that count one event, in slots."""
+
+    def __init__(self) -> None:
+        self._slots: list[tuple[K, tuple[Where, ...]]] = []
+        self._is_stale = False
+        self._everyone = 0
+        self._rows: list[_Row] = []
+        self._keys: list[K] = []
+
+    def add(self, key: K, where: tuple[Where, ...]) -> None:
+        self._slots.append((key, where))
+        self._is_stale = True
+
+    def remove(self, key: K) -> bool:
+        """Take a key's slots out; say whether any are left."""
+        self._slots = [slot for slot in self._slots if slot[0] != key]
+        self._is_stale = True
+        return bool(self._slots)
+
+    def _build(self) -> None:
+        self._keys = [key for key, _ in self._slots]
+        self._everyone = (1 << len(self._slots)) - 1
+        tests: dict[tuple[str, int], dict[str, tuple[Operator, int]]] = {}
+        for slot, (_, where) in enumerate(self._slots):
+            layers: dict[str, int] = {}
+            for test in where:
+                if test.is_.is_timed:
+                    continue
+                layer = layers[test.property] = layers.get(test.property, -1) + 1
+                table = tests.setdefault((test.property, layer), {})
+                # By its text, since to Python the tests `is 1` and `is true` are equal.
+                same = repr(test.is_)
+                slots = table[same][1] if same in table else 0
+                table[same] = (test.is_, slots | 1 << slot)
+        tables = [(name, _Table(self._everyone, found)) for (name, _), found in tests.items()]
+        tables.sort(key=lambda item: item[1].width)
+        self._rows = [
+            (name, t.texts, t.other, t.cuts, len(t.cuts), t.cells, t, t.is_plain)
+            for name, t in tables
+        ]
+        self._is_stale = False
+
+    def look_up(self, properties: Mapping[str, Any]) -> list[K]:
+        if self._is_stale:
+            self._build()
+        bits = self._everyone
+        get = properties.get
+        for name, texts, other, cuts, size, cells, table, is_plain in self._rows:
+            value = get(name)
+            kind = value.__class__
+            if kind is float or kind is int:
+                i = bisect_left(cuts, value)
+                bits &= cells[2 * i + (i < size and cuts[i] == value)]
+            elif kind is str:
+                bits &= texts.get(value, other)
+            else:
+                bits &= table.rare(value)
+                is_plain = True  # noqa: PLW2901  # `rare` has asked the opaque ones
+            if not is_plain:
+                bits = table.narrow(bits, value)
+            if not bits:
+                return []
+        keys = self._keys
+        found = []
+        while bits:
+            lowest = bits & -bits
+            found.append(keys[lowest.bit_length() - 1])
+            bits ^= lowest
+        return found
+
+
+class RuleIndex(Generic[K]):
+    """Rules by key, added and removed one at a time, asked what an event concerns."""
+
+    def __init__(self) -> None:
+        self._rules: dict[K, Mentions] = {}
+        self._events: dict[str, _Event[K]] = {}
+        self._mentioning: dict[str, dict[Hashable, set[K]]] = {
+            "traits": {},
+            "fields": {},
+            "purposes": {},
+            "segments": {},
+        }
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._rules
+
+    def add(self, key: K, rule: Rule) -> None:
+        """Add a rule, in place of the one of the same key if there is one."""
+        self.remove(key)
+        found = mentions(rule)
+        self._rules[key] = found
+        for kind, by_name in self._mentioning.items():
+            for name in getattr(found, kind):
+                by_name.setdefault(name, set()).add(key)
+        for node in walk(rule):
+            if isinstance(node, Did):
+                self._events.setdefault(node.event, _Event()).add(key, node.where)
+
+    def remove(self, key: K) -> None:
+        """Take a rule out; nothing happens when there is none."""
+        found = self._rules.pop(key, None)
+        if found is None:
+            return
+        for kind, by_name in self._mentioning.items():
+            for name in getattr(found, kind):
+                by_name[name].discard(key)
+                if not by_name[name]:
+                    del by_name[name]
+        for event in found.events:
+            if not self._events[event].remove(key):
+                del self._events[event]
+
+    def list_counting(self, event: str, properties: Mapping[str, Any]) -> list[K]:
+        """Return the keys of the rules that count an event with these properties.
+
+        A key comes once for each of its conditions that counts it.  Conditions that depend on
+        the time are taken as met: a key may be too many, none is missing.
+        """
+        found = self._events.get(event)
+        return [] if found is None else found.look_up(properties)
+
+    def list_mentioning(self, kind: str, names: Iterable[Hashable]) -> set[K]:
+        """Return the keys of the rules that look at any of the names.
+
+        ``kind`` is "traits", "fields", "purposes" or "segments".
+        """
+        by_name = self._mentioning[kind]
+        if not by_name:
+            return set()
+        found: set[K] = set()
+        for name in names:
+            found |= by_name.get(name, set())
+        return found
+
+    def has_mentions(self, kind: str) -> bool:
+        """Say whether any rule looks at something of this kind."""
+        return bool(self._mentioning[kind])
+
+    def names_mentioned(self, kind: str) -> set[Hashable]:
+        """Return the names of this kind that some rule looks at."""
+        return set(self._mentioning[kind])

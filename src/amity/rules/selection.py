@@ -1,0 +1,73 @@
+"""The SQL face of a whole rule: who passes it, set-wise.
+
+Behaviour and membership become joins with grouped rows rather than correlated subqueries, so
+that PostgreSQL reads the events of each condition once, however many profiles there are.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import LiteralString
+
+import msgspec
+
+from amity.rules.fragment import Fragment, join, sql
+from amity.rules.operator import Value
+
+
+class ActivityTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Where events are: a relation and its columns."""
+
+    relation: Fragment
+    profile_id: Fragment
+    name: Fragment
+    occurred_at: Fragment
+    properties: Fragment
+
+
+class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
+    """The closed list of relations and columns that a rule can reach (rule D23)."""
+
+    profiles: Fragment
+    profile_id: Fragment
+    condition: Fragment
+    """What holds for every row of ``profiles`` that is a person."""
+    traits: Fragment
+    consents: Fragment
+    fields: Mapping[str, Value]
+    activity: ActivityTable
+    members: LiteralString
+    """A query of the `profile_id`s in a segment, with `{}` for the segment's id."""
+
+
+class Selection:
+    """One query in the making."""
+
+    def __init__(self, catalogue: Catalogue, now: datetime) -> None:
+        self.catalogue = catalogue
+        self.now = now
+        self._joins: list[Fragment] = []
+
+    def join(self, rows: Fragment) -> Fragment:
+        """Left-join rows of unique `profile_id`s; return the column that is NULL when absent."""
+        alias = Fragment(f"j{len(self._joins)}")
+        self._joins.append(
+            sql(
+                "LEFT JOIN ({}) AS {} ON {}.profile_id = {}",
+                rows,
+                alias,
+                alias,
+                self.catalogue.profile_id,
+            )
+        )
+        return sql("{}.profile_id", alias)
+
+    def finish(self, condition: Fragment) -> Fragment:
+        """Return the query of the ids of those who pass."""
+        return sql(
+            "SELECT {} AS id FROM {} {} WHERE {} AND {}",
+            self.catalogue.profile_id,
+            self.catalogue.profiles,
+            join(" ", self._joins),
+            self.catalogue.condition,
+            condition,
+        )

@@ -1,0 +1,185 @@
+"""What every operator must satisfy: its faces agree on any value, and it can be written down.
+
+For the author of an operator: `check_operator(MyOperator, connection)` raises AssertionError with
+the first value on which memory, compiled source and SQL differ.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
+
+from amity.kernel.clock import format_instant
+from amity.rules import (
+    ActivityTable,
+    Catalogue,
+    Check,
+    Fragment,
+    Not,
+    Operator,
+    RuleIndex,
+    Subject,
+    Where,
+    compile_rule,
+    decode_rule,
+    encode_rule,
+    to_sql,
+)
+from amity.rules.expr import Did
+
+NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+_INT64: Final = 2**63
+
+AWKWARD: Final[list[Any]] = [
+    None, True, False, 0, 1, -1, 1.0, 0.0, -0.0, 0.1, 0.3, 0.5, 5, 5.0, 10.5, 1e-9, 1e15,
+    2**53, 2**53 + 1, _INT64 - 1, -_INT64, "", " ", "a", "A", "ab", "ba", "%", "_", "\\", "é",
+    "e\u0301", "😀", "FR", "FR ", "fr", "5", "1", "true", "null", "0", [], ["a"], ["FR", 1], [True],
+    [["a"]], {}, {"a": 1}, {"FR": None}, "2026-01-31", "2026-01-30T22:30:00Z", "2026-13-01",
+    "2026-02-30", "2026-02-01 00:30:00.5+02:00", "2026-01-31T00:00", "2026", "31.1.2026",
+    "9999-12-31T23:59:59-14:00", "1000-01-01T00:00:00+14:00", 2026, "2026-01-31\n", "infinity",
+    "now", "２０２６-01-31",
+]  # fmt: skip
+"""Values that have told faces apart; every run of the kit includes them."""
+
+
+def edges(days: float) -> list[str]:
+    """Return instants at, before and after the ends of a window of so many days around `NOW`."""
+    window = timedelta(days=days)
+    step = timedelta(microseconds=1)
+    return [
+        format_instant(at + shift)
+        for at in (NOW, NOW - window, NOW + window)
+        for shift in (-step, step * 0, step)
+    ]
+
+
+def values() -> st.SearchStrategy[Any]:
+    """Generate what a trait or property can hold after decoding, types of every kind."""
+    text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4) | st.text(
+        alphabet="abFR%_\\é ", max_size=4
+    )
+    numbers = (
+        st.integers(-_INT64, _INT64 - 1)
+        | st.integers(-6, 12)
+        | st.floats(-(2.0**53) + 1, 2.0**53 - 1, allow_nan=False)
+    )
+    moments = st.datetimes(
+        NOW.replace(tzinfo=None) - timedelta(days=80),
+        NOW.replace(tzinfo=None) + timedelta(days=80),
+    ).map(lambda at: format_instant(at.replace(tzinfo=UTC)))
+    scalars = st.none() | st.booleans() | text | numbers | moments
+    return scalars | st.lists(scalars, max_size=2) | st.dictionaries(text, scalars, max_size=2)
+
+
+def _catalogue(values_of_x: list[Any]) -> Catalogue:
+    rows = [Jsonb({} if value is None else {"x": value}) for value in values_of_x]
+    nowhere = Fragment("NULL")
+    return Catalogue(
+        profiles=Fragment(
+            "unnest(%s::bigint[], %s::jsonb[]) AS p(id, traits)", (list(range(len(rows))), rows)
+        ),
+        profile_id=Fragment("p.id"),
+        condition=Fragment("true"),
+        traits=Fragment("p.traits"),
+        consents=nowhere,
+        fields={},
+        activity=ActivityTable(
+            relation=nowhere,
+            profile_id=nowhere,
+            name=nowhere,
+            occurred_at=nowhere,
+            properties=nowhere,
+        ),
+        members="SELECT {}",
+    )
+
+
+def assert_faces_agree(
+    operator: Operator, found: list[Any], connection: psycopg.Connection[Any]
+) -> None:
+    """Ask every face about every value, plainly and negated; raise when two differ."""
+    check = Check(field="trait.x", is_=operator)
+    subjects = [Subject(traits={} if value is None else {"x": value}) for value in found]
+    for rule in (check, Not(of=check)):
+        plain = [rule.matches(subject, NOW) for subject in subjects]
+        matcher = compile_rule(rule)
+        compiled = [matcher.matches(subject, NOW) for subject in subjects]
+        query = to_sql(rule, _catalogue(found), NOW)
+        passing = {row[0] for row in connection.execute(query.encode(), query.params)}
+        answers = zip(
+            found, plain, compiled, [i in passing for i in range(len(found))], strict=True
+        )
+        for value, *faces in answers:
+            assert all(face is faces[0] for face in faces), (
+                f"{operator} on {value!r}: memory, compiled, SQL = {faces}"
+            )
+    _assert_index_agrees(operator, found)
+    _assert_missing(operator)
+
+
+def _assert_index_agrees(operator: Operator, found: list[Any]) -> None:
+    index: RuleIndex[int] = RuleIndex()
+    index.add(1, Did(event="e", where=(Where("x", operator),)))
+    for value in [*found, None]:
+        listed = index.list_counting("e", {} if value is None else {"x": value})
+        passes = Where("x", operator).matches({"x": value}, NOW)
+        assert operator.is_timed or bool(listed) == passes, f"index: {operator} on {value!r}"
+
+
+def _assert_missing(operator: Operator) -> None:
+    for subject in (Subject(), Subject(traits={"x": None})):
+        passes = Check(field="trait.x", is_=operator).matches(subject, NOW)
+        assert passes is type(operator).matches_missing
+
+
+def assert_changes_on_time(operator: Operator, value: Any) -> None:
+    """Follow `next_change` from `NOW`: between two changes the answer must not move."""
+    if value is None:
+        return
+    at = NOW
+    for _ in range(4):
+        later = operator.next_change(value, at)
+        probe = (
+            (at + timedelta(days=40_000)) if later is None else later - timedelta(microseconds=1)
+        )
+        assert operator.matches(value, at) == operator.matches(value, probe), (operator, value, at)
+        if later is None:
+            return
+        assert later > at
+        at = later
+
+
+def check_operator(kind: type[Operator], connection: psycopg.Connection[Any]) -> None:
+    """Hold one operator to all of the kit; ``connection`` is to a migrated database."""
+    assert kind.__doc__
+    assert kind.label
+    examples = list(kind.examples())
+    assert examples, "an operator needs examples"
+    assert {parameter.name for parameter in kind.parameters} == {
+        field.name for field in msgspec.structs.fields(kind)
+    }, "the parameters are the fields"
+    for operator in examples:
+        rule = Check(field="trait.x", is_=operator)
+        assert decode_rule(msgspec.json.encode(encode_rule(rule))) == rule
+        assert "x" in rule.describe({})
+        fixed = [value for value in AWKWARD + edges(30) + edges(0.5) if value is not None]
+        assert_faces_agree(operator, fixed, connection)
+
+        _hold_to_generated_values(operator, connection)
+        for value in fixed:
+            assert_changes_on_time(operator, value)
+
+
+def _hold_to_generated_values(operator: Operator, connection: psycopg.Connection[Any]) -> None:
+    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(values(), min_size=10, max_size=40))
+    def agree(found: list[Any]) -> None:
+        assert_faces_agree(operator, found, connection)
+        for value in found:
+            assert_changes_on_time(operator, value)
+
+    agree()
