@@ -200,7 +200,7 @@ def test_free_columns_keep_what_they_say(name, text, value):
 
 
 def event_of(connector, **cells):
-    return find_connector(connector)(currency="EUR").make_message([Row(1, cells)])
+    return find_connector(connector)(currency="EUR").make_messages([Row(1, cells)])[0]
 
 
 def test_a_customer_without_an_id_is_known_by_what_joins_her():
@@ -217,7 +217,7 @@ def test_order_lines_become_one_order_with_its_total():
         Row(1, base | {"product_name": "Tea", "quantity": "2", "price": "3,50", "discount": "1"}),
         Row(2, base | {"product_name": "Cup", "price": "9", "property.gift": "true"}),
     ]
-    event = orders.make_message(lines)
+    event = orders.make_messages(lines)[0]
     assert event["properties"] == {
         "order_id": "o-1",
         "total": 15,
@@ -234,9 +234,20 @@ def test_lines_that_contradict_each_other_are_refused_by_name():
     orders = find_connector("orders")(currency="EUR")
     base = {"order_id": "o-1", "ordered_at": "2026-01-03", "price": "1"}
     with pytest.raises(BadRow, match="'user_id' is 'c-2' here and 'c-1' in row 1"):
-        orders.make_message([Row(1, base | {"user_id": "c-1"}), Row(2, base | {"user_id": "c-2"})])
+        orders.make_messages([Row(1, base | {"user_id": "c-1"}), Row(2, base | {"user_id": "c-2"})])
 
 
 def test_an_events_row_with_broken_properties_is_refused():
     with pytest.raises(BadRow, match="not a JSON object"):
         event_of("events", event="X", occurred_at="2026-01-01", user_id="1", properties="[1]")
+
+
+def test_consent_columns_become_an_event_of_their_own():
+    customers = find_connector("customers")(currency="EUR")
+    cells = {"user_id": "c-1", "email_consent": "Yes", "sms_consent": "no"}
+    identify, consent = customers.make_messages([Row(1, cells)])
+    assert identify["type"] == "identify"
+    assert consent["event"] == "Segment Consent Preference Updated"
+    assert consent["properties"] == {
+        "categoryPreferences": {"marketing.email": True, "marketing.sms": False}
+    }

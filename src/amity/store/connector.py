@@ -52,7 +52,7 @@ class Connector(ABC):
 
     ``one_of`` lists groups of fields of which at least one must be mapped. ``group_by`` names
     the field whose equal values make one event together (the lines of one order); rows reach
-    `make_event` in such groups, in the order of the file.
+    `make_events` in such groups, in the order of the file.
     """
 
     name: ClassVar[str]
@@ -69,20 +69,21 @@ class Connector(ABC):
         self.currency = currency
 
     @abstractmethod
-    def make_event(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """Return the event of one row, or of one group; raise BadRow when it cannot be made."""
+    def make_events(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """Return the events of one row, or of one group; raise BadRow when they cannot be made."""
 
     def identify(self, event: dict[str, Any]) -> str:
         """Return what makes this event the same as one imported before: all it says."""
         return msgspec.json.encode(event, order="deterministic").decode()
 
-    def make_message(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """Return the event with its message id, the same each time for the same content."""
-        event = self.make_event(rows)
-        if "messageId" not in event:
-            event["messageId"] = f"import-{self.name}-{digest(self.identify(event))}"
-        event["context"] = event.get("context", {}) | {"library": _LIBRARY}
-        return event
+    def make_messages(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """Return the events with their message ids, the same each time for the same content."""
+        events = self.make_events(rows)
+        for event in events:
+            if "messageId" not in event:
+                event["messageId"] = f"import-{self.name}-{digest(self.identify(event))}"
+            event["context"] = event.get("context", {}) | {"library": _LIBRARY}
+        return events
 
 
 _LIBRARY: Final = {"name": "amity-import", "version": "1"}

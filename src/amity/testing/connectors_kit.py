@@ -41,7 +41,7 @@ def sample_is_understood(kind: type[Connector]) -> None:
 
 
 def events_are_accepted(kind: type[Connector]) -> None:
-    """Every row of the sample becomes an event that the log's strict decoder takes."""
+    """Every row of the sample becomes events that the log's strict decoder takes."""
     for message in _messages(kind):
         raw = msgspec.json.encode(message)
         decoded = decode_event(check_event(raw).type, raw)
@@ -95,7 +95,7 @@ CHECKS: Final[tuple[Callable[[type[Connector]], None], ...]] = (
 
 def _refusal(kind: type[Connector], rows: list[Row]) -> BadRow | None:
     try:
-        msgspec.json.encode(kind(currency="USD").make_message(rows))
+        msgspec.json.encode(kind(currency="USD").make_messages(rows))
     except BadRow as error:
         return error
     return None
@@ -120,4 +120,5 @@ def _read_sample(kind: type[Connector]) -> tuple[list[str], list[list[Row]]]:
 
 def _messages(kind: type[Connector]) -> list[dict[str, Any]]:
     connector = kind(currency="USD")
-    return [connector.make_message(rows) for rows in _read_sample(kind)[1]]
+    groups = _read_sample(kind)[1]
+    return [message for rows in groups for message in connector.make_messages(rows)]

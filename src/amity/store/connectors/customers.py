@@ -101,21 +101,27 @@ class Customers(Connector):
         "c-3,,Alan,Turing,Wilmslow,,,\n"
     )
 
-    def make_event(self, rows: Sequence[Row]) -> dict[str, Any]:
+    def make_events(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         row = rows[0]
         event: dict[str, Any] = {"type": "identify", **_who(row)}
         event["traits"] = _traits(row)
         at = read_instant(row, "updated_at")
         if at:
             event["timestamp"] = at
-        consents = {
-            f"marketing.{channel}": choice
-            for channel in ("email", "sms")
-            if (choice := read_choice(row, f"{channel}_consent")) is not None
-        }
-        if consents:
-            event["context"] = {"consent": {"categoryPreferences": consents}}
-        return event
+        return [event, *_consents(row, at)]
+
+
+def _consents(row: Row, at: str | None) -> list[dict[str, Any]]:
+    said = {
+        f"marketing.{channel}": choice
+        for channel in ("email", "sms")
+        if (choice := read_choice(row, f"{channel}_consent")) is not None
+    }
+    if not said:
+        return []
+    event: dict[str, Any] = {"type": "track", "event": "Segment Consent Preference Updated"}
+    event |= _who(row) | {"properties": {"categoryPreferences": said}}
+    return [event | {"timestamp": at} if at else event]
 
 
 def _who(row: Row) -> dict[str, str]:

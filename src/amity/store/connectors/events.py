@@ -66,7 +66,7 @@ class Events(Connector):
         "Newsletter Opened,2026-01-04T07:00:00Z,c-2,,,\n"
     )
 
-    def make_event(self, rows: Sequence[Row]) -> dict[str, Any]:
+    def make_events(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         row = rows[0]
         name = row.find("event")
         if not name:
@@ -79,7 +79,7 @@ class Events(Connector):
         event["properties"] = _properties(row) | read_extras(row, "property")
         if message_id := row.find("message_id"):
             event["messageId"] = message_id
-        return event
+        return [event]
 
 
 def _who(row: Row) -> dict[str, Any]:

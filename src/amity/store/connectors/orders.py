@@ -114,7 +114,7 @@ class Orders(Connector):
         "o-2;c-2;2026-01-04 18:40;Tea;1;3.50;Paris\n"
     )
 
-    def make_event(self, rows: Sequence[Row]) -> dict[str, Any]:
+    def make_events(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         whole = {field: _one_value(rows, field) for field in _WHOLE}
         first = whole["ordered_at"] or rows[0]
         ordered_at = read_instant(first, "ordered_at")
@@ -138,7 +138,7 @@ class Orders(Connector):
             ]
         properties = common | properties
         event = {"type": "track", "event": "Order Completed", "timestamp": ordered_at}
-        return event | _customer(rows, whole) | {"properties": properties}
+        return [event | _customer(rows, whole) | {"properties": properties}]
 
     def identify(self, event: dict[str, Any]) -> str:
         """An order is the same by its id: the same id with other content is a conflict."""

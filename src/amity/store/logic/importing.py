@@ -107,12 +107,11 @@ def _try_rows(
         try:
             # One row alone: for orders this shows each line, and lines that do not fit together
             # only show when the file is imported.
-            event = connector.make_message([make_row(layout, mapping, row)])
+            made = connector.make_messages([make_row(layout, mapping, row)])
         except BadRow as error:
             problems.append(ImportProblem(row=error.number, reason=error.reason))
         else:
-            if len(examples) < _SAMPLES:
-                examples.append(event)
+            examples.extend(made if len(examples) < _SAMPLES else [])
     return examples, problems
 
 

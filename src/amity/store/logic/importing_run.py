@@ -39,10 +39,10 @@ Progress = Callable[[Import], None]
 
 
 class _Unit(msgspec.Struct, frozen=True):
-    """What one row, or the rows of one order, came to: an event, or problems."""
+    """What one row, or the rows of one order, came to: events, or problems."""
 
     numbers: list[int]
-    event: bytes | None
+    events: list[bytes]
     problems: list[ImportProblem]
 
 
@@ -154,12 +154,12 @@ def _make_unit(
     numbers = [row.number for row in group]
     broken = next((row for row in group if row.problem), None)
     if broken:
-        return _Unit(numbers, None, [ImportProblem(row=broken.number, reason=broken.problem)])
+        return _Unit(numbers, [], [ImportProblem(row=broken.number, reason=broken.problem)])
     try:
-        message = connector.make_message([make_row(layout, mapping, row) for row in group])
+        messages = connector.make_messages([make_row(layout, mapping, row) for row in group])
     except BadRow as error:
-        return _Unit(numbers, None, _blame(numbers, error))
-    return _Unit(numbers, msgspec.json.encode(message), [])
+        return _Unit(numbers, [], _blame(numbers, error))
+    return _Unit(numbers, [msgspec.json.encode(message) for message in messages], [])
 
 
 def _blame(numbers: list[int], error: BadRow) -> list[ImportProblem]:
@@ -185,8 +185,8 @@ def _iter_batches(units: Iterator[_Unit]) -> Iterator[list[_Unit]]:
     for unit in units:
         batch.append(unit)
         rows += len(unit.numbers)
-        events += unit.event is not None
-        size += len(unit.event or b"")
+        events += len(unit.events)
+        size += sum(map(len, unit.events))
         if events >= _BATCH_EVENTS or size >= _BATCH_BYTES or rows >= _BATCH_ROWS:
             yield batch
             batch, events, size, rows = [], 0, 0, 0
@@ -195,24 +195,24 @@ def _iter_batches(units: Iterator[_Unit]) -> Iterator[list[_Unit]]:
 
 
 def _append(record: Import, batch: list[_Unit], rows_before: int) -> None:
-    sent = [unit for unit in batch if unit.event is not None]
+    sent = [(event, unit.numbers) for unit in batch for event in unit.events]
     problems = [problem for unit in batch for problem in unit.problems]
-    rejected = sum(len(unit.numbers) for unit in batch if unit.event is None)
+    bad_rows = {number for unit in batch if not unit.events for number in unit.numbers}
     with transaction() as connection:
         stored = duplicate = 0
         if sent:
             receipt = append_events(
                 source_id=record.source_id,
-                events=[unit.event for unit in sent if unit.event is not None],
+                events=[event for event, _ in sent],
                 connection=connection,
                 now=connection.execute(_sql("import_clock")).fetchone()[0],  # type: ignore[index]
             )
             stored, duplicate = receipt.accepted, receipt.duplicate
             for error in receipt.errors:
-                numbers = sent[error.index].numbers
-                rejected += len(numbers)
+                numbers = sent[error.index][1]
+                bad_rows.update(numbers)
                 problems.append(ImportProblem(row=numbers[0], reason=error.message))
-        counts = {"stored": stored, "duplicate": duplicate, "rejected": rejected}
+        counts = {"stored": stored, "duplicate": duplicate, "rejected": len(bad_rows)}
         _count(connection, record.import_id, counts, problems, rows_before, batch)
 
 
