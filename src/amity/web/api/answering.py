@@ -164,6 +164,8 @@ def _finish(response: HttpResponse, *, is_head: bool = False) -> HttpResponse:
     response["Cache-Control"] = "private, no-cache"
     response["Vary"] = "Authorization"
     response["X-Content-Type-Options"] = "nosniff"
+    # Django would log the address of every refusal, and an address may hold an email.
+    response._has_been_logged = True  # type: ignore[attr-defined]
     if is_head:
         length = len(response.content)
         response.content = b""
