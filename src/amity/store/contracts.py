@@ -301,3 +301,62 @@ class ImportPreview(msgspec.Struct, frozen=True, kw_only=True):
     row_problems: list[ImportProblem]
     examples: list[dict[str, Any]]
     """The events the first good rows become."""
+
+
+class EventWords(msgspec.Struct, frozen=True, kw_only=True):
+    """An event whose name means something to Amity: what it says and which properties count."""
+
+    name: str
+    words: str
+    properties: dict[str, str] = {}
+    is_own: bool = False
+    """Whether Amity records it itself; such an event from outside is one like any other."""
+
+
+_AMOUNT = "the amount in major units (`revenue` and `value` are read in its place)"
+
+EVENTS: tuple[EventWords, ...] = (
+    EventWords(name="Identify", words="An `identify` call: who somebody is; its traits."),
+    EventWords(name="Page Viewed", words="A `page` call; `name` and the page's properties."),
+    EventWords(name="Screen Viewed", words="A `screen` call; `name` and the screen's properties."),
+    EventWords(name="Group", words="A `group` call; kept on the timeline."),
+    EventWords(name="Alias", words="An `alias` call: two identifiers are the same person."),
+    EventWords(
+        name="Order Completed",
+        words="An order was placed; the same `order_id` told again counts once.",
+        properties={
+            "order_id": "the order's id; without one it counts by itself",
+            "total": _AMOUNT + "; without one, the sum of its products",
+            "currency": "ISO 4217; without one, the home currency",
+            "products": "a list of lines with `price` and `quantity`",
+        },
+    ),
+    EventWords(
+        name="Order Refunded",
+        words="An order, or a part of it, was paid back; it may come before its order.",
+        properties={"order_id": "the order", "total": _AMOUNT + "; without one, all of it"},
+    ),
+    EventWords(
+        name="Order Cancelled",
+        words="An order does not count.",
+        properties={"order_id": "the order"},
+    ),
+    EventWords(
+        name="Segment Consent Preference Updated",
+        words="A customer said yes or no to purposes. A browser source can only take back.",
+        properties={"categoryPreferences": "purposes with true or false; also in the context"},
+    ),
+    EventWords(name="Unsubscribed", words="A customer took back consent for `marketing.email`."),
+    EventWords(
+        name="Profile Merged",
+        words="Two profiles turned out to be one person.",
+        properties={
+            "loser_id": "the profile that was joined into this one",
+            "kind": "the kind of identifier they share",
+            "value": "that identifier",
+        },
+        is_own=True,
+    ),
+    EventWords(name="Profile Unmerged", words="A merge was undone.", is_own=True),
+)
+"""The events the store gives a meaning to, and those it records itself."""
