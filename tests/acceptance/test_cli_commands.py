@@ -158,3 +158,38 @@ def test_rule_comes_from_a_file_or_from_standard_input(amity, tmp_path, monkeypa
     assert code == 1
     assert "not a JSON object" in err
     assert amity("segment", "preview", "--rule", str(tmp_path / "none.json"))[0] == 1
+
+
+def test_events_are_followed_one_object_a_line(db):
+    from datetime import UTC, datetime
+
+    from amity.infra import database
+    from amity.store import api
+
+    code = (
+        "import sys; from amity.infra import database; from amity.cli.main import main;"
+        f"database.use_database({database.database_name()!r}); main(['events','--follow','--json'])"
+    )
+    following = subprocess.Popen(
+        [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, env=config.environment()
+    )
+    try:
+        source = api.create_source(name="shop", kind="server")
+        for number in range(3):
+            event = {
+                "type": "track",
+                "userId": "u",
+                "event": f"E{number}",
+                "messageId": f"{number}",
+            }
+            api.append_events(
+                source_id=source.source_id,
+                events=[json.dumps(event).encode()],
+                now=datetime.now(UTC),
+            )
+        lines = [json.loads(following.stdout.readline()) for _ in range(3)]
+        assert [line["name"] for line in lines] == ["E0", "E1", "E2"]
+    finally:
+        following.kill()
+        following.wait()
+        following.stdout.close()

@@ -26,24 +26,21 @@ def events(*, follow: bool, source_name: str | None, limit: int, as_json: bool) 
     from amity.web.api.documents import event_document
 
     source_id = find(source_name).source_id if source_name else None
-    found = _in_order(api.list_received(source_id=source_id, limit=limit))
+    found = api.list_received(source_id=source_id, limit=limit)[::-1]
     if not follow:
         if as_json:
             print_json([event_document(event) for event in found])
         else:
             print_table(_COLUMNS, map(_row, found), empty="No events have been received yet.")
         return
-    cursor = found[-1].cursor if found else None
-    _print_lines(found, as_json=as_json)
+    cursor = None
     while True:
-        found = _in_order(api.list_received(source_id=source_id, after=cursor, limit=1000))
-        cursor = found[-1].cursor if found else cursor
         _print_lines(found, as_json=as_json)
+        cursor = found[-1].cursor if found else cursor
         time.sleep(_POLL_SECONDS)
-
-
-def _in_order(found: list[ReceivedEvent]) -> list[ReceivedEvent]:
-    return sorted(found, key=lambda event: event.event_id)
+        found = api.list_received(source_id=source_id, after=cursor, limit=1000)
+        if cursor is None:  # nothing was there yet, so these are the newest first
+            found.reverse()
 
 
 def _row(event: ReceivedEvent) -> tuple[object, ...]:

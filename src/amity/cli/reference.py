@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import click
 import msgspec
 
 from amity.cli.markdown import table
 from amity.kernel.errors import AmityError, NotFound
+
+if TYPE_CHECKING:
+    from amity.store.contracts import EventWords
 
 _HEAD: Final = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
 
@@ -118,6 +121,31 @@ def _words(command: click.Command) -> str:
     )
 
 
+def make_events_page() -> str:
+    """Return the page of events that mean something to Amity, from the engines' contracts."""
+    from amity.analysis import contracts as analysis
+    from amity.store import contracts as store
+
+    parts = [
+        "# Events\n\n"
+        "Any event may be sent, under any name; names and properties follow the Segment "
+        "specification. These mean something to Amity."
+    ]
+    events = [*store.EVENTS, *analysis.EVENTS]
+    for title, is_own in (("Understood", False), ("Recorded by Amity itself", True)):
+        parts.append(f"## {title}")
+        parts += [_event(event) for event in events if event.is_own is is_own]
+    return "\n\n".join(parts)
+
+
+def _event(event: "EventWords") -> str:
+    text = f"### {event.name}\n\n{event.words}"
+    if event.properties:
+        rows = [(f"`{name}`", words) for name, words in event.properties.items()]
+        text += "\n\n" + table(("Property", "What it is"), rows)
+    return text
+
+
 def make_operators_page() -> str:
     """Return the page of the rule language."""
     from amity.cli.reference_rules import make_operators_page as make
@@ -158,4 +186,5 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "settings.md": make_settings_page,
     "api.md": make_api_page,
     "operators.md": make_operators_page,
+    "events.md": make_events_page,
 }

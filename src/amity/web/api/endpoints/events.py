@@ -43,12 +43,13 @@ class ToReplay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @route("GET", "/events", scope="events:read")
 def list_events(query: EventsQuery) -> Page[EventDocument]:
-    """List the latest events, newest first; with a cursor, those received since.
+    """List the latest events, newest first; with a cursor, those received since, oldest first.
 
     `next_cursor` is always there once an event is: ask again with it to follow the log.
     """
     found = store.list_received(source_id=query.source_id, after=query.cursor, limit=query.limit)
-    newest = max(found, key=lambda event: event.event_id).cursor if found else query.cursor
+    # Newest first without a cursor, oldest first after one: the newest is at either end.
+    newest = found[-1 if query.cursor else 0].cursor if found else query.cursor
     return Page([event_document(event) for event in found], newest)
 
 
