@@ -4,6 +4,7 @@ Every function takes keywords only, gives contracts back and owns its transactio
 that take a ``connection``: these take part in the caller's.
 """
 
+from amity.store.logic.activity import list_activity
 from amity.store.logic.appending import (
     SystemEvent,
     append_events,
@@ -11,6 +12,8 @@ from amity.store.logic.appending import (
     record_event,
     record_events,
 )
+from amity.store.logic.consumers import advance_consumer, claim_consumer, read_activity
+from amity.store.logic.folding import fold_batch
 from amity.store.logic.importing import (
     cancel_import,
     create_import,
@@ -20,6 +23,17 @@ from amity.store.logic.importing import (
     preview_file,
 )
 from amity.store.logic.importing_run import run_import, run_waiting_imports
+from amity.store.logic.profiles import (
+    count_profiles,
+    find_profile,
+    get_profile,
+    list_identifiers,
+    list_merges,
+    list_profiles,
+    load_histories,
+    load_profiles,
+    unmerge,
+)
 from amity.store.logic.quarantine import count_quarantine, list_quarantine, replay_quarantine
 from amity.store.logic.sources import (
     count_by_source,
@@ -33,26 +47,40 @@ from amity.store.logic.sources import (
 
 __all__ = [
     "SystemEvent",
+    "advance_consumer",
     "append_events",
     "cancel_import",
+    "claim_consumer",
     "count_by_source",
+    "count_profiles",
     "count_quarantine",
     "create_import",
     "create_source",
+    "find_profile",
     "find_source",
+    "fold_batch",
     "get_import",
+    "get_profile",
     "get_source",
+    "list_activity",
     "list_connectors",
+    "list_identifiers",
     "list_imports",
+    "list_merges",
+    "list_profiles",
     "list_quarantine",
     "list_received",
     "list_sources",
+    "load_histories",
+    "load_profiles",
     "preview_file",
+    "read_activity",
     "record_event",
     "record_events",
     "replay_quarantine",
     "rotate_source_key",
     "run_import",
     "run_waiting_imports",
+    "unmerge",
     "update_source",
 ]

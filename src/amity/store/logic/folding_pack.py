@@ -1,0 +1,156 @@
+"""Rows of the projections in the format of PostgreSQL's binary COPY (its manual, COPY)."""
+
+import struct
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from amity.store.logic.fold import State, names_of
+from amity.store.logic.identity import Key
+
+HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER: Final = struct.pack("!h", -1)
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_DAY_SECONDS: Final = 86_400
+_MICROS: Final = 1_000_000
+_LENGTH: Final = struct.Struct("!i").pack
+_BIG: Final = struct.Struct("!iq").pack
+_NULL: Final = _LENGTH(-1)
+# The number of columns, then each number behind the length of its eight or four bytes.
+_ACTIVITY: Final = struct.Struct("!hiqiqiqiqiqiiiqiq").pack
+_PROFILE_ID: Final = struct.Struct("!hiq").pack
+_IDENTIFIER: Final = struct.Struct("!iqiqiiiqiq").pack
+_COLUMNS: Final = struct.Struct("!h").pack
+_JSONB_VERSION: Final = b"\1"
+_encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder().encode
+
+
+class ActivityRow(NamedTuple):
+    """One row of the activities; ``profile_id`` is still to be followed through merges."""
+
+    position: int
+    profile_id: int
+    origin_id: int
+    event_id: int
+    xid: int
+    source_id: int
+    occurred_at: datetime
+    received_at: datetime
+    type: str
+    name: str
+    properties: dict[str, Any]
+    context: dict[str, Any]
+
+
+class IdentifierRow(NamedTuple):
+    """One new identifier."""
+
+    key: Key
+    profile_id: int
+    origin_id: int
+    source_id: int
+    event_id: int
+    first_seen_at: datetime
+
+
+def _micros(moment: datetime) -> int:
+    since = moment - _EPOCH
+    return (since.days * _DAY_SECONDS + since.seconds) * _MICROS + since.microseconds
+
+
+def _text(value: str | None) -> bytes:
+    if value is None:
+        return _NULL
+    raw = value.encode()
+    return _LENGTH(len(raw)) + raw
+
+
+def _json(value: Any) -> bytes:
+    raw = _encode(value)
+    return _LENGTH(len(raw) + 1) + _JSONB_VERSION + raw
+
+
+def _big(value: int | None) -> bytes:
+    return _NULL if value is None else _BIG(8, value)
+
+
+def _time(value: datetime | None) -> bytes:
+    return _NULL if value is None else _BIG(8, _micros(value))
+
+
+def pack_activities(rows: Iterable[ActivityRow], roots: Callable[[int], int]) -> bytes:
+    """Pack activities; ``roots`` says which profile lives on."""
+    parts = [HEADER]
+    for row in rows:
+        raw_type, raw_name = row.type.encode(), row.name.encode()
+        properties, context = _encode(row.properties), _encode(row.context)
+        parts += (
+            _ACTIVITY(
+                12,
+                *(8, row.position, 8, roots(row.profile_id), 8, row.origin_id, 8, row.event_id),
+                *(8, row.xid, 4, row.source_id),
+                *(8, _micros(row.occurred_at), 8, _micros(row.received_at)),
+            ),
+            _LENGTH(len(raw_type)),
+            raw_type,
+            _LENGTH(len(raw_name)),
+            raw_name,
+            _LENGTH(len(properties) + 1),
+            _JSONB_VERSION,
+            properties,
+            _LENGTH(len(context) + 1),
+            _JSONB_VERSION,
+            context,
+        )
+    parts.append(TRAILER)
+    return b"".join(parts)
+
+
+def pack_profiles(states: Iterable[State]) -> bytes:
+    """Pack profiles, in the columns' order of the query `copy_profiles`."""
+    parts = [HEADER]
+    for state in states:
+        names, orders = names_of(state.traits), state.orders
+        parts += (
+            _PROFILE_ID(20, 8, state.profile_id),
+            _big(state.merged_into),
+            _text(state.user_id),
+            _text(names.name),
+            _text(names.email),
+            _text(names.phone),
+            _json(state.traits),
+            _json(state.origins),
+            _json(state.consents),
+            _time(state.first_seen_at),
+            _time(state.last_seen_at),
+            _BIG(8, state.event_count),
+            _json(state.event_counts),
+            _BIG(8, orders.order_count),
+            _BIG(8, orders.revenue_minor),
+            _time(orders.first_order_at),
+            _time(orders.last_order_at),
+            _json(orders.last_orders),
+            struct.pack("!ii", 4, state.identifier_count),
+            _BIG(8, state.version),
+        )
+    parts.append(TRAILER)
+    return b"".join(parts)
+
+
+def pack_identifiers(rows: Iterable[IdentifierRow], roots: Callable[[int], int]) -> bytes:
+    """Pack new identifiers; ``roots`` says which profile lives on."""
+    parts = [HEADER]
+    for row in rows:
+        parts += (
+            _COLUMNS(7),
+            _text(row.key.kind),
+            _text(row.key.value),
+            _IDENTIFIER(
+                *(8, roots(row.profile_id), 8, row.origin_id, 4, row.source_id),
+                *(8, row.event_id, 8, _micros(row.first_seen_at)),
+            ),
+        )
+    parts.append(TRAILER)
+    return b"".join(parts)

@@ -1,0 +1,29 @@
+-- name: try_consumer
+SELECT pg_try_advisory_xact_lock(hashtext('amity.consumer'), hashtext(%s))
+
+-- name: wait_consumer
+SELECT pg_advisory_xact_lock(hashtext('amity.consumer'), hashtext(%s))
+
+-- name: read_consumer
+SELECT c.xid::text, c.event_id, c.position, c.epoch, c.failures FROM store_consumer c WHERE c.name = %s
+
+-- name: read_position
+SELECT c.position FROM store_consumer c
+WHERE c.name = %s
+  AND c.position <= (SELECT p.position FROM store_consumer p WHERE p.name = 'profiles')
+
+-- name: advance_consumer
+UPDATE store_consumer SET position = %(position)s, failures = 0, updated_at = now()
+WHERE name = %(name)s AND position <= %(position)s
+
+-- name: count_failure
+UPDATE store_consumer SET failures = failures + 1, updated_at = now()
+WHERE name = %s RETURNING failures
+
+-- name: raise_epoch
+UPDATE store_consumer SET epoch = epoch + 1, updated_at = now() WHERE name = 'profiles'
+
+-- name: read_activity
+SELECT position, profile_id, event_id, source_id, occurred_at, received_at, type, name,
+       properties, context
+FROM store_activity WHERE position > %s ORDER BY position LIMIT %s
