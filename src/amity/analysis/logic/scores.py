@@ -1,0 +1,244 @@
+"""Scores of all customers, computed from their orders and kept, one row a score."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import msgspec
+
+from amity.analysis.contracts import ModelRun, Score
+from amity.analysis.estimator import (
+    Column,
+    Estimator,
+    Fit,
+    Histories,
+    Predictions,
+    Refused,
+    Transactions,
+)
+from amity.analysis.estimators.bgnbd import BgNbd
+from amity.analysis.estimators.gamma_gamma import GammaGamma
+from amity.analysis.estimators.rfm import Rfm
+from amity.analysis.logic.calibration import as_report, calibrate
+from amity.analysis.logic.columns import fetch_columns
+from amity.analysis.logic.lifetime_value import (
+    YEARLY_DISCOUNT_RATE,
+    discounted_purchases,
+    expected_value,
+)
+from amity.analysis.logic.transactions import summarise
+from amity.infra.config import settings
+from amity.infra.database import Connection, transaction
+from amity.infra.queries import load
+from amity.kernel.errors import NotFound
+from amity.kernel.money import exponent_of
+
+PURCHASE_HORIZON_DAYS: Final = 90
+VALUE_MONTHS: Final = 12
+UNIT_DAYS: Final = 7
+_EPOCH: Final = date(1970, 1, 1)
+_LOCK: Final = "amity.analysis.scores"
+
+_Row = tuple[int, str, float | None, str, float | None, float | None, int]
+
+
+class _Run(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One estimator's result before it is kept: parameters, report and columns of scores."""
+
+    estimator: str
+    customers: int
+    parameters: dict[str, float]
+    report: dict[str, Any]
+    columns: dict[str, Column]
+
+
+def refresh_scores(*, now: datetime) -> list[ModelRun]:
+    """Fit every estimator to all orders up to ``now`` and replace all scores, in one transaction.
+
+    What the data cannot carry is left out, and the report of its run says why.  Readers see the
+    old scores until the new ones are complete; two refreshes wait for each other.
+    """
+    currency = settings().currency
+    with transaction() as connection:
+        sql = load("amity.analysis")
+        connection.execute(sql["scores_lock"], [_LOCK])
+        transactions, foreign = _read_orders(connection, now, currency)
+        histories = summarise(transactions, until=(now.astimezone(UTC).date() - _EPOCH).days)
+        runs = _compute(transactions, histories, now, foreign)
+        kept = [_record(connection, run, now) for run in runs]
+        connection.execute(sql["scores_clear"])
+        rows = _rows(histories, runs, [run.model_run_id for run in kept])
+        with connection.cursor() as cursor, cursor.copy(sql["scores_copy"]) as copy:
+            copy.set_types(["int8", "text", "float8", "text", "float8", "float8", "int8"])
+            for row in rows:
+                copy.write_row(row)
+    return kept
+
+
+def list_scores(*, profile_id: int) -> list[Score]:
+    """Return the scores of a profile, by name; none when it has never ordered."""
+    with transaction("readonly") as connection:
+        rows = connection.execute(load("amity.analysis")["scores_list"], [profile_id]).fetchall()
+    return [
+        Score(
+            profile_id=profile_id,
+            name=name,
+            value=value,
+            label=label,
+            low=low,
+            high=high,
+            computed_at=computed_at,
+        )
+        for name, value, label, low, high, computed_at in rows
+    ]
+
+
+def get_latest_run(*, estimator: str) -> ModelRun:
+    """Return the latest fitting of an estimator; raise NotFound when there is none yet."""
+    with transaction("readonly") as connection:
+        row = connection.execute(load("amity.analysis")["scores_latest"], [estimator]).fetchone()
+    if row is None:
+        raise NotFound(f"{estimator!r} has not been computed yet", code="no_model_run")
+    run_id, computed_at, customers, parameters, report = row
+    return ModelRun(
+        model_run_id=run_id,
+        estimator=estimator,
+        computed_at=computed_at,
+        customers=customers,
+        parameters=parameters,
+        report=report,
+    )
+
+
+def _read_orders(connection: Connection, now: datetime, currency: str) -> tuple[Transactions, int]:
+    """Return all orders as purchases, and how many are in another currency than ours."""
+    profile, day, amount, foreign = fetch_columns(
+        connection, load("amity.analysis")["scores_orders"], [currency, currency, now], width=4
+    )
+    purchases = Transactions(
+        customer_id=profile,
+        day=day,
+        amount=amount,
+        minor_per_unit=10 ** exponent_of(currency),
+    )
+    return purchases, int(foreign.sum())
+
+
+def _compute(
+    transactions: Transactions, histories: Histories, now: datetime, foreign: int
+) -> list[_Run]:
+    bgnbd, gamma_gamma, rfm = (kind(unit_days=UNIT_DAYS) for kind in (BgNbd, GammaGamma, Rfm))
+    buying, buying_run = _fit(bgnbd, histories)
+    spending, spending_run = _fit(gamma_gamma, histories)
+    _, rfm_run = _fit(rfm, histories)
+    if foreign:
+        warning = f"{foreign} orders in other currencies count as purchases of no amount"
+        spending_run.report["warnings"] = [*spending_run.report.get("warnings", []), warning]
+    if buying is not None:
+        until = (now.astimezone(UTC).date() - _EPOCH).days
+        buying_run.report["calibration"] = _try_calibration(transactions, until)
+    if buying is not None and spending is not None:
+        clv = _lifetime_value(buying, buying_run, spending_run.columns["expected_spend"], histories)
+        spending_run.columns["clv"] = clv
+        spending_run.report["clv"] = {
+            "months": VALUE_MONTHS,
+            "yearly_discount_rate": YEARLY_DISCOUNT_RATE,
+            "total": float(clv.value.sum()),
+        }
+    spending_run.columns.pop("expected_spend", None)
+    return [rfm_run, buying_run, spending_run]
+
+
+def _fit(estimator: Estimator, histories: Histories) -> tuple[Fit | None, _Run]:
+    """Fit one estimator and predict; a refusal becomes a run without scores."""
+    try:
+        fit = estimator.fit(histories)
+    except Refused as error:
+        refusal = {"refused": error.message}
+        return None, _Run(
+            estimator=estimator.name,
+            customers=len(histories),
+            parameters={},
+            report=refusal,
+            columns={},
+        )
+    found: Predictions = estimator.predict(fit, histories, horizon_days=PURCHASE_HORIZON_DAYS)
+    report = {
+        "unit_days": fit.unit_days,
+        "log_likelihood": fit.log_likelihood,
+        "standard_errors": fit.standard_errors,
+        "iterations": fit.iterations,
+        "warnings": fit.warnings,
+        "details": fit.details,
+    }
+    if estimator.capabilities.uses_horizon:
+        report["horizon_days"] = PURCHASE_HORIZON_DAYS
+    return fit, _Run(
+        estimator=estimator.name,
+        customers=fit.customers,
+        parameters=fit.parameters,
+        report=report,
+        columns=dict(found.columns),
+    )
+
+
+def _try_calibration(transactions: Transactions, until: int) -> dict[str, Any]:
+    try:
+        return as_report(calibrate(transactions, until=until))
+    except Refused as error:
+        return {"refused": error.message}
+
+
+def _lifetime_value(fit: Fit, run: _Run, spend: Column, histories: Histories) -> Column:
+    """Return the value of twelve months, discounted, with the interval of its purchases."""
+    year = BgNbd(unit_days=UNIT_DAYS).predict(
+        fit, histories, horizon_days=VALUE_MONTHS * 365.25 / 12
+    )
+    return expected_value(
+        year.columns["expected_purchases"],
+        spend,
+        run.columns["p_alive"].value,
+        discounted_purchases(fit, histories, months=VALUE_MONTHS),
+    )
+
+
+def _record(connection: Connection, run: _Run, now: datetime) -> ModelRun:
+    row = connection.execute(
+        load("amity.analysis")["scores_record"],
+        [
+            run.estimator,
+            now,
+            run.customers,
+            msgspec.json.encode(run.parameters).decode(),
+            msgspec.json.encode(run.report).decode(),
+        ],
+    ).fetchone()
+    assert row is not None
+    return ModelRun(
+        model_run_id=row[0],
+        estimator=run.estimator,
+        computed_at=now,
+        customers=run.customers,
+        parameters=run.parameters,
+        report=run.report,
+    )
+
+
+def _rows(histories: Histories, runs: list[_Run], run_ids: list[int]) -> Iterator[_Row]:
+    customers = histories.customer_id.tolist()
+    for run, run_id in zip(runs, run_ids, strict=True):
+        for name, column in run.columns.items():
+            labels = column.labels or [""] * len(customers)
+            for customer, value, label, low, high in zip(
+                customers,
+                column.value.tolist(),
+                labels,
+                _bounds(column.low, len(customers)),
+                _bounds(column.high, len(customers)),
+                strict=True,
+            ):
+                yield customer, name, value, label, low, high, run_id
+
+
+def _bounds(values: Any, size: int) -> Iterable[float | None]:
+    return [None] * size if values is None else values.tolist()
