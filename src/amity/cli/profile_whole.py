@@ -1,15 +1,16 @@
 """One customer from every door at once, for `amity profile show`."""
 
+from typing import Final, get_args
+
 import click
 import msgspec
 
 from amity.analysis.contracts import Membership, Score
-from amity.infra.config import settings
 from amity.kernel.errors import NotFound
-from amity.store.contracts import Activity, Identifier, Merge, Profile
+from amity.store.contracts import Activity, Identifier, IdentifierKind, Merge, Profile
 from amity.web.api.documents import ProfileDocument, profile_document
 
-_KINDS = ("user_id", "anonymous_id", "email", "phone")
+_KINDS: Final[dict[str, IdentifierKind]] = {kind: kind for kind in get_args(IdentifierKind)}
 
 
 class WholeProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,9 +34,9 @@ def find_profile(who: str) -> Profile:
     if not colon or kind not in _KINDS:
         kinds = ", ".join(f"{name}:" for name in _KINDS)
         raise click.UsageError(f"write who as {kinds} or id: followed by the value")
-    found = api.find_profile(kind=kind, value=value)
+    found = api.find_profile(kind=_KINDS[kind], value=value)
     if found is None:
-        raise NotFound(f"nobody has the {kind} {value!r} in {settings().data.name}")
+        raise NotFound(f"nobody has the {kind} {value!r}")
     return found
 
 

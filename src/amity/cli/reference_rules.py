@@ -46,9 +46,9 @@ def make_operators_page() -> str:
         name = kind.__struct_config__.tag
         parts.append(_node(name, inspect.getdoc(kind) or ""))
     fields = [
-        (f"`profile.{name}`", FIELD_LABELS[name], kind) for name, kind in PROFILE_FIELDS.items()
+        ("`trait.NAME`", "a trait, by its name", "any"),
+        *((f"`profile.{name}`", FIELD_LABELS[name], kind) for name, kind in PROFILE_FIELDS.items()),
     ]
-    fields.insert(0, ("`trait.NAME`", "a trait, by its name", "any"))
     parts.append("## Fields\n\n" + table(("Field", "What it is", "Type"), fields))
     parts.append("## Operators\n\n" + table(_HEADS, [_operator(info) for info in list_operators()]))
     return "\n\n".join(parts)

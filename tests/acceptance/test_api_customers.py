@@ -1,0 +1,185 @@
+"""Profiles, merges, segments and numbers through the control API."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from django.test import Client
+
+
+@pytest.fixture
+def api(db):
+    """Ask the API: method, path, body and headers in; the answer with `.body` out."""
+    from amity.web.staff.api_keys import create_api_key
+
+    key = create_api_key(name="k", scopes=["*"], by="test")
+    client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {key}"})
+
+    def ask(method, path, body=None, **headers):
+        answer = client.generic(
+            method,
+            f"/api/v1{path}",
+            data=b"" if body is None else json.dumps(body).encode(),
+            content_type="application/json",
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+        )
+        answer.body = json.loads(answer.content) if answer.content else None
+        return answer
+
+    return ask
+
+
+def fold():
+    from amity.analysis import api as analysis
+    from amity.store import api as store
+
+    while store.fold_batch(limit=1000).events:
+        pass
+    while analysis.follow_batch(now=datetime.now(UTC), limit=1000).events:
+        while store.fold_batch(limit=1000).events:
+            pass
+
+
+@pytest.fixture
+def shop(db):
+    from amity.store import api
+
+    source = api.create_source(name="shop", kind="server")
+    events = [
+        {"type": "track", "anonymousId": "a1", "messageId": "0", "event": "Seen"},
+        {
+            "type": "identify",
+            "userId": "u1",
+            "messageId": "1",
+            "traits": {"email": "ann@shop.example", "country": "FR"},
+        },
+        {"type": "identify", "userId": "u1", "anonymousId": "a1", "messageId": "2"},
+        *(
+            {"type": "identify", "userId": f"p{n}", "messageId": f"p{n}", "traits": {"n": n}}
+            for n in range(5)
+        ),
+    ]
+    api.append_events(
+        source_id=source.source_id,
+        events=[json.dumps(event).encode() for event in events],
+        now=datetime.now(UTC),
+    )
+    fold()
+    return source
+
+
+RULE = {"node": "check", "field": "trait.country", "is": {"op": "eq", "value": "FR"}}
+
+
+def test_profiles_are_paged_without_gap_or_repeat(api, shop):
+    seen, path = [], "/profiles?limit=2"
+    while path:
+        page = api("GET", path).body
+        assert len(page["items"]) <= 2
+        seen += [row["profile_id"] for row in page["items"]]
+        cursor = page["next_cursor"]
+        path = f"/profiles?limit=2&cursor={cursor}" if cursor else None
+    assert len(seen) == len(set(seen)) == 6
+    found = api("GET", "/profiles?search=ann@shop").body["items"]
+    assert [row["user_id"] for row in found] == ["u1"]
+    assert found[0]["currency"] == "USD"
+    mixed = api("GET", "/segments/1/members?cursor=WzEsMl0")
+    assert mixed.status_code in (404, 422)
+
+
+def test_one_profile_with_all_that_belongs_to_it(api, shop):
+    answer = api("GET", "/profiles/by/email/ANN@shop.example")
+    profile = answer.body
+    assert (profile["user_id"], profile["currency"]) == ("u1", "USD")
+    path = f"/profiles/{profile['profile_id']}"
+    same = api("GET", path)
+    assert same.body == profile
+    assert same["ETag"] == answer["ETag"]
+    assert api("GET", path, if_none_match=same["ETag"]).status_code == 304
+    names = [event["name"] for event in api("GET", f"{path}/activity").body["items"]]
+    assert {"Seen", "Identify"} <= set(names)
+    only = api("GET", f"{path}/activity?name=Seen").body["items"]
+    assert [event["name"] for event in only] == ["Seen"]
+    kinds = {item["kind"] for item in api("GET", f"{path}/identifiers").body["items"]}
+    assert kinds == {"user_id", "anonymous_id", "email"}
+    assert api("GET", f"{path}/segments").body["items"] == []
+    assert api("GET", f"{path}/scores").body["items"] == []
+    assert api("GET", "/profiles/by/email/nobody@x.example").status_code == 404
+    assert api("GET", "/profiles/by/shoe_size/44").status_code == 404
+    assert api("GET", "/profiles/by/user_id/a/b%2Fc").status_code == 404
+
+
+def test_a_merge_is_listed_and_undone(api, shop):
+    profile = api("GET", "/profiles/by/user_id/u1").body
+    merges = api("GET", f"/profiles/{profile['profile_id']}/merges").body["items"]
+    assert len(merges) == 1
+    assert api("GET", "/merges?refused=false").body["items"] == merges
+    assert api("GET", "/merges?refused=true").body["items"] == []
+    undone = api("POST", f"/merges/{merges[0]['merge_id']}/undo")
+    assert undone.status_code == 202
+    fold()
+    anonymous = api("GET", "/profiles/by/anonymous_id/a1").body
+    known = api("GET", "/profiles/by/user_id/u1").body
+    assert anonymous["profile_id"] != known["profile_id"]
+    assert api("POST", "/merges/999999/undo").status_code == 404
+
+
+def test_a_profile_is_erased(api, shop):
+    profile_id = api("GET", "/profiles/by/user_id/u1").body["profile_id"]
+    erased = api("DELETE", f"/profiles/{profile_id}")
+    assert erased.status_code == 200
+    assert sum(erased.body["erased"].values()) > 0
+    assert api("GET", f"/profiles/{profile_id}").status_code == 404
+    assert api("GET", "/profiles/by/email/ann@shop.example").status_code == 404
+    assert api("DELETE", f"/profiles/{profile_id}").status_code == 404
+    assert len(api("GET", "/profiles").body["items"]) == 5
+
+
+def test_a_segment_from_preview_to_archive(api, shop):
+    preview = api("POST", "/segments/preview", {"rule": RULE}).body
+    assert (preview["members"], preview["of_profiles"]) == (1, 6)
+    assert preview["words"]
+    made = api("POST", "/segments", {"name": "French", "rule": RULE})
+    assert made.status_code == 201
+    assert made.body["version"] == 1
+    path = made["Location"].removeprefix("/api/v1")
+    assert api("POST", "/segments", {"name": "french", "rule": RULE}).status_code == 409
+    fold()
+    counts = api("GET", f"{path}/counts").body
+    assert counts["members"] == 1
+    members = api("GET", f"{path}/members").body["items"]
+    profile_id = api("GET", "/profiles/by/user_id/u1").body["profile_id"]
+    assert [item["profile_id"] for item in members] == [profile_id]
+    stays = api("GET", f"/profiles/{profile_id}/segments").body["items"]
+    assert [stay["segment_name"] for stay in stays] == ["French"]
+
+    read = api("GET", path)
+    other = {**RULE, "is": {"op": "ne", "value": "FR"}}
+    assert api("PATCH", path, {"rule": other}).status_code == 428
+    changed = api("PATCH", path, {"rule": other}, if_match=read["ETag"])
+    assert changed.status_code == 200
+    assert (changed.body["version"], changed.body["name"]) == (2, "French")
+    assert api("PATCH", path, {"name": "x"}, if_match=read["ETag"]).status_code == 412
+
+    assert api("DELETE", path).status_code == 204
+    assert [row["state"] for row in api("GET", "/segments").body["items"]] in ([], ["archived"])
+
+
+def test_a_wrong_rule_names_its_place(api, shop):
+    wrong = {"node": "all", "of": [RULE, {"node": "check", "field": "trait.x", "is": {"op": "y"}}]}
+    answer = api("POST", "/segments", {"name": "Wrong", "rule": wrong})
+    assert answer.status_code == 422
+    assert "of" in answer.body["detail"]
+    for rule in ({}, {"node": "nonsense"}, {"node": "in_segment", "segment_id": 10**30}):
+        assert api("POST", "/segments/preview", {"rule": rule}).status_code == 422
+
+
+def test_stats_add_up(api, shop):
+    stats = api("GET", "/stats").body
+    events = stats["events"]
+    assert events["received"] == sum(
+        events[name] for name in ("stored", "duplicate", "quarantined", "refused")
+    )
+    assert stats["profiles"] == 6
+    assert stats["merges"] == 1
+    assert stats["consumers"]["profiles"]["lag_events"] == 0

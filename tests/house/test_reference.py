@@ -1,0 +1,76 @@
+"""The generated reference says what the code does."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "reference"
+
+
+@pytest.fixture
+def pages(server):
+    from amity.cli.reference import make_pages
+
+    return make_pages()
+
+
+def test_the_written_pages_are_those_the_code_gives(pages):
+    stale = [
+        name
+        for name, text in pages.items()
+        if not (FOLDER / name).exists() or (FOLDER / name).read_text("utf-8") != text
+    ]
+    assert not stale, "run `make docs`"
+    assert {path.name for path in FOLDER.glob("*.md")} == set(pages)
+
+
+def test_every_setting_command_route_operator_and_event_is_in_it(pages):
+    from amity.analysis import contracts as analysis
+    from amity.cli.main import COMMANDS
+    from amity.infra.config import Settings
+    from amity.rules import list_operators
+    from amity.store import contracts as store
+    from amity.web.api.table import TABLE
+
+    for field in msgspec.structs.fields(Settings):
+        assert f"`AMITY_{field.name.upper()}`" in pages["settings.md"]
+    for name, (_, _, hidden) in COMMANDS.items():
+        assert hidden or f"## `amity {name}" in pages["cli.md"]
+    for route in TABLE:
+        assert f"`{route.method} {route.path}`" in pages["api.md"]
+    for info in list_operators():
+        assert f"| `{info.op}` |" in pages["operators.md"]
+    for event in (*store.EVENTS, *analysis.EVENTS):
+        assert f"### {event.name}\n" in pages["events.md"]
+
+
+def test_every_event_the_store_knows_by_name_is_in_its_contracts():
+    from amity.store.contracts import EVENTS
+    from amity.store.logic import consent, fold, fold_orders, folding_batch
+
+    known = {
+        *fold_orders.ORDER_EVENTS,
+        *consent.CONSENT_EVENTS,
+        *fold._NAMES.values(),
+        folding_batch.MERGED,
+        folding_batch.UNMERGED,
+    }
+    assert {event.name for event in EVENTS} == known
+
+
+def test_the_check_finds_what_is_out_of_date(server, tmp_path):
+    from click.testing import CliRunner
+
+    from amity.cli.reference import reference
+    from amity.kernel.errors import AmityError
+
+    run = CliRunner().invoke
+    assert run(reference, ["--write", str(tmp_path)]).exit_code == 0
+    assert run(reference, ["--check", str(tmp_path)]).exit_code == 0
+    page = tmp_path / "settings.md"
+    page.write_text(page.read_text("utf-8").replace("Port of the collector", "Door"), "utf-8")
+    failed = run(reference, ["--check", str(tmp_path)])
+    assert isinstance(failed.exception, AmityError)
+    assert "settings.md" in failed.exception.message
