@@ -8,7 +8,7 @@ import hashlib
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
 import msgspec
@@ -18,6 +18,13 @@ from amity.store.logic.decoding import BadEvent, check_event
 
 Key = tuple[int, bytes]
 """A source and the digest of a message id: what makes an event the same event."""
+
+
+class Known(Protocol):
+    """Where the payload hash of a key that is in the log can be looked up."""
+
+    def get(self, key: Key, /) -> int | None:
+        """Return the hash, or None for a key that is not known."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -145,14 +152,14 @@ def conflict(row: Row) -> Rejected:
     )
 
 
-def sort_rows(rows: Iterable[Row], known: Mapping[Key, int]) -> Sorted:
+def sort_rows(rows: Iterable[Row], known: Known, here: dict[Key, int] | None = None) -> Sorted:
     """Tell new rows from repeated ones and from those that reuse an id for something else.
 
-    ``known`` are the payload hashes of keys that are in the log already; the rows themselves
-    are compared too.
+    ``known`` are the payload hashes of keys that are in the log already. The rows themselves are
+    compared too; those of several batches that are written together share ``here``.
     """
     result = Sorted([], [], [])
-    here: dict[Key, int] = {}
+    here = {} if here is None else here
     for row in rows:
         key = (row.source_id, row.digest)
         before = known.get(key)

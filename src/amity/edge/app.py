@@ -1,0 +1,260 @@
+"""The collector over HTTP, in the dialects of Segment and RudderStack (an RSGI application).
+
+Whatever the SDKs send is answered as they expect it: exactly 200 with a verdict on each event
+once all of it is committed, 429 with Retry-After when it cannot be taken now, and an error with
+`code` and `message` otherwise. No Django here.
+"""
+
+import asyncio
+import logging
+import random
+from typing import Any, Final
+
+import msgspec
+
+from amity.edge import http
+from amity.edge.http import Exchange, Refusal, Scope
+from amity.infra.config import Settings, settings
+from amity.infra.process import die_with_parent
+from amity.infra.telemetry import configure_logging
+from amity.kernel.errors import AmityError
+from amity.store.contracts import Receipt, Source
+from amity.store.hot import BATCH, BadEvent, Collector, Incoming, read_instant, split_request
+
+_log = logging.getLogger(__name__)
+_BODY_SECONDS: Final = 10.0
+_TYPES: Final = ("identify", "track", "page", "screen", "group", "alias")
+# What a POST to an address carries; None is accepted and dropped (the SDKs' own metrics).
+_POSTS: Final[dict[str, str | None]] = {
+    **{f"/v1/{name}": name for name in _TYPES},
+    **{f"/v1/{name[0]}": name for name in _TYPES},
+    **dict.fromkeys(("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"), BATCH),
+    **dict.fromkeys(("/v1/m", "/rsaMetrics", "/v1/rsaMetrics")),
+}
+_GETS: Final = frozenset({"/health", "/health/live", "/health/ready", "/sourceConfig"})
+_CLEAN: Final = b'{"success":true,"accepted":%d,"duplicate":%d,"quarantined":0,"errors":[]}'
+
+
+class Edge:
+    """The application: one collector, one process."""
+
+    def __init__(self) -> None:
+        self._collector: Collector | None = None
+        self._settings: Settings = settings()
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin in a worker process."""
+        die_with_parent()
+        configure_logging()
+        loop.run_until_complete(self.open())
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End: what was accepted is written first."""
+        loop.run_until_complete(self.close())
+
+    async def open(self) -> None:
+        """Start the collector with the settings of this process."""
+        self._settings = settings()
+        self._collector = Collector(self._settings, random.Random())  # noqa: S311  # for spreading
+        await self._collector.open()
+
+    async def close(self) -> None:
+        """Stop the collector."""
+        if self._collector is not None:
+            await self._collector.close()
+
+    @property
+    def collector(self) -> Collector:
+        """Return the collector of this process."""
+        assert self._collector is not None
+        return self._collector
+
+    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        """Answer one request."""
+        try:
+            kind = _POSTS.get(scope.path, "") if scope.method == "POST" else ""
+            if kind:
+                await self._collect(scope, exchange, kind)
+            else:
+                await self._other(scope, exchange)
+        except Refusal as refusal:
+            http.reply_refusal(exchange, refusal)
+        except AmityError as error:
+            http.reply_refusal(exchange, http.refusal_of(error))
+        except Exception as error:
+            _log.exception("a request failed: %s", type(error).__name__)
+            trouble = self.collector.unavailable("storage")
+            http.reply_refusal(exchange, http.refusal_of(trouble))
+
+    async def _collect(self, scope: Scope, exchange: Exchange, kind: str) -> None:
+        headers = scope.headers
+        announced = http.content_length(headers)
+        key = http.basic_key(headers.get("authorization"))
+        source: Source | None = None
+        held = min(announced or self._settings.max_batch_bytes, self._settings.max_batch_bytes)
+        try:
+            if key:
+                source = await self._let_in(key)
+            self.collector.hold(held)
+        except (AmityError, Refusal):
+            await self._drain(exchange, announced)
+            raise
+        try:
+            body = await self._read(exchange, announced, headers)
+            incoming = _incoming(headers, kind)
+            receipt = await self._take(scope, body, incoming, source)
+        except Refusal:
+            if source is not None:
+                self.collector.refuse(source)
+            raise
+        finally:
+            self.collector.release(held)
+        _reply_receipt(exchange, receipt)
+
+    async def _take(
+        self, scope: Scope, body: bytes, incoming: Incoming, source: Source | None
+    ) -> Receipt:
+        try:
+            request = split_request(body, incoming.kind)
+        except BadEvent as fault:
+            source = source or await self._let_in(http.query_value(scope.query_string, "writeKey"))
+            if fault.reason != "too_many_events":
+                await self.collector.quarantine(source, body, fault, incoming)
+                raise BadEvent(fault.reason, fault.message) from fault
+            raise Refusal(413, fault.reason, fault.message) from fault
+        if source is None:
+            key = request.write_key or http.query_value(scope.query_string, "writeKey")
+            source = await self._let_in(key)
+        return await self.collector.append(source, request, incoming)
+
+    async def _let_in(self, write_key: str) -> Source:
+        """Return the source of a key, or refuse it."""
+        if not write_key:
+            raise Refusal(401, "missing_write_key", "send the source's write key")
+        source = await self.collector.find_source(write_key)
+        if source is None:
+            raise Refusal(401, "unknown_write_key", "this write key belongs to no source")
+        if not source.is_enabled:
+            self.collector.refuse(source)
+            raise Refusal(404, "source_disabled", "this source is disabled")
+        try:
+            self.collector.admit(source)
+        except AmityError:
+            self.collector.refuse(source)
+            raise
+        return source
+
+    async def _read(self, exchange: Exchange, announced: int | None, headers: Any) -> bytes:
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                body = await http.read_body(exchange, announced, self._settings.max_batch_bytes)
+        except TimeoutError as error:
+            raise Refusal(408, "too_slow", "the body did not come in time") from error
+        encoding = headers.get("content-encoding")
+        return http.inflate(body, encoding, self._settings.max_inflated_bytes)
+
+    async def _drain(self, exchange: Exchange, announced: int | None) -> None:
+        """Let a client that is refused finish writing, so that it sees the answer."""
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                await http.read_body(exchange, announced, self._settings.max_batch_bytes)
+        except (Refusal, TimeoutError):
+            pass
+
+    async def _other(self, scope: Scope, exchange: Exchange) -> None:
+        """Answer everything but events at their usual addresses."""
+        path = scope.path.replace("//", "/").rstrip("/")
+        known = path in _POSTS or path in _GETS or _is_settings(path)
+        if not known:
+            raise Refusal(404, "not_found", "there is nothing at this address")
+        if scope.method == "OPTIONS":
+            http.reply_preflight(exchange)
+        elif scope.method == "POST" and path in _POSTS:
+            kind = _POSTS[path]
+            if kind is None:
+                await self._drain(exchange, http.content_length(scope.headers))
+                http.reply_json(exchange, {"success": True})
+            else:
+                await self._collect(scope, exchange, kind)
+        elif scope.method in {"GET", "HEAD"} and path not in _POSTS:
+            await self._get(scope, exchange, path)
+        else:
+            allowed = "POST, OPTIONS" if path in _POSTS else "GET, HEAD, OPTIONS"
+            message = f"this address takes {allowed}"
+            raise Refusal(405, "method_not_allowed", message, (("allow", allowed),))
+
+    async def _get(self, scope: Scope, exchange: Exchange, path: str) -> None:
+        if path == "/health/live":
+            http.reply_json(exchange, {"status": "live"})
+        elif path in {"/health", "/health/ready"}:
+            health = self.collector.health()
+            status = 200 if health.is_ready else 503
+            words = "ready" if health.is_ready else "not ready"
+            content = {"status": words, **msgspec.to_builtins(health)}
+            http.reply_json(exchange, content, status=status)
+        elif path == "/sourceConfig":
+            key = http.basic_key(scope.headers.get("authorization"))
+            key = key or http.query_value(scope.query_string, "writeKey")
+            http.reply_json(exchange, _rudder_config(await self._known(key)))
+        else:
+            source = await self._known(path.split("/")[3])
+            host = scope.headers.get("host") or scope.authority or ""
+            http.reply_json(exchange, _segment_settings(source, scope.scheme, host))
+
+    async def _known(self, write_key: str) -> Source:
+        source = await self.collector.find_source(write_key) if write_key else None
+        if source is None:
+            raise Refusal(404, "unknown_write_key", "this write key belongs to no source")
+        return source
+
+
+def _is_settings(path: str) -> bool:
+    return path.startswith("/v1/projects/") and path.endswith("/settings") and path.count("/") == 4
+
+
+def _incoming(headers: Any, kind: str) -> Incoming:
+    sent_at = headers.get("sentat")
+    named = headers.get("anonymousid")
+    if not sent_at and not named:
+        return _PLAIN[kind]
+    return Incoming(kind, read_instant(sent_at) if sent_at else None, http.anonymous_id(named))
+
+
+_PLAIN: Final = {kind: Incoming(kind) for kind in (*_TYPES, BATCH)}
+
+
+def _reply_receipt(exchange: Exchange, receipt: Receipt) -> None:
+    if receipt.quarantined:
+        http.reply_json(exchange, {"success": True, **msgspec.to_builtins(receipt)})
+    else:
+        counts = (receipt.accepted, receipt.duplicate)
+        exchange.response_bytes(200, http.OK_HEADERS, _CLEAN % counts)
+
+
+def _segment_settings(source: Source, scheme: str, host: str) -> dict[str, Any]:
+    """What analytics-next asks for before it sends anything (`GET …/settings`)."""
+    sender = {"apiKey": source.write_key, "apiHost": f"{host}/v1", "protocol": scheme}
+    return {
+        "integrations": {"Segment.io": sender},
+        "plan": {"track": {"__default": {"enabled": True}}, "identify": {}, "group": {}},
+    }
+
+
+def _rudder_config(source: Source) -> dict[str, Any]:
+    """What RudderStack's browser SDK asks for before it sends anything (`GET /sourceConfig`)."""
+    return {
+        "source": {
+            "id": str(source.source_id),
+            "name": source.name,
+            "writeKey": source.write_key,
+            "config": {
+                "statsCollection": {"errors": {"enabled": False}, "metrics": {"enabled": False}}
+            },
+            "enabled": source.is_enabled,
+            "workspaceId": "amity",
+            "destinations": [],
+        }
+    }
+
+
+app = Edge()

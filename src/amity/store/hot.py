@@ -1,0 +1,211 @@
+"""The store's door for the edge: take in events, and answer once they are committed. No Django.
+
+A request goes: `is_room_for` → `split` → `find_source` → `admit` → `append`. Whatever is raised
+is one of the kernel's errors; Unavailable means: nothing is known to be stored, send it again.
+"""
+
+import random
+import time
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from amity.infra import database
+from amity.infra.config import Settings
+from amity.kernel.errors import AmityError, Unavailable
+from amity.store.contracts import Receipt, Source
+from amity.store.logic.admission import TokenBucket, retry_after_seconds
+from amity.store.logic.admission_watch import Limits, Watch
+from amity.store.logic.appending_group import GroupCommitter
+from amity.store.logic.appending_rows import Rejected, Row, make_receipt, read_row, reject
+from amity.store.logic.decoding import BadEvent, read_instant
+from amity.store.logic.wire import BATCH, Request, add_anonymous_id, split_request
+
+__all__ = [
+    "BATCH",
+    "BadEvent",
+    "Collector",
+    "Health",
+    "Incoming",
+    "Request",
+    "read_instant",
+    "split_request",
+]
+
+_BUSY_WAIT_SECONDS: Final = 1.0
+_TROUBLE_WAIT_SECONDS: Final = 3.0
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether events can be taken in now, and what is in the way."""
+
+    is_ready: bool
+    troubles: list[str]
+    lag_seconds: float
+
+
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """What came beside the events of one request.
+
+    ``kind`` is `BATCH` or the type the address stands for; ``anonymous_id`` is given to events
+    that name nobody.
+    """
+
+    kind: str
+    sent_at: datetime | None = None
+    anonymous_id: str = ""
+
+
+class Collector:
+    """Takes events in for one process; made inside its event loop."""
+
+    def __init__(self, settings: Settings, rng: random.Random) -> None:
+        conninfo = database.conninfo("app")
+        limits = Limits(settings.data, settings.disk_reserve_bytes, settings.max_lag_seconds)
+        self._settings = settings
+        self._rng = rng
+        self._committer = GroupCommitter(conninfo)
+        self._watch = Watch(conninfo, limits)
+        self._buckets: dict[int, TokenBucket] = {}
+        self._held_bytes = 0
+        self._disk_full_until = 0.0
+
+    async def open(self) -> None:
+        """Begin; when the database is away the collector waits for it, refusing meanwhile."""
+        self._committer.start()
+        await self._watch.open()
+
+    async def close(self) -> None:
+        """Write what was accepted, then let go of the connections."""
+        await self._committer.close()
+        await self._watch.close()
+
+    def health(self) -> Health:
+        """Say how the collector is doing, from what it knows without asking."""
+        troubles = self._troubles()
+        return Health(not troubles, troubles, self._watch.lag_seconds)
+
+    def _troubles(self) -> list[str]:
+        watch = self._watch
+        checks = (
+            (not self._committer.is_up, "database_down"),
+            (watch.is_disk_low or time.monotonic() < self._disk_full_until, "disk_full"),
+            (watch.lag_seconds > self._settings.max_lag_seconds, "behind"),
+        )
+        return [code for is_so, code in checks if is_so]
+
+    def unavailable(self, code: str, wait_seconds: float = _TROUBLE_WAIT_SECONDS) -> Unavailable:
+        """Make a refusal that spreads out when its receivers come back."""
+        return Unavailable(
+            _WORDS.get(code, "try again"),
+            code=code,
+            retry_after_seconds=retry_after_seconds(wait_seconds, self._rng),
+        )
+
+    def hold(self, size_bytes: int) -> None:
+        """Count a request's bytes as held until `release`; raise Unavailable when it cannot be."""
+        troubles = self._troubles()
+        if troubles:
+            raise self.unavailable(troubles[0])
+        if self._held_bytes + size_bytes > self._settings.max_inflight_bytes:
+            raise self.unavailable("busy", _BUSY_WAIT_SECONDS)
+        self._held_bytes += size_bytes
+
+    def release(self, size_bytes: int) -> None:
+        """Forget bytes that were held."""
+        self._held_bytes -= size_bytes
+
+    async def find_source(self, write_key: str) -> Source | None:
+        """Return the source a write key belongs to; it may be disabled.
+
+        A key that was made a moment ago is known at once. Raises Unavailable when an unknown
+        key cannot be looked up.
+        """
+        try:
+            return await self._watch.find_source(write_key)
+        except Unavailable as error:
+            raise self.unavailable("database_down") from error
+
+    def admit(self, source: Source) -> None:
+        """Raise Unavailable while the source has sent more than its share."""
+        wait = self._bucket(source).wait_seconds(time.monotonic())
+        if wait:
+            raise self.unavailable("too_many_events", wait)
+
+    def _bucket(self, source: Source) -> TokenBucket:
+        bucket = self._buckets.get(source.source_id)
+        if bucket is None:
+            rate = float(self._settings.key_events_per_second)
+            bucket = self._buckets[source.source_id] = TokenBucket(rate, time.monotonic())
+        return bucket
+
+    def refuse(self, source: Source, events: int = 1) -> None:
+        """Count what was not let in."""
+        self._watch.refuse(source.source_id, events)
+
+    async def append(self, source: Source, request: Request, incoming: Incoming) -> Receipt:
+        """Store a request's events; return what became of each, after the commit."""
+        self._bucket(source).take(len(request.events))
+        rows: list[Row] = []
+        rejected: list[Rejected] = []
+        for index, raw in enumerate(request.events):
+            row = self._read(index, source, raw, incoming, request.sent_at)
+            if type(row) is Row:
+                rows.append(row)
+            else:
+                rejected.append(row)  # type: ignore[arg-type]  # the other of the two
+        return await self._write(source, rows, rejected)
+
+    async def quarantine(
+        self, source: Source, body: bytes, fault: BadEvent, incoming: Incoming
+    ) -> None:
+        """Keep a whole request that could not even be split."""
+        whole = reject(0, source.source_id, body, fault, kind=incoming.kind)
+        await self._write(source, [], [whole])
+
+    def _read(
+        self,
+        index: int,
+        source: Source,
+        raw: bytes,
+        incoming: Incoming,
+        sent_at: datetime | None,
+    ) -> Row | Rejected:
+        kind = "" if incoming.kind == BATCH else incoming.kind
+        sent_at = sent_at or incoming.sent_at
+        try:
+            if len(raw) > self._settings.max_event_bytes:
+                most = self._settings.max_event_bytes
+                raise BadEvent("too_large", f"an event may have {most} bytes")
+            try:
+                return read_row(index, source.source_id, raw, kind=kind, sent_at=sent_at)
+            except BadEvent as fault:
+                if fault.reason != "missing_identity" or not incoming.anonymous_id:
+                    raise
+                named = add_anonymous_id(raw, incoming.anonymous_id)
+                return read_row(index, source.source_id, named, kind=kind, sent_at=sent_at)
+        except BadEvent as fault:
+            return reject(index, source.source_id, raw, fault, kind=kind, sent_at=sent_at)
+
+    async def _write(self, source: Source, rows: list[Row], rejected: list[Rejected]) -> Receipt:
+        if not rows and not rejected:
+            return Receipt(accepted=0, duplicate=0, quarantined=0)
+        try:
+            result = await self._committer.write(rows, rejected)
+        except AmityError as error:
+            self.refuse(source, len(rows) + len(rejected))
+            if error.reason == "disk_full":
+                self._disk_full_until = time.monotonic() + _TROUBLE_WAIT_SECONDS
+            raise self.unavailable(error.reason) from error
+        return make_receipt(len(result.fresh), len(result.duplicates), result.rejected)
+
+
+_WORDS: Final = {
+    "database_down": "the database cannot be reached; nothing was stored, send it again",
+    "disk_full": "the disk is nearly full; nothing was stored, send it again",
+    "behind": "the events received so far are still being worked through; send it again",
+    "busy": "too much is being received at once; send it again",
+    "too_many_events": "this write key sends more events a second than it may; send it again",
+    "storage": "the events could not be stored; send them again",
+}

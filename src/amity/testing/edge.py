@@ -1,0 +1,124 @@
+"""A real collector in a process of its own, for tests and benchmarks."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+
+from amity.infra import database
+from amity.infra.config import environment
+
+_START_SECONDS: Final = 20.0
+
+
+class LiveEdge(msgspec.Struct, frozen=True):
+    """A running collector: where it listens, and its process."""
+
+    url: str
+    port: int
+    process: Any
+
+    def worker_pids(self) -> list[int]:
+        """Return the processes that answer requests (children of the one we started)."""
+        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        with open(path, encoding="ascii") as file:
+            return [int(pid) for pid in file.read().split()]
+
+
+def free_port() -> int:
+    """Return a port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_edge(*, database_url: str | None = None, **settings: object) -> Iterator[LiveEdge]:
+    """Start a collector on this process's database, wait until it is ready, stop it at the end.
+
+    ``settings`` become `AMITY_…` variables of its process.
+    """
+    port = free_port()
+    more = {f"AMITY_{name.upper()}": str(value) for name, value in settings.items()}
+    process = subprocess.Popen(  # our own arguments
+        [sys.executable, "-m", "amity.edge"],
+        env={
+            **environment(),
+            "AMITY_DATABASE_URL": database_url or database.conninfo("app"),
+            "AMITY_EDGE_PORT": str(port),
+            "AMITY_EDGE_HOST": "127.0.0.1",
+            **more,
+        },
+        stdin=subprocess.DEVNULL,
+    )
+    edge = LiveEdge(f"http://127.0.0.1:{port}", port, process)
+    try:
+        wait_until_ready(edge)
+        yield edge
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_ready(edge: LiveEdge, *, path: str = "/health/ready", status: int = 200) -> None:
+    """Wait until a health address answers ``status``."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if edge.process.poll() is not None:
+            raise RuntimeError(f"the collector ended with {edge.process.returncode}")
+        try:
+            if send(edge.url + path)[0] == status:
+                return
+        except OSError:
+            pass
+        time.sleep(0.03)
+    raise TimeoutError(f"{path} did not become {status}")
+
+
+def send(
+    url: str,
+    body: bytes | None = None,
+    *,
+    key: str | None = None,
+    headers: dict[str, str] | None = None,
+    method: str | None = None,
+) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Send one request; return the status, the JSON of the answer ({} without) and its headers."""
+    request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)  # noqa: S310
+    if key is not None:
+        request.add_header("Authorization", basic(key))
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            return answer.status, _json(answer.read()), dict(answer.headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, _json(error.read()), dict(error.headers)
+
+
+def basic(key: str) -> str:
+    """Return the header with which the SDKs send a write key."""
+    return "Basic " + msgspec.json.encode(f"{key}:".encode()).decode().strip('"')
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    return dict(json.loads(body)) if body else {}
+
+
+def process_cpu_seconds(pid: int) -> float:
+    """Return the processor time a process has used."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
