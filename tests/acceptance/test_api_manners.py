@@ -158,6 +158,27 @@ def test_sources_are_made_read_and_changed_only_as_last_seen(call):
     assert turned.body["write_key"] != made.body["write_key"]
 
 
+def test_of_two_changes_at_once_one_is_stale(call, keys):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connections
+
+    made = call("POST", "/sources", body={"name": "shop"})
+    path = made["Location"].removeprefix("/api/v1")
+    key = keys.create_api_key(name="k", scopes=["*"], by="test")
+
+    def rename(name):
+        try:
+            body = {"name": name}
+            return call("PATCH", path, key=key, body=body, if_match=made["ETag"]).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = sorted(pool.map(rename, "abcdef"))
+    assert statuses == [200, 412, 412, 412, 412, 412]
+
+
 def test_write_keys_are_for_those_who_may_write(call):
     call("POST", "/sources", body={"name": "shop"})
     listed = call("GET", "/sources", scopes=["sources:read"]).body["items"]

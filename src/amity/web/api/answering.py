@@ -3,6 +3,8 @@
 import hashlib
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,6 +14,7 @@ import psycopg
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 
+from amity.infra import database
 from amity.kernel.errors import AmityError
 from amity.web.api import problems
 from amity.web.api.keys import authenticate
@@ -68,9 +71,22 @@ def _answer(request: HttpRequest, path: str) -> HttpResponse:
     body = read_body(route, request)
     if body is not None:
         arguments["body"] = body
-    if route.needs_match:
+    if not route.needs_match:
+        return _respond(request, route, route.handler(**arguments))
+    with _alone(path):
         _check_match(request, route, texts, call)
-    return _respond(request, route, route.handler(**arguments))
+        return _respond(request, route, route.handler(**arguments))
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Let one change of a thing through at a time, so that what was compared is what changes.
+
+    On a connection of its own: the engines below take theirs from the pool.
+    """
+    with psycopg.connect(database.conninfo("app"), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"api {path}"])
+        yield
 
 
 def _find_route(request: HttpRequest, path: str) -> tuple[Route, dict[str, str]]:
