@@ -22,7 +22,7 @@ from amity.analysis.estimator import (
     Predictions,
     Refused,
 )
-from amity.analysis.logic.newton import Evaluation, maximise
+from amity.analysis.logic.newton import Evaluation, Optimum, maximise
 
 NAMES: Final = ("p", "q", "v")
 MIN_CUSTOMERS: Final = 20
@@ -57,8 +57,8 @@ class GammaGamma(Estimator):
         spend = histories.spend[used]
         if np.ptp(spend) <= 1e-9 * spend.max():
             raise Refused("every customer spends the same: there is nothing to estimate")
-        point, value, covariance, iterations = _climb(_Sums(x, spend))
-        natural = np.exp(point)
+        optimum = _climb(_Sums(x, spend))
+        natural, covariance = np.exp(optimum.point), optimum.covariance()
         if natural[1] <= 1:
             raise Refused(
                 f"q is {natural[1]:.3f}: at 1 or below, the average spend of all customers "
@@ -76,8 +76,8 @@ class GammaGamma(Estimator):
             customers=count,
             standard_errors=errors,
             covariance=[] if covariance is None else covariance.tolist(),
-            log_likelihood=value,
-            iterations=iterations,
+            log_likelihood=optimum.value,
+            iterations=optimum.iterations,
             warnings=_warnings(pearson, spearman, undetermined=covariance is None),
             details={
                 "left_out_without_spend": int(np.count_nonzero(histories.frequency)) - count,
@@ -151,17 +151,16 @@ class _Sums:
         return value, slope, hessian * np.outer(natural, natural) + np.diag(slope)
 
 
-def _climb(sums: _Sums) -> tuple[FloatArray, float, FloatArray | None, int]:
+def _climb(sums: _Sums) -> Optimum:
     """Return where the likelihood is highest; raise Refused when it cannot be found."""
-    scale = np.array([0.0, 0.0, float(np.log(sums.total.sum() / sums.x.sum()))])
+    # The geometric mean: a few huge amounts do not move it.
+    scale = np.array([0.0, 0.0, sums.log_spend / len(sums.x)])
     low, high = scale + np.log(1e-5), scale + np.log(1e5)
     for start in _STARTS:
         best = maximise(sums.evaluate, np.array(start) + scale, low=low, high=high)
         if best.converged and np.isfinite(best.value):
-            if any(best.bound):
-                break
-            return best.point, best.value, best.covariance(), best.iterations
-    raise Refused("the amounts do not determine the parameters of Gamma-Gamma")
+            return best
+    raise Refused("the likelihood of Gamma-Gamma has no maximum that could be found on these data")
 
 
 def _correlations(x: FloatArray, spend: FloatArray) -> tuple[float, float]:
