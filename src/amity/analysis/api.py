@@ -3,12 +3,130 @@
 from datetime import date as date_
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from amity.analysis.contracts import ClvEstimate, Concentration, Figure, ModelRun, Score
-from amity.analysis.logic import clv_file, scores
+from amity.analysis.contracts import (
+    ClvEstimate,
+    Concentration,
+    Figure,
+    Membership,
+    ModelRun,
+    Preview,
+    Score,
+    Segment,
+    SegmentCount,
+)
+from amity.analysis.logic import clv_file, following, scores, segments, segments_reading
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.clv_file_reading import Columns
+from amity.infra.database import transaction
+from amity.kernel.pagination import Page
+from amity.rules import Explanation
+from amity.store.contracts import FoldResult
+
+# Segments
+
+
+def create_segment(
+    *, name: str, rule: dict[str, Any], description: str = "", by: str, now: datetime
+) -> Segment:
+    """Add a segment; it is `building` until the follower has read history, soon after.
+
+    Raises Invalid for a rule that cannot be read or names a segment that is not there, Conflict
+    when the name is taken, in whatever case of letters.
+    """
+    return segments.create_segment(name=name, rule=rule, description=description, by=by, now=now)
+
+
+def update_segment(  # one argument a thing that can be changed
+    *,
+    segment_id: int,
+    name: str | None = None,
+    rule: dict[str, Any] | None = None,
+    description: str | None = None,
+    by: str,
+    now: datetime,
+) -> Segment:
+    """Change what is given; a changed rule makes a new version, which is `building` at first.
+
+    Until then those in it by the old rule stay. Raises NotFound, Invalid (also when the rule
+    would depend on its own segment) and Conflict (the name is taken, the segment is archived).
+    """
+    return segments.update_segment(
+        segment_id=segment_id, name=name, rule=rule, description=description, now=now
+    )
+
+
+def archive_segment(*, segment_id: int, by: str, now: datetime) -> Segment:
+    """Stop following a segment; its past is kept and its name is free again.
+
+    Raises Conflict while other segments use it.
+    """
+    return segments.archive_segment(segment_id=segment_id, now=now)
+
+
+def get_segment(*, segment_id: int) -> Segment:
+    """Return a segment, archived or not; raise NotFound when there is none."""
+    with transaction("readonly") as connection:
+        return segments.Definitions(connection).make(segment_id)
+
+
+def find_segment(*, name: str) -> Segment | None:
+    """Return the segment of that name, in any case of letters, that is not archived."""
+    with transaction("readonly") as connection:
+        return segments.Definitions(connection).find(name)
+
+
+def list_segments(*, is_archived: bool | None = False) -> list[Segment]:
+    """Return the segments by name; with True those archived, with None all."""
+    with transaction("readonly") as connection:
+        return segments.Definitions(connection).list_all(is_archived=is_archived)
+
+
+def preview(*, rule: dict[str, Any], now: datetime) -> Preview:
+    """Run a rule over everyone now, without keeping it; raise Invalid when it cannot be read."""
+    return segments_reading.preview(rule=rule, now=now)
+
+
+def explain(*, rule: dict[str, Any], profile_id: int, now: datetime) -> Explanation:
+    """Say of every part of a rule whether a profile passes it now."""
+    return segments_reading.explain_rule(rule=rule, profile_id=profile_id, now=now)
+
+
+def list_members(
+    *, segment_id: int, cursor: str | None = None, limit: int = 50
+) -> Page[Membership]:
+    """Return who is in a segment, the latest to enter first."""
+    return segments_reading.list_members(segment_id=segment_id, cursor=cursor, limit=limit)
+
+
+def list_memberships(*, profile_id: int) -> list[Membership]:
+    """Return a profile's stays in segments, those that last first, then the latest."""
+    return segments_reading.list_memberships(profile_id=profile_id)
+
+
+def list_counts(*, segment_id: int) -> list[SegmentCount]:
+    """Return how many were in a segment, by day, oldest first.
+
+    Days since it exists are counted; some weeks before are reconstructed: its rule with the
+    behaviour as of then, but with traits, consents and totals as they are today.
+    """
+    return segments_reading.list_counts(segment_id=segment_id)
+
+
+def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
+    """Take one turn of the segments consumer: new definitions, new activities, due timers.
+
+    `events` is how much was done; zero means there was nothing to do, or another process has
+    the turn.
+    """
+    return following.follow_batch(now=now, limit=limit)
+
+
+def rebuild_memberships() -> int:
+    """Have every live segment read against history anew in the coming turns; how many."""
+    return following.rebuild_memberships()
+
 
 # Estimators and reports
 

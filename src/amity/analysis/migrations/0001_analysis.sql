@@ -9,6 +9,10 @@ CREATE TABLE analysis_segment (
     version integer NOT NULL DEFAULT 1,
     -- building: history is being read; live: follows every event; archived: kept, not followed
     state text NOT NULL CHECK (state IN ('building', 'live', 'archived')),
+    -- kept by the follower beside the memberships, so that a list of segments counts nothing
+    members bigint NOT NULL DEFAULT 0,
+    -- how many past weeks have been counted from history
+    weeks_reconstructed smallint NOT NULL DEFAULT 0,
     created_by text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
@@ -24,6 +28,7 @@ CREATE TABLE analysis_membership (
     left_at timestamptz
 );
 CREATE UNIQUE INDEX analysis_membership_open ON analysis_membership (segment_id, profile_id) WHERE left_at IS NULL;
+CREATE INDEX analysis_membership_latest ON analysis_membership (segment_id, id DESC) WHERE left_at IS NULL;
 CREATE INDEX analysis_membership_profile ON analysis_membership (profile_id);
 CREATE INDEX analysis_membership_when ON analysis_membership (segment_id, entered_at);
 

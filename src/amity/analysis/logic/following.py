@@ -1,0 +1,121 @@
+"""The segments consumer: membership follows what happens, and the clock.
+
+A turn is one transaction: definitions that are new or changed are read against history, then the
+next activities are asked which segments they concern, then the timers that have come due; the
+memberships, their events, the timers and the consumer's position are committed together.
+"""
+
+from datetime import date, datetime
+from typing import Final
+
+from amity.analysis.logic import history
+from amity.analysis.logic.following_backfill import backfill
+from amity.analysis.logic.following_book import WHOLE_PROFILE_EVENTS, Book, Shelf
+from amity.analysis.logic.following_changes import Changes, count_today
+from amity.analysis.logic.following_evaluation import Pairs, evaluate
+from amity.infra import queries
+from amity.infra.database import Connection, database_name, transaction
+from amity.store import api as store
+from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
+
+_SQL = queries.load("amity.analysis")
+CONSUMER: Final = "segments"
+
+_shelf = Shelf()
+_counted: dict[str, date] = {}
+
+
+def follow_batch(*, now: datetime, limit: int) -> FoldResult:
+    """Take one turn; see `api.follow_batch`."""
+    with transaction() as connection:
+        position = store.claim_consumer(connection=connection, name=CONSUMER)
+        if position is None:
+            return FoldResult(events=0)
+        handled = _take_turn(connection, position, now, limit)
+        if not handled and history.reconstruct_next(connection, now=now):
+            handled = 1
+    return FoldResult(events=handled)
+
+
+def _take_turn(connection: Connection, position: int, now: datetime, limit: int) -> int:
+    book, ended = _shelf.read(connection)
+    handled = 0
+    for segment_id in ended:
+        handled += _close(connection, segment_id, now)
+    if book.building:
+        handled += 1 + backfill(connection, book=book, segment_ids=book.building, now=now)
+        # The definitions are live now.
+        book, _ = _shelf.read(connection)
+    activities = store.read_activity(connection=connection, after=position, limit=limit)
+    if activities:
+        handled += len(activities)
+        _follow(connection, book, activities, now)
+        last = activities[-1].position
+        store.advance_consumer(connection=connection, name=CONSUMER, position=last)
+    handled += _ring(connection, book, now, limit)
+    if _counted.get(database_name()) != now.date():
+        count_today(connection, now, None)
+        _counted[database_name()] = now.date()
+    return handled
+
+
+def _close(connection: Connection, segment_id: int, now: datetime) -> int:
+    """End an archived segment: nobody left it by what they did, so no event is recorded."""
+    done = connection.execute(_SQL["close_segment"], {"segment_id": segment_id, "now": now})
+    connection.execute(_SQL["forget_timers"], [segment_id])
+    connection.execute(_SQL["set_members"], {"segment_id": segment_id})
+    return done.rowcount
+
+
+def _follow(connection: Connection, book: Book, activities: list[Activity], now: datetime) -> None:
+    pairs: Pairs = {}
+    merges: list[Activity] = []
+    for activity in activities:
+        concerned = book.list_concerned(activity)
+        if concerned:
+            pairs.setdefault(activity.profile_id, set()).update(concerned)
+        if activity.name in WHOLE_PROFILE_EVENTS and activity.source_id == SYSTEM_SOURCE_ID:
+            merges.append(activity)
+    if merges:
+        _close_retired(connection, merges, now)
+    evaluate(connection, book=book, pairs=pairs, now=now, cause="event").write(connection)
+
+
+def _close_retired(connection: Connection, merges: list[Activity], now: datetime) -> None:
+    """End the memberships of profiles that were merged into others, whose members these are now."""
+    # The losers by name too: the winner of a first merge can be the loser of a second.
+    wanted = {
+        "winners": [merge.profile_id for merge in merges],
+        "losers": [merge.properties.get("loser_id") for merge in merges],
+    }
+    retired = [row[0] for row in connection.execute(_SQL["retired_profiles"], wanted)]
+    if not retired:
+        return
+    pairs = connection.execute(_SQL["open_memberships"], [retired]).fetchall()
+    changes = Changes(now)
+    for profile_id, segment_id in pairs:
+        changes.retire(segment_id, profile_id)
+    changes.write(connection)
+
+
+def _ring(connection: Connection, book: Book, now: datetime, limit: int) -> int:
+    """Ask again where a timer has come due."""
+    due = connection.execute(_SQL["due_timers"], [now, limit]).fetchall()
+    if not due:
+        return 0
+    pairs: Pairs = {}
+    orphans = Changes(now)
+    for segment_id, profile_id in due:
+        # A timer is set anew by the question, or goes with what it was for.
+        orphans.set_timer(segment_id, profile_id, None)
+        if segment_id in book.segments:
+            pairs.setdefault(profile_id, set()).add(segment_id)
+    orphans.write(connection)
+    evaluate(connection, book=book, pairs=pairs, now=now, cause="time").write(connection)
+    return len(due)
+
+
+def rebuild_memberships() -> int:
+    """Have every live segment read against history anew; return how many there are."""
+    with transaction() as connection:
+        return connection.execute(_SQL["rebuild_memberships"]).rowcount

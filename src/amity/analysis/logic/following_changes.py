@@ -1,0 +1,117 @@
+"""What one turn of the follower decides, gathered and then written set-wise."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from amity.infra import queries
+from amity.infra.database import Connection
+from amity.store import api as store
+
+_SQL = queries.load("amity.analysis")
+_EVENTS_AT_ONCE: Final = 5000
+
+ENTERED: Final = "Segment Entered"
+LEFT: Final = "Segment Left"
+Cause = Literal["event", "time", "definition"]
+"""Why a membership changed: something happened, time passed, or the segment is new or changed."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile that enters a segment or leaves it."""
+
+    segment_id: int
+    segment_name: str
+    profile_id: int
+    is_entry: bool
+    cause: Cause
+
+
+class Changes:
+    """The changes and timers of one turn."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._changes: list[Change] = []
+        self._retired: list[tuple[int, int]] = []
+        self._timers: dict[tuple[int, int], datetime | None] = {}
+
+    def add(self, change: Change) -> None:
+        """Note that a profile enters or leaves."""
+        self._changes.append(change)
+
+    def retire(self, segment_id: int, profile_id: int) -> None:
+        """Note that a profile is no more: its membership ends, and nobody has left."""
+        self._retired.append((segment_id, profile_id))
+        self._timers[segment_id, profile_id] = None
+
+    def set_timer(self, segment_id: int, profile_id: int, due_at: datetime | None) -> None:
+        """Note when to look again; None for not at all."""
+        self._timers[segment_id, profile_id] = due_at
+
+    def write(self, connection: Connection) -> None:
+        """Write everything in the caller's transaction."""
+        self._write_memberships(connection)
+        self._write_timers(connection)
+        record_changes(connection, self._changes, self._now)
+
+    def _write_memberships(self, connection: Connection) -> None:
+        for name, is_entry in (("leave", False), ("enter", True)):
+            pairs = [
+                (change.segment_id, change.profile_id)
+                for change in self._changes
+                if change.is_entry == is_entry
+            ]
+            pairs += [] if is_entry else self._retired
+            if pairs:
+                connection.execute(_SQL[name], [self._now, *_columns(pairs)])
+        totals: Counter[int] = Counter()
+        for change in self._changes:
+            totals[change.segment_id] += 1 if change.is_entry else -1
+        totals.subtract(segment_id for segment_id, _ in self._retired)
+        if totals:
+            connection.execute(_SQL["add_members"], _columns(totals.items()))
+            count_today(connection, self._now, list(totals))
+
+    def _write_timers(self, connection: Connection) -> None:
+        gone = [pair for pair, due_at in self._timers.items() if due_at is None]
+        if gone:
+            connection.execute(_SQL["forget_timers_of"], _columns(gone))
+        kept = [(*pair, due_at) for pair, due_at in self._timers.items() if due_at is not None]
+        if kept:
+            connection.execute(_SQL["set_timers"], _columns(kept))
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def record_changes(connection: Connection, changes: list[Change], now: datetime) -> None:
+    """Record an event for each change; one of the same change a second time is left out."""
+    stamp = int(now.timestamp() * 1_000_000)
+    for start in range(0, len(changes), _EVENTS_AT_ONCE):
+        events = [
+            store.SystemEvent(
+                profile_id=change.profile_id,
+                name=ENTERED if change.is_entry else LEFT,
+                properties={
+                    "segment_id": change.segment_id,
+                    "segment_name": change.segment_name,
+                    "cause": change.cause,
+                },
+                message_id=(
+                    f"segment-{change.segment_id}-{change.profile_id}-"
+                    f"{'in' if change.is_entry else 'out'}-{stamp}"
+                ),
+            )
+            for change in changes[start : start + _EVENTS_AT_ONCE]
+        ]
+        store.record_events(connection=connection, events=events, now=now)
+
+
+def count_today(connection: Connection, now: datetime, segment_ids: list[int] | None) -> None:
+    """Put down how many are in the segments today; None for every one."""
+    connection.execute(_SQL["count_today"], {"day": now.date(), "segment_ids": segment_ids})

@@ -1,0 +1,138 @@
+"""Asking rules about profiles in memory, and following what a change brings about."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from amity.analysis.logic.following_book import Book, Followed
+from amity.analysis.logic.following_changes import Cause, Change, Changes
+from amity.analysis.logic.segments_catalogue import make_subject
+from amity.infra import queries
+from amity.infra.database import Connection
+from amity.rules import Subject
+from amity.store import api as store
+
+_SQL = queries.load("amity.analysis")
+_PROFILES_AT_ONCE: Final = 1000
+
+Pairs = dict[int, set[int]]
+"""By profile, the segments to ask about."""
+_Memberships = Mapping[int, set[int]]
+
+
+def evaluate(
+    connection: Connection, *, book: Book, pairs: Pairs, now: datetime, cause: Cause
+) -> Changes:
+    """Ask each segment about its profiles and return what changes.
+
+    Segments that look at a segment that changed are asked too, lower levels first. A profile
+    that is gone or merged into another leaves everything, without an event of its own.
+    """
+    changes = Changes(now)
+    for some in _slices(sorted(pairs), _PROFILES_AT_ONCE):
+        memberships = _load_memberships(connection, some)
+        asked = book.with_dependants(set().union(*(pairs[profile_id] for profile_id in some)))
+        events = sorted(set().union(*(book.segments[s].mentions.events for s in asked)))
+        for subject_id, subject in _load_subjects(connection, some, events, memberships):
+            turn = _Profile(book, changes, now, cause)
+            turn.ask(subject_id, subject, memberships[subject_id], pairs[subject_id])
+    return changes
+
+
+def _slices(ids: list[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def _load_memberships(connection: Connection, profile_ids: list[int]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {profile_id: set() for profile_id in profile_ids}
+    for profile_id, segment_id in connection.execute(_SQL["open_memberships"], [profile_ids]):
+        found[profile_id].add(segment_id)
+    return found
+
+
+def _load_subjects(
+    connection: Connection, profile_ids: list[int], events: list[str], memberships: _Memberships
+) -> Iterator[tuple[int, Subject]]:
+    profiles = store.load_profiles(connection=connection, profile_ids=profile_ids)
+    histories = _load_histories(connection, profile_ids, events)
+    for profile in profiles:
+        if profile.merged_into is None and profile.profile_id in memberships:
+            yield (
+                profile.profile_id,
+                make_subject(
+                    profile,
+                    segments=memberships[profile.profile_id],
+                    history=histories.get(profile.profile_id, {}),
+                ),
+            )
+
+
+def _load_histories(
+    connection: Connection, profile_ids: list[int], events: list[str]
+) -> Mapping[int, Mapping[str, list[tuple[datetime, dict[str, Any]]]]]:
+    if not events:
+        return {}
+    return store.load_histories(connection=connection, profile_ids=profile_ids, names=events)
+
+
+class _Profile:
+    """The turn of one profile."""
+
+    def __init__(self, book: Book, changes: Changes, now: datetime, cause: Cause) -> None:
+        self._book = book
+        self._changes = changes
+        self._now = now
+        self._cause = cause
+
+    def ask(
+        self, profile_id: int, subject: Subject, memberships: set[int], segment_ids: Iterable[int]
+    ) -> None:
+        """Ask the segments in order of level; ``memberships`` is kept current for the next."""
+        segments = self._book.segments
+        queue = [(segments[s].level, s) for s in set(segment_ids) if s in segments]
+        heapq.heapify(queue)
+        done: set[int] = set()
+        while queue:
+            _, segment_id = heapq.heappop(queue)
+            if segment_id in done:
+                continue
+            done.add(segment_id)
+            followed = segments[segment_id]
+            self._set_timer(followed, profile_id, subject)
+            holds = followed.matcher.matches(subject, self._now)
+            if holds == (segment_id in memberships):
+                continue
+            (memberships.add if holds else memberships.discard)(segment_id)
+            self._changes.add(
+                Change(
+                    segment_id=segment_id,
+                    segment_name=followed.name,
+                    profile_id=profile_id,
+                    is_entry=holds,
+                    cause=self._cause,
+                )
+            )
+            for dependant in self._book.list_dependants(segment_id):
+                heapq.heappush(queue, (segments[dependant].level, dependant))
+
+    def _set_timer(self, followed: Followed, profile_id: int, subject: Subject) -> None:
+        if followed.mentions.is_timed:
+            due_at = followed.matcher.next_change(subject, self._now)
+            self._changes.set_timer(followed.segment_id, profile_id, due_at)
+
+
+def set_timers(
+    connection: Connection, *, followed: Followed, profile_ids: list[int], now: datetime
+) -> None:
+    """Compute and write one segment's timers for many profiles."""
+    events = sorted(followed.mentions.events)
+    for some in _slices(profile_ids, _PROFILES_AT_ONCE):
+        changes = Changes(now)
+        nowhere: dict[int, set[int]] = {profile_id: set() for profile_id in some}
+        for profile_id, subject in _load_subjects(connection, some, events, nowhere):
+            due_at = followed.matcher.next_change(subject, now)
+            if due_at is not None:
+                changes.set_timer(followed.segment_id, profile_id, due_at)
+        changes.write(connection)

@@ -1,0 +1,232 @@
+"""Segments as people define them: a rule with a name.
+
+Who is in a segment is not decided here but by the follower (`following`), which reads each new or
+changed definition at a known place in the stream of activities.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.types.json import Jsonb
+
+from amity.analysis.contracts import Segment
+from amity.infra import queries
+from amity.infra.database import Connection, transaction
+from amity.kernel.errors import Conflict, Invalid, NotFound
+from amity.rules import InSegment, Rule, decode_rule, encode_rule, walk
+
+_SQL = queries.load("amity.analysis")
+_MAX_NAME = 100
+_MAX_DESCRIPTION = 1000
+
+
+class _Row(msgspec.Struct, frozen=True, array_like=True):
+    segment_id: int
+    name: str
+    description: str
+    rule: dict[str, Any]
+    version: int
+    state: str
+    members: int
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Definitions:
+    """All segments at one moment, the archived ones included."""
+
+    def __init__(self, connection: Connection) -> None:
+        rows = connection.execute(_SQL["select_segments"]).fetchall()
+        self._rows = {row[0]: _Row(*row) for row in rows}
+        self.names = {row.segment_id: row.name for row in self._rows.values()}
+
+    def make(self, segment_id: int) -> Segment:
+        """Return one segment; raise NotFound when there is none."""
+        row = self._rows.get(segment_id)
+        if row is None:
+            raise NotFound(f"there is no segment {segment_id}")
+        fields = msgspec.structs.asdict(row)
+        return msgspec.convert({**fields, "words": self._words(row)}, Segment)
+
+    def _words(self, row: _Row) -> str:
+        try:
+            return decode_rule(row.rule).describe(self.names)
+        except Invalid as error:
+            # An operator that a plug-in brought can be gone.
+            return f"cannot be read: {error.message}"
+
+    def list_all(self, *, is_archived: bool | None = False) -> list[Segment]:
+        """Return segments by name."""
+        return [
+            self.make(row.segment_id)
+            for row in self._rows.values()
+            if is_archived is None or is_archived == (row.state == "archived")
+        ]
+
+    def state_of(self, segment_id: int) -> str | None:
+        """Return a segment's state; None when there is no such segment."""
+        row = self._rows.get(segment_id)
+        return None if row is None else row.state
+
+    def find(self, name: str) -> Segment | None:
+        """Return the segment of that name, in any case of letters, that is not archived."""
+        wanted = name.strip().lower()
+        for row in self._rows.values():
+            if row.state != "archived" and row.name.lower() == wanted:
+                return self.make(row.segment_id)
+        return None
+
+    def list_using(self, segment_id: int) -> list[str]:
+        """Return the names of the segments whose rule looks at this one."""
+        return [
+            row.name
+            for row in self._rows.values()
+            if row.state != "archived" and segment_id in _references(row.rule)
+        ]
+
+    def check_references(self, rule: Rule, segment_id: int | None) -> None:
+        """Raise Invalid when a rule names a segment it cannot, or would come back to itself."""
+        for wanted in sorted(_segments_in(rule)):
+            state = self.state_of(wanted)
+            if state is None or state == "archived":
+                what = "is archived" if state else "does not exist"
+                raise Invalid(f"segment {wanted}, which the rule names, {what}", code="no_segment")
+        if segment_id is not None and segment_id in self._reach(rule):
+            raise Invalid(
+                "the rule would depend on its own segment, directly or through others",
+                code="segment_cycle",
+            )
+
+    def _reach(self, rule: Rule) -> set[int]:
+        seen: set[int] = set()
+        left = list(_segments_in(rule))
+        while left:
+            segment_id = left.pop()
+            if segment_id not in seen and segment_id in self._rows:
+                seen.add(segment_id)
+                left += _references(self._rows[segment_id].rule)
+        return seen
+
+
+def _segments_in(rule: Rule) -> set[int]:
+    return {node.segment_id for node in walk(rule) if isinstance(node, InSegment)}
+
+
+def _references(raw: dict[str, Any]) -> set[int]:
+    try:
+        return _segments_in(decode_rule(raw))
+    except Invalid:
+        return set()
+
+
+def _clean(name: str, description: str) -> tuple[str, str]:
+    name, description = name.strip(), description.strip()
+    if not 1 <= len(name) <= _MAX_NAME:
+        raise Invalid(f"a segment needs a name of 1 to {_MAX_NAME} characters", code="bad_name")
+    if len(description) > _MAX_DESCRIPTION:
+        raise Invalid(
+            f"the description is longer than {_MAX_DESCRIPTION} characters", code="bad_description"
+        )
+    if "\0" in name + description:
+        raise Invalid("a text holds a NUL character", code="bad_name")
+    return name, description
+
+
+def create_segment(
+    *, name: str, rule: dict[str, Any], description: str, by: str, now: datetime
+) -> Segment:
+    """Add a segment in state `building`; see `api.create_segment`."""
+    name, description = _clean(name, description)
+    decoded = decode_rule(rule)
+    with _unique(name), transaction() as connection:
+        connection.execute(_SQL["lock_segments"])
+        Definitions(connection).check_references(decoded, None)
+        values = {
+            "name": name,
+            "description": description,
+            "rule": Jsonb(encode_rule(decoded)),
+            "by": by,
+            "now": now,
+        }
+        row = connection.execute(_SQL["insert_segment"], values).fetchone()
+        assert row is not None
+        return Definitions(connection).make(row[0])
+
+
+def update_segment(
+    *,
+    segment_id: int,
+    name: str | None,
+    rule: dict[str, Any] | None,
+    description: str | None,
+    now: datetime,
+) -> Segment:
+    """Change a segment; a changed rule is read against history anew."""
+    with _unique(name or ""), transaction() as connection:
+        connection.execute(_SQL["lock_segments"])
+        before = Definitions(connection)
+        held = before.make(segment_id)
+        if held.state == "archived":
+            raise Conflict("an archived segment cannot be changed", code="segment_archived")
+        wanted = held.rule
+        if rule is not None:
+            decoded = decode_rule(rule)
+            before.check_references(decoded, segment_id)
+            wanted = encode_rule(decoded)
+        # By text: to Python the rules `is 1` and `is true` are equal.
+        is_changed = msgspec.json.encode(wanted, order="sorted") != msgspec.json.encode(
+            held.rule, order="sorted"
+        )
+        cleaned, about = _clean(
+            held.name if name is None else name,
+            held.description if description is None else description,
+        )
+        values = {
+            "segment_id": segment_id,
+            "name": cleaned,
+            "description": about,
+            "rule": Jsonb(wanted),
+            "is_changed": is_changed,
+            "now": now,
+        }
+        connection.execute(_SQL["update_segment"], values)
+        if is_changed:
+            connection.execute(_SQL["forget_counts"], [segment_id])
+        return Definitions(connection).make(segment_id)
+
+
+def archive_segment(*, segment_id: int, now: datetime) -> Segment:
+    """Stop following a segment; the follower closes its memberships."""
+    with transaction() as connection:
+        connection.execute(_SQL["lock_segments"])
+        before = Definitions(connection)
+        held = before.make(segment_id)
+        if held.state == "archived":
+            return held
+        users = before.list_using(segment_id)
+        if users:
+            raise Conflict(
+                f"{held.name} is used by {', '.join(users)}: change these first",
+                code="segment_in_use",
+            )
+        connection.execute(_SQL["archive_segment"], {"segment_id": segment_id, "now": now})
+        return Definitions(connection).make(segment_id)
+
+
+class _unique:  # a context manager, used as a function
+    """Turn the database's refusal of a second segment of a name into a Conflict."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name.strip()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, psycopg.errors.UniqueViolation):
+            raise Conflict(
+                f"there is already a segment {self._name!r}", code="segment_exists"
+            ) from error

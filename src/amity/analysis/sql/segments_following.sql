@@ -1,0 +1,91 @@
+-- name: segment_versions
+SELECT s.id, s.version, s.state, s.name,
+       s.state = 'archived' AND EXISTS (
+           SELECT FROM analysis_membership m WHERE m.segment_id = s.id AND m.left_at IS NULL)
+FROM analysis_segment s ORDER BY s.id
+
+-- name: segment_rules
+SELECT id, name, rule, state FROM analysis_segment WHERE state <> 'archived' ORDER BY id
+
+-- name: close_segment
+UPDATE analysis_membership SET left_at = %(now)s
+WHERE segment_id = %(segment_id)s AND left_at IS NULL RETURNING profile_id
+
+-- name: forget_timers
+DELETE FROM analysis_timer WHERE segment_id = %s
+
+-- name: set_live
+UPDATE analysis_segment SET state = 'live' WHERE id = %s AND state = 'building'
+
+-- name: set_members
+UPDATE analysis_segment SET members = (
+    SELECT count(*) FROM analysis_membership WHERE segment_id = %(segment_id)s AND left_at IS NULL)
+WHERE id = %(segment_id)s
+
+-- name: add_members
+UPDATE analysis_segment s SET members = greatest(0, s.members + d.change)
+FROM unnest(%s::integer[], %s::bigint[]) AS d(segment_id, change) WHERE s.id = d.segment_id
+
+-- name: due_timers
+SELECT segment_id, profile_id FROM analysis_timer WHERE due_at <= %s ORDER BY due_at LIMIT %s
+
+-- name: forget_timers_of
+DELETE FROM analysis_timer t USING unnest(%s::integer[], %s::bigint[]) AS d(segment_id, profile_id)
+WHERE t.segment_id = d.segment_id AND t.profile_id = d.profile_id
+
+-- name: set_timers
+INSERT INTO analysis_timer (segment_id, profile_id, due_at)
+SELECT * FROM unnest(%s::integer[], %s::bigint[], %s::timestamptz[])
+ON CONFLICT (segment_id, profile_id) DO UPDATE SET due_at = EXCLUDED.due_at
+
+-- name: open_memberships
+SELECT profile_id, segment_id FROM analysis_membership
+WHERE profile_id = ANY(%s) AND left_at IS NULL
+
+-- name: enter
+INSERT INTO analysis_membership (segment_id, profile_id, entered_at)
+SELECT d.segment_id, d.profile_id, %s
+FROM unnest(%s::integer[], %s::bigint[]) AS d(segment_id, profile_id)
+ON CONFLICT (segment_id, profile_id) WHERE left_at IS NULL DO NOTHING
+
+-- name: leave
+UPDATE analysis_membership m SET left_at = %s
+FROM unnest(%s::integer[], %s::bigint[]) AS d(segment_id, profile_id)
+WHERE m.segment_id = d.segment_id AND m.profile_id = d.profile_id AND m.left_at IS NULL
+
+-- name: retired_profiles
+SELECT DISTINCT m.profile_id FROM analysis_membership m
+WHERE m.left_at IS NULL AND m.profile_id IN (
+    SELECT p.id FROM store_profile p
+    WHERE p.merged_into = ANY(%(winners)s)
+       OR (p.id = ANY(%(losers)s) AND p.merged_into IS NOT NULL))
+
+-- name: timed_by_events
+SELECT DISTINCT a.profile_id FROM store_activity a
+WHERE a.name = ANY(%(names)s)
+  AND (%(since)s::timestamptz IS NULL OR a.occurred_at > %(since)s)
+
+-- name: everybody
+SELECT id FROM store_profile WHERE merged_into IS NULL
+
+-- name: count_today
+INSERT INTO analysis_segment_count (segment_id, day, members, method)
+SELECT s.id, %(day)s, s.members, 'counted' FROM analysis_segment s
+WHERE s.state = 'live' AND (%(segment_ids)s::integer[] IS NULL OR s.id = ANY(%(segment_ids)s))
+ON CONFLICT (segment_id, day)
+DO UPDATE SET members = EXCLUDED.members, method = EXCLUDED.method
+
+-- name: rebuild_memberships
+UPDATE analysis_segment SET state = 'building' WHERE state = 'live'
+
+-- name: next_to_reconstruct
+SELECT id, version, rule, weeks_reconstructed FROM analysis_segment
+WHERE state = 'live' AND weeks_reconstructed < %s ORDER BY weeks_reconstructed, id LIMIT 1
+
+-- name: add_reconstructed
+WITH moved AS (
+    UPDATE analysis_segment SET weeks_reconstructed = %(weeks)s
+    WHERE id = %(segment_id)s AND version = %(version)s RETURNING id)
+INSERT INTO analysis_segment_count (segment_id, day, members, method)
+SELECT id, %(day)s, %(members)s::bigint, 'reconstructed' FROM moved WHERE %(members)s::bigint IS NOT NULL
+ON CONFLICT (segment_id, day) DO NOTHING
