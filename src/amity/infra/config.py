@@ -68,6 +68,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "of 1 GiB and 5 % of the disk."
         ),
     ] = -1
+    max_import_bytes: Annotated[
+        int, Meta(description="Largest file that can be uploaded for an import.")
+    ] = 536_870_912
     dedupe_days: Annotated[
         int, Meta(description="Days for which a message id is remembered, at least 90.")
     ] = 120

@@ -1,0 +1,1 @@
+"""Imports: files on their way in, with what became of every row."""

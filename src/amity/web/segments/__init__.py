@@ -1,0 +1,1 @@
+"""Segments: the list, one segment, and the builder that speaks words."""

@@ -1,0 +1,274 @@
+"""The builder's addresses: the page, its pieces as they change, and saving."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from amity.analysis import api as analysis
+from amity.analysis.contracts import Segment
+from amity.kernel.errors import AmityError, Invalid
+from amity.store import api as store
+from amity.web.access import requires, staff_of
+from amity.web.segments.building import (
+    Built,
+    build,
+    describe_now,
+    read_json,
+    read_posted,
+    slots,
+    suggestions,
+)
+from amity.web.segments.convert import read_rule
+from amity.web.segments.draft import EMPTY, Check, Group, Node, Test, edit, replace_at, walk
+from amity.web.segments.form import read_draft
+from amity.web.segments.starts import STARTS, find_start
+from amity.web.segments.tree import fitting_test, view_test
+
+_SUGGESTED: Final = 20
+_GUESSES: Final = {bool: "boolean", int: "number", float: "number"}
+
+
+def _segment(request: HttpRequest) -> Segment | None:
+    text = request.POST.get("segment", "")
+    return analysis.get_segment(segment_id=int(text)) if text.isdecimal() else None
+
+
+def _page(request: HttpRequest, built: Built, **more: Any) -> HttpResponse:
+    segment: Segment | None = more.pop("segment", None)
+    status = more.pop("status", 200)
+    name = more.pop("name", request.POST.get("name", ""))
+    context = {
+        "segment": segment,
+        "name": name,
+        "description": request.POST.get("description", ""),
+        "tree": built.tree,
+        "json": built.json,
+        "json_before": built.json,
+        "starts": STARTS,
+        "action": reverse("segment_edit", args=[segment.segment_id])
+        if segment
+        else reverse("segment_new"),
+    }
+    context |= suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
+    context |= describe_now(built, datetime.now(UTC)) | more
+    return render(request, "segments/build.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("segments.write")
+def create(request: HttpRequest) -> HttpResponse:
+    """Make a segment; the draft stays as it was typed while something is wrong."""
+    if request.method == "POST":
+        return _save(request, None)
+    start = find_start(request.GET.get("start", ""))
+    draft, name, description = EMPTY, "", ""
+    if start:
+        draft, name, description = read_rule(start.rule), start.name, start.description
+    elif request.GET.get("from"):
+        draft, name, description = _copy_of(request.GET["from"])
+    return _page(
+        request,
+        build(draft),
+        name=name,
+        description=description,
+        chosen_start=start.key if start else "",
+    )
+
+
+def _copy_of(text: str) -> tuple[Group, str, str]:
+    if not text.isdecimal():
+        raise Http404
+    origin = analysis.get_segment(segment_id=int(text))
+    return read_rule(origin.rule), f"{origin.name[:93]} (copy)", origin.description
+
+
+@require_http_methods(["GET", "POST"])
+@requires("segments.write")
+def change(request: HttpRequest, segment_id: int) -> HttpResponse:
+    """Change a segment's rule, name or description."""
+    segment = analysis.get_segment(segment_id=segment_id)
+    if request.method == "POST":
+        return _save(request, segment)
+    return _page(
+        request,
+        build(read_rule(segment.rule)),
+        segment=segment,
+        name=segment.name,
+        description=segment.description,
+    )
+
+
+def _save(request: HttpRequest, segment: Segment | None) -> HttpResponse:
+    built, json, json_error = read_posted(request.POST.dict())
+    name = request.POST.get("name", "").strip()
+    wrong: dict[str, Any] = {"segment": segment, "status": 422, "json": json}
+    if json_error:
+        return _page(request, built, json_error=json_error, **wrong)
+    if not name:
+        return _page(request, built, name_error="Give it a name people will know.", **wrong)
+    if not built.is_complete:
+        error = "Not saved yet: see what is asked for beside the conditions."
+        return _page(request, built, error=error, **wrong)
+    try:
+        saved = _write(request, built, name, segment)
+    except AmityError as refusal:
+        message = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
+        which = "name_error" if refusal.kind == "conflict" else "error"
+        return _page(request, built, **{which: message}, **wrong)
+    words = "saved" if segment else "made"
+    messages.success(request, f"{saved.name} is {words}.")
+    return redirect("segment", saved.segment_id)
+
+
+def _write(request: HttpRequest, built: Built, name: str, segment: Segment | None) -> Segment:
+    description = request.POST.get("description", "").strip()
+    now = datetime.now(UTC)
+    if segment is None:
+        return analysis.create_segment(
+            name=name,
+            rule=built.rule,
+            description=description,
+            by=staff_of(request).get_username(),
+            now=now,
+        )
+    return analysis.update_segment(
+        segment_id=segment.segment_id,
+        name=name,
+        rule=built.rule,
+        description=description,
+        now=now,
+    )
+
+
+@require_POST
+@requires("segments.write")
+def redraw(request: HttpRequest) -> HttpResponse:
+    """Change the tree as a button asks and draw it again; without scripts, the whole page."""
+    action = request.POST.get("do", "")
+    if action == "json":
+        built, json, json_error = read_posted(request.POST.dict())
+        return _page(request, built, segment=_segment(request), json=json, json_error=json_error)
+    before = read_draft(request.POST.dict())
+    draft = _fit(before, action.removeprefix("fit:")) if action.startswith("fit:") else None
+    built = build(edit(before, action) if draft is None else draft)
+    if not getattr(request, "htmx", False):
+        return _page(request, built, segment=_segment(request))
+    segment = _segment(request)
+    context = {"tree": built.tree} | suggestions(
+        analysis.list_segments(), but=segment.segment_id if segment else None
+    )
+    response = render(request, "segments/_tree.html", context)
+    response["HX-Trigger-After-Settle"] = "rule-changed"
+    return response
+
+
+def _fit(draft: Group, path: str) -> Group:
+    """Give the check at ``path`` an operator that goes with its field."""
+
+    def fit(node: Node) -> Node:
+        if not isinstance(node, Check):
+            return node
+        return Check(field=node.field, name=node.name, test=fitting_test(node.test, node.field))
+
+    return replace_at(draft, path, fit)
+
+
+@require_POST
+@requires("segments.write")
+def preview(request: HttpRequest) -> HttpResponse:
+    """Say what the rule finds now, put messages beside conditions, and rewrite the JSON."""
+    built = build(read_draft(request.POST.dict()))
+    context = describe_now(built, datetime.now(UTC)) | {
+        "slots": slots(built),
+        "with_json": True,
+        "json": built.json,
+        "json_before": built.json,
+    }
+    return render(request, "segments/_previewed.html", context)
+
+
+@require_POST
+@requires("segments.write")
+def from_json(request: HttpRequest) -> HttpResponse:
+    """Draw the form again from the JSON; when that is wrong, say where and change nothing."""
+    text = request.POST.get("json", "")
+    try:
+        built = build(read_json(text))
+    except Invalid as refusal:
+        message = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
+        response = render(request, "segments/_json_error.html", {"json_error": message})
+        response["HX-Retarget"] = "#json-error"
+        response["HX-Reswap"] = "innerHTML"
+        return response
+    segment = _segment(request)
+    context = suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
+    context |= describe_now(built, datetime.now(UTC))
+    context |= {"tree": built.tree, "json": text, "json_before": text}
+    return render(request, "segments/_from_json.html", context)
+
+
+@require_POST
+@requires("segments.write")
+def redraw_test(request: HttpRequest) -> HttpResponse:
+    """Draw one test again, after its operator, its type or its trait has changed."""
+    path = request.POST.get("path", "")
+    found = _find_test(read_draft(request.POST.dict()), path)
+    if found is None:
+        raise Http404
+    test, field, trait = found
+    if trait and request.POST.get("guess"):
+        test = _guess(test, trait)
+    response = render(request, "segments/_test.html", {"test": view_test(test, path, field=field)})
+    response["HX-Trigger-After-Settle"] = "rule-changed"
+    return response
+
+
+def _find_test(draft: Group, path: str) -> tuple[Test, str, str] | None:
+    """Return the test at ``path``, the field it is of, and the trait, if it is of one."""
+    holder, _, index = path.partition(".where.")
+    for place, node in walk(draft):
+        if place != holder:
+            continue
+        if isinstance(node, Check):
+            return node.test, node.field, node.name if node.field == "trait" else ""
+        wheres = getattr(node, "where", ())
+        if index.isdecimal() and int(index) < len(wheres):
+            return wheres[int(index)].test, "trait", ""
+    return None
+
+
+def _guess(test: Test, trait: str) -> Test:
+    """Read values as the type that most customers have in this trait."""
+    if any(value.strip() for value in test.values.values()):
+        return test
+    known = store.trait_values(trait=trait, limit=1)
+    as_type = _GUESSES.get(type(known[0][0]), "text") if known else "text"
+    return Test(op=test.op, values=test.values, as_type=as_type)  # type: ignore[arg-type]
+
+
+@require_GET
+@requires("segments.write")
+def suggest(request: HttpRequest, what: str) -> HttpResponse:
+    """Return options for a field: a trait's values, or an event's properties."""
+    path = request.GET.get("path", "")
+    if what == "values":
+        trait = request.GET.get(f"{path}.name", "").strip()
+        known = store.trait_values(trait=trait, limit=_SUGGESTED) if trait else []
+        options = [(value, f"{count:,} customers") for value, count in known]
+        return render(request, "segments/_options.html", {"options": _texts(options)})
+    event = request.GET.get(f"{path}.event", "").strip()
+    names = store.list_properties(event_name=event) if event else []
+    return render(request, "segments/_options.html", {"options": [(n, "") for n in names]})
+
+
+def _texts(options: list[tuple[Any, str]]) -> list[tuple[str, str]]:
+    return [
+        (str(value).lower() if isinstance(value, bool) else str(value), label)
+        for value, label in options
+        if isinstance(value, str | int | float)
+    ]

@@ -1,0 +1,182 @@
+"""The builder: a form tree that the server draws, with what the rule finds beside it.
+
+The fields of the tree are the truth. The JSON beside them is rewritten from them, and read back
+into them when it is changed; `json_before` tells which of the two was changed last.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import psycopg
+
+from amity.analysis import api as analysis
+from amity.analysis.contracts import Preview, Segment
+from amity.kernel.errors import AmityError, Invalid
+from amity.rules import decode_rule, encode_rule
+from amity.store import api as store
+from amity.store.contracts import ProfileRow
+from amity.web.customers.words import who
+from amity.web.segments.convert import Problem, Rule, read_rule, write_rule
+from amity.web.segments.draft import Group, count_conditions, walk
+from amity.web.segments.form import read_draft
+from amity.web.segments.tree import NodeView, gather_messages, view_tree
+
+TIMES: Final = (
+    ("at_least", "did, at least"),
+    ("at_most", "did, at most"),
+    ("exactly", "did, exactly"),
+    ("between", "did, from"),
+    ("never", "did not"),
+)
+_WITH_PLACE: Final = re.compile(r"the rule(?: at (?P<path>\S+))?: (?P<reason>.*)\Z", re.DOTALL)
+_EXAMPLES: Final = 6
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft with its rule and all that is wrong with it."""
+
+    draft: Group
+    rule: Rule
+    problems: list[Problem]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the rule can be used as it is."""
+        return not self.problems
+
+    @property
+    def tree(self) -> NodeView:
+        """The draft as the page shows it."""
+        return view_tree(self.draft, self.problems)
+
+    @property
+    def json(self) -> str:
+        """The rule as people edit it."""
+        return msgspec.json.format(msgspec.json.encode(self.rule), indent=2).decode()
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer a rule finds."""
+
+    profile_id: int
+    label: str
+    order_count: int
+    last_seen_at: datetime
+
+
+def build(draft: Group) -> Built:
+    """Write the draft's rule and collect what is wrong, each at its place."""
+    written = write_rule(draft)
+    problems, rule = list(written.problems), written.rule
+    if not problems:
+        try:
+            rule = encode_rule(decode_rule(rule))
+        except Invalid as refusal:
+            path, reason = split_refusal(refusal)
+            problems = [Problem(written.locate(path), reason)]
+    return Built(draft=draft, rule=rule, problems=problems)
+
+
+def split_refusal(refusal: AmityError) -> tuple[str, str]:
+    """Return the path a refused rule is wrong at, and the reason as a sentence."""
+    found = _WITH_PLACE.match(refusal.message)
+    path, reason = (found["path"] or "", found["reason"]) if found else ("", refusal.message)
+    return path, f"{reason[:1].upper()}{reason[1:]}."
+
+
+def read_json(text: str) -> Group:
+    """Read a draft from a rule's JSON; raise Invalid with the path and the reason."""
+    return read_rule(encode_rule(decode_rule(text)))
+
+
+def read_posted(fields: Mapping[str, str]) -> tuple[Built, str, str]:
+    """Read what was posted: the built draft, the JSON to show, and what is wrong with that JSON.
+
+    When the JSON was edited after the form was drawn it wins, if it can be read; if it cannot,
+    its text is kept as it is and the form stands.
+    """
+    built = build(read_draft(fields))
+    text = fields.get("json", "")
+    if not text.strip() or _lines(text) == _lines(fields.get("json_before", "")):
+        return built, built.json, ""
+    try:
+        edited = build(read_json(text))
+    except Invalid as refusal:
+        return built, text, f"{refusal.message[:1].upper()}{refusal.message[1:]}."
+    return edited, edited.json, ""
+
+
+def _lines(text: str) -> list[str]:
+    # A form sends line ends as CR LF.
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+def describe_now(built: Built, now: datetime) -> dict[str, Any]:
+    """Return what the panel beside the form says: words, count, examples, or why not."""
+    context: dict[str, Any] = {"count": count_conditions(built.draft)}
+    if not built.is_complete:
+        return context
+    try:
+        found = analysis.preview(rule=built.rule, now=now)
+    except AmityError as refusal:
+        return context | {"failure": f"{refusal.message[:1].upper()}{refusal.message[1:]}."}
+    except psycopg.errors.QueryCanceled:
+        return context | {
+            "failure": "Counting takes longer than 20 seconds, so it was stopped. "
+            "The segment can still be made."
+        }
+    return context | {
+        "preview": found,
+        "rate": found.members / found.of_profiles if found.of_profiles else 0.0,
+        "examples": list_examples(found),
+    }
+
+
+def list_examples(found: Preview) -> list[Example]:
+    """Return some of those a rule finds, the most recently seen first."""
+    ids = found.examples[:_EXAMPLES]
+    if not ids:
+        return []
+    rows = {
+        row.profile_id: row for row in store.list_profiles(profile_ids=ids, limit=len(ids)).items
+    }
+    return [_example(rows[profile_id]) for profile_id in ids if profile_id in rows]
+
+
+def _example(row: ProfileRow) -> Example:
+    return Example(
+        profile_id=row.profile_id,
+        label=who(row),
+        order_count=row.order_count,
+        last_seen_at=row.last_seen_at,
+    )
+
+
+def slots(built: Built) -> list[dict[str, Any]]:
+    """Return every place a message can stand, with what stands there now."""
+    messages = gather_messages(built.problems)
+    places = [path for path, _ in walk(built.draft)]
+    places += [
+        f"{path}.where.{index}"
+        for path, node in walk(built.draft)
+        for index in range(len(getattr(node, "where", ())))
+    ]
+    return [{"slug": path.replace(".", "-"), "messages": messages.get(path)} for path in places]
+
+
+def suggestions(segments: list[Segment], *, but: int | None) -> dict[str, Any]:
+    """Return what the form suggests: names of traits, events, segments, purposes."""
+    others = [
+        segment for segment in segments if segment.segment_id != but and segment.state != "archived"
+    ]
+    return {
+        "traits": store.list_trait_names(limit=200),
+        "events": store.list_event_names(limit=200),
+        "purposes": ["marketing.email", "marketing.sms", "marketing.push", "analytics"],
+        "segments": others,
+        "segment_ids": {str(segment.segment_id) for segment in others},
+        "times": TIMES,
+    }

@@ -1,0 +1,177 @@
+"""A rule while it is being written: a tree of conditions whose values are still text.
+
+A draft can hold what a rule cannot: an empty name, a number that is not one. So nothing typed is
+lost while something is wrong. Paths such as `r.of.0.where.1` name a place in it; they are also the
+names of its form fields.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
+
+import msgspec
+
+Mode = Literal["all", "any", "none", "not_all"]
+Times = Literal["at_least", "at_most", "exactly", "between", "never"]
+AsType = Literal["text", "number", "boolean", "json"]
+
+ROOT: Final = "r"
+MAX_DEPTH: Final = 6
+MAX_CONDITIONS: Final = 60
+
+
+class Test(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator and what was typed for it, by parameter."""
+
+    __test__ = False
+
+    op: str = "eq"
+    values: dict[str, str] = {}
+    as_type: AsType = "text"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A test of a trait (`field` is `trait`, with its name) or of a profile field."""
+
+    field: str = "trait"
+    name: str = ""
+    test: Test = Test()
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """A test of one property of an event."""
+
+    property: str = ""
+    test: Test = Test()
+
+
+class Did(msgspec.Struct, frozen=True, kw_only=True):
+    """An event, how often, and within which time."""
+
+    event: str = ""
+    where: tuple[Where, ...] = ()
+    times: Times = "at_least"
+    count: str = "1"
+    most: str = "3"
+    """The upper end of `between`."""
+    window: Literal["ever", "days"] = "days"
+    days: str = "30"
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """Being in another segment, or not."""
+
+    segment_id: str = ""
+    is_negated: bool = False
+
+
+class Agreed(msgspec.Struct, frozen=True, kw_only=True):
+    """Having given consent for a purpose, or not."""
+
+    purpose: str = ""
+    is_negated: bool = False
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Conditions taken together."""
+
+    mode: Mode = "all"
+    of: tuple["Node", ...] = ()
+
+
+Node = Group | Check | Did | Member | Agreed
+
+EMPTY: Final = Group()
+_NEW: Final[dict[str, Node]] = {
+    "check": Check(),
+    "did": Did(),
+    "member": Member(),
+    "agreed": Agreed(),
+    "group": Group(mode="any", of=(Check(),)),
+}
+
+
+def walk(node: Node, path: str = ROOT) -> Iterator[tuple[str, Node]]:
+    """Yield every node with its path, parents first."""
+    yield path, node
+    if isinstance(node, Group):
+        for index, child in enumerate(node.of):
+            yield from walk(child, f"{path}.of.{index}")
+
+
+def count_conditions(draft: Group) -> int:
+    """Return how many conditions the draft has, groups not counted."""
+    return sum(1 for _, node in walk(draft) if not isinstance(node, Group))
+
+
+def edit(draft: Group, action: str) -> Group:
+    """Carry out what a button asks for: `add:PATH:KIND`, `where:PATH` or `remove:PATH`.
+
+    What makes no sense (a path that has gone, one condition too many) leaves the draft as it is.
+    """
+    verb, _, rest = action.partition(":")
+    path, _, kind = rest.partition(":")
+    steps = path.split(".")[1:]
+    changed: Node | None = draft
+    if verb == "add" and kind in _NEW and _has_room(draft, steps):
+        changed = _change(draft, steps, lambda node: _append(node, _NEW[kind]))
+    elif verb == "where":
+        changed = _change(draft, steps, _append_where)
+    elif verb == "remove" and steps:
+        changed = _remove(draft, steps)
+    return changed if isinstance(changed, Group) else draft
+
+
+def replace_at(draft: Group, path: str, change: Callable[[Node], Node]) -> Group:
+    """Return the draft with ``change`` done to the node at ``path``, if there is one."""
+    changed = _change(draft, path.split(".")[1:], change)
+    return changed if isinstance(changed, Group) else draft
+
+
+def _has_room(draft: Group, steps: list[str]) -> bool:
+    return count_conditions(draft) < MAX_CONDITIONS and len(steps) // 2 < MAX_DEPTH
+
+
+def _append(node: Node, child: Node) -> Node:
+    return msgspec.structs.replace(node, of=(*node.of, child)) if isinstance(node, Group) else node
+
+
+def _append_where(node: Node) -> Node:
+    return (
+        msgspec.structs.replace(node, where=(*node.where, Where()))
+        if isinstance(node, Did)
+        else node
+    )
+
+
+def _change(node: Node, steps: list[str], change: Callable[[Node], Node]) -> Node:
+    """Return the tree with ``change`` done to the node that ``steps`` lead to."""
+    if not steps:
+        return change(node)
+    index = _index(node, steps)
+    if index is None or not isinstance(node, Group):
+        return node
+    child = _change(node.of[index], steps[2:], change)
+    return msgspec.structs.replace(node, of=(*node.of[:index], child, *node.of[index + 1 :]))
+
+
+def _remove(node: Node, steps: list[str]) -> Node:
+    if len(steps) > 2 and isinstance(node, Group):
+        return _change(node, steps[:2], lambda child: _remove(child, steps[2:]))
+    index = _index(node, steps)
+    if index is None:
+        return node
+    if isinstance(node, Group):
+        return msgspec.structs.replace(node, of=node.of[:index] + node.of[index + 1 :])
+    if isinstance(node, Did):
+        return msgspec.structs.replace(node, where=node.where[:index] + node.where[index + 1 :])
+    return node
+
+
+def _index(node: Node, steps: list[str]) -> int | None:
+    """Return which child the first two steps (`of`, `0`) name, or None when there is none."""
+    held = {"of": Group, "where": Did}.get(steps[0])
+    if held is None or not isinstance(node, held) or len(steps) < 2 or not steps[1].isdecimal():
+        return None
+    size = len(node.of) if isinstance(node, Group) else len(node.where)  # type: ignore[union-attr]
+    index = int(steps[1])
+    return index if index < size else None

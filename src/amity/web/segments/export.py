@@ -1,0 +1,45 @@
+"""The members of a segment as a CSV file, safe to open in a spreadsheet."""
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.views.decorators.http import require_GET
+
+from amity.analysis import api as analysis
+from amity.kernel.cells import guard_cell
+from amity.kernel.clock import format_instant
+from amity.web.access import requires
+from amity.web.customers.export import HEAD, Echo, cells_of
+from amity.web.segments.views import name_members
+
+_AT_ONCE: Final = 1_000
+
+
+@require_GET
+@requires("profiles.export", step_up=True)
+def export_members(request: HttpRequest, segment_id: int) -> StreamingHttpResponse:
+    """Stream everyone who is in the segment now, with since when."""
+    segment = analysis.get_segment(segment_id=segment_id)
+    answer = StreamingHttpResponse(_lines(segment_id), content_type="text/csv; charset=utf-8")
+    day = datetime.now(UTC).date().isoformat()
+    name = f"segment-{segment.segment_id}-{day}.csv"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _lines(segment_id: int) -> Iterator[str]:
+    writer = csv.writer(Echo())
+    yield writer.writerow([*HEAD, "in_segment_since"])
+    cursor: str | None = None
+    while True:
+        page = analysis.list_members(segment_id=segment_id, cursor=cursor, limit=_AT_ONCE)
+        for line in name_members(page.items):
+            if line.row is not None:
+                cells = [*cells_of(line.row), format_instant(line.membership.entered_at)]
+                yield writer.writerow([guard_cell(cell) for cell in cells])
+        cursor = page.next_cursor
+        if cursor is None:
+            return

@@ -1,0 +1,131 @@
+"""A draft as form fields, there and back.
+
+A field's name is the path of its node and what it says of it: `r.of.0.event`. Reading is
+forgiving: what is missing gets its usual value, what is unknown is left out.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar, get_args
+
+from amity.web.segments.draft import (
+    MAX_CONDITIONS,
+    MAX_DEPTH,
+    ROOT,
+    Agreed,
+    AsType,
+    Check,
+    Did,
+    Group,
+    Member,
+    Mode,
+    Node,
+    Test,
+    Times,
+    Where,
+)
+
+T = TypeVar("T")
+_Tree = dict[str, Any]
+
+# Nested names are `r` + `.of.N` a level, then `where`, N, `v` and a parameter at the most.
+_MAX_STEPS: Final = 2 * MAX_DEPTH + 6
+_MAX_FIELDS: Final = 20 * MAX_CONDITIONS
+
+
+def read_draft(fields: Mapping[str, str]) -> Group:
+    """Read the draft from the fields of a submitted form."""
+    tree: _Tree = {}
+    names = [name for name in fields if name.startswith(f"{ROOT}.")]
+    for name in names[:_MAX_FIELDS]:
+        _place(tree, name.split(".")[1:], fields[name])
+    return _read_group(tree)
+
+
+def _place(tree: _Tree, steps: list[str], value: str) -> None:
+    if len(steps) > _MAX_STEPS:
+        return
+    for step in steps[:-1]:
+        inner = tree.setdefault(step, {})
+        if not isinstance(inner, dict):
+            return
+        tree = inner
+    tree[steps[-1]] = value
+
+
+def _text(tree: _Tree, name: str, default: str = "") -> str:
+    value = tree.get(name, default)
+    return value if isinstance(value, str) else default
+
+
+def _one_of(tree: _Tree, name: str, allowed: object, default: Any) -> Any:
+    value = _text(tree, name)
+    return value if value in get_args(allowed) else default
+
+
+def _children(tree: _Tree, name: str) -> list[_Tree]:
+    """Return the numbered children in the order of their numbers; gaps do not matter."""
+    held = tree.get(name)
+    if not isinstance(held, dict):
+        return []
+    numbers = sorted((key for key in held if key.isdecimal()), key=int)
+    return [held[number] for number in numbers if isinstance(held[number], dict)]
+
+
+def _read_group(tree: _Tree) -> Group:
+    return Group(
+        mode=_one_of(tree, "mode", Mode, "all"),
+        of=tuple(_read(child) for child in _children(tree, "of")),
+    )
+
+
+def _read(tree: _Tree) -> Node:
+    reader = _READERS.get(_text(tree, "node"), _read_check)
+    return reader(tree)
+
+
+def _read_test(tree: _Tree) -> Test:
+    values = tree.get("v")
+    held = values if isinstance(values, dict) else {}
+    return Test(
+        op=_text(tree, "op", "eq"),
+        values={name: value for name, value in held.items() if isinstance(value, str)},
+        as_type=_one_of(tree, "as", AsType, "text"),
+    )
+
+
+def _read_check(tree: _Tree) -> Check:
+    return Check(
+        field=_text(tree, "field", "trait"), name=_text(tree, "name"), test=_read_test(tree)
+    )
+
+
+def _read_did(tree: _Tree) -> Did:
+    return Did(
+        event=_text(tree, "event"),
+        where=tuple(
+            Where(property=_text(child, "property"), test=_read_test(child))
+            for child in _children(tree, "where")
+        ),
+        times=_one_of(tree, "times", Times, "at_least"),
+        count=_text(tree, "count", "1"),
+        most=_text(tree, "most", "3"),
+        window="ever" if _text(tree, "window") == "ever" else "days",
+        days=_text(tree, "days", "30"),
+    )
+
+
+def _read_member(tree: _Tree) -> Member:
+    return Member(segment_id=_text(tree, "segment"), is_negated=_text(tree, "is") == "not")
+
+
+def _read_agreed(tree: _Tree) -> Agreed:
+    return Agreed(purpose=_text(tree, "purpose"), is_negated=_text(tree, "is") == "not")
+
+
+_READERS: Final = {
+    "group": _read_group,
+    "check": _read_check,
+    "did": _read_did,
+    "member": _read_member,
+    "agreed": _read_agreed,
+}

@@ -1,0 +1,33 @@
+"""The segments' addresses, and their place in the rail."""
+
+from django.urls import path
+
+from amity.web.segments import builder, export, views
+from amity.web.shell import Entry
+
+RAIL = [
+    Entry(
+        label="Segments",
+        url_name="segments",
+        capability="segments.read",
+        order=30,
+        key="e",
+        count=views.count_live,
+    )
+]
+
+urlpatterns = [
+    path("segments/", views.show_list, name="segments"),
+    path("segments/new/", builder.create, name="segment_new"),
+    path("segments/tree/", builder.redraw, name="segment_tree"),
+    path("segments/test/", builder.redraw_test, name="segment_test"),
+    path("segments/preview/", builder.preview, name="segment_preview"),
+    path("segments/from-json/", builder.from_json, name="segment_from_json"),
+    path("segments/suggest/<slug:what>/", builder.suggest, name="segment_suggest"),
+    path("segments/<int:segment_id>/", views.show_one, name="segment"),
+    path("segments/<int:segment_id>/edit/", builder.change, name="segment_edit"),
+    path("segments/<int:segment_id>/live/", views.show_live, name="segment_live"),
+    path("segments/<int:segment_id>/members.csv", export.export_members, name="segment_export"),
+    path("segments/<int:segment_id>/archive/", views.archive, name="segment_archive"),
+    path("segments/<int:segment_id>/restore/", views.restore, name="segment_restore"),
+]

@@ -1,0 +1,204 @@
+"""The list of segments, and one segment: its rule, its size over time, its members."""
+
+from typing import Any, Final
+
+import msgspec
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from amity.analysis import api as analysis
+from amity.analysis.contracts import Membership, Segment, SegmentCount
+from amity.kernel.errors import Conflict
+from amity.rules import decode_rule, mentions
+from amity.store import api as store
+from amity.store.contracts import ProfileRow
+from amity.web.access import may, requires
+from amity.web.customers.words import who
+from amity.web.segments.sizes import change_since, draw_sizes
+from amity.web.segments.starts import STARTS
+from amity.web.sources.views import Chip
+
+_PAGE: Final = 50
+_LATELY: Final = 8
+_TREND_DAYS: Final = 60
+
+
+class SegmentLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One segment as the list shows it."""
+
+    segment: Segment
+    trend: list[int]
+    change_7: int | None
+    change_30: int | None
+
+
+class MemberLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One stay in a segment, and whose it is."""
+
+    membership: Membership
+    label: str
+    row: ProfileRow | None
+
+
+def count_live() -> int | None:
+    """Return how many segments are followed, for the rail."""
+    return sum(segment.state != "archived" for segment in analysis.list_segments()) or None
+
+
+@require_GET
+@requires("segments.read")
+def show_list(request: HttpRequest) -> HttpResponse:
+    """Show the segments with their sizes and how these change."""
+    segments = analysis.list_segments()
+    search = request.GET.get("q", "").strip()
+    chosen = request.GET.get("show", "")
+    shown = [
+        segment
+        for segment in segments
+        if search.casefold() in f"{segment.name}\n{segment.words}".casefold()
+        and _is_state(segment, chosen)
+    ]
+    return render(
+        request,
+        "segments/list.html",
+        {
+            "lines": [_line(segment) for segment in shown],
+            "total": len(segments),
+            "search": search,
+            "chosen": chosen,
+            "chips": _chips(segments, chosen),
+            "starts": STARTS,
+            "can_write": may(request, "segments.write"),
+        },
+    )
+
+
+def _is_state(segment: Segment, chosen: str) -> bool:
+    return segment.state == chosen if chosen else segment.state != "archived"
+
+
+def _chips(segments: list[Segment], chosen: str) -> list[Chip]:
+    labels = {"": "Followed", "live": "Live", "building": "Building", "archived": "Archived"}
+    chips = [
+        Chip(
+            label=label,
+            value=value,
+            count=sum(_is_state(segment, value) for segment in segments),
+            is_on=value == chosen,
+        )
+        for value, label in labels.items()
+    ]
+    return [chip for chip in chips if chip.count or chip.is_on]
+
+
+def _line(segment: Segment) -> SegmentLine:
+    counts = _counts(segment.segment_id)
+    return SegmentLine(
+        segment=segment,
+        trend=[*(count.members for count in counts[-_TREND_DAYS:]), segment.members],
+        change_7=change_since(counts, segment.members, days=7),
+        change_30=change_since(counts, segment.members, days=30),
+    )
+
+
+def _counts(segment_id: int) -> list[SegmentCount]:
+    return sorted(analysis.list_counts(segment_id=segment_id), key=lambda count: count.day)
+
+
+@require_GET
+@requires("segments.read")
+def show_one(request: HttpRequest, segment_id: int) -> HttpResponse:
+    """Show one segment."""
+    segment = analysis.get_segment(segment_id=segment_id)
+    counts = _counts(segment_id)
+    page = analysis.list_members(
+        segment_id=segment_id, cursor=request.GET.get("cursor") or None, limit=_PAGE
+    )
+    context = {
+        "rule_json": msgspec.json.format(msgspec.json.encode(segment.rule), indent=2).decode(),
+        "counts": counts[::-1],
+        "chart_of": draw_sizes(counts, segment.name),
+        "has_reconstructed": any(count.method == "reconstructed" for count in counts),
+        "members": name_members(page.items),
+        "next_cursor": page.next_cursor,
+        "page_size": _PAGE,
+        "used_by": _users_of(segment_id),
+        "can_write": may(request, "segments.write"),
+        "can_export": may(request, "profiles.export"),
+    }
+    context |= _now(segment, counts)
+    return render(request, "segments/one.html", context)
+
+
+def _now(segment: Segment, counts: list[SegmentCount]) -> dict[str, Any]:
+    moves = analysis.list_moves(segment_id=segment.segment_id, limit=_LATELY)
+    everyone = store.count_profiles()
+    return {
+        "segment": segment,
+        "rate": segment.members / everyone if everyone else None,
+        "change_7": change_since(counts, segment.members, days=7),
+        "change_30": change_since(counts, segment.members, days=30),
+        "entered": name_members(moves.entered),
+        "left": name_members(moves.left),
+    }
+
+
+def _users_of(segment_id: int) -> list[str]:
+    """Return the names of the segments whose rules ask for this one."""
+    return [
+        segment.name
+        for segment in analysis.list_segments()
+        if segment.state != "archived"
+        and segment_id in mentions(decode_rule(segment.rule)).segments
+    ]
+
+
+def name_members(memberships: list[Membership]) -> list[MemberLine]:
+    """Put names to memberships, in their order."""
+    ids = [membership.profile_id for membership in memberships]
+    rows = {}
+    if ids:
+        found = store.list_profiles(profile_ids=list(dict.fromkeys(ids)), limit=len(ids))
+        rows = {row.profile_id: row for row in found.items}
+    return [
+        MemberLine(
+            membership=membership,
+            label=who(rows[membership.profile_id])
+            if membership.profile_id in rows
+            else f"Visitor {membership.profile_id}",
+            row=rows.get(membership.profile_id),
+        )
+        for membership in memberships
+    ]
+
+
+@require_GET
+@requires("segments.read")
+def show_live(request: HttpRequest, segment_id: int) -> HttpResponse:
+    """Show what changes by itself: the size, who entered, who left."""
+    segment = analysis.get_segment(segment_id=segment_id)
+    return render(request, "segments/_live.html", _now(segment, _counts(segment_id)))
+
+
+@require_POST
+@requires("segments.write")
+def archive(request: HttpRequest, segment_id: int) -> HttpResponse:
+    """Stop following a segment; its history stays."""
+    segment = analysis.archive_segment(segment_id=segment_id)
+    messages.success(request, f"{segment.name} is archived. You can bring it back on this page.")
+    return redirect("segment", segment_id)
+
+
+@require_POST
+@requires("segments.write")
+def restore(request: HttpRequest, segment_id: int) -> HttpResponse:
+    """Follow an archived segment again, filled anew from history."""
+    try:
+        segment = analysis.restore_segment(segment_id=segment_id)
+    except Conflict as refusal:
+        messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
+    else:
+        messages.success(request, f"{segment.name} is back and is being filled from history.")
+    return redirect("segment", segment_id)

@@ -1,0 +1,1 @@
+"""Sources: where events come from, what arrives, and what could not be understood."""
