@@ -36,7 +36,7 @@ def make_chart(figure: go.Figure, *, title: str, x: str = "", y: str = "") -> Ch
         paper_bgcolor=_CLEAR,
         plot_bgcolor=_CLEAR,
         font={"color": INK, "size": 12, "family": "system-ui, Roboto, Noto Sans, sans-serif"},
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        margin={"l": 8, "r": 24, "t": 8, "b": 8},
         legend={"orientation": "h", "y": 1.08, "x": 0, "yanchor": "bottom"},
         hoverlabel={"bgcolor": "var(--surface)", "bordercolor": LINE, "font": {"color": INK}},
         hovermode="x unified",

@@ -4,6 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from amity.infra.config import settings
+from amity.store import api as store
 from amity.web.about_file import read_about
 from amity.web.access import requires
 
@@ -12,4 +14,22 @@ from amity.web.access import requires
 @require_safe
 def about(request: HttpRequest) -> HttpResponse:
     """Say whose data this is, in the words the loader left."""
-    return render(request, "about/about.html", {"about": read_about()})
+    told = read_about()
+    counts = store.count_by_source()
+    sources = [
+        {"name": source.name, "kind": source.kind, "counts": counts.get(source.source_id)}
+        for source in store.list_sources()
+    ]
+    page = {
+        "about": told,
+        "simulated": _lines(told.simulated) if told else [],
+        "joined": _lines(told.joined) if told else [],
+        "sources": sources,
+        "currency": settings().currency,
+        "zone": settings().time_zone,
+    }
+    return render(request, "about/about.html", page)
+
+
+def _lines(words: str | list[str]) -> list[str]:
+    return [words] if isinstance(words, str) and words else list(words)

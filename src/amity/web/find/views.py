@@ -8,7 +8,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from amity.web.access import requires, staff_of
+from amity.analysis import api as analysis
+from amity.store import api as store
+from amity.web.access import may, requires, staff_of
+from amity.web.customers.words import who
 from amity.web.shell import visible
 
 _EACH: Final = 6
@@ -28,6 +31,11 @@ def find(request: HttpRequest) -> HttpResponse:
     """Answer the palette with the best few of each kind; pages alone when nothing is typed."""
     query = request.GET.get("q", "").strip()[:200]
     found = _pages(request, query)
+    if query:
+        if may(request, "segments.read"):
+            found += _segments(query)
+        if may(request, "profiles.read"):
+            found += _customers(query)
     return render(request, "find/found.html", {"found": found, "query": query})
 
 
@@ -36,4 +44,28 @@ def _pages(request: HttpRequest, query: str) -> list[Found]:
         Found(label=entry.label, kind="page", href=reverse(entry.url_name))
         for entry in visible(staff_of(request))
         if query.casefold() in entry.label.casefold()
+    ]
+
+
+def _segments(query: str) -> list[Found]:
+    return [
+        Found(
+            label=segment.name,
+            kind=f"segment, {segment.members:,}",
+            href=f"/segments/{segment.segment_id}/",
+        )
+        for segment in analysis.list_segments()
+        if query.casefold() in segment.name.casefold()
+    ][:_EACH]
+
+
+def _customers(query: str) -> list[Found]:
+    page = store.list_profiles(search=query, limit=_EACH)
+    return [
+        Found(
+            label=who(row),
+            kind=row.email if row.email and row.email != who(row) else "customer",
+            href=reverse("customer", args=[row.profile_id]),
+        )
+        for row in page.items
     ]

@@ -1,14 +1,68 @@
-"""The overview."""
+"""The overview: acquisition, expansion, retention; segments; what just came in; health."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from amity.web.access import requires
+from amity.analysis import api as analysis
+from amity.analysis.contracts import Segment
+from amity.store import api as store
+from amity.web.about_file import read_about
+from amity.web.access import may, requires
+
+RANGES: Final = (30, 90, 365)
+_SEGMENTS: Final = 8
+_EVENTS: Final = 9
+_LATE_SECONDS: Final = 10
 
 
 @requires("overview.read")
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    """Show acquisition, expansion and retention at a glance."""
-    return render(request, "overview/overview.html", {})
+    """Show how the business does at a glance, over a range the address names."""
+    days = request.GET.get("days", "")
+    chosen = int(days) if days.isdecimal() and int(days) in RANGES else 90
+    now = datetime.now(UTC)
+    about = read_about()
+    total = store.count_profiles()
+    page: dict[str, Any] = {
+        "days": chosen,
+        "ranges": RANGES,
+        "shop": about.title if about else "",
+        "total": total,
+        "segments": _segments(),
+        **_feed(request),
+    }
+    if total:
+        page["figures"] = analysis.overview(now=now, days=chosen)
+    return render(request, "overview/overview.html", page)
+
+
+@requires("overview.read")
+@require_safe
+def pulse(request: HttpRequest) -> HttpResponse:
+    """Answer what changes by the second: the latest events and the health of the data."""
+    return render(request, "overview/_pulse.html", _feed(request))
+
+
+def _segments() -> list[Segment]:
+    live = [segment for segment in analysis.list_segments() if segment.state != "archived"]
+    return sorted(live, key=lambda segment: -segment.members)[:_SEGMENTS]
+
+
+def _feed(request: HttpRequest) -> dict[str, Any]:
+    stats = store.stats()
+    lag = max((consumer.seconds for consumer in stats.consumers), default=0.0)
+    waiting = max((consumer.events for consumer in stats.consumers), default=0)
+    return {
+        "latest": store.list_received(limit=_EVENTS),
+        "stats": stats,
+        "open_quarantine": sum(store.count_quarantine().values()),
+        "lag": lag,
+        "waiting": waiting,
+        "is_late": lag > _LATE_SECONDS,
+        "may_see_sources": may(request, "sources.read"),
+    }

@@ -1,6 +1,7 @@
 """What templates say the same everywhere: money, numbers, times, small pictures, charts."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import cache
@@ -14,9 +15,12 @@ from django.utils import timezone
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 
+from amity.analysis.contracts import Figure, Score
 from amity.infra.config import settings
-from amity.kernel.money import format_minor
+from amity.kernel.money import format_minor, to_minor
 from amity.web.charts import Chart
+from amity.web.customers import words
+from amity.web.customers.sentences import series_of
 
 register = template.Library()
 
@@ -37,6 +41,106 @@ def number(value: float | None, places: int = 0) -> str:
 def percent(rate: float | None, places: int = 0) -> str:
     """Write a rate (0..1) as per cent; a dash for none."""
     return "–" if rate is None else f"{rate * 100:,.{places}f} %".replace("-", "−")
+
+
+@register.simple_tag
+def score_value(score: Score) -> str:
+    """Write a prediction's value in its own unit; a dash for none."""
+    return _in_unit(score.name, score.value)
+
+
+@register.simple_tag
+def score_range(score: Score) -> str:
+    """Write a prediction's interval, or that it has none."""
+    if score.low is None or score.high is None:
+        return "that they buy again at all" if score.name == "p_alive" else ""
+    return f"{_in_unit(score.name, score.low)} to {_in_unit(score.name, score.high)}"
+
+
+def _in_unit(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if name == "p_alive":
+        return percent(value)
+    if name == "clv":
+        currency = settings().currency
+        minor = to_minor(round(value, 6), currency)
+        return "–" if minor is None else format_minor(minor, currency)
+    return number(value, 1)
+
+
+@register.filter
+def unit_words(unit: str) -> str:
+    """Return a figure's unit as words to put beside its title; none where the value says it."""
+    return "" if unit in {"rate", "share"} or (len(unit) == 3 and unit.isupper()) else unit
+
+
+@register.simple_tag
+def figure_value(figure: Figure) -> str:
+    """Write a figure's value in its unit."""
+    return _figure_number(figure, figure.value)
+
+
+@register.simple_tag
+def figure_range(figure: Figure) -> str:
+    """Write a figure's interval."""
+    return f"{_figure_number(figure, figure.low)} to {_figure_number(figure, figure.high)}"
+
+
+@register.simple_tag
+def figure_delta(figure: Figure) -> SafeString | str:
+    """Write how a figure moved: green up, red down, grey when chance may have done it."""
+    if figure.value is None or not figure.before:
+        return ""
+    change = (figure.value - figure.before) / abs(figure.before)
+    inside = (
+        figure.low is not None
+        and figure.high is not None
+        and figure.low <= figure.before <= figure.high
+    )
+    kind = "quiet" if inside or abs(change) < 0.005 else ("up" if change > 0 else "down")
+    moved = f"{change * 100:+.0f} %".replace("-", "−")
+    return format_html(
+        '<span class="delta {}" title="{} before">{}</span>',
+        kind,
+        _figure_number(figure, figure.before),
+        moved,
+    )
+
+
+def _figure_number(figure: Figure, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if figure.unit in {"rate", "share"}:
+        return percent(value, 1)
+    if len(figure.unit) == 3 and figure.unit.isupper():
+        minor = to_minor(round(value, 6), figure.unit)
+        return "–" if minor is None else format_minor(minor, figure.unit)
+    return number(value, 0 if float(value).is_integer() else 1)
+
+
+@register.simple_tag
+def series(index: int) -> str:
+    """Return the colour of the n-th of several."""
+    return f"s{index % 6 + 1}"
+
+
+@register.simple_tag
+def event_series(name: str) -> str:
+    """Return the colour events of one name have everywhere."""
+    return series_of(name)
+
+
+@register.filter
+def spell(name: str) -> str:
+    """Turn a name of code into words."""
+    return words.spell(name)
+
+
+@register.filter
+def plain_value(value: Any) -> str:
+    """Write any value the way it should be read."""
+    return number(value) if isinstance(value, int) else str(words.value_of(value))
 
 
 @register.simple_tag
@@ -144,10 +248,23 @@ def chart_assets() -> SafeString:
     """
     return format_html(
         '<link rel="stylesheet" href="{}" id="plotly.js-style-global" class="no-inline-styles">'
-        '<script src="{}" defer></script>',
+        '<meta name="no-map-styles" id="{}"><script src="{}" defer></script>',
         asset("plotly.css"),
+        _map_style_id(),
         asset("plotly/plotly.min.js"),
     )
+
+
+@cache
+def _map_style_id() -> str:
+    """Return the id under which plotly would write its maps' style element if none were there.
+
+    Amity draws no maps; an element by that id keeps it from trying, which the CSP would report.
+    """
+    script = finders.find("plotly/plotly.min.js")
+    text = Path(script).read_text("utf-8") if isinstance(script, str) else ""
+    found = re.search(r'getElementById\("([0-9a-f]{64})"\)', text)
+    return found.group(1) if found else "no-map-styles"
 
 
 @register.simple_tag

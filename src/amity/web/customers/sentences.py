@@ -1,0 +1,245 @@
+"""One event, said in a sentence. An event without words of its own is told by its name.
+
+A sentence is a list of pieces; strong ones are what the reader looks for.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from amity.infra.config import settings
+from amity.kernel.money import format_minor, to_minor
+from amity.store.contracts import Activity
+from amity.web.customers.words import KINDS, spell, value_of
+
+Properties = dict[str, Any]
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Some words of a sentence."""
+
+    text: str
+    strong: bool = False
+    href: str = ""
+
+
+Sentence = list[Piece]
+_TELLERS: dict[str, tuple[str, Callable[[Properties], Sentence]]] = {}
+_MAX_WORDS: Final = 120
+
+FILTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "orders": (
+        "Orders",
+        (
+            "Order Completed",
+            "Order Refunded",
+            "Order Cancelled",
+            "Order Updated",
+            "Coupon Applied",
+            "Coupon Redeemed",
+        ),
+    ),
+    "visits": (
+        "Visits",
+        (
+            "Page Viewed",
+            "Screen Viewed",
+            "Product Viewed",
+            "Product List Viewed",
+            "Products Searched",
+            "Product Added",
+            "Product Removed",
+            "Cart Viewed",
+            "Checkout Started",
+        ),
+    ),
+    "campaigns": (
+        "Campaigns",
+        (
+            "Campaign Received",
+            "Email Delivered",
+            "Email Opened",
+            "Email Link Clicked",
+            "Unsubscribed",
+            "Coupon Received",
+        ),
+    ),
+    "segments": ("Segments", ("Segment Entered", "Segment Left")),
+    "identity": (
+        "Identity",
+        ("Identify", "Alias", "Group", "Profile Merged", "Profile Unmerged"),
+    ),
+}
+"""The timeline's filters: a word in the address, its label, the events it keeps."""
+
+
+def tell(activity: Activity) -> tuple[str, Sentence]:
+    """Return the dot's series and the sentence for one event."""
+    series, teller = _TELLERS.get(activity.name, ("", None))
+    if teller is None:
+        return "", [Piece(activity.name), *_named(activity.properties)]
+    return series, teller(activity.properties)
+
+
+def series_of(name: str) -> str:
+    """Return the dot's series of events of one name; empty for those without words."""
+    return _TELLERS[name][0] if name in _TELLERS else ""
+
+
+def _tells(series: str, *names: str) -> Callable[[Callable[[Properties], Sentence]], None]:
+    def add(teller: Callable[[Properties], Sentence]) -> None:
+        _TELLERS.update(dict.fromkeys(names, (series, teller)))
+
+    return add
+
+
+def _text(value: object) -> str:
+    words = str(value_of(value))
+    return words if len(words) <= _MAX_WORDS else words[: _MAX_WORDS - 1] + "…"
+
+
+def _named(properties: Properties) -> Sentence:
+    """Return the name a thing goes by in an event's properties, when it has one."""
+    for key in ("name", "title", "product_name", "product", "label", "category"):
+        value = properties.get(key)
+        if isinstance(value, str) and value:
+            return [Piece(" "), Piece(_text(value), strong=True)]
+    return []
+
+
+def _amount(properties: Properties, *keys: str) -> str:
+    currency = properties.get("currency")
+    currency = currency if isinstance(currency, str) and len(currency) == 3 else settings().currency
+    for key in keys:
+        minor = to_minor(properties.get(key), currency)
+        if minor is not None:
+            return format_minor(minor, currency)
+    return ""
+
+
+def _items(properties: Properties) -> int:
+    products = properties.get("products")
+    if not isinstance(products, list):
+        return 0
+    quantities = [item.get("quantity", 1) if isinstance(item, dict) else 1 for item in products]
+    return sum(int(q) if isinstance(q, int | float) else 1 for q in quantities)
+
+
+def _order(verb: str, properties: Properties) -> Sentence:
+    count = _items(properties)
+    pieces = [Piece(f"{verb} ")]
+    what = f"{count:,} item{'s' if count != 1 else ''}" if count else "an order"
+    pieces.append(Piece(what, strong=True))
+    amount = _amount(properties, "total", "revenue", "value")
+    if amount:
+        pieces += [Piece(", "), Piece(amount, strong=True)]
+    coupon = properties.get("coupon")
+    if isinstance(coupon, str) and coupon:
+        pieces.append(Piece(f", with coupon {_text(coupon)}"))
+    return pieces
+
+
+@_tells("s2", "Order Completed")
+def _ordered(properties: Properties) -> Sentence:
+    return _order("Ordered", properties)
+
+
+@_tells("s4", "Order Refunded")
+def _refunded(properties: Properties) -> Sentence:
+    return _order("Was refunded", properties)
+
+
+@_tells("s4", "Order Cancelled")
+def _cancelled(properties: Properties) -> Sentence:
+    return _order("Cancelled", properties)
+
+
+@_tells("s1", "Page Viewed", "Screen Viewed")
+def _page(properties: Properties) -> Sentence:
+    for key in ("title", "name", "path", "url"):
+        value = properties.get(key)
+        if isinstance(value, str) and value:
+            return [Piece("Looked at "), Piece(_text(value), strong=True)]
+    return [Piece("Looked at a page")]
+
+
+def _verb(series: str, verb: str, *names: str, without: str = "a product") -> None:
+    """Say an event as a verb and the thing's name."""
+
+    def teller(properties: Properties) -> Sentence:
+        named = _named(properties)
+        pieces = [Piece(verb), *(named or [Piece(f" {without}")])]
+        price = _amount(properties, "price") if "price" in properties else ""
+        return [*pieces, Piece(f", {price}")] if price else pieces
+
+    _tells(series, *names)(teller)
+
+
+_verb("s1", "Viewed", "Product Viewed")
+_verb("s1", "Browsed", "Product List Viewed", without="a list of products")
+_verb("s1", "Put into the cart", "Product Added")
+_verb("", "Took out of the cart", "Product Removed")
+_verb("s1", "Looked at the cart", "Cart Viewed", without="")
+_verb("s2", "Went to the checkout", "Checkout Started", without="")
+_verb("s2", "Redeemed", "Coupon Redeemed", "Coupon Applied", without="a coupon")
+_verb("s3", "Was sent", "Campaign Received", "Email Delivered", without="a message")
+_verb("s3", "Was given", "Coupon Received", without="a coupon")
+_verb("s3", "Opened", "Email Opened", without="a message")
+_verb("s3", "Clicked in", "Email Link Clicked", without="a message")
+_verb("s4", "Unsubscribed from", "Unsubscribed", without="messages")
+
+
+@_tells("s1", "Products Searched")
+def _searched(properties: Properties) -> Sentence:
+    return [Piece("Searched for "), Piece(_text(properties.get("query", "something")), strong=True)]
+
+
+@_tells("s5", "Segment Entered")
+def _entered(properties: Properties) -> Sentence:
+    return [Piece("Entered the segment "), _segment(properties)]
+
+
+@_tells("s5", "Segment Left")
+def _left(properties: Properties) -> Sentence:
+    return [Piece("Left the segment "), _segment(properties)]
+
+
+def _segment(properties: Properties) -> Piece:
+    name = properties.get("segment_name") or properties.get("name") or "without a name"
+    segment_id = properties.get("segment_id")
+    href = f"/segments/{segment_id}/" if isinstance(segment_id, int) else ""
+    return Piece(_text(name), strong=True, href=href)
+
+
+@_tells("s6", "Identify")
+def _identified(properties: Properties) -> Sentence:
+    names = [spell(name) for name in properties if not name.startswith("_")]
+    if not names:
+        return [Piece("Made themselves known")]
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return [Piece("Told us: "), Piece(shown)]
+
+
+@_tells("s6", "Profile Merged")
+def _merged(properties: Properties) -> Sentence:
+    kind = KINDS.get(str(properties.get("kind", "")), "identifier")
+    value = properties.get("value")
+    shared = [Piece(f" {_text(value)}", strong=True)] if value else []
+    return [Piece(f"Joined with an earlier profile: same {kind}"), *shared]
+
+
+@_tells("s6", "Profile Unmerged")
+def _unmerged(properties: Properties) -> Sentence:
+    by = properties.get("by")
+    return [Piece("A join was undone" + (f" by {_text(by)}" if by else ""))]
+
+
+@_tells("s6", "Alias")
+def _aliased(properties: Properties) -> Sentence:
+    return [Piece("Came to be known by another id")]
+
+
+@_tells("s6", "Group")
+def _grouped(properties: Properties) -> Sentence:
+    return [Piece("Belongs to"), *(_named(properties) or [Piece(" a group")])]

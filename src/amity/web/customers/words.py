@@ -1,0 +1,101 @@
+"""Words for customers: what to call them, what their traits, consents and scores mean."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from amity.kernel.clock import parse_instant
+from amity.store.contracts import Profile, ProfileRow
+
+KINDS: Final = {
+    "user_id": "customer id",
+    "anonymous_id": "device",
+    "email": "e-mail address",
+    "phone": "phone number",
+}
+"""Identifier kinds, in people's words."""
+
+REFUSALS: Final = {
+    "two_user_ids": "they have two different customer ids, so they stay two people",
+    "too_many_identifiers": "together they would have more identifiers than one person has",
+    "blocked_value": "that value stands for nobody in particular",
+}
+
+SCORES: Final[dict[str, tuple[str, str]]] = {
+    "rfm": (
+        "RFM",
+        "How recently, how often and for how much they bought, each in fifths of all customers; "
+        "5 is best.",
+    ),
+    "p_alive": (
+        "Likely active",
+        "The probability that they will buy again at all, from how often they bought and how "
+        "long they have been silent (BG/NBD).",
+    ),
+    "expected_purchases": (
+        "Expected purchases",
+        "How many purchases to expect in the coming 90 days (BG/NBD), with the range in which four "
+        "of five such customers should fall.",
+    ),
+    "clv": (
+        "Worth next year",
+        "What their purchases of the coming year are worth today (BG/NBD and Gamma-Gamma, future "
+        "money discounted by 10 % a year).",
+    ),
+}
+"""A score's name for people and what it means."""
+
+
+def who(profile: Profile | ProfileRow) -> str:
+    """Return what to call a customer: the best there is of name, address, phone, id."""
+    known = profile.name or profile.email or profile.phone or profile.user_id
+    return known or f"Visitor {profile.profile_id}"
+
+
+def is_known(profile: Profile | ProfileRow) -> bool:
+    """Say whether anything but a device is known of a customer."""
+    return bool(profile.user_id or profile.email or profile.phone or profile.name)
+
+
+def spell(name: str) -> str:
+    """Turn `household_size` or `loyaltyCard` into words: `household size`, `loyalty card`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.replace("_", " ").replace(".", " "))
+    return spaced.lower().strip()
+
+
+def value_of(value: Any) -> str | datetime:
+    """Return a trait's or property's value as it should be read; instants stay instants."""
+    if value is None or value == "":
+        return "–"
+    for kinds, write in _WRITERS:
+        if isinstance(value, kinds):
+            return write(value)
+    return str(value)
+
+
+def _write_number(value: float) -> str:
+    return (f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:g}").replace("-", "−")
+
+
+def _write_text(value: str) -> str | datetime:
+    moment = parse_instant(value) if len(value) > 10 else None
+    return moment or value
+
+
+def _write_mapping(value: Mapping[str, Any]) -> str:
+    return ", ".join(f"{spell(str(key))} {value_of(item)}" for key, item in value.items())
+
+
+def _write_list(value: list[Any]) -> str:
+    rest = f" and {len(value) - 8} more" if len(value) > 8 else ""
+    return ", ".join(str(value_of(item)) for item in value[:8]) + rest
+
+
+_WRITERS: Final[tuple[tuple[Any, Callable[[Any], str | datetime]], ...]] = (
+    (bool, lambda value: "yes" if value else "no"),
+    ((int, float), _write_number),
+    (str, _write_text),
+    (Mapping, _write_mapping),
+    (list, _write_list),
+)

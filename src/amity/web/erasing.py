@@ -1,0 +1,16 @@
+"""Erasing one customer from every engine: for the screens, the control API and the CLI."""
+
+from datetime import datetime
+
+from amity.analysis import api as analysis
+from amity.store import api as store
+
+
+def erase_customer(*, profile_id: int, by: str, now: datetime) -> dict[str, int]:
+    """Erase a customer for good; return how many rows went from each table.
+
+    The store goes first: it holds the events everything else is made from, so nothing above
+    can learn of her anew. Raises NotFound.
+    """
+    erased = store.erase_profile(profile_id=profile_id, by=by, now=now)
+    return erased.counts | analysis.forget_profiles(profile_ids=erased.profile_ids)
