@@ -39,7 +39,8 @@ class BgNbd(Estimator):
 
     The interval of ``p_alive`` (95 %) is what the uncertainty of the parameters does to it, by
     the delta method on the logit.  That of ``expected_purchases`` (80 %) is of the number of
-    purchases itself, from its distribution given the history.
+    purchases itself, from its distribution given the history, widened to whole numbers around
+    the expectation where that lies outside.
     """
 
     name = "bgnbd"
@@ -90,7 +91,13 @@ class BgNbd(Estimator):
             alive=alive.value,
             horizon=horizon_days / fit.unit_days,
         )
-        purchases = Column(value=alive.value * counts[0], low=low, high=high)
+        value = alive.value * counts[0]
+        # A mean can lie outside the quantiles of a skewed count; widening keeps the promise.
+        purchases = Column(
+            value=value,
+            low=np.minimum(low, np.floor(value)),
+            high=np.maximum(high, np.ceil(value)),
+        )
         return Predictions(
             customer_id=histories.customer_id,
             columns={"p_alive": alive, "expected_purchases": purchases},

@@ -1,0 +1,130 @@
+"""Scores computed from the store's orders, and kept."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from amity.analysis import api
+from amity.infra.database import transaction
+from amity.kernel.errors import NotFound
+from amity.testing.estimators_kit import make_transactions
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOW = EPOCH + timedelta(days=10_200, hours=12)
+
+
+def put_orders(orders):
+    """Put (profile, order, placed_at, total, currency, refunded, refunded whole, cancelled)."""
+    with (
+        transaction() as connection,
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY store_order (profile_id, order_id, placed_at, total_minor, currency, "
+            "refunded_minor, is_refunded, is_cancelled) FROM STDIN"
+        ) as copy,
+    ):
+        for order in orders:
+            copy.write_row(order)
+
+
+def as_orders(purchases):
+    return [
+        (customer, str(place), EPOCH + timedelta(days=day, hours=9), amount, "USD", 0, False, False)
+        for place, (customer, day, amount) in enumerate(
+            zip(
+                purchases.customer_id.tolist(),
+                purchases.day.tolist(),
+                purchases.amount.tolist(),
+                strict=True,
+            )
+        )
+    ]
+
+
+@pytest.fixture
+def shop(db):
+    purchases = make_transactions(seed=5, customers=500)
+    put_orders(as_orders(purchases))
+    return purchases
+
+
+def test_every_customer_gets_every_score(shop):
+    runs = api.refresh_scores(now=NOW)
+    assert [run.estimator for run in runs] == ["rfm", "bgnbd", "gamma_gamma"]
+    scores = {score.name: score for score in api.list_scores(profile_id=3)}
+    assert sorted(scores) == ["clv", "expected_purchases", "p_alive", "rfm"]
+    assert 0 <= scores["p_alive"].low <= scores["p_alive"].value <= scores["p_alive"].high <= 1
+    assert scores["expected_purchases"].value <= scores["expected_purchases"].high
+    assert scores["clv"].value > 0
+    numbers, word = scores["rfm"].label.split(" ", 1)
+    assert sum(map(int, numbers.split("-"))) == scores["rfm"].value
+    assert word
+    assert all(score.computed_at == NOW for score in scores.values())
+    with transaction("readonly") as connection:
+        rows = connection.execute(
+            "SELECT name, count(*) FROM analysis_score GROUP BY name"
+        ).fetchall()
+    assert dict(rows) == dict.fromkeys(scores, len(set(shop.customer_id.tolist())))
+
+
+def test_runs_are_kept_with_their_check_against_held_out_time(shop):
+    made = {run.estimator: run for run in api.refresh_scores(now=NOW)}
+    kept = api.get_latest_run(estimator="bgnbd")
+    assert kept == msgspec.structs.replace(made["bgnbd"], report=kept.report)
+    assert msgspec.json.decode(msgspec.json.encode(made["bgnbd"].report)) == kept.report
+    check = kept.report["calibration"]
+    assert sum(group["customers"] for group in check["groups"]) == check["customers"]
+    assert check["horizon_days"] > 40
+    assert abs(check["error_rate"]) < 0.5
+    assert set(kept.parameters) == {"r", "alpha", "a", "b"}
+    value = api.get_latest_run(estimator="gamma_gamma").report["clv"]
+    assert (value["months"], value["yearly_discount_rate"]) == (12, 0.1)
+
+
+def test_refreshing_again_replaces_and_changes_nothing(shop):
+    api.refresh_scores(now=NOW)
+    before = api.list_scores(profile_id=10)
+    api.refresh_scores(now=NOW)
+    assert api.list_scores(profile_id=10) == before
+
+
+def test_orders_that_come_later_are_not_looked_at(shop):
+    api.refresh_scores(now=EPOCH + timedelta(days=10_050))
+    assert api.get_latest_run(estimator="rfm").customers < len(set(shop.customer_id.tolist()))
+
+
+def test_cancelled_orders_do_not_count_and_refunds_bring_nothing(db):
+    put_orders(
+        [
+            *as_orders(make_transactions(seed=5, customers=500)),
+            (1, "cancelled", NOW - timedelta(days=1), 999, "USD", 0, False, True),
+            (1, "only refunded so far", None, 0, "", 500, False, False),
+        ]
+    )
+    api.refresh_scores(now=NOW)
+    assert api.list_scores(profile_id=1) == []
+
+
+def test_other_currencies_are_said(shop):
+    put_orders([(3, "euro", NOW - timedelta(days=1), 999, "EUR", 0, False, False)])
+    runs = {run.estimator: run for run in api.refresh_scores(now=NOW)}
+    assert any("1 orders in other currencies" in w for w in runs["gamma_gamma"].report["warnings"])
+
+
+def test_a_new_shop_is_told_why_there_are_no_predictions(db):
+    with pytest.raises(NotFound):
+        api.get_latest_run(estimator="bgnbd")
+    runs = {run.estimator: run for run in api.refresh_scores(now=NOW)}
+    assert "there are 0" in runs["bgnbd"].report["refused"]
+    assert api.get_latest_run(estimator="bgnbd").parameters == {}
+    assert api.list_scores(profile_id=1) == []
+
+
+def test_scores_of_before_go_when_the_data_no_longer_carry_them(shop):
+    api.refresh_scores(now=NOW)
+    with transaction() as connection:
+        connection.execute("DELETE FROM store_order WHERE profile_id > 60")
+    runs = {run.estimator: run for run in api.refresh_scores(now=NOW)}
+    assert "refused" in runs["bgnbd"].report
+    assert [score.name for score in api.list_scores(profile_id=3)] == ["rfm"]
