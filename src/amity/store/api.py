@@ -12,7 +12,14 @@ from amity.store.logic.appending import (
     record_event,
     record_events,
 )
+from amity.store.logic.catalogue import (
+    list_event_names,
+    list_properties,
+    list_trait_names,
+    trait_values,
+)
 from amity.store.logic.consumers import advance_consumer, claim_consumer, read_activity
+from amity.store.logic.erasure import erase_profile
 from amity.store.logic.folding import fold_batch
 from amity.store.logic.importing import (
     cancel_import,
@@ -28,6 +35,7 @@ from amity.store.logic.profiles import (
     find_profile,
     get_profile,
     list_identifiers,
+    list_joined,
     list_merges,
     list_profiles,
     load_histories,
@@ -35,6 +43,7 @@ from amity.store.logic.profiles import (
     unmerge,
 )
 from amity.store.logic.quarantine import count_quarantine, list_quarantine, replay_quarantine
+from amity.store.logic.rebuild import rebuild
 from amity.store.logic.sources import (
     count_by_source,
     create_source,
@@ -44,6 +53,7 @@ from amity.store.logic.sources import (
     rotate_source_key,
     update_source,
 )
+from amity.store.logic.stats import stats
 
 __all__ = [
     "SystemEvent",
@@ -56,6 +66,7 @@ __all__ = [
     "count_quarantine",
     "create_import",
     "create_source",
+    "erase_profile",
     "find_profile",
     "find_source",
     "fold_batch",
@@ -64,23 +75,30 @@ __all__ = [
     "get_source",
     "list_activity",
     "list_connectors",
+    "list_event_names",
     "list_identifiers",
     "list_imports",
+    "list_joined",
     "list_merges",
     "list_profiles",
+    "list_properties",
     "list_quarantine",
     "list_received",
     "list_sources",
+    "list_trait_names",
     "load_histories",
     "load_profiles",
     "preview_file",
     "read_activity",
+    "rebuild",
     "record_event",
     "record_events",
     "replay_quarantine",
     "rotate_source_key",
     "run_import",
     "run_waiting_imports",
+    "stats",
+    "trait_values",
     "unmerge",
     "update_source",
 ]

@@ -175,6 +175,14 @@ def list_identifiers(*, profile_id: int) -> list[Identifier]:
     return [Identifier(**dict(zip(names, row, strict=True))) for row in rows]
 
 
+def list_joined(*, profile_id: int) -> list[int]:
+    """Return the ids of a profile and of all that were merged into it; raise NotFound."""
+    with transaction() as connection:
+        find_root(connection, profile_id)
+        rows = connection.execute(_SQL["find_component"], {"profile_id": profile_id})
+        return [row[0] for row in rows]
+
+
 def list_merges(
     *,
     profile_id: int | None = None,
