@@ -16,23 +16,29 @@ from amity.web.staff.models import Staff
 from amity.web.staff.permissions import Capability, can
 
 P = ParamSpec("P")
-R = TypeVar("R", bound=HttpResponseBase)
-View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+R = TypeVar("R")
 
 STEP_UP_AFTER: Final = timedelta(minutes=30)
 """How long after proving who they are staff may export, erase and issue keys (rule D27)."""
 
 
-def requires(capability: Capability, *, step_up: bool = False) -> Callable[[View[P]], View[P]]:
+def requires(
+    capability: Capability, *, step_up: bool = False
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, P], HttpResponseBase]],
+    Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+]:
     """Let only signed-in staff with ``capability`` in; others sign in, or get a 403.
 
     With ``step_up`` the password must have been given within the last half hour. The check
     comes before the view's first line, so a refused request changes nothing.
     """
 
-    def decorate(view: View[P]) -> View[P]:
+    def decorate(
+        view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not isinstance(request.user, Staff):
                 return _away(request, reverse("sign_in"))
             if not can(request.user.role, capability):

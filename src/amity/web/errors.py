@@ -17,7 +17,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def failed(request: HttpRequest) -> HttpResponse:
     """Answer 500 with the id under which the log has the details; touches nothing that may fail."""
     return render(
-        None,  # type: ignore[arg-type]  # no request: no session, no database, no rail
+        None,  # no request: no session, no database, no rail
         "500.html",
         {"incident": request.META.get("amity.incident", "")},
         status=500,

@@ -11,6 +11,7 @@ from amity.kernel.errors import NotFound
 from amity.store import api as store
 from amity.web.access import requires, staff_of
 from amity.web.customers.words import who
+from amity.web.erasing import erase_customer
 
 
 @requires("profiles.unmerge")

@@ -36,8 +36,9 @@ def read_filter(request: HttpRequest) -> Filter:
     query: QueryDict = request.GET
     sort = query.get("sort", "")
     segment_id, name = None, ""
-    if query.get("segment", "").isdecimal():
-        segment = analysis.get_segment(segment_id=int(query["segment"]))
+    asked = query.get("segment", "")
+    if asked.isdecimal() and len(asked) < 10:
+        segment = analysis.get_segment(segment_id=int(asked))
         segment_id, name = segment.segment_id, segment.name
     return Filter(
         search=query.get("q", "").strip()[:200],

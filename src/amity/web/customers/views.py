@@ -25,7 +25,7 @@ def customers(request: HttpRequest) -> HttpResponse:
     """List customers: searched, filtered and sorted as the address says, by pages."""
     chosen = read_filter(request)
     page = find_rows(chosen, cursor=request.GET.get("after"), limit=PAGE)
-    told = {
+    told: dict[str, Any] = {
         "rows": [_row(row) for row in page.items],
         "next_cursor": page.next_cursor,
         "chosen": chosen,

@@ -54,8 +54,8 @@ def who(profile: Profile | ProfileRow) -> str:
 
 
 def is_known(profile: Profile | ProfileRow) -> bool:
-    """Say whether anything but a device is known of a customer."""
-    return bool(profile.user_id or profile.email or profile.phone or profile.name)
+    """Say whether somebody stands behind a customer: a user id or an e-mail address."""
+    return bool(profile.user_id or profile.email)
 
 
 def spell(name: str) -> str:

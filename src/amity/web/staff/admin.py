@@ -17,8 +17,8 @@ def _sign_in(request: HttpRequest, extra_context: object = None) -> HttpResponse
     return admin_sign_in(request)
 
 
-admin.site.has_permission = _has_permission  # type: ignore[method-assign, assignment]
-admin.site.login = _sign_in  # type: ignore[method-assign, assignment]
+admin.site.has_permission = _has_permission  # type: ignore[method-assign]
+admin.site.login = _sign_in  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = "Amity"
 admin.site.unregister(Group)
 
