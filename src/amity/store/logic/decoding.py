@@ -72,7 +72,8 @@ class CheckedEvent(msgspec.Struct, frozen=True, gc=False):
     """What the log keeps beside the raw bytes of an accepted event.
 
     ``message_id`` is "" when the sender gave none. ``canonical`` is the event's content without
-    `sentAt`, the same for the same content however it was written: what duplicates are told by.
+    what a retry may change, the same for the same content however it was written: what
+    duplicates are told by.
     """
 
     type: str
@@ -295,7 +296,8 @@ _NEEDS: Final = {
     "group": _need_group,
     "alias": _need_previous,
 }
-EVENT_TYPES: Final = frozenset(_NEEDS)
+# About the sending, not about what happened: it may differ when an event is sent again.
+_TRANSPORT: Final = frozenset({"sentAt", "writeKey"})
 
 
 def _read(raw: bytes, kind: str, *, is_system: bool) -> tuple[_Wire, str, bytes, bool]:
@@ -320,8 +322,9 @@ def _read(raw: bytes, kind: str, *, is_system: bool) -> tuple[_Wire, str, bytes,
         and _text_id(wire.anonymousId, "anonymousId") is None
     ):
         raise BadEvent("missing_identity", "neither userId nor anonymousId is there")
-    if sanitized or wire.sentAt is not None:
-        canonical = _CANONICAL.encode({k: v for k, v in value.items() if k != "sentAt"})
+    if "sentAt" in value or "writeKey" in value:
+        content = {name: item for name, item in value.items() if name not in _TRANSPORT}
+        canonical = _CANONICAL.encode(content)
     return wire, kind, canonical, sanitized
 
 
