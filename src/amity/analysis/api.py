@@ -16,7 +16,7 @@ from amity.analysis.contracts import (
     Segment,
     SegmentCount,
 )
-from amity.analysis.logic import clv_file, following, scores, segments, segments_reading
+from amity.analysis.logic import clv_file, following, forgetting, scores, segments, segments_reading
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.clv_file_reading import Columns
 from amity.infra.database import transaction
@@ -126,6 +126,11 @@ def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
 def rebuild_memberships() -> int:
     """Have every live segment read against history anew in the coming turns; how many."""
     return following.rebuild_memberships()
+
+
+def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
+    """Delete memberships, timers and scores of erased profiles; return how many by table."""
+    return forgetting.forget_profiles(profile_ids=profile_ids)
 
 
 # Estimators and reports

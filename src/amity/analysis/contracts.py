@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from amity.store.contracts import EventWords
+
 SegmentState = Literal["building", "live", "archived"]
 
 
@@ -166,3 +168,26 @@ class Concentration(msgspec.Struct, frozen=True, kw_only=True):
     curve: list[ConcentrationPoint]
     sentence: str
     definition: str
+
+
+_CHANGE = {
+    "segment_id": "the segment",
+    "segment_name": "its name at the time",
+    "cause": "`event`, `time` (a window ended) or `definition` (the rule is new or changed)",
+}
+
+EVENTS: tuple[EventWords, ...] = (
+    EventWords(
+        name="Segment Entered",
+        words="A customer is now in a segment.",
+        properties=_CHANGE,
+        is_own=True,
+    ),
+    EventWords(
+        name="Segment Left",
+        words="A customer is not in a segment any more.",
+        properties=_CHANGE,
+        is_own=True,
+    ),
+)
+"""The events the analysis engine records."""

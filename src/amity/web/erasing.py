@@ -12,5 +12,6 @@ def erase_customer(*, profile_id: int, by: str, now: datetime) -> dict[str, int]
     The store goes first: it holds the events everything else is made from, so nothing above
     can learn of her anew. Raises NotFound.
     """
-    erased = store.erase_profile(profile_id=profile_id, by=by, now=now)
-    return erased.counts | analysis.forget_profiles(profile_ids=erased.profile_ids)
+    profile_ids = store.list_joined(profile_id=profile_id)
+    counts = store.erase_profile(profile_id=profile_id, by=by, now=now)
+    return counts | analysis.forget_profiles(profile_ids=profile_ids)
