@@ -125,6 +125,9 @@ def test_a_merge_is_listed_and_undone(api, shop):
 
 
 def test_a_profile_is_erased(api, shop):
+    segment = api("POST", "/segments", {"name": "French", "rule": RULE}).body
+    fold()
+    assert api("GET", f"/segments/{segment['segment_id']}/counts").body["members"] == 1
     profile_id = api("GET", "/profiles/by/user_id/u1").body["profile_id"]
     erased = api("DELETE", f"/profiles/{profile_id}")
     assert erased.status_code == 200
@@ -133,6 +136,8 @@ def test_a_profile_is_erased(api, shop):
     assert api("GET", "/profiles/by/email/ann@shop.example").status_code == 404
     assert api("DELETE", f"/profiles/{profile_id}").status_code == 404
     assert len(api("GET", "/profiles").body["items"]) == 5
+    assert api("GET", f"/segments/{segment['segment_id']}/counts").body["members"] == 0
+    assert api("GET", f"/segments/{segment['segment_id']}/members").body["items"] == []
 
 
 def test_a_segment_from_preview_to_archive(api, shop):
@@ -170,8 +175,17 @@ def test_a_wrong_rule_names_its_place(api, shop):
     answer = api("POST", "/segments", {"name": "Wrong", "rule": wrong})
     assert answer.status_code == 422
     assert "of" in answer.body["detail"]
-    for rule in ({}, {"node": "nonsense"}, {"node": "in_segment", "segment_id": 10**30}):
+    for rule in (
+        {},
+        {"node": "nonsense"},
+        {"node": "all", "of": [{}]},
+        {"node": "did", "event": 5},
+    ):
         assert api("POST", "/segments/preview", {"rule": rule}).status_code == 422
+    nobody = {"node": "check", "field": "trait.nobody_has_it", "is": {"op": "eq", "value": 1}}
+    found = api("POST", "/segments/preview", {"rule": nobody}).body
+    assert found["members"] == 0
+    assert found["warnings"]
 
 
 def test_stats_add_up(api, shop):

@@ -1,5 +1,6 @@
 """A customer's way through the command line: imported, shown, segmented, erased."""
 
+import io
 import json
 from datetime import UTC, datetime
 
@@ -158,7 +159,8 @@ def test_an_import_brings_good_rows_in_and_names_bad_ones(amity, document, shop,
     assert amity("import", "none.csv", "--connector", "customers", "--source", "shop")[0] == 2
 
 
-def test_erasing_asks_first_and_leaves_nobody(amity, document, shop):
+def test_erasing_asks_first_and_leaves_nobody(amity, document, shop, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
     code, out, _ = amity("profile", "erase", "user_id:u1")
     assert (code, out) == (130, "")
     erased = document("profile", "erase", "user_id:u1", "--yes")

@@ -4,9 +4,16 @@ import json
 from urllib.parse import quote, urlencode
 
 import pytest
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+CHEAP = settings(
+    max_examples=120,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 TEXTS = st.one_of(
     st.text(max_size=20),
     st.sampled_from(
@@ -74,7 +81,7 @@ NODES = st.one_of(
     st.fixed_dictionaries({"node": st.just("consent"), "purpose": TEXTS}),
 )
 RULES = st.recursive(
-    st.one_of(NODES, JSON),
+    st.one_of(NODES, NODES, JSON),
     lambda inner: st.one_of(
         st.fixed_dictionaries(
             {"node": st.sampled_from(["all", "any"]), "of": st.lists(inner, max_size=3)}
@@ -127,7 +134,7 @@ def requests(draw, routes, ids):
 
 @pytest.fixture
 def world(db):
-    """A database with something in it, a key that opens everything, and the ids there are."""
+    """A client with a key that opens everything, and the ids there are to ask for."""
     from datetime import UTC, datetime
 
     from amity.analysis import api as analysis
@@ -165,25 +172,18 @@ def world(db):
         "segment_id": [segment.segment_id],
         "profile_id": [profile.profile_id],
     }
-    return create_api_key(name="all", scopes=["*"], by="test"), ids
+    key = create_api_key(name="all", scopes=["*"], by="test")
+    return Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {key}"}), ids
 
 
 def test_no_input_makes_the_api_fail(world):
-    from django.test import Client
-
     from amity.web.api.openapi import describe_api
     from amity.web.api.table import TABLE
 
-    key, ids = world
-    client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {key}"})
+    client, ids = world
     described = describe_api()["paths"]
 
-    @settings(
-        max_examples=250,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        database=None,
-    )
+    @CHEAP
     @given(requests(list(TABLE), ids))
     def ask(request):
         route, path, query, body, headers = request
@@ -195,14 +195,31 @@ def test_no_input_makes_the_api_fail(world):
             headers=headers,
             query_string=query,
         )
-        assert answer.status_code < 500, answer.content
-        if answer.status_code >= 400:
-            assert answer["Content-Type"] == "application/problem+json"
-            problem = json.loads(answer.content)
-            assert problem["status"] == answer.status_code
-            assert problem["code"]
+        check_form(answer)
         if answer.status_code not in (404, 405):  # a hostile path may be another address
             documented = described[route.path][route.method.lower()]["responses"]
             assert str(answer.status_code) in documented
 
     ask()
+
+
+def test_no_rule_makes_a_preview_fail(world):
+    client, _ = world
+
+    @CHEAP
+    @given(RULES)
+    def ask(rule):
+        body = encode({"rule": rule})
+        answer = client.post("/api/v1/segments/preview", body, content_type="application/json")
+        check_form(answer)
+
+    ask()
+
+
+def check_form(answer):
+    assert answer.status_code < 500, answer.content
+    if answer.status_code >= 400:
+        assert answer["Content-Type"] == "application/problem+json"
+        problem = json.loads(answer.content)
+        assert problem["status"] == answer.status_code
+        assert problem["code"]

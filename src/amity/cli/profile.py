@@ -39,7 +39,7 @@ def show(who: str, limit: int, *, as_json: bool) -> None:
 @needs_database
 def erase(who: str, *, yes: bool, as_json: bool) -> None:
     """Erase a customer: profile, identifiers and events, from the log as well. For good."""
-    from amity.store import api
+    from amity.web.erasing import erase_customer
 
     found = find_profile(who)
     if not yes:
@@ -48,9 +48,7 @@ def erase(who: str, *, yes: bool, as_json: bool) -> None:
             abort=True,
             err=True,
         )
-    counts = api.erase_profile(
-        profile_id=found.profile_id, by="command line", now=datetime.now(UTC)
-    )
+    counts = erase_customer(profile_id=found.profile_id, by="command line", now=datetime.now(UTC))
     if as_json:
         print_json({"profile_id": found.profile_id, "erased": counts})
         return

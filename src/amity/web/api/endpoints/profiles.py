@@ -18,6 +18,7 @@ from amity.web.api.documents import (
     profile_row_document,
 )
 from amity.web.api.routing import Call, Cursor, Limit, RowId, route
+from amity.web.erasing import erase_customer
 
 
 class ProfilesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,4 +128,4 @@ def erase_profile(profile_id: RowId, call: Call) -> Erased:
 
     This cannot be undone. Answers with the number of records erased.
     """
-    return Erased(store.erase_profile(profile_id=profile_id, by=call.caller, now=call.now))
+    return Erased(erase_customer(profile_id=profile_id, by=call.caller, now=call.now))
