@@ -46,7 +46,9 @@ def test_every_setting_command_route_operator_and_event_is_in_it(pages):
         assert f"### {event.name}\n" in pages["events.md"]
 
 
-def test_every_event_the_store_knows_by_name_is_in_its_contracts():
+def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
+    from amity.analysis import contracts as analysis
+    from amity.analysis.logic import following_changes
     from amity.store.contracts import EVENTS
     from amity.store.logic import consent, fold, fold_orders, folding_batch
 
@@ -58,6 +60,8 @@ def test_every_event_the_store_knows_by_name_is_in_its_contracts():
         folding_batch.UNMERGED,
     }
     assert {event.name for event in EVENTS} == known
+    recorded = {following_changes.ENTERED, following_changes.LEFT}
+    assert {event.name for event in analysis.EVENTS} == recorded
 
 
 def test_the_check_finds_what_is_out_of_date(server, tmp_path):
