@@ -5,7 +5,7 @@ time, event id). So events that come late or out of order give the same profile,
 profiles that turn out to be one person are joined by `combine`.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -99,11 +99,13 @@ def time_of(event: DecodedEvent, received_at: datetime) -> datetime:
     if happened is None:
         return received_at
     if event.sent_at is not None:
+        if event.sent_at <= happened:
+            return received_at
         try:
-            happened = received_at - max(event.sent_at - happened, timedelta())
+            happened = received_at - (event.sent_at - happened)
         except OverflowError:
             return received_at
-    return min(happened, received_at)
+    return happened if happened < received_at else received_at
 
 
 def fold(state: State, happening: Happening) -> State:
@@ -211,8 +213,13 @@ class Names(msgspec.Struct, frozen=True):
     phone: str | None
 
 
+_NAMELESS: Final = Names(None, None, None)
+
+
 def names_of(traits: dict[str, Any]) -> Names:
     """Read name, e-mail and phone from traits, as the Segment specification spells them."""
+    if not traits:
+        return _NAMELESS
     name = _text(traits.get("name"))
     if name is None:
         parts = [

@@ -24,6 +24,8 @@ _PROFILE_ID: Final = struct.Struct("!hiq").pack
 _IDENTIFIER: Final = struct.Struct("!iqiqiiiqiq").pack
 _COLUMNS: Final = struct.Struct("!h").pack
 _JSONB_VERSION: Final = b"\1"
+_EMPTY_OBJECT: Final = _LENGTH(3) + _JSONB_VERSION + b"{}"
+_EMPTY_LIST: Final = _LENGTH(3) + _JSONB_VERSION + b"[]"
 _encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder().encode
 
 
@@ -68,6 +70,8 @@ def _text(value: str | None) -> bytes:
 
 
 def _json(value: Any) -> bytes:
+    if not value:
+        return _EMPTY_LIST if isinstance(value, tuple) else _EMPTY_OBJECT
     raw = _encode(value)
     return _LENGTH(len(raw) + 1) + _JSONB_VERSION + raw
 

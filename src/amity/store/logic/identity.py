@@ -32,7 +32,6 @@ _BLOCKED: Final = frozenset(
     {"-1", "null", "undefined", "anonymous", "none", "nil", "nan", "unknown", "n/a"}
     | {"true", "false", "[object object]", "not set", "(not set)"}
 )
-_ONLY_ZEROS: Final = re.compile(r"[0\-]*")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _NOT_DIGITS: Final = re.compile(r"\D+", re.ASCII)
 
@@ -150,7 +149,7 @@ def is_blocked_value(value: str) -> bool:
     lowered = value.lower()
     return (
         lowered in _BLOCKED
-        or _ONLY_ZEROS.fullmatch(lowered) is not None
+        or not lowered.strip("0-")
         or lowered.startswith("test@")
         or "\0" in value
     )
@@ -158,30 +157,37 @@ def is_blocked_value(value: str) -> bool:
 
 def list_evidence(event: DecodedEvent) -> list[Evidence]:
     """Return the identifiers an event carries, the most telling first, placeholders left out."""
-    traits = event.traits if event.type != "group" else {}
-    found = (
-        Evidence(0, Key("user_id", event.user_id or "")),
-        Evidence(1, Key("email", normalize_email(traits.get("email")) or "")),
-        Evidence(2, Key("phone", normalize_phone(traits.get("phone")) or "")),
-        Evidence(3, Key("anonymous_id", event.anonymous_id or "")),
-        Evidence(4, Key("anonymous_id", event.previous_id or "")),
-    )
-    return [item for item in found if item.key.value and not is_blocked_value(item.key.value)]
+    found: list[Evidence] = []
+    if event.user_id:
+        found.append(Evidence(0, Key("user_id", event.user_id)))
+    if event.traits and event.type != "group":
+        if email := normalize_email(event.traits.get("email")):
+            found.append(Evidence(1, Key("email", email)))
+        if phone := normalize_phone(event.traits.get("phone")):
+            found.append(Evidence(2, Key("phone", phone)))
+    if event.anonymous_id:
+        found.append(Evidence(3, Key("anonymous_id", event.anonymous_id)))
+    if event.previous_id:
+        found.append(Evidence(4, Key("anonymous_id", event.previous_id)))
+    return [item for item in found if not is_blocked_value(item.key.value)]
 
 
 def list_lookups(evidence: list[Evidence]) -> list[Key]:
     """Return all keys `resolve` may ask for: a previous id may be a user id as well."""
     keys = [item.key for item in evidence]
-    return keys + [Key("user_id", item.key.value) for item in evidence if item.slot == 4]
+    if evidence and evidence[-1].slot == 4:
+        keys.append(Key("user_id", evidence[-1].key.value))
+    return keys
 
 
 def resolve(graph: Graph, evidence: list[Evidence], event_id: int) -> Resolution:
-    """Find the profile of an event, joining and making profiles in ``graph`` as it says.
+    """Find the profile of an event with evidence, joining and making profiles in ``graph``.
 
     A new profile takes the event's id as its own, so that a rebuild gives the same ids.
     """
-    evidence = [_previous_as_user(graph, item) for item in evidence]
-    user_id = next((item.key.value for item in evidence if item.slot == 0), None)
+    if evidence[-1].slot == 4:
+        evidence = [*evidence[:-1], _previous_as_user(graph, evidence[-1])]
+    user_id = evidence[0].key.value if evidence[0].slot == 0 else None
     owned = [(item, graph.owners[item.key]) for item in evidence if item.key in graph.owners]
     strangers: list[tuple[Evidence, int]] = []
     joins: list[Join] = []
@@ -208,11 +214,8 @@ def resolve(graph: Graph, evidence: list[Evidence], event_id: int) -> Resolution
 
 
 def _previous_as_user(graph: Graph, item: Evidence) -> Evidence:
-    if item.slot == 4:
-        as_user = Key("user_id", item.key.value)
-        if as_user in graph.owners:
-            return Evidence(item.slot, as_user)
-    return item
+    as_user = Key("user_id", item.key.value)
+    return Evidence(item.slot, as_user) if as_user in graph.owners else item
 
 
 def _join(graph: Graph, base: int, other: int, item: Evidence) -> Join:
