@@ -107,6 +107,8 @@ def test_methods_content_types_and_sizes(call):
     assert call("POST", "/sources", body=b"9" * 6000).status_code == 400
     assert call("POST", "/sources", body=b"[" * 100_000).status_code == 422
     assert call("POST", "/sources", body=b" " * 1_048_577).status_code == 413
+    unmeasured = call("POST", "/sources", body=b"{}", content_length="")
+    assert (unmeasured.status_code, unmeasured.body["code"]) == (411, "length_required")
     assert call("POST", "/sources", body={"name": "a\0b"}).status_code == 422
     head = call("HEAD", "/sources")
     assert head.status_code == 200

@@ -64,10 +64,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, empty
     widths = [
         max(len(head), *(len(row[column]) for row in shown)) for column, head in enumerate(heads)
     ]
-    right = [
-        all(_is_number(row[column]) or row[column] is None for row in cells)
-        for column in range(len(heads))
-    ]
+    right = [_is_numeric([row[column] for row in cells]) for column in range(len(heads))]
     for line in (list(heads), *shown):
         aligned = (
             text.rjust(width) if is_right else text.ljust(width)
@@ -76,8 +73,11 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, empty
         click.echo("  ".join(aligned).rstrip())
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_numeric(column: list[object]) -> bool:
+    present = [value for value in column if value is not None]
+    return bool(present) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in present
+    )
 
 
 def print_facts(facts: Iterable[tuple[str, object]], *, indent: int = 0) -> None:

@@ -25,7 +25,10 @@ def refresh(*, as_json: bool) -> None:
         print_json(runs)
         return
     print_table(
-        ("ESTIMATOR", "CUSTOMERS", "PARAMETERS"),
-        [(run.estimator, run.customers, run.parameters) for run in runs],
+        ("ESTIMATOR", "CUSTOMERS", "PARAMETERS, OR WHY NOT"),
+        [
+            (run.estimator, run.customers, run.report.get("refused") or run.parameters)
+            for run in runs
+        ],
         empty="No estimator could be fitted.",
     )

@@ -129,6 +129,9 @@ def _check_kind(request: HttpRequest) -> None:
 
 
 def _read_bytes(request: HttpRequest) -> bytes:
+    if not request.META.get("CONTENT_LENGTH"):
+        # WSGI has no say on chunked bodies: Django reads one without a length as empty.
+        raise Refusal(HTTPStatus.LENGTH_REQUIRED, "length_required", "send Content-Length")
     # Read one byte past the limit rather than trust the length the client names.
     data = request.read(MAX_BODY_BYTES + 1)
     assert isinstance(data, bytes)
