@@ -22,6 +22,7 @@ class Piece(msgspec.Struct, frozen=True):
     text: str
     strong: bool = False
     href: str = ""
+    is_quiet: bool = False
 
 
 Sentence = list[Piece]
@@ -36,6 +37,7 @@ FILTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "Order Refunded",
             "Order Cancelled",
             "Order Updated",
+            "Checkout Completed",
             "Coupon Applied",
             "Coupon Redeemed",
         ),
@@ -51,7 +53,10 @@ FILTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "Product Added",
             "Product Removed",
             "Cart Viewed",
+            "Product Added to Wishlist",
             "Checkout Started",
+            "Checkout Step Viewed",
+            "Signed In",
         ),
     ),
     "campaigns": (
@@ -61,10 +66,10 @@ FILTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "Email Delivered",
             "Email Opened",
             "Email Link Clicked",
-            "Unsubscribed",
             "Coupon Received",
         ),
     ),
+    "consents": ("Consents", ("Segment Consent Preference Updated", "Unsubscribed")),
     "segments": ("Segments", ("Segment Entered", "Segment Left")),
     "identity": (
         "Identity",
@@ -137,7 +142,19 @@ def _order(verb: str, properties: Properties) -> Sentence:
     coupon = properties.get("coupon")
     if isinstance(coupon, str) and coupon:
         pieces.append(Piece(f", with coupon {_text(coupon)}"))
-    return pieces
+    return [*pieces, *_first_names(properties.get("products"))]
+
+
+def _first_names(products: object, shown: int = 3) -> Sentence:
+    """Return the names of the first few products, quietly."""
+    if not isinstance(products, list):
+        return []
+    named = [item.get("name") for item in products if isinstance(item, dict)]
+    names = [name for name in named if isinstance(name, str) and name]
+    if not names:
+        return []
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return [Piece(" " + _text(", ".join(names[:shown])) + rest, is_quiet=True)]
 
 
 @_tells("s2", "Order Completed")
@@ -181,9 +198,12 @@ _verb("s1", "Browsed", "Product List Viewed", without="a list of products")
 _verb("s1", "Put into the cart", "Product Added")
 _verb("", "Took out of the cart", "Product Removed")
 _verb("s1", "Looked at the cart", "Cart Viewed", without="")
+_verb("s1", "Put on the wish list", "Product Added to Wishlist")
+_verb("s6", "Signed in", "Signed In", without="")
+_verb("s2", "Finished the checkout", "Checkout Completed", without="")
+_verb("s4", "Asked in the chat", "Live Chat Conversation Started", without="")
 _verb("s2", "Went to the checkout", "Checkout Started", without="")
-_verb("s2", "Redeemed", "Coupon Redeemed", "Coupon Applied", without="a coupon")
-_verb("s3", "Was sent", "Campaign Received", "Email Delivered", without="a message")
+_verb("s3", "Was sent", "Email Delivered", without="a message")
 _verb("s3", "Was given", "Coupon Received", without="a coupon")
 _verb("s3", "Opened", "Email Opened", without="a message")
 _verb("s3", "Clicked in", "Email Link Clicked", without="a message")
@@ -192,7 +212,51 @@ _verb("s4", "Unsubscribed from", "Unsubscribed", without="messages")
 
 @_tells("s1", "Products Searched")
 def _searched(properties: Properties) -> Sentence:
-    return [Piece("Searched for "), Piece(_text(properties.get("query", "something")), strong=True)]
+    query = properties.get("query")
+    return [Piece("Searched for "), Piece(_text(query), strong=True)] if query else _SEARCHED
+
+
+_SEARCHED: Final = [Piece("Searched the shop")]
+
+
+@_tells("s2", "Checkout Step Viewed")
+def _step(properties: Properties) -> Sentence:
+    step = properties.get("step_name") or properties.get("step") or ""
+    return [Piece("Came to the checkout’s step "), Piece(_text(step), strong=True)]
+
+
+@_tells("s2", "Coupon Redeemed", "Coupon Applied")
+def _redeemed(properties: Properties) -> Sentence:
+    coupon = properties.get("coupon_name") or properties.get("coupon_id") or ""
+    return [Piece("Redeemed coupon "), Piece(_text(coupon), strong=True)]
+
+
+@_tells("s3", "Campaign Received")
+def _was_sent(properties: Properties) -> Sentence:
+    name = properties.get("name") or properties.get("campaign_name")
+    campaign_id = properties.get("campaign_id")
+    what = (
+        _text(name) if name else f"campaign {_text(campaign_id)}" if campaign_id else "a campaign"
+    )
+    pieces = [Piece("Was sent "), Piece(what, strong=True)]
+    medium = properties.get("medium")
+    return [*pieces, Piece(f" by {_text(medium)}")] if medium else pieces
+
+
+@_tells("s6", "Segment Consent Preference Updated")
+def _consented(properties: Properties) -> Sentence:
+    consent = properties.get("consent")
+    source = consent if isinstance(consent, dict) else properties
+    answers = source.get("categoryPreferences")
+    if not isinstance(answers, dict):
+        return [Piece("Changed their consents")]
+    pieces: Sentence = []
+    for wanted, verb in ((True, "Agreed to "), (False, "Declined ")):
+        purposes = [str(name) for name, answer in answers.items() if answer is wanted]
+        if purposes:
+            lead = verb if not pieces else "; " + verb.lower()
+            pieces += [Piece(lead), Piece(_text(", ".join(purposes)), strong=True)]
+    return pieces or [Piece("Changed their consents")]
 
 
 @_tells("s5", "Segment Entered")

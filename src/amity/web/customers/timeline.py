@@ -11,7 +11,7 @@ from amity.store import api as store
 from amity.store.contracts import Activity
 from amity.web.customers.sentences import FILTERS, Sentence, tell
 
-PAGE: Final = 30
+PAGE: Final = 20
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,7 +100,8 @@ def _timeline(request: HttpRequest, profile: Profile, sources: dict[int, str]) -
     filters = []
     for key, (label, names) in FILTERS.items():
         count = sum(profile.event_counts.get(name, 0) for name in names)
-        if count or key == kind:
+        # Amity's own events are not counted among the customer's, so these have no number.
+        if count or key in (kind, "segments"):
             filters.append((key, label, count))
     return {
         "timeline": read_timeline(

@@ -66,7 +66,7 @@ def _in_unit(name: str, value: float | None) -> str:
         currency = settings().currency
         minor = to_minor(round(value, 6), currency)
         return "–" if minor is None else format_minor(minor, currency)
-    return number(value, 1)
+    return number(value, 1 if value < 10 else 0)
 
 
 @register.filter
