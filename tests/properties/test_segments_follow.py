@@ -1,0 +1,165 @@
+"""The live follower against the SQL face: after any stream of events they name the same members."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from amity.analysis import api as analysis
+from amity.analysis.logic.segments_catalogue import make_catalogue
+from amity.infra import database
+from amity.kernel.clock import format_instant
+from amity.rules import decode_rule, to_sql
+from amity.store import api as store
+
+START = datetime.now(UTC).replace(microsecond=0)
+# The "days" of this test are short, for events can only be received around today.
+DAY = 1 / 12
+_numbers = itertools.count(1)
+
+
+def _check(field, **test):
+    return {"node": "check", "field": field, "is": test}
+
+
+def _did(event, **more):
+    return {"node": "did", "event": event, **more}
+
+
+BIG = [{"property": "total", "is": {"op": "gte", "value": 50}}]
+RULES = {
+    "gold": _check("trait.tier", op="eq", value="gold"),
+    "not gold": {"node": "not", "of": _check("trait.tier", op="eq", value="gold")},
+    "tier unknown": _check("trait.tier", op="missing"),
+    "renewal soon": _check("trait.renews_at", op="within_next", days=5 * DAY),
+    "renewed lately": _check("trait.renews_at", op="within_last", days=5 * DAY),
+    "two orders": _did("Order Completed", at_least=2),
+    "big order lately": _did("Order Completed", where=BIG, within_days=3 * DAY),
+    "no order lately": _did("Order Completed", at_most=0, within_days=3 * DAY),
+    "one or two visits": _did("Page Viewed", at_least=1, at_most=2, within_days=2 * DAY),
+    "lost": _check("profile.last_seen_at", op="more_than_ago", days=4 * DAY),
+    "new": _check("profile.first_seen_at", op="within_last", days=4 * DAY),
+    "spent": _check("profile.revenue", op="gt", value=99.5),
+    "reachable": _check("profile.email", op="exists"),
+    "agreed": {"node": "consent", "purpose": "news"},
+    "everyone": {"node": "all", "of": []},
+}
+
+
+def _events():
+    users = st.sampled_from(["ann", "bob", "cid"])
+    devices = st.none() | st.sampled_from(["phone", "laptop"])
+    offsets = st.sampled_from([0, 0, 0, 1, 2, 3, 4, 6, 40])
+    order = st.fixed_dictionaries(
+        {"total": st.sampled_from([10, 49.99, 50, 100, "100", None, True])},
+        optional={"order_id": st.sampled_from(["1", "2", "3"])},
+    )
+    track = st.fixed_dictionaries(
+        {
+            "type": st.just("track"),
+            "event": st.sampled_from(["Order Completed", "Order Cancelled"]),
+            "properties": order,
+        }
+    )
+    traits = st.fixed_dictionaries(
+        {},
+        optional={
+            "tier": st.sampled_from(["gold", "tin", None, 1]),
+            "renews_at": st.integers(-8, 12).map(
+                lambda days: format_instant(START + timedelta(days=days * DAY))
+            ),
+            "email": st.sampled_from(["a@shop.example", "b@shop.example"]),
+        },
+    )
+    identify = st.fixed_dictionaries({"type": st.just("identify"), "traits": traits})
+    consent = st.booleans().map(
+        lambda says: {
+            "type": "track",
+            "event": "Segment Consent Preference Updated",
+            "context": {"consent": {"categoryPreferences": {"news": says}}},
+        }
+    )
+    page = st.just({"type": "page"})
+    return st.tuples(st.none() | users, devices, offsets, track | identify | consent | page)
+
+
+def _run(now):
+    for _ in range(200):
+        # `now` stands still, as the fold and the follower see it in one moment.
+        if not store.fold_batch().events + analysis.follow_batch(now=now).events:
+            return
+    raise AssertionError("the consumers never came to rest")
+
+
+def _bodies(events, now, run):
+    for user, device, days_late, event in events:
+        body = {**event, "messageId": f"m{next(_numbers)}"}
+        body["timestamp"] = format_instant(now - timedelta(days=days_late * DAY))
+        if user is not None:
+            body["userId"] = f"{user}{run}"
+        if device is not None or user is None:
+            body["anonymousId"] = f"{device}{run}"
+        traits = body.get("traits", {})
+        if "email" in traits:
+            body["traits"] = {**traits, "email": f"{run}{traits['email']}"}
+        yield msgspec.json.encode(body)
+
+
+def _assert_members(segments, now):
+    with database.transaction() as connection:
+        for name, segment_id in segments.items():
+            rule = decode_rule(analysis.get_segment(segment_id=segment_id).rule)
+            query = to_sql(rule, make_catalogue(), now)
+            wanted = {row[0] for row in connection.execute(query.encode(), query.params)}
+            rows = connection.execute(
+                "SELECT profile_id FROM analysis_membership "
+                "WHERE segment_id = %s AND left_at IS NULL",
+                [segment_id],
+            )
+            held = {row[0] for row in rows}
+            assert held == wanted, (name, held - wanted, wanted - held)
+            assert analysis.get_segment(segment_id=segment_id).members == len(held)
+
+
+def test_live_membership_is_what_sql_says(db):
+    source = store.create_source(name="Shop", kind="server").source_id
+    segments = {
+        name: analysis.create_segment(name=name, rule=rule, by="test", now=START).segment_id
+        for name, rule in RULES.items()
+    }
+    inner = [{"node": "in_segment", "segment_id": segments[n]} for n in ("gold", "lost")]
+    segments["gold or lost"] = analysis.create_segment(
+        name="gold or lost", rule={"node": "any", "of": inner}, by="test", now=START
+    ).segment_id
+    _run(START)
+    clock = [START]
+
+    @settings(
+        max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(
+        st.lists(
+            st.tuples(
+                st.lists(_events(), min_size=1, max_size=5), st.sampled_from([0, 0.25, 1, 2, 3])
+            ),
+            min_size=1,
+            max_size=5,
+        )
+    )
+    def agree(batches):
+        run = next(_numbers)
+        for events, days in batches:
+            now = clock[0]
+            receipt = store.append_events(
+                source_id=source, events=list(_bodies(events, now, run)), now=now
+            )
+            assert not receipt.quarantined, receipt
+            _run(now)
+            _assert_members(segments, now)
+            clock[0] = now + timedelta(days=days * DAY)
+            _run(clock[0])
+            _assert_members(segments, clock[0])
+
+    agree()
