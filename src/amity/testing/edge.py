@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,18 +21,43 @@ from amity.infra.config import environment
 _START_SECONDS: Final = 20.0
 
 
-class LiveEdge(msgspec.Struct, frozen=True):
-    """A running collector: where it listens, and its process."""
+class LiveEdge:
+    """A collector on one port, in processes that can be killed and started again."""
 
-    url: str
-    port: int
-    process: Any
+    def __init__(self, port: int, environ: dict[str, str]) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._environ = environ
+        self.process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "amity.edge"], env=self._environ, stdin=subprocess.DEVNULL
+        )
 
     def worker_pids(self) -> list[int]:
         """Return the processes that answer requests (children of the one we started)."""
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         with open(path, encoding="ascii") as file:
             return [int(pid) for pid in file.read().split()]
+
+    def kill_and_restart(self) -> None:
+        """Kill all of it without warning and start it again, as the supervisor does."""
+        for pid in self.worker_pids():
+            os.kill(pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+        self.process = self._start()
+        wait_until_ready(self)
+
+    def stop(self) -> None:
+        """Ask it to end, and see that it does."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def free_port() -> int:
@@ -42,35 +68,30 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_edge(*, database_url: str | None = None, **settings: object) -> Iterator[LiveEdge]:
-    """Start a collector on this process's database, wait until it is ready, stop it at the end.
+def running_edge(
+    *, database_url: str | None = None, wait: bool = True, **settings: object
+) -> Iterator[LiveEdge]:
+    """Start a collector on this process's database, stop it at the end.
+
+    With ``wait`` it is ready then, without it answers, ready or not.
 
     ``settings`` become `AMITY_…` variables of its process.
     """
     port = free_port()
     more = {f"AMITY_{name.upper()}": str(value) for name, value in settings.items()}
-    process = subprocess.Popen(  # our own arguments
-        [sys.executable, "-m", "amity.edge"],
-        env={
-            **environment(),
-            "AMITY_DATABASE_URL": database_url or database.conninfo("app"),
-            "AMITY_EDGE_PORT": str(port),
-            "AMITY_EDGE_HOST": "127.0.0.1",
-            **more,
-        },
-        stdin=subprocess.DEVNULL,
-    )
-    edge = LiveEdge(f"http://127.0.0.1:{port}", port, process)
+    environ = {
+        **environment(),
+        "AMITY_DATABASE_URL": database_url or database.conninfo("app"),
+        "AMITY_EDGE_PORT": str(port),
+        "AMITY_EDGE_HOST": "127.0.0.1",
+        **more,
+    }
+    edge = LiveEdge(port, environ)
     try:
-        wait_until_ready(edge)
+        wait_until_ready(edge, path="/health/ready" if wait else "/health/live")
         yield edge
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        edge.stop()
 
 
 def wait_until_ready(edge: LiveEdge, *, path: str = "/health/ready", status: int = 200) -> None:

@@ -1,0 +1,98 @@
+"""The decoder on generated events: one gate for the edge and the fold, and canonical values."""
+
+import json
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amity.store.logic import wire
+from amity.store.logic.decoding import BadEvent, check_event, decode_event, parse_object
+
+_text = st.text(st.characters(codec=None), max_size=8)
+_scalar = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _text
+)
+_value = st.recursive(
+    _scalar,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_text, inner, max_size=3),
+    max_leaves=12,
+)
+_object = st.dictionaries(_text, _value, max_size=4)
+_FIELDS = """type messageId userId anonymousId previousId groupId event name category traits
+properties context timestamp originalTimestamp sentAt profileId integrations"""
+_field = st.sampled_from(_FIELDS.split())
+_wild = st.dictionaries(_field, _value | st.sampled_from(["track", "page", "identify"]), max_size=8)
+_event = st.fixed_dictionaries(
+    {"type": st.just("identify"), "userId": st.just("u1"), "messageId": st.just("m1")},
+    optional={"traits": _object, "properties": _object, "context": st.none() | st.just({"a": 1})},
+)
+
+
+def verdict(raw: bytes, decode: Any) -> str:
+    try:
+        decode(raw)
+    except BadEvent as fault:
+        return fault.reason
+    return "accepted"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=40) | _wild.map(lambda value: json.dumps(value).encode()))
+def test_the_edge_accepts_exactly_what_the_fold_can_decode(raw: bytes) -> None:
+    assert verdict(raw, check_event) == verdict(raw, lambda each: decode_event("", each))
+
+
+@settings(max_examples=300, deadline=None)
+@given(_event)
+def test_decoding_does_not_depend_on_how_it_was_written(event: dict[str, Any]) -> None:
+    escaped = json.dumps(event).encode()
+    decoded = decode_event("", escaped)
+    try:
+        plain = json.dumps(event, ensure_ascii=False, indent=1).encode()
+    except UnicodeEncodeError:
+        assert decoded.is_sanitized
+        return
+    assert decode_event("", plain) == decoded
+    assert check_event(plain).canonical == check_event(escaped).canonical
+
+
+@settings(max_examples=300, deadline=None)
+@given(_event)
+def test_decoded_values_are_canonical(event: dict[str, Any]) -> None:
+    decoded = decode_event("", json.dumps(event).encode())
+    for part in (decoded.traits, decoded.properties, decoded.context):
+        written = msgspec.json.encode(part)
+        again = parse_object(written)[0]
+        assert again == part
+        assert msgspec.json.encode(again) == written
+        assert "\0" not in written.decode()
+
+
+_piece = st.sampled_from(
+    [b'{"a":1}', b'{"a":NaN}', b'{"x":"\xff"}', b'{"b":"],}{[\\""}', b"[1,{}]", b"7", b'""', b"{}"]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_piece, max_size=6), st.sampled_from([b"", b" ", b"\n\t"]))
+def test_a_batch_is_split_into_the_bytes_it_was_made_of(pieces: list[bytes], gap: bytes) -> None:
+    listed = (gap + b"," + gap).join(pieces)
+    body = b'{"sentAt":"2026-01-01T00:00:00Z",%b"batch":[%b],"writeKey":"k"}' % (gap, listed)
+    request = wire.split_request(body, wire.BATCH)
+    assert request.events == pieces
+    assert request.write_key == "k"
+    assert request.sent_at is not None
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60) | st.text('{}[],":batch01\\ \n', max_size=40).map(str.encode))
+def test_no_body_breaks_the_splitter(body: bytes) -> None:
+    for kind in (wire.BATCH, "track"):
+        reason = verdict(body, lambda each, kind=kind: wire.split_request(each, kind))
+        assert reason in {"accepted", "not_json", "no_batch"}
