@@ -103,7 +103,10 @@ def list_identifiers(profile_id: RowId) -> Page[Identifier]:
 
 @route("GET", "/profiles/{profile_id}/segments", scope="profiles:read")
 def list_profile_segments(profile_id: RowId) -> Page[Membership]:
-    """List a customer's stays in segments; `left_at` is null while she is in."""
+    """List a customer's stays in segments, those that are over too.
+
+    `left_at` is null while one lasts.
+    """
     found = store.get_profile(profile_id=profile_id)
     return Page(analysis.list_memberships(profile_id=found.profile_id))
 
