@@ -19,7 +19,8 @@ def put(orders):
         with (
             connection.cursor() as cursor,
             cursor.copy(
-                "COPY store_order (profile_id, order_id, placed_at, total_minor, currency) FROM STDIN"
+                "COPY store_order (profile_id, order_id, placed_at, total_minor, currency) "
+                "FROM STDIN"
             ) as copy,
         ):
             for place, (profile, days_ago, total) in enumerate(orders):

@@ -11,7 +11,7 @@ from amity.analysis.estimators.bgnbd import BgNbd
 from amity.analysis.estimators.gamma_gamma import GammaGamma
 from amity.analysis.estimators.rfm import Rfm, word_of
 from amity.analysis.logic.calibration import calibrate
-from amity.analysis.logic.lifetime_value import discounted_purchases
+from amity.analysis.logic.lifetime_value import discounted_purchases, months_ahead
 from amity.analysis.logic.purchase_counts import Model, expect
 from amity.analysis.logic.transactions import count_between, summarise
 from amity.testing.estimators_kit import make_histories, make_transactions
@@ -77,6 +77,16 @@ def test_spend_goes_from_everybodys_to_ones_own():
     assert mean < column.value[1] < column.value[2] < 3 * mean
     assert (column.low < column.value).all()
     assert (column.value < column.high).all()
+
+
+def test_spend_without_differences_between_customers_is_warned_of():
+    rng = np.random.default_rng(0)
+    x = rng.integers(40, 80, 1500)
+    found = GammaGamma().fit(make(x, rng.gamma(4.0 * x, 10 / (4.0 * x))))
+    assert any("determine" in warning for warning in found.warnings)
+    asked = make([0, 50], [0.0, 10.0])
+    column = GammaGamma().predict(found, asked, horizon_days=0).columns["expected_spend"]
+    assert column.value == pytest.approx([10, 10], rel=0.01)
 
 
 def test_spend_that_follows_frequency_is_warned_of():
@@ -189,7 +199,8 @@ def test_held_out_groups_cover_everybody_once():
 def test_later_money_counts_for_less():
     histories = make_histories(seed=2)
     fit = BgNbd(unit_days=7).fit(histories)
-    discounted = discounted_purchases(fit, histories, months=12)
-    whole = expect(Model.of(fit), histories, np.array([365.25 / 7]))[0]
+    ends, factors = months_ahead(12)
+    discounted = discounted_purchases(fit, histories, ends=ends, factors=factors)
+    whole = expect(Model.of(fit), histories, np.array([365.25 / 7]))
     assert (discounted < whole).all()
     assert (discounted > whole / 1.1).all()

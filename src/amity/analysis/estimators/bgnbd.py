@@ -24,7 +24,7 @@ from amity.analysis.estimator import (
     Refused,
 )
 from amity.analysis.logic import bgnbd_likelihood, purchase_counts
-from amity.analysis.logic.newton import Optimum, maximise
+from amity.analysis.logic.newton import Optimum, describe_doubts, maximise
 
 NAMES: Final = ("r", "alpha", "a", "b")
 MIN_CUSTOMERS: Final = 30
@@ -72,7 +72,7 @@ class BgNbd(Estimator):
             covariance=[] if covariance is None else covariance.tolist(),
             log_likelihood=optimum.value,
             iterations=optimum.iterations,
-            warnings=_warnings(optimum, undetermined=covariance is None),
+            warnings=describe_doubts(optimum, NAMES),
             details={
                 "repeaters": repeaters,
                 "repeat_purchases": int(histories.frequency.sum()),
@@ -82,7 +82,7 @@ class BgNbd(Estimator):
 
     def predict(self, fit: Fit, histories: Histories, *, horizon_days: float) -> Predictions:
         alive = _alive(fit, histories)
-        counts = purchase_counts.expect(
+        bought = purchase_counts.expect(
             purchase_counts.Model.of(fit), histories, np.array([horizon_days / fit.unit_days])
         )
         low, high = purchase_counts.interval(
@@ -91,7 +91,7 @@ class BgNbd(Estimator):
             alive=alive.value,
             horizon=horizon_days / fit.unit_days,
         )
-        value = alive.value * counts[0]
+        value = alive.value * bought
         # A mean can lie outside the quantiles of a skewed count; widening keeps the promise.
         purchases = Column(
             value=value,
@@ -118,7 +118,7 @@ def _best(grouped: bgnbd_likelihood.Grouped, mean_age: float) -> Optimum:
     """Return the first start's maximum that converged; raise Refused when none does."""
     scale = np.log(max(mean_age, 1e-6) / 4)
     low = np.full(4, np.log(1e-5))
-    high = np.full(4, np.log(1e5))
+    high = np.full(4, np.log(1e4))
     low[1] += scale
     high[1] += scale
     for start in _STARTS:
@@ -128,17 +128,6 @@ def _best(grouped: bgnbd_likelihood.Grouped, mean_age: float) -> Optimum:
         if optimum.converged and np.isfinite(optimum.value):
             return optimum
     raise Refused("the likelihood of BG/NBD has no maximum that could be found on these data")
-
-
-def _warnings(optimum: Optimum, *, undetermined: bool) -> list[str]:
-    warnings = [
-        f"{name} runs to the edge of what is sensible: the data do not determine it"
-        for name, bound in zip(NAMES, optimum.bound, strict=True)
-        if bound
-    ]
-    if undetermined and not warnings:
-        warnings.append("the likelihood is flat at its top: the data do not determine every one")
-    return warnings
 
 
 def _alive(fit: Fit, histories: Histories) -> Column:

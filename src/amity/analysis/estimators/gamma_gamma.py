@@ -22,7 +22,7 @@ from amity.analysis.estimator import (
     Predictions,
     Refused,
 )
-from amity.analysis.logic.newton import Evaluation, Optimum, maximise
+from amity.analysis.logic.newton import Evaluation, Optimum, describe_doubts, dot, maximise
 
 NAMES: Final = ("p", "q", "v")
 MIN_CUSTOMERS: Final = 20
@@ -78,7 +78,10 @@ class GammaGamma(Estimator):
             covariance=[] if covariance is None else covariance.tolist(),
             log_likelihood=optimum.value,
             iterations=optimum.iterations,
-            warnings=_warnings(pearson, spearman, undetermined=covariance is None),
+            warnings=[
+                *_describe_dependence(pearson, spearman),
+                *describe_doubts(optimum, NAMES),
+            ],
             details={
                 "left_out_without_spend": int(np.count_nonzero(histories.frequency)) - count,
                 "correlation_frequency_spend": pearson,
@@ -107,11 +110,10 @@ class _Sums:
     """The data as the likelihood needs them: frequencies tabulated, logarithms taken once."""
 
     def __init__(self, x: FloatArray, spend: FloatArray) -> None:
-        self.x, self.levels_at = x, np.unique(x, return_inverse=True)
-        self.total = x * spend
-        self.levels = self.levels_at[0]
-        self.weight = np.bincount(self.levels_at[1]).astype(np.float64)
-        self.log_total_x = float(x @ np.log(self.total))
+        self.x, self.total = x, x * spend
+        self.levels, counts = np.unique(x, return_counts=True)
+        self.weight = counts.astype(np.float64)
+        self.log_total_x = dot(x, np.log(self.total))
         self.log_spend = float(np.log(spend).sum())
 
     def evaluate(self, logarithms: FloatArray) -> Evaluation:
@@ -124,27 +126,27 @@ class _Sums:
         logs, inverse = np.log(whole), 1 / whole
         power = p * self.x + q
         value = (
-            float(w @ (gammaln(both) - gammaln(own)))
+            dot(w, gammaln(both) - gammaln(own))
             + n * (q * np.log(v) - gammaln(q))
             + p * self.log_total_x
             - self.log_spend
-            - float(power @ logs)
+            - dot(power, logs)
         )
         d_both, t_both = digamma(both), polygamma(1, both)
         gradient = np.array(
             [
-                float(w @ (x * (d_both - digamma(own)))) + self.log_total_x - float(self.x @ logs),
-                float(w @ d_both) + n * (np.log(v) - digamma(q)) - float(logs.sum()),
-                n * q / v - float(power @ inverse),
+                dot(w, x * (d_both - digamma(own))) + self.log_total_x - dot(self.x, logs),
+                dot(w, d_both) + n * (np.log(v) - digamma(q)) - float(logs.sum()),
+                n * q / v - dot(power, inverse),
             ]
         )
-        pq, pv = float(w @ (x * t_both)), -float(self.x @ inverse)
+        pq, pv = dot(w, x * t_both), -dot(self.x, inverse)
         qv = n / v - float(inverse.sum())
         hessian = np.array(
             [
-                [float(w @ (x * x * (t_both - polygamma(1, own)))), pq, pv],
-                [pq, float(w @ t_both) - n * polygamma(1, q), qv],
-                [pv, qv, float(power @ inverse**2) - n * q / v**2],
+                [dot(w, x * x * (t_both - polygamma(1, own))), pq, pv],
+                [pq, dot(w, t_both) - n * polygamma(1, q), qv],
+                [pv, qv, dot(power, inverse**2) - n * q / v**2],
             ]
         )
         slope = gradient * natural
@@ -155,7 +157,7 @@ def _climb(sums: _Sums) -> Optimum:
     """Return where the likelihood is highest; raise Refused when it cannot be found."""
     # The geometric mean: a few huge amounts do not move it.
     scale = np.array([0.0, 0.0, sums.log_spend / len(sums.x)])
-    low, high = scale + np.log(1e-5), scale + np.log(1e5)
+    low, high = scale + np.log([1e-4, 1e-4, 1e-8]), scale + np.log([1e4, 1e4, 1e8])
     for start in _STARTS:
         best = maximise(sums.evaluate, np.array(start) + scale, low=low, high=high)
         if best.converged and np.isfinite(best.value):
@@ -179,13 +181,10 @@ def _ranks(values: FloatArray) -> FloatArray:
     return ranks
 
 
-def _warnings(pearson: float, spearman: float, *, undetermined: bool) -> list[str]:
-    warnings = []
-    if max(abs(pearson), abs(spearman)) > LARGE_CORRELATION:
-        warnings.append(
-            f"frequency and spend go together (correlation {pearson:.2f}, of ranks "
-            f"{spearman:.2f}), which Gamma-Gamma assumes they do not: values are biased"
-        )
-    if undetermined:
-        warnings.append("the likelihood is flat at its top: the data do not determine every one")
-    return warnings
+def _describe_dependence(pearson: float, spearman: float) -> list[str]:
+    if max(abs(pearson), abs(spearman)) <= LARGE_CORRELATION:
+        return []
+    return [
+        f"frequency and spend go together (correlation {pearson:.2f}, of ranks {spearman:.2f}), "
+        "which Gamma-Gamma assumes they do not: values are biased"
+    ]

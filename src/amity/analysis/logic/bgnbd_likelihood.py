@@ -5,12 +5,18 @@ history is worked out once and weighted.  Everything that depends on the frequen
 over the distinct frequencies.  Derivation: docs/algorithms/bgnbd.md.
 """
 
+from typing import Final
+
 import msgspec
 import numpy as np
 from scipy.special import digamma, expit, gammaln, polygamma
 
 from amity.analysis.estimator import FloatArray, Histories, IntArray
-from amity.analysis.logic.newton import Evaluation
+from amity.analysis.logic.newton import Evaluation, dot
+
+_PIECE: Final = 8_192
+_SPARSE: Final = 8
+"""Counting in a table beats sorting while the table has no more places a customer than this."""
 
 
 class Grouped(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -54,7 +60,7 @@ def _distinct(histories: Histories) -> tuple[IntArray, IntArray, int]:
     base = int(histories.age_days.max(initial=0)) + 1
     packed = (histories.frequency * base + histories.recency_days) * base + histories.age_days
     room = (int(histories.frequency.max(initial=0)) + 1) * base * base
-    if room <= 4 * len(packed):
+    if room <= _SPARSE * len(packed):
         counts = np.bincount(packed, minlength=0)
         keys = np.flatnonzero(counts)
         return keys, counts[keys], base
@@ -108,9 +114,9 @@ def _once(grouped: Grouped, natural: FloatArray) -> Evaluation:
     """Sum over those who bought once: (alpha / (alpha + T)) ** r."""
     r, alpha = natural[:2]
     w, whole = grouped.once_weight, alpha + grouped.once_age
-    logs = float(w @ np.log(alpha / whole))
-    first = float(w @ (1 / alpha - 1 / whole))
-    second = float(w @ (1 / whole**2 - 1 / alpha**2))
+    logs = dot(w, np.log(alpha / whole))
+    first = dot(w, 1 / alpha - 1 / whole)
+    second = dot(w, 1 / whole**2 - 1 / alpha**2)
     gradient = np.array([logs, r * first, 0, 0])
     hessian = np.zeros((4, 4))
     hessian[0, 1] = hessian[1, 0] = first
@@ -119,28 +125,37 @@ def _once(grouped: Grouped, natural: FloatArray) -> Evaluation:
 
 
 def _again(grouped: Grouped, natural: FloatArray) -> Evaluation:
-    """Sum over those who came back: ln((alpha+T)^-(r+x) + a/(b+x-1) (alpha+t_x)^-(r+x))."""
+    """Sum over those who came back, by pieces that stay in the processor's cache."""
+    value, gradient, hessian = 0.0, np.zeros(4), np.zeros((4, 4))
+    for at in range(0, len(grouped.weight), _PIECE):
+        piece = slice(at, at + _PIECE)
+        some, slope, bend = _again_piece(grouped, natural, piece)
+        value, gradient, hessian = value + some, gradient + slope, hessian + bend
+    return value, gradient, hessian
+
+
+def _again_piece(grouped: Grouped, natural: FloatArray, piece: slice) -> Evaluation:
+    """Sum ln((alpha+T)^-(r+x) + a/(b+x-1) (alpha+t_x)^-(r+x))."""
     r, alpha, a, b = natural
-    x, w = grouped.frequency, grouped.weight
-    whole, part, power = alpha + grouped.age, alpha + grouped.recency, r + x
+    x, w = grouped.frequency[piece], grouped.weight[piece]
+    whole, part, power = alpha + grouped.age[piece], alpha + grouped.recency[piece], r + x
     log_whole = np.log(whole)
     ratio = log_whole - np.log(part)
     odds = np.log(a / (b + x - 1)) + power * ratio
     gone = expit(odds)
-    value = float(w @ (np.logaddexp(0, odds) - power * log_whole))
+    value = dot(w, np.logaddexp(0, odds) - power * log_whole)
 
     inverse, shift = 1 / whole, 1 / whole - 1 / part
     # The derivatives of `odds`: by r, alpha, a and b, and what is not zero of its second ones.
     rows = np.stack((ratio, power * shift, np.full_like(x, 1 / a), -1 / (b + x - 1)))
     wg = w * gone
-    gradient = rows @ wg
-    gradient[0] -= float(w @ log_whole)
-    gradient[1] -= float(w @ (power * inverse))
-    hessian = (rows * (wg * (1 - gone))) @ rows.T
-    hessian[0, 1] += float(wg @ shift) - float(w @ inverse)
+    gradient = np.einsum("in,n->i", rows, wg)
+    gradient[0] -= dot(w, log_whole)
+    gradient[1] -= dot(w, power * inverse)
+    hessian = np.einsum("in,jn->ij", rows * (wg * (1 - gone)), rows)
+    hessian[0, 1] += dot(wg, shift) - dot(w, inverse)
     hessian[1, 0] = hessian[0, 1]
-    bend = wg * (1 / part**2 - inverse**2) + w * inverse**2
-    hessian[1, 1] += float(power @ bend)
+    hessian[1, 1] += dot(power, wg * (1 / part**2 - inverse**2) + w * inverse**2)
     hessian[2, 2] -= float(wg.sum()) / a**2
-    hessian[3, 3] += float(wg @ rows[3] ** 2)
+    hessian[3, 3] += dot(wg, rows[3] ** 2)
     return value, gradient, hessian

@@ -32,16 +32,25 @@ def expected_value(
     return Column(value=value, low=purchases.low * factor, high=purchases.high * factor)
 
 
-def discounted_purchases(fit: Fit, histories: Histories, *, months: int) -> FloatArray:
-    """Return the purchases to expect in the coming months if alive, each month discounted.
+def months_ahead(months: int) -> tuple[FloatArray, FloatArray]:
+    """Return the ends of the coming months in days, and what money at each is worth today.
 
     A month's purchases count as if made at its end, as is usual with this model.
     """
+    number = np.arange(1, months + 1, dtype=np.float64)
+    factors: FloatArray = (1 + YEARLY_DISCOUNT_RATE) ** (-number / 12)
+    return number * MONTH_DAYS, factors
+
+
+def discounted_purchases(
+    fit: Fit, histories: Histories, *, ends: FloatArray, factors: FloatArray
+) -> FloatArray:
+    """Return the purchases to expect of each customer if alive, discounted period by period.
+
+    ``ends`` are the ends of the periods in days from now, ``factors`` what a purchase in each
+    counts for.
+    """
     model = purchase_counts.Model.of(fit)
-    ends = np.arange(1, months + 1, dtype=np.float64) * (MONTH_DAYS / fit.unit_days)
-    by_end = purchase_counts.expect(model, histories, ends)
-    factors = (1 + YEARLY_DISCOUNT_RATE) ** (-np.arange(1, months + 1) / 12)
-    # Summing the months by parts spares a copy of the table: each end keeps what it loses after.
-    kept = factors - np.append(factors[1:], 0.0)
-    total: FloatArray = kept @ by_end
-    return total
+    # Summed by parts: what is expected up to an end counts for what the factor then loses.
+    lost = factors - np.append(factors[1:], 0.0)
+    return purchase_counts.expect(model, histories, ends / fit.unit_days, weights=lost)

@@ -4,7 +4,7 @@ The likelihoods here have cheap exact second derivatives, so a handful of steps 
 curvature at the top (the observed information) comes for free.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -20,6 +20,8 @@ _MAX_STEPS: Final = 200
 _MAX_LENGTH: Final = 2.0
 _TOLERANCE: Final = 1e-13
 _HALVINGS: Final = 40
+_STALLED: Final = 1e-4
+"""A step that cannot rise and promises less than this is lost in rounding: that is the top."""
 
 
 class Optimum(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -43,6 +45,28 @@ class Optimum(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return inverse
 
 
+def describe_doubts(optimum: Optimum, names: Sequence[str]) -> list[str]:
+    """Return, for people, which parameters the data do not determine; empty when all is well."""
+    doubts = [
+        f"{name} runs to the edge of what is sensible: the data do not determine it"
+        for name, bound in zip(names, optimum.bound, strict=True)
+        if bound
+    ]
+    covariance = optimum.covariance()
+    if covariance is None:
+        return doubts or ["the likelihood is flat at its top: the data do not determine every one"]
+    return [
+        f"{name} is hardly determined: its standard error is larger than itself"
+        for name, variance in zip(names, np.diag(covariance), strict=True)
+        if variance > 1
+    ]
+
+
+def dot(one: FloatArray, other: FloatArray) -> float:
+    """Return the sum of products, without BLAS: its threads wait for each other on busy cores."""
+    return float(np.einsum("i,i->", one, other))
+
+
 def maximise(
     evaluate: Callable[[FloatArray], Evaluation],
     start: FloatArray,
@@ -62,7 +86,7 @@ def maximise(
         iterations += 1
         held = ((point <= low) & (gradient < 0)) | ((point >= high) & (gradient > 0))
         step = _newton_step(gradient, hessian, held)
-        promise = float(gradient @ step) / 2
+        promise = float(gradient @ (np.clip(point + step, low, high) - point)) / 2
         done = promise <= _TOLERANCE * max(1.0, abs(value))
         moved = _climb(evaluate, point, value, step, (low, high))
         if moved is not None:
@@ -76,7 +100,7 @@ def maximise(
         hessian=hessian,
         bound=bound.tolist(),
         iterations=iterations,
-        converged=promise <= 1e-8 * max(1.0, abs(value)),
+        converged=promise <= (_STALLED if moved is None else 1e-8 * max(1.0, abs(value))),
     )
 
 

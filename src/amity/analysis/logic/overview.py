@@ -137,17 +137,16 @@ def _read(connection: Connection, span: _Span, now: datetime, currency: str) -> 
     profile, day, revenue = fetch_columns(
         connection, sql["overview_orders"], [currency, since, now], width=3
     )
-    known, customer = np.unique(profile, return_inverse=True)
-    first, number = fetch_columns(connection, sql["overview_first_orders"], [since, now], width=2)
-    row = connection.execute(sql["overview_start"]).fetchone()
-    start = row[0] if row else None
+    first, number = fetch_columns(connection, sql["overview_first_orders"], [now], width=2)
+    order = np.argsort(day, kind="stable")
+    known, customer = np.unique(profile[order], return_inverse=True)
     return _Orders(
         customer=customer.astype(np.int64),
         customers=len(known),
-        day=day,
-        revenue=revenue,
+        day=day[order],
+        revenue=revenue[order],
         first_day=np.sort(np.repeat(first, number)),
-        start=None if start is None else _day(start),
+        start=int(first.min()) if len(first) else None,
     )
 
 

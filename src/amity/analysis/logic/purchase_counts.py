@@ -54,8 +54,16 @@ def _pairs(histories: Histories, unit_days: float) -> _Pairs:
     )
 
 
-def expect(model: Model, histories: Histories, horizons: FloatArray) -> FloatArray:
-    """Return the purchases to expect of each customer if alive: one row a horizon.
+def expect(
+    model: Model,
+    histories: Histories,
+    horizons: FloatArray,
+    *,
+    weights: FloatArray | None = None,
+) -> FloatArray:
+    """Return the purchases to expect of each customer if alive, summed over some horizons.
+
+    Each horizon, in the model's unit, counts with its weight, by default 1.
 
     E[X(t)] is the mean over p of (1 - (1 + p t / alpha) ** -r) / p, taken by Gauss-Jacobi
     quadrature with as many nodes as the nearest singularity asks for.  It equals the closed form
@@ -63,20 +71,20 @@ def expect(model: Model, histories: Histories, horizons: FloatArray) -> FloatArr
     overflows (many purchases).
     """
     pairs = _pairs(histories, model.unit_days)
-    result = np.zeros((len(horizons), len(pairs.frequency)))
-    if not len(histories):
-        return result
-    farthest = float(horizons.max())
-    if farthest <= 0:
-        return result[:, pairs.place]
+    result = np.zeros(len(pairs.frequency))
+    farthest = float(horizons.max(initial=0))
+    if not len(histories) or farthest <= 0:
+        return np.zeros(len(histories))
+    counted = np.ones(len(horizons)) if weights is None else weights
     levels, starts = np.unique(pairs.frequency, return_index=True)
     for x, start, end in zip(levels, starts, np.append(starts[1:], len(pairs.age)), strict=True):
         ages = pairs.age[start:end]
-        nodes, weights = _rule(model, float(x), (model.alpha + float(ages.min())) / farthest)
-        for row, horizon in enumerate(horizons):
+        nodes, chances = _rule(model, float(x), (model.alpha + float(ages.min())) / farthest)
+        for horizon, weight in zip(horizons, counted, strict=True):
             grown = np.log1p(np.outer(horizon / (model.alpha + ages), nodes))
-            result[row, start:end] = -np.expm1(-(model.r + x) * grown) @ (weights / nodes)
-    chosen: FloatArray = result[:, pairs.place]
+            bought = -np.expm1(-(model.r + x) * grown) @ (chances / nodes)
+            result[start:end] += weight * bought
+    chosen: FloatArray = result[pairs.place]
     return chosen
 
 

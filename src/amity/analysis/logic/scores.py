@@ -25,6 +25,7 @@ from amity.analysis.logic.lifetime_value import (
     YEARLY_DISCOUNT_RATE,
     discounted_purchases,
     expected_value,
+    months_ahead,
 )
 from amity.analysis.logic.transactions import summarise
 from amity.infra.config import settings
@@ -194,11 +195,12 @@ def _lifetime_value(fit: Fit, run: _Run, spend: Column, histories: Histories) ->
     year = BgNbd(unit_days=UNIT_DAYS).predict(
         fit, histories, horizon_days=VALUE_MONTHS * 365.25 / 12
     )
+    ends, factors = months_ahead(VALUE_MONTHS)
     return expected_value(
         year.columns["expected_purchases"],
         spend,
         run.columns["p_alive"].value,
-        discounted_purchases(fit, histories, months=VALUE_MONTHS),
+        discounted_purchases(fit, histories, ends=ends, factors=factors),
     )
 
 

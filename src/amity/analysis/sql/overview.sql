@@ -1,24 +1,20 @@
 -- The overview's figures, from the store's projections.
 
 -- name: overview_orders
--- Purchases by day (UTC), with the revenue of our own currency, first day first.
+-- Purchases by day (UTC), with the revenue of our own currency.
 SELECT profile_id,
-       ((placed_at AT TIME ZONE 'UTC')::date - date '1970-01-01')::bigint AS day,
+       ((placed_at AT TIME ZONE 'UTC')::date - date '1970-01-01')::bigint,
        CASE WHEN is_refunded OR currency <> %s THEN 0
             ELSE greatest(total_minor - refunded_minor, 0) END
 FROM store_order
 WHERE placed_at >= %s AND placed_at <= %s AND NOT is_cancelled
-ORDER BY day
 
 -- name: overview_first_orders
 SELECT ((first_order_at AT TIME ZONE 'UTC')::date - date '1970-01-01')::bigint AS day,
        count(*)
 FROM store_profile
-WHERE first_order_at >= %s AND first_order_at <= %s AND merged_into IS NULL
+WHERE first_order_at <= %s AND merged_into IS NULL
 GROUP BY day
-
--- name: overview_start
-SELECT min(first_order_at) FROM store_profile WHERE merged_into IS NULL
 
 -- name: overview_revenues
 SELECT revenue_minor
