@@ -1,0 +1,241 @@
+"""The fold skips nothing and repeats nothing: late commits, killed workers, poison, lost links."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+
+import msgspec
+import psycopg
+import pytest
+
+from amity.infra import database
+from amity.kernel.errors import Unavailable
+from amity.store import api
+from amity.store.logic import folding_batch
+from amity.store.logic.folding import is_of_the_event
+
+NOW = datetime.now(UTC)
+WORKER = """
+import sys
+from amity.infra import database
+from amity.store import api
+database.use_database(sys.argv[1])
+print("ready", flush=True)
+while True:
+    api.fold_batch(limit=7)
+"""
+
+
+@pytest.fixture
+def source(db):
+    return api.create_source(name="Shop", kind="server").source_id
+
+
+def event(writer, number, name="A"):
+    return msgspec.json.encode(
+        {
+            "type": "track",
+            "event": name,
+            "messageId": f"{writer}-{number}",
+            "userId": f"u{number % 5}",
+            "anonymousId": f"a{number % 7}",
+        }
+    )
+
+
+def query(text):
+    with database.transaction() as connection:
+        return connection.execute(text).fetchall()
+
+
+def fold_all():
+    while api.fold_batch().events:
+        pass
+
+
+def assert_once_each():
+    logged = query("SELECT id FROM store_event_log ORDER BY id")
+    folded = query("SELECT event_id FROM store_activity WHERE type <> 'system' ORDER BY event_id")
+    assert folded == logged
+    counted = query("SELECT sum(event_count)::bigint FROM store_profile")
+    assert counted == [(len(logged),)]
+    positions = query("SELECT position FROM store_activity ORDER BY position")
+    assert [row[0] for row in positions] == list(range(1, len(positions) + 1))
+
+
+def write_slowly(source, writer):
+    rng = random.Random(writer)
+    for number in range(12):
+        with database.transaction() as connection:
+            api.append_events(
+                source_id=source, events=[event(writer, number)], connection=connection, now=NOW
+            )
+            time.sleep(rng.random() * 0.08)
+            if rng.random() < 0.1:
+                connection.rollback()
+
+
+def read_naively(stop, seen):
+    """The control: a reader that goes by id alone."""
+    last = 0
+    while not stop.is_set():
+        for (event_id,) in query(f"SELECT id FROM store_event_log WHERE id > {last} ORDER BY id"):
+            seen.add(event_id)
+            last = event_id
+        time.sleep(0.005)
+
+
+def consume(stop):
+    while not stop.is_set():
+        api.fold_batch(limit=5)
+
+
+def test_an_event_that_commits_late_is_not_skipped(source):
+    stop, naive = threading.Event(), set()
+    readers = [
+        threading.Thread(target=read_naively, args=(stop, naive)),
+        threading.Thread(target=consume, args=(stop,)),
+    ]
+    writers = [threading.Thread(target=write_slowly, args=(source, n)) for n in range(5)]
+    for thread in readers + writers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in readers:
+        thread.join()
+    fold_all()
+    assert_once_each()
+    logged = {row[0] for row in query("SELECT id FROM store_event_log")}
+    assert len(logged) > 30
+    assert logged - naive, "the control missed nothing, so this test proves nothing"
+
+
+def test_a_worker_killed_at_random_neither_loses_nor_repeats(source, db):
+    rng = random.Random(5)
+    stop = threading.Event()
+
+    def write():
+        number = 0
+        while not stop.is_set():
+            batch = [event("w", number + index) for index in range(20)]
+            api.append_events(source_id=source, events=batch, now=NOW)
+            number += 20
+            time.sleep(0.02)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = 0
+    try:
+        for _ in range(5):
+            with subprocess.Popen(
+                [sys.executable, "-c", WORKER, db], stdout=subprocess.PIPE, text=True
+            ) as worker:
+                assert worker.stdout.readline() == "ready\n"
+                time.sleep(0.03 + rng.random() * 0.3)
+                os.kill(worker.pid, signal.SIGKILL)
+            seen = max(seen, query("SELECT count(*) FROM store_activity")[0][0])
+    finally:
+        stop.set()
+        writer.join()
+    assert seen > 0, "no worker lived long enough to fold anything"
+    deadline = time.monotonic() + 20
+    while api.stats().consumers[0].events and time.monotonic() < deadline:
+        fold_all()  # a killed worker's transaction may still hold the turn for a moment
+    assert_once_each()
+
+
+def poison(monkeypatch):
+    sound = folding_batch.fold
+
+    def broken(state, happening):
+        if happening.name == "Poison":
+            raise KeyError("ann@example.com")
+        return sound(state, happening)
+
+    monkeypatch.setattr(folding_batch, "fold", broken)
+
+
+def test_an_event_that_cannot_be_folded_is_put_aside_at_the_third_try(source, monkeypatch):
+    batch = [event("w", number, "Poison" if number in {3, 40} else "A") for number in range(60)]
+    api.append_events(source_id=source, events=batch, now=NOW)
+    with monkeypatch.context() as patch:
+        poison(patch)
+        for attempt in range(1, 3):
+            with pytest.raises(KeyError):
+                api.fold_batch()
+            assert api.stats().consumers[0].failures == attempt
+        assert api.list_quarantine().items == []
+        for _ in range(12):
+            try:
+                api.fold_batch()
+            except KeyError:
+                continue
+        assert api.stats().consumers[0].events == 0
+        aside = api.list_quarantine().items
+    assert sorted(item.message_id for item in aside) == ["w-3", "w-40"]
+    assert {(item.reason, item.detail) for item in aside} == {("fold_error", "KeyError")}
+    assert api.stats().consumers[0].failures == 0
+    folded = query("SELECT count(*) FROM store_activity WHERE type <> 'system'")
+    assert folded == [(58,)]
+    api.rebuild()
+    assert_once_each()
+
+
+def test_a_lost_connection_puts_nothing_aside(source, monkeypatch):
+    api.append_events(source_id=source, events=[event("w", number) for number in range(5)], now=NOW)
+    sound = folding_batch.Batch.load
+
+    def cut_off(batch, entries):
+        with database.transaction("owner") as owner:
+            owner.execute("SELECT pg_terminate_backend(%s)", [batch.connection.info.backend_pid])
+        time.sleep(0.05)
+        sound(batch, entries)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folding_batch.Batch, "load", cut_off)
+        for _ in range(4):
+            with pytest.raises(psycopg.OperationalError):
+                api.fold_batch()
+    assert api.list_quarantine().items == []
+    assert api.stats().consumers[0].failures == 0
+    assert api.fold_batch().events == 5
+    assert_once_each()
+
+
+def test_what_may_be_an_events_fault_is_told_by_its_class():
+    assert is_of_the_event(ValueError())
+    assert is_of_the_event(psycopg.errors.NumericValueOutOfRange())
+    assert is_of_the_event(psycopg.errors.UniqueViolation())
+    assert is_of_the_event(psycopg.errors.ProgramLimitExceeded())
+    for error in (
+        psycopg.OperationalError(),
+        psycopg.errors.DeadlockDetected(),
+        psycopg.errors.SerializationFailure(),
+        psycopg.errors.LockNotAvailable(),
+        psycopg.errors.QueryCanceled(),
+        psycopg.errors.DiskFull(),
+        psycopg.errors.TooManyConnections(),
+        psycopg.errors.AdminShutdown(),
+        psycopg.errors.InsufficientPrivilege(),
+        psycopg.errors.UndefinedTable(),
+        Unavailable("away"),
+        MemoryError(),
+        OSError(),
+    ):
+        assert not is_of_the_event(error), error
+
+
+def test_what_a_worker_remembers_is_void_once_another_has_worked(source):
+    api.append_events(source_id=source, events=[event("w", 1)], now=NOW)
+    fold_all()
+    query("UPDATE store_consumer SET epoch = epoch + 1 RETURNING 1")
+    query("UPDATE store_profile SET event_count = 100 RETURNING 1")  # as another process would
+    api.append_events(source_id=source, events=[event("w", 6)], now=NOW)
+    fold_all()
+    assert api.find_profile(kind="user_id", value="u1").event_count == 101
