@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from amity.testing.installation import Installation, wait_for
+from amity.testing.installation import Installation, is_alive, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_the_children_of_a_killed_supervisor_go_and_the_data_stay(tmp_path):
     made.process.kill()
     made.process.wait()
     wait_for(
-        lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children),
+        lambda: not any(is_alive(pid) for pid in children),
         what="the children to end",
     )
     made.start()
@@ -103,7 +103,7 @@ def test_the_children_of_a_killed_supervisor_go_and_the_data_stay(tmp_path):
     finally:
         children = set(made.descendants())
         assert made.stop() == 0
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in children)
+    assert not any(is_alive(pid) for pid in children)
 
 
 def test_parent_folders_keep_their_permissions(tmp_path):

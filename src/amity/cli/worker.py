@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -20,6 +21,8 @@ _IDLE_SECONDS: Final = 0.05
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _IMPORT_POLL_SECONDS: Final = 0.5
+_TICK_SECONDS: Final = 0.1
+_STOP_SECONDS: Final = 5.0
 _log = logging.getLogger("amity.worker")
 
 Turn = Callable[[], int]
@@ -49,9 +52,13 @@ def worker() -> None:
         thread.start()
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    asyncio.run(_run_jobs(stopping))
+    asyncio.new_event_loop().run_until_complete(_run_jobs(stopping))
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=_STOP_SECONDS)
+    logging.shutdown()
+    # A turn that waits for a database that is away would keep the process: its transaction is
+    # whole or it is not, so it may end here.
+    os._exit(0)
 
 
 def _follow() -> int:
@@ -94,27 +101,27 @@ def _repeat(turn: Turn, idle_seconds: float, stopping: threading.Event) -> None:
 
 
 async def _run_jobs(stopping: threading.Event) -> None:
-    """Run the job queue until told to stop; start again when the database was away."""
+    """Run the job queue until told to stop, whatever it is waiting for at that moment."""
+    queue = asyncio.create_task(_keep_jobs_running())
+    while not stopping.is_set():
+        await asyncio.sleep(_TICK_SECONDS)
+    queue.cancel()
+    await asyncio.wait([queue], timeout=_STOP_SECONDS)
+
+
+async def _keep_jobs_running() -> None:
+    """Run the job queue; start it again when the database was away."""
     from procrastinate.contrib.django import app
     from procrastinate.contrib.django.django_connector import DjangoConnector
 
     assert isinstance(app.connector, DjangoConnector)
-    while not stopping.is_set():
-        with_worker = app.with_connector(app.connector.get_worker_connector())
+    while True:
+        jobs = app.with_connector(app.connector.get_worker_connector())
         try:
-            async with with_worker.open_async():
-                running = asyncio.create_task(
-                    with_worker.run_worker_async(
-                        install_signal_handlers=False, delete_jobs="successful", concurrency=1
-                    )
+            async with jobs.open_async():
+                await jobs.run_worker_async(
+                    install_signal_handlers=False, delete_jobs="successful", concurrency=1
                 )
-                while not stopping.is_set() and not running.done():
-                    await asyncio.sleep(0.1)
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
         except Exception:
-            _log.exception("the job queue stopped; starting it again")
-        for _ in range(20):
-            if stopping.is_set():
-                return
-            await asyncio.sleep(0.1)
+            _log.warning("the job queue stopped; starting it again")
+        await asyncio.sleep(_LONGEST_PAUSE_SECONDS)

@@ -8,6 +8,7 @@ once all of it is committed, 429 with Retry-After when it cannot be taken now, a
 import asyncio
 import logging
 import random
+import signal
 from typing import Any, Final
 
 import msgspec
@@ -44,7 +45,8 @@ class Edge:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin in a worker process."""
-        die_with_parent()
+        # Granian's worker waits for its parent's word to end; a parent that was killed gives none.
+        die_with_parent(signal.SIGKILL)
         configure_logging()
         loop.run_until_complete(self.open())
 

@@ -131,4 +131,24 @@ WHITENOISE_MAX_AGE = 24 * 3600
 # Ours is set up by `infra.telemetry`; Django's default would mail errors.
 LOGGING_CONFIG = None
 
-UNFOLD = {"SITE_TITLE": "Amity", "SITE_HEADER": "Amity", "SITE_URL": "/"}
+_SHADES = {
+    "50": "#f0f8f7",
+    "100": "#e0efed",
+    "200": "#c0dedb",
+    "300": "#93c6c1",
+    "400": "#5fb8b1",
+    "500": "#2f8a84",
+    "600": "#1f6f6b",
+    "700": "#195a57",
+    "800": "#164846",
+    "900": "#123a38",
+    "950": "#0a2423",
+}
+UNFOLD = {
+    "SITE_TITLE": "Amity",
+    "SITE_HEADER": "Amity",
+    "SITE_SUBHEADER": "Staff records",
+    "SITE_URL": "/",
+    "COLORS": {"primary": _SHADES},
+    "SITE_FAVICONS": [],
+}

@@ -36,6 +36,15 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 30, what: str = "
         time.sleep(0.05)
 
 
+def is_alive(pid: int) -> bool:
+    """Say whether a process runs; one that ended and waits to be reaped does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
 class Installation:
     """`amity up` in a folder, with the command line and the collector beside it."""
 
