@@ -1,0 +1,1 @@
+"""Benchmarks: each workload beside a peer, in one run, as ratios."""

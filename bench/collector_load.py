@@ -1,0 +1,110 @@
+"""The load: many connections, each sending its next request when the last was answered.
+
+A process of its own that is told what to do by lines of JSON, so that it costs no start-up time:
+`{"port", "path", "key", "size", "connections", "seconds"}` → what happened.
+"""
+
+import asyncio
+import base64
+import itertools
+import json
+import os
+import sys
+import time
+
+import uvloop
+
+_RUN = os.urandom(6).hex()
+_numbers = itertools.count()
+_EVENT = (
+    '{"type":"track","event":"Order Completed","userId":"u%d","messageId":"' + _RUN + '-%d",'
+    '"timestamp":"2026-11-21T20:48:41.260Z","properties":{"order_id":"o1","revenue":12.5,'
+    '"currency":"EUR","products":[{"product_id":"p1","quantity":2,"price":5}]},'
+    '"context":{"library":{"name":"bench","version":"1"},"ip":"10.0.0.1"}}'
+)
+
+
+def _event() -> bytes:
+    number = next(_numbers)
+    return (_EVENT % (number % 5000, number)).encode()
+
+
+def _body(size: int) -> bytes:
+    if size == 1:
+        return _event()
+    return b'{"batch":[' + b",".join(_event() for _ in range(size)) + b"]}"
+
+
+class _Sender(asyncio.Protocol):
+    def __init__(self, task, state):
+        self.head = state["head"]
+        self.size = task["size"]
+        self.state = state
+        self.buffer = b""
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.send()
+
+    def send(self):
+        body = _body(self.size)
+        self.sent_at = time.perf_counter()
+        self.transport.write(self.head + str(len(body)).encode() + b"\r\n\r\n" + body)
+
+    def data_received(self, data):
+        self.buffer += data
+        end = self.buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = self.buffer[:end].lower()
+        length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0] or -1)
+        if length < 0:
+            self.state["statuses"]["unreadable"] = 1
+            self.transport.close()
+            return
+        if len(self.buffer) < end + 4 + length:
+            return
+        now = time.perf_counter()
+        status = self.buffer[9:12].decode()
+        self.buffer = b""
+        self.state["statuses"][status] = self.state["statuses"].get(status, 0) + 1
+        self.state["waits"].append(now - self.sent_at)
+        if now < self.state["end"]:
+            self.send()
+        else:
+            self.transport.close()
+
+    def connection_lost(self, error):
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+async def run(task):
+    auth = base64.b64encode(f"{task['key']}:".encode()).decode()
+    head = (
+        f"POST {task['path']} HTTP/1.1\r\nHost: bench\r\nAuthorization: Basic {auth}\r\n"
+        "Content-Type: application/json\r\nContent-Length: "
+    )
+    state = {"head": head.encode(), "statuses": {}, "waits": []}
+    started = time.perf_counter()
+    state["end"] = started + task["seconds"]
+    loop = asyncio.get_running_loop()
+    senders = [
+        (await loop.create_connection(lambda: _Sender(task, state), "127.0.0.1", task["port"]))[1]
+        for _ in range(task["connections"])
+    ]
+    await asyncio.gather(*(sender.done for sender in senders))
+    waits = sorted(state["waits"])
+    return {
+        "seconds": time.perf_counter() - started,
+        "statuses": state["statuses"],
+        "accepted": state["statuses"].get("200", 0) * task["size"],
+        "p50": waits[len(waits) // 2] if waits else None,
+        "p99": waits[int(len(waits) * 0.99)] if waits else None,
+    }
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(json.dumps(uvloop.run(run(json.loads(line)))), flush=True)
