@@ -152,3 +152,6 @@ UNFOLD = {
     "COLORS": {"primary": _SHADES},
     "SITE_FAVICONS": [],
 }
+
+# Jobs live in each engine's `jobs.py`.
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"

@@ -9,7 +9,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import psycopg
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 
@@ -29,6 +30,8 @@ _POLICY: Final = (
 _ADMIN_POLICY: Final = _POLICY.replace(
     "script-src 'self'", "script-src 'self' 'unsafe-inline' 'unsafe-eval'"
 ).replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+
+_DJANGOS_OWN: Final = (PermissionDenied, Http404, SuspiciousOperation, BadRequest)
 
 STATUS: Final[dict[Kind, int]] = {
     "invalid": 422,
@@ -108,7 +111,7 @@ class Errors:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer with the error's page; None leaves it to Django (a 500 with an id)."""
-        if request.path.startswith("/api/"):
+        if request.path.startswith("/api/") or isinstance(error, _DJANGOS_OWN):
             return None
         if isinstance(error, psycopg.OperationalError):
             error = Unavailable("the database cannot be reached now")

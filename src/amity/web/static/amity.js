@@ -159,11 +159,11 @@
     verbs[on.dataset.do]?.();
   });
   // A field that must be typed to confirm: the button waits for the exact words.
+  const hold = (field) => {
+    $("button[type=submit]", field.form).disabled = field.value.trim() !== field.dataset.mustEqual;
+  };
   document.addEventListener("input", (event) => {
-    const wanted = event.target.dataset.mustEqual;
-    if (wanted !== undefined) {
-      $("button[type=submit]", event.target.form).disabled = event.target.value.trim() !== wanted;
-    }
+    if (event.target.dataset.mustEqual !== undefined) hold(event.target);
   });
 
   // --- charts: figures come as JSON with colours named var(--s1); drawn in the page's theme ----
@@ -194,11 +194,13 @@
     showTimes(from);
     drawCharts(from);
     $$(".toast", from).forEach(arm);
+    $$("[data-must-equal]", from).forEach(hold);
   };
   document.addEventListener("DOMContentLoaded", () => ready(document));
   document.addEventListener("htmx:afterSettle", (event) => {
     showTimes(event.detail.elt);
     drawCharts(event.detail.elt);
+    $$("[data-must-equal]", event.detail.elt).forEach(hold);
   });
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr.status;
