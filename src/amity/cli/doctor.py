@@ -105,31 +105,22 @@ def _check_database() -> Iterator[Finding]:
 
 
 def _check_log() -> Iterator[Finding]:
-    with database.transaction() as connection:
-        row = connection.execute(
-            "SELECT to_regclass('store_event_log') IS NOT NULL,"
-            " to_regclass(format('store_event_log_%s', to_char(now() AT TIME ZONE 'UTC' + "
-            "interval '1 day', 'YYYYMMDD'))) IS NOT NULL"
-        ).fetchone()
-        assert row is not None
-        if not row[0]:
-            yield Finding(
-                "Schema", "problem", "the database is empty", "start Amity with `amity up`"
-            )
-            return
-        ahead = connection.execute(
-            "SELECT coalesce(max(xid::text::numeric), 0) >= pg_current_xact_id()::text::numeric"
-            " FROM store_event_log WHERE xid >= pg_current_xact_id()"
-        ).fetchone()
+    from amity.store import api as store
+
+    try:
+        log = store.check_log()
+    except psycopg.errors.UndefinedTable:
+        yield Finding("Schema", "problem", "the database is empty", "start Amity with `amity up`")
+        return
     yield Finding("Schema", "ok", "in place")
-    if not row[1]:
+    if not log.is_tomorrow_ready:
         yield Finding(
             "Log partitions",
             "warning",
             "tomorrow's is not there",
             "is the worker running? it makes them a week ahead",
         )
-    if ahead and ahead[0]:
+    if log.is_ahead:
         yield Finding(
             "Log order",
             "problem",

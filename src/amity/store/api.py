@@ -21,6 +21,7 @@ from amity.store.logic.catalogue import (
 from amity.store.logic.consumers import advance_consumer, claim_consumer, read_activity
 from amity.store.logic.erasure import erase_profile
 from amity.store.logic.folding import fold_batch
+from amity.store.logic.housekeeping import check_log, keep_house
 from amity.store.logic.importing import (
     cancel_import,
     create_import,
@@ -60,6 +61,7 @@ __all__ = [
     "advance_consumer",
     "append_events",
     "cancel_import",
+    "check_log",
     "claim_consumer",
     "count_by_source",
     "count_profiles",
@@ -73,6 +75,7 @@ __all__ = [
     "get_import",
     "get_profile",
     "get_source",
+    "keep_house",
     "list_activity",
     "list_connectors",
     "list_event_names",

@@ -207,6 +207,17 @@ class ConsumerLag(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
 
 
+class LogHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the log can go on: tomorrow's partition, and transaction numbers of this server.
+
+    ``is_ahead`` says that the log holds numbers this server has not given out yet: it came from
+    another one, and its readers would wait.
+    """
+
+    is_tomorrow_ready: bool
+    is_ahead: bool
+
+
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """The store in numbers."""
 
