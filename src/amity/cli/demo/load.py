@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
 import msgspec
 
@@ -25,7 +25,12 @@ from amity.cli.demo.people import (
 from amity.cli.demo.shop import Calendar, Event, ShopData
 from amity.cli.demo.stand_in import StandIn
 from amity.cli.demo.till import Tally, iter_mailings, iter_orders, iter_redemptions
-from amity.cli.demo.understand import create_segments, refresh_scores
+from amity.cli.demo.understand import (
+    SEGMENTS,
+    count_filled_segments,
+    create_segments,
+    refresh_scores,
+)
 from amity.cli.demo.web_shop import choose_sign_ins, iter_web_events
 from amity.infra.config import settings
 from amity.infra.process import hold_lock
@@ -51,6 +56,7 @@ SOURCES: Final[dict[str, SourceKind]] = {
 _CUSTOMERS: Final = "Customer file"
 _POLL_SECONDS: Final = 0.25
 _STALLED_SECONDS: Final = 90.0
+_FILLING_SECONDS: Final = 600.0
 _SAVE_EVERY: Final = 2_000
 
 
@@ -67,9 +73,9 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     was_loaded: bool
     """Nothing was left to do."""
     seconds: float
-    events_per_second: float
-    orders_per_second: float
-    lines_per_second: float
+    events_per_second: int
+    orders_per_second: int
+    lines_per_second: int
     fold_seconds: float
     """How long the fold took to catch up after the last event was in."""
     scores: str
@@ -92,7 +98,7 @@ def load_demo(*, full: bool, progress: Progress, offline: bool = False) -> Loade
     Conflict when another process is loading, and Unavailable when the collector or the worker
     do not answer.
     """
-    with closing(hold_lock(demo_folder() / "load.lock")):
+    with closing(_hold()):
         sources = {name: _ensure_source(name, kind) for name, kind in SOURCES.items()}
         # What happened "today" is decided once, so that a second load gives the same events.
         began_at = sources[_TILLS].created_at
@@ -105,14 +111,21 @@ def load_demo(*, full: bool, progress: Progress, offline: bool = False) -> Loade
         return loading.run()
 
 
+def _hold() -> IO[str]:
+    try:
+        return hold_lock(demo_folder() / "load.lock")
+    except Conflict as error:
+        raise Conflict("another process is loading the demo", code="already_loading") from error
+
+
 def _nothing_to_do(about: About) -> Loaded:
     return Loaded(
         about=about,
         was_loaded=True,
         seconds=0.0,
-        events_per_second=0.0,
-        orders_per_second=0.0,
-        lines_per_second=0.0,
+        events_per_second=0,
+        orders_per_second=0,
+        lines_per_second=0,
         fold_seconds=0.0,
         scores="",
     )
@@ -159,6 +172,7 @@ class _Loading:
         self.tally = Tally()
         self.verdict = Verdict()
         self.seconds: dict[str, float] = {}
+        self.sent_now: dict[str, int] = {}
         self.sent: dict[str, int] = {}
         """How many events of each stream are in; for the customer file, the id of its import."""
         self.scale = f"{began_at.isoformat()} {'full' if full else 'tenth'}"
@@ -177,12 +191,13 @@ class _Loading:
         fold_started = time.monotonic()
         self._wait_for_the_fold()
         fold_seconds = time.monotonic() - fold_started
-        self.progress("Computing segments and scores", 0, 0)
+        self.progress("Computing scores", 0, 0)
         now = datetime.now(UTC)
-        segments = create_segments(by=BY, now=now)
+        create_segments(by=BY, now=now)
         scores = refresh_scores(now=now)
+        self._wait_for_the_segments()
         self._wait_for_the_fold()
-        counts = self._count(holders, registrations, customers) | {"segments": segments}
+        counts = self._count(holders, registrations, customers) | {"segments": len(SEGMENTS)}
         about = self._describe(counts, datetime.now(UTC))
         write_json("about.json", about)
         return self._report(about, time.monotonic() - started, fold_seconds, scores)
@@ -224,9 +239,8 @@ class _Loading:
         )
 
     def _send(self, stream: _Stream) -> None:
-        done = self.sent.get(stream.label, 0)
+        done = saved = before = self.sent.get(stream.label, 0)
         events = islice(stream.events, done, None)
-        saved = done
         started = time.monotonic()
 
         def seen(count: int) -> None:
@@ -243,6 +257,7 @@ class _Loading:
             self.verdict.add(client.send(events, seen))
         self._save(stream.label, done)
         self.seconds[stream.label] = time.monotonic() - started
+        self.sent_now[stream.label] = done - before
 
     def _resume(self) -> None:
         """Take up what an earlier run of the same scale has had acknowledged."""
@@ -295,6 +310,15 @@ class _Loading:
                 raise Unavailable(f"{lag} events are waiting and the worker does not move")
             least, most = lag, max(most, lag)
 
+    def _wait_for_the_segments(self) -> None:
+        """Wait until the worker has read history for every segment."""
+        deadline = time.monotonic() + _FILLING_SECONDS
+        while (filled := count_filled_segments()) < len(SEGMENTS):
+            self.progress("Segments", filled, len(SEGMENTS))
+            if time.monotonic() > deadline:
+                raise Unavailable("the worker does not fill the segments")
+            time.sleep(_POLL_SECONDS)
+
     def _lag(self) -> int:
         return max((consumer.events for consumer in api.stats().consumers), default=0)
 
@@ -338,20 +362,20 @@ class _Loading:
         )
 
     def _report(self, about: About, seconds: float, fold_seconds: float, scores: str) -> Loaded:
-        sending = sum(self.seconds.values())
-        orders = self.seconds.get("Orders", 0.0)
-        sent = self.verdict.accepted + self.verdict.duplicate + self.verdict.quarantined
+        orders = self.sent_now.get("Orders", 0)
+        lines = self.tally.lines * orders // max(self.tally.orders, 1)
+        ordering = self.seconds.get("Orders", 0.0)
         return Loaded(
             about=about,
             was_loaded=False,
             seconds=round(seconds, 2),
-            events_per_second=_rate(sent, sending),
-            orders_per_second=_rate(self.tally.orders, orders),
-            lines_per_second=_rate(self.tally.lines, orders),
+            events_per_second=_rate(sum(self.sent_now.values()), sum(self.seconds.values())),
+            orders_per_second=_rate(orders, ordering),
+            lines_per_second=_rate(lines, ordering),
             fold_seconds=round(fold_seconds, 2),
             scores=scores,
         )
 
 
-def _rate(count: int, seconds: float) -> float:
-    return round(count / seconds, 1) if seconds else 0.0
+def _rate(count: int, seconds: float) -> int:
+    return round(count / seconds) if seconds else 0

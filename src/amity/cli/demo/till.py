@@ -21,6 +21,7 @@ from amity.cli.demo.shop import (
 
 _FUEL: Final = "GASOLINE"
 _FUEL_FROM: Final = 100
+_COUPON: Final = "COUPON"
 
 
 class Tally(msgspec.Struct):
@@ -77,7 +78,8 @@ def _order(basket: Basket, products: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _product(line: Line, tally: Tally) -> dict[str, Any] | None:
     """Return a line as a product; None for a line that only carries a coupon."""
-    if line.quantity <= 0 and line.value == 0:
+    is_coupon = line.kind is not None and line.kind.startswith(_COUPON)
+    if line.value == 0 and (line.quantity <= 0 or is_coupon):
         tally.coupon_only_lines += 1
         return None
     quantity: int | float = max(line.quantity, 1)
@@ -85,10 +87,12 @@ def _product(line: Line, tally: Tally) -> dict[str, Any] | None:
     if line.kind is None:
         tally.unknown_products += 1
         product["name"] = f"Product {line.product_id}"
-    elif line.kind.startswith(_FUEL) and quantity > _FUEL_FROM:
-        tally.fuel_lines += 1
-        quantity = round(quantity / 1_000, 3)
-        product |= {"name": "Petrol, gallons", "category": "Fuel"}
+    elif line.kind.startswith(_FUEL):
+        product |= {"name": "Petrol", "category": "Fuel"}
+        if quantity > _FUEL_FROM:
+            tally.fuel_lines += 1
+            quantity = round(quantity / 1_000, 3)
+            product["name"] = "Petrol, gallons"
     else:
         product["name"] = line.kind.capitalize() + (f", {line.size}" if line.size else "")
         product["category"] = (line.category or line.kind).capitalize()
