@@ -1,7 +1,7 @@
 """What there is to ask about: names of events, traits and properties, for the segment builder.
 
 Event names are exact, from the counts kept while folding. Traits and their values are counted
-over the 20,000 customers seen last, properties over the 2,000 latest events of a name: enough
+over the 10,000 customers seen last, properties over the 2,000 latest events of a name: enough
 to choose from, and the same cost at any size.
 """
 

@@ -29,6 +29,10 @@ from amity.store.logic.identity import normalize_email, normalize_phone
 _SQL: Final = queries.load("amity.store")
 _MAX_LIMIT: Final = 1000
 _MIN_PHONE_DIGITS: Final = 3
+_MOST_FOUND: Final = 5_000
+_LAST_CODE: Final = 0x10FFFF
+_SURROGATES: Final = 0xD800
+_AFTER_SURROGATES: Final = 0xE000
 _CONSENTS: Final = msgspec.json.Decoder(dict[str, Consent])
 _ORIGINS: Final = msgspec.json.Decoder(dict[str, Origin])
 _ORDERS: Final = msgspec.json.Decoder(list[OrderSummary])
@@ -104,8 +108,9 @@ def list_profiles(  # one search form
     """Return a page of profiles that live on, the latest seen or the most valuable first.
 
     ``search`` is the beginning of a name, of its last word, or of any identifier, whatever its
-    case. ``known_only`` leaves out those with neither user id nor e-mail. The page is found by
-    indexes, so it costs the same whatever the number of profiles.
+    case; one that finds more than 5,000 looks at some 5,000 of them. ``known_only`` leaves out
+    those with neither user id nor e-mail. The page is found by indexes, so it costs the same
+    whatever the number of profiles.
     """
     column, kind = _SORTS[sort]
     conditions: list[sql.Composable] = [sql.SQL("p.merged_into IS NULL")]
@@ -131,30 +136,40 @@ def list_profiles(  # one search form
     return _page(rows, _clamp(limit), _profile_row, lambda row: [row[key], row[0]])
 
 
-def _search(search: str, arguments: dict[str, Any]) -> sql.SQL:
+def _search(search: str, arguments: dict[str, Any]) -> sql.Composable:
     """Return the condition that finds what was typed, through an index each way.
 
-    The union is materialised into ids first: a search finds few, a sorted scan might find none.
+    Beginnings are asked for as ranges, which an index can serve whatever the plan; each way
+    looks at `_MOST_FOUND` rows at most.
     """
     text = " ".join(search.replace("\0", "").split())[:255]
-    arguments["name"] = _prefix(text.lower())
-    arguments["value"] = list({_prefix(text), _prefix(text.lower())})
+    ways = [("profile_name", text.lower()), ("profile_surname", text.lower())]
+    ways += [("identifier_value", form) for form in {text, text.lower()}]
     digits = "".join(filter(str.isdigit, text))
     if len(digits) >= _MIN_PHONE_DIGITS and not any(map(str.isalpha, text)):
-        arguments["value"] += [digits + "%", "+" + digits + "%"]
-    return sql.SQL(
-        "p.id IN ("
-        "SELECT id FROM store_profile WHERE lower(name) LIKE lower(%(name)s)"
-        " AND name IS NOT NULL AND merged_into IS NULL UNION "
-        "SELECT id FROM store_profile WHERE lower(substring(name FROM '[^ ]+$')) LIKE"
-        " lower(%(name)s) AND name IS NOT NULL AND merged_into IS NULL UNION "
-        "SELECT i.profile_id FROM unnest(%(value)s::text[]) v (pattern)"
-        " JOIN store_identifier i ON i.value LIKE v.pattern)"
-    )
+        ways += [("identifier_value", form) for form in {digits, "+" + digits} - {text}]
+    found = []
+    for number, (way, beginning) in enumerate(ways):
+        low, high = f"low{number}", f"high{number}"
+        arguments[low], arguments[high] = beginning, _end_of(beginning)
+        found.append(
+            sql.SQL("({} LIMIT {})").format(
+                sql.SQL(_SQL["search_" + way].decode()).format(
+                    sql.Placeholder(low), sql.Placeholder(high)
+                ),
+                sql.Literal(_MOST_FOUND),
+            )
+        )
+    return sql.SQL("p.id IN ({})").format(sql.SQL(" UNION ").join(found))
 
 
-def _prefix(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+def _end_of(beginning: str) -> str:
+    """Return the first text after all that begin so, in the order of code points."""
+    for index in range(len(beginning) - 1, -1, -1):
+        code = ord(beginning[index]) + 1
+        if code <= _LAST_CODE:
+            return beginning[:index] + chr(_AFTER_SURROGATES if code == _SURROGATES else code)
+    return chr(_LAST_CODE)
 
 
 def count_profiles() -> int:

@@ -54,5 +54,17 @@ SELECT p.id, p.user_id, p.name, p.email, p.phone, p.first_seen_at, p.last_seen_a
        p.order_count, p.revenue_minor
 FROM store_profile p
 
+-- name: search_profile_name
+SELECT id FROM store_profile
+WHERE lower(name) ~>=~ {} AND lower(name) ~<~ {} AND name IS NOT NULL AND merged_into IS NULL
+
+-- name: search_profile_surname
+SELECT id FROM store_profile
+WHERE lower(substring(name FROM '[^ ]+$')) ~>=~ {} AND lower(substring(name FROM '[^ ]+$')) ~<~ {}
+  AND name IS NOT NULL AND merged_into IS NULL
+
+-- name: search_identifier_value
+SELECT profile_id FROM store_identifier WHERE value ~>=~ {} AND value ~<~ {}
+
 -- name: count_profiles
 SELECT coalesce(sum(amount), 0)::bigint FROM store_tally WHERE kind = 'total' AND name = 'profiles'

@@ -85,7 +85,7 @@ WHERE kind = 'event' AND amount > 0 AND name ILIKE %s ORDER BY amount DESC, name
 -- name: list_trait_names
 SELECT t.name, count(*) FROM (
     SELECT traits FROM store_profile WHERE merged_into IS NULL
-    ORDER BY last_seen_at DESC, id DESC LIMIT 20000) AS p
+    ORDER BY last_seen_at DESC, id DESC LIMIT 10000) AS p
 CROSS JOIN jsonb_object_keys(p.traits) AS t (name)
 WHERE t.name ILIKE %s GROUP BY t.name ORDER BY count(*) DESC, t.name LIMIT %s
 
@@ -98,5 +98,5 @@ GROUP BY t.name ORDER BY count(*) DESC, t.name
 -- name: trait_values
 SELECT p.traits -> %(trait)s AS value, count(*) FROM (
     SELECT traits FROM store_profile WHERE merged_into IS NULL
-    ORDER BY last_seen_at DESC, id DESC LIMIT 20000) AS p
+    ORDER BY last_seen_at DESC, id DESC LIMIT 10000) AS p
 WHERE p.traits ? %(trait)s GROUP BY value ORDER BY count(*) DESC, value LIMIT %(limit)s
