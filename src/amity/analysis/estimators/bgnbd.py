@@ -81,7 +81,7 @@ class BgNbd(Estimator):
         )
 
     def predict(self, fit: Fit, histories: Histories, *, horizon_days: float) -> Predictions:
-        alive = _alive(fit, histories)
+        alive = probability_alive(fit, histories)
         bought = purchase_counts.expect(
             purchase_counts.Model.of(fit), histories, np.array([horizon_days / fit.unit_days])
         )
@@ -130,7 +130,7 @@ def _best(grouped: bgnbd_likelihood.Grouped, mean_age: float) -> Optimum:
     raise Refused("the likelihood of BG/NBD has no maximum that could be found on these data")
 
 
-def _alive(fit: Fit, histories: Histories) -> Column:
+def probability_alive(fit: Fit, histories: Histories) -> Column:
     """Return the probability that each customer has not left.
 
     Who bought once is alive for sure: in this model one can only leave after a repeat purchase.
