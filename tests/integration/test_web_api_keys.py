@@ -42,16 +42,13 @@ def test_a_key_ends_when_it_expires_or_is_revoked(db: str) -> None:
         api_keys.revoke_api_key(key_id=key_id + 1, now=NOW)
 
 
-@pytest.mark.parametrize(
-    ("name", "scopes"), [("k", []), ("k", ["profiles:delete"]), ("  ", ["*"]), ("n" * 101, ["*"])]
-)
-def test_a_key_without_name_or_known_scopes_is_refused(
-    db: str, name: str, scopes: list[str]
-) -> None:
+def test_a_key_without_name_or_known_scopes_is_refused(db: str) -> None:
     from amity.web.staff import api_keys
 
-    with pytest.raises(Invalid):
-        api_keys.create_api_key(name=name, scopes=scopes, by="ada")
+    poor = [("k", []), ("k", ["profiles:delete"]), ("  ", ["*"]), ("n" * 101, ["*"])]
+    for name, scopes in poor:
+        with pytest.raises(Invalid):
+            api_keys.create_api_key(name=name, scopes=scopes, by="ada")
     assert api_keys.list_api_keys() == []
 
 

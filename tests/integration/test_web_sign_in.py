@@ -129,8 +129,9 @@ def test_too_many_tries_are_stopped_even_with_the_right_words(db: str) -> None:
     assert answer.status_code == 302  # her own address is not shut out by a stranger's
 
 
-def test_one_address_may_not_try_many_names(db: str) -> None:
-    for index in range(30):
+def test_one_address_may_not_try_many_names(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amity.web.staff.sign_in._PER_ADDRESS", 4)
+    for index in range(4):
         browser().post("/sign-in/", {"username": f"name{index}", "password": "wrong"})
     answer = browser().post("/sign-in/", {"username": "another", "password": "wrong"})
     assert answer.status_code == 429
@@ -146,21 +147,21 @@ def test_tries_are_forgotten_after_a_while(db: str) -> None:
     enter()
 
 
-@pytest.mark.parametrize("change", ["password", "role", "is_active"])
-def test_a_change_of_password_role_or_standing_ends_every_session(db: str, change: str) -> None:
-    ada = person()
-    one, other = enter(), enter()
-    assert is_in(one)
-    assert is_in(other)
-    if change == "password":
-        ada.set_password("another long phrase")
-    elif change == "role":
-        ada.role = "agent"
-    else:
-        ada.is_active = False
-    ada.save()
-    assert not is_in(one)
-    assert not is_in(other)
+def test_a_change_of_password_role_or_standing_ends_every_session(db: str) -> None:
+    for change in ("password", "role", "is_active"):
+        ada = person(change)
+        one, other = enter(change), enter(change)
+        assert is_in(one)
+        assert is_in(other)
+        if change == "password":
+            ada.set_password("another long phrase")
+        elif change == "role":
+            ada.role = "agent"
+        else:
+            ada.is_active = False
+        ada.save()
+        assert not is_in(one)
+        assert not is_in(other)
 
 
 def test_setting_ones_own_password_keeps_this_session_and_ends_the_others(db: str) -> None:
@@ -197,13 +198,12 @@ def test_signing_out_takes_a_post(db: str) -> None:
     assert not is_in(client)
 
 
-@pytest.mark.parametrize(
-    "wanted", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
-)
-def test_signing_in_never_leads_to_another_site(db: str, wanted: str) -> None:
+def test_signing_in_never_leads_to_another_site(db: str) -> None:
     person()
-    answer = browser().post("/sign-in/", {"username": "ada", "password": PASSWORD, "next": wanted})
-    assert answer["Location"] == "/"
+    words = {"username": "ada", "password": PASSWORD}
+    for wanted in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"):
+        answer = browser().post("/sign-in/", words | {"next": wanted})
+        assert answer["Location"] == "/", wanted
 
 
 def test_forms_from_elsewhere_are_refused(db: str) -> None:
