@@ -162,16 +162,15 @@ def _groups(frequency: IntArray, predicted: FloatArray, actual: IntArray) -> lis
 
 
 def _ranges(frequency: IntArray) -> list[tuple[int, int]]:
+    """Return ranges of frequency that share the customers about evenly, none of them tiny."""
     values, counts = np.unique(frequency, return_counts=True)
-    wanted = max(_MIN_GROUP, int(np.ceil(len(frequency) / _MAX_GROUPS)) // 2)
     ranges: list[tuple[int, int]] = []
     start, held, left = None, 0, len(frequency)
     for value, count in zip(values.tolist(), counts.tolist(), strict=True):
         start = value if start is None else start
-        held += count
-        left -= count
-        room = len(ranges) < _MAX_GROUPS - 1
-        if (held >= wanted and left >= _MIN_GROUP and room) or not left:
+        held, left = held + count, left - count
+        fair = (held + left) // (_MAX_GROUPS - len(ranges))
+        if (held >= max(_MIN_GROUP, fair) and left >= _MIN_GROUP) or not left:
             ranges.append((start, value))
             start, held = None, 0
     return ranges
