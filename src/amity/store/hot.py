@@ -83,17 +83,19 @@ class Collector:
 
     def health(self) -> Health:
         """Say how the collector is doing, from what it knows without asking."""
-        troubles = self._troubles()
-        return Health(not troubles, troubles, self._watch.lag_seconds)
+        trouble = self._trouble()
+        return Health(not trouble, [trouble] if trouble else [], self._watch.lag_seconds)
 
-    def _troubles(self) -> list[str]:
+    def _trouble(self) -> str:
+        """Return what is in the way of taking events in, "" when nothing is."""
         watch = self._watch
-        checks = (
-            (not self._committer.is_up, "database_down"),
-            (watch.is_disk_low or time.monotonic() < self._disk_full_until, "disk_full"),
-            (watch.lag_seconds > self._settings.max_lag_seconds, "behind"),
-        )
-        return [code for is_so, code in checks if is_so]
+        if not self._committer.lanes_up:
+            return "database_down"
+        if watch.is_disk_low or time.monotonic() < self._disk_full_until:
+            return "disk_full"
+        if watch.lag_seconds > self._settings.max_lag_seconds:
+            return "behind"
+        return ""
 
     def unavailable(self, code: str, wait_seconds: float = _TROUBLE_WAIT_SECONDS) -> Unavailable:
         """Make a refusal that spreads out when its receivers come back."""
@@ -105,9 +107,9 @@ class Collector:
 
     def hold(self, size_bytes: int) -> None:
         """Count a request's bytes as held until `release`; raise Unavailable when it cannot be."""
-        troubles = self._troubles()
-        if troubles:
-            raise self.unavailable(troubles[0])
+        trouble = self._trouble()
+        if trouble:
+            raise self.unavailable(trouble)
         if self._held_bytes + size_bytes > self._settings.max_inflight_bytes:
             raise self.unavailable("busy", _BUSY_WAIT_SECONDS)
         self._held_bytes += size_bytes

@@ -108,7 +108,6 @@ class _Lane:
     def __init__(self) -> None:
         self.keys: dict[Key, int] = {}
         self.landed = asyncio.Event()
-        self.is_up = False
 
     def land(self) -> None:
         """Let go of the keys and wake who waits for them."""
@@ -129,11 +128,8 @@ class GroupCommitter:
         self._closing = False
         self._look_first = 0
         self._clock = DatabaseClock()
-
-    @property
-    def is_up(self) -> bool:
-        """Say whether at least one lane has a connection."""
-        return any(lane.is_up for lane in self._lanes)
+        # How many lanes have a connection: with none, nothing can be written.
+        self.lanes_up = 0
 
     def start(self) -> None:
         """Start the lanes; they connect, and connect again, by themselves."""
@@ -154,7 +150,7 @@ class GroupCommitter:
 
         Raises Unavailable when that is not known to have happened: to send them again is safe.
         """
-        if self._closing or not self.is_up:
+        if self._closing or not self.lanes_up:
             raise Unavailable("the database cannot be reached now", code="database_down")
         done: asyncio.Future[Sorted] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Submission(rows, rejected, done))
@@ -186,15 +182,15 @@ class GroupCommitter:
                 pause = min(2 * pause, _RECONNECT_MOST_SECONDS)
                 continue
             pause = _RECONNECT_SECONDS
+            self.lanes_up += 1
             try:
                 await self._clock.set(connection)
-                lane.is_up = True
                 await self._serve(connection, lane)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 _log.warning("the collector lost a connection: %s", type(error).__name__)
             finally:
-                lane.is_up = False
-                if not self.is_up:
+                self.lanes_up -= 1
+                if not self.lanes_up:
                     _fail(self._take())
                 with contextlib.suppress(psycopg.Error, OSError):
                     await connection.close()
@@ -202,6 +198,7 @@ class GroupCommitter:
     async def _serve(self, connection: AsyncConnection, lane: _Lane) -> None:
         while True:
             await self._wake.wait()
+            await asyncio.sleep(0)  # let the requests that are ready now come along
             taken = self._take()
             if not taken:
                 if self._closing:
