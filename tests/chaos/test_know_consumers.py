@@ -181,10 +181,14 @@ def test_an_event_that_cannot_be_folded_is_put_aside_at_the_third_try(source, mo
     assert sorted(item.message_id for item in aside) == ["w-3", "w-40"]
     assert {(item.reason, item.detail) for item in aside} == {("fold_error", "KeyError")}
     assert api.stats().consumers[0].failures == 0
-    folded = query("SELECT count(*) FROM store_activity WHERE type <> 'system'")
-    assert folded == [(58,)]
-    api.rebuild()
     assert_once_each()
+    events = api.stats().events
+    assert (events.received, events.stored, events.quarantined) == (60, 58, 2)
+    assert api.replay_quarantine(quarantine_ids=None).accepted == 2
+    fold_all()
+    assert_once_each()
+    events = api.stats().events
+    assert (events.received, events.stored, events.quarantined) == (60, 60, 0)
 
 
 def test_a_lost_connection_puts_nothing_aside(source, monkeypatch):

@@ -6,7 +6,7 @@ when it vacuums; backups age out by themselves.
 """
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -75,18 +75,13 @@ def _erase_events(connection: Connection, root: int, values: list[str]) -> dict[
             "messages": [row[2][:100] for row in gone],
             "needles": [needle for value in values for needle in _needles(value)],
         },
-    ).fetchall()
-    unfolded = [row for row in quarantined if row[2] in {"fold_error", "no_identity"}]
-    log = len(gone)
-    if unfolded:
-        columns: list[list[Any]] = [[row[0] for row in unfolded], [row[1] for row in unfolded]]
-        log += connection.execute(_SQL["erase_log_by_message"], columns).rowcount
+    ).rowcount
     connection.execute(_SQL["erase_activities"], [root])
     _lower_event_tallies(connection, [row[3] for row in own])
     return {
-        "store_event_log": log,
+        "store_event_log": len(gone),
         "store_event_key": keys,
-        "store_quarantine": len(quarantined),
+        "store_quarantine": quarantined,
         "store_activity": len(rows),
     }
 

@@ -6,6 +6,7 @@ the transaction of its effects, so each event takes effect once, whatever dies.
 """
 
 import logging
+from collections import Counter
 from typing import Final
 
 import psycopg
@@ -35,7 +36,7 @@ def fold_batch(*, limit: int = 2000) -> FoldResult:
 
     0 when there is nothing to do or another process has the turn. An error of the database
     comes up to the caller, to be tried again. So does an error of an event, but at the third
-    try the event that raises it is found, put into quarantine, and passed over.
+    try the event that raises it is found and moved into quarantine.
     """
     try:
         return _turn(limit)
@@ -90,11 +91,8 @@ def _fold(connection: Connection, entries: list[Entry], place: LogPlace) -> Batc
         batch.apply(entry)
     write_batch(batch)
     if batch.aside:
-        rejected = [
-            reject_row(entry.row, "no_identity", "all its identifiers are placeholders")
-            for entry in batch.aside
-        ]
-        _put_aside(connection, rejected)
+        rows = [entry.row for entry in batch.aside]
+        _put_aside(connection, rows, "no_identity", "all its identifiers are placeholders")
     return batch
 
 
@@ -172,20 +170,28 @@ def _pass_over(error: Exception) -> int:
             return 0
         # The kind of the error, not its text: that may quote the customer's data into a log.
         kind = type(error).__name__
-        _put_aside(connection, [reject_row(rows[0], "fold_error", kind)])
+        _put_aside(connection, rows, "fold_error", kind)
         _move(connection, place, rows[0], place.position)
     _log.error("event %s cannot be folded (%s) and is in quarantine", rows[0].event_id, kind)
     return 1
 
 
-def reject_row(row: LogRow, reason: str, detail: str) -> Rejected:
-    """Make an event of the log ready for quarantine; it stays in the log as well."""
-    return Rejected(
-        0, row.source_id, row.type, row.message_id, row.sent_at, reason, detail, row.body
-    )
+def _put_aside(connection: Connection, rows: list[LogRow], reason: str, detail: str) -> None:
+    """Move events from the log to quarantine, with their counts, so that they can be replayed.
 
-
-def _put_aside(connection: Connection, rejected: list[Rejected]) -> None:
-    row = connection.execute("SELECT now()").fetchone()
-    assert row is not None
-    connection.execute(_SQL["quarantine_events"], quarantine_arguments(rejected, row[0]))
+    They leave the log because they are no part of what the projections are made of: a replay
+    puts them back as new events, and a rebuild does not meet them at their old place.
+    """
+    gone = connection.execute(
+        _SQL["erase_log"], [[row.xid for row in rows], [row.event_id for row in rows]]
+    ).fetchall()
+    connection.execute(_SQL["erase_keys"], [[row[0] for row in gone], [row[1] for row in gone]])
+    rejected = [
+        Rejected(0, row.source_id, row.type, row.message_id, row.sent_at, reason, detail, row.body)
+        for row in rows
+    ]
+    now = connection.execute(_SQL["database_time"]).fetchone()
+    assert now is not None
+    connection.execute(_SQL["quarantine_events"], quarantine_arguments(rejected, now[0]))
+    counts = Counter(row.source_id for row in rows)
+    connection.execute(_SQL["count_put_aside"], [list(counts), list(counts.values())])

@@ -7,7 +7,7 @@ not depend on where a batch begins and ends.
 
 from collections import Counter
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -60,7 +60,7 @@ _COUNTS: Final = msgspec.json.Decoder(dict[str, int])
 _ORDERS: Final = msgspec.json.Decoder(tuple[OrderSummary, ...])
 
 
-class LogRow(NamedTuple):
+class LogRow(msgspec.Struct, frozen=True, gc=False):
     """One event as it lies in the log."""
 
     event_id: int
@@ -73,7 +73,7 @@ class LogRow(NamedTuple):
     body: bytes
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One event of a batch, decoded; ``position`` is set when it was folded before."""
 
     row: LogRow
@@ -83,7 +83,7 @@ class Entry(NamedTuple):
     position: int | None = None
 
 
-class MergeRow(NamedTuple):
+class MergeRow(msgspec.Struct, frozen=True, gc=False):
     """One join or refusal to be recorded."""
 
     merge_id: int

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,9 @@ _DAY_SECONDS: Final = 86_400
 _MICROS: Final = 1_000_000
 _LENGTH: Final = struct.Struct("!i").pack
 _BIG: Final = struct.Struct("!iq").pack
+_TWO_BIG: Final = struct.Struct("!iqiq").pack
+_THREE_BIG: Final = struct.Struct("!iqiqiq").pack
+_LAST: Final = struct.Struct("!iiiq").pack
 _NULL: Final = _LENGTH(-1)
 # The number of columns, then each number behind the length of its eight or four bytes.
 _ACTIVITY: Final = struct.Struct("!hiqiqiqiqiqiiiqiq").pack
@@ -29,7 +32,7 @@ _EMPTY_LIST: Final = _LENGTH(3) + _JSONB_VERSION + b"[]"
 _encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder().encode
 
 
-class ActivityRow(NamedTuple):
+class ActivityRow(msgspec.Struct, frozen=True, gc=False):
     """One row of the activities; ``profile_id`` is still to be followed through merges."""
 
     position: int
@@ -46,7 +49,7 @@ class ActivityRow(NamedTuple):
     context: dict[str, Any]
 
 
-class IdentifierRow(NamedTuple):
+class IdentifierRow(msgspec.Struct, frozen=True, gc=False):
     """One new identifier."""
 
     key: Key
@@ -127,17 +130,16 @@ def pack_profiles(states: Iterable[State]) -> bytes:
             _json(state.traits),
             _json(state.origins),
             _json(state.consents),
-            _time(state.first_seen_at),
-            _time(state.last_seen_at),
-            _BIG(8, state.event_count),
+            _THREE_BIG(
+                *(8, _micros(state.first_seen_at), 8, _micros(state.last_seen_at)),
+                *(8, state.event_count),
+            ),
             _json(state.event_counts),
-            _BIG(8, orders.order_count),
-            _BIG(8, orders.revenue_minor),
+            _TWO_BIG(8, orders.order_count, 8, orders.revenue_minor),
             _time(orders.first_order_at),
             _time(orders.last_order_at),
             _json(orders.last_orders),
-            struct.pack("!ii", 4, state.identifier_count),
-            _BIG(8, state.version),
+            _LAST(4, state.identifier_count, 8, state.version),
         )
     parts.append(TRAILER)
     return b"".join(parts)

@@ -47,14 +47,14 @@ class Key(NamedTuple):
     value: str
 
 
-class Evidence(NamedTuple):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One identifier an event carries; ``slot`` numbers the places it can stand in."""
 
     slot: int
     key: Key
 
 
-class Owner(NamedTuple):
+class Owner(msgspec.Struct, frozen=True, gc=False):
     """Whose an identifier is. ``origin_id`` is whose it was before any merge."""
 
     profile_id: int
@@ -70,7 +70,7 @@ class Member(msgspec.Struct):
     merged_into: int | None = None
 
 
-class Block(NamedTuple):
+class Block(msgspec.Struct, frozen=True, gc=False):
     """A join that was undone: the two may not be joined by identifiers known before that."""
 
     one: int
@@ -78,7 +78,7 @@ class Block(NamedTuple):
     undone_by: int
 
 
-class Join(NamedTuple):
+class Join(msgspec.Struct, frozen=True, gc=False):
     """Two profiles joined (``refusal`` is empty) or kept apart by one identifier."""
 
     slot: int
@@ -88,7 +88,7 @@ class Join(NamedTuple):
     refusal: str = ""
 
 
-class Resolution(NamedTuple):
+class Resolution(msgspec.Struct, frozen=True, gc=False):
     """What an event says about who is who."""
 
     profile_id: int

@@ -18,8 +18,8 @@ def rebuild(*, progress: Callable[[int, int], None] | None = None) -> int:
     from the log alone. Until it is done pages show what has been folded so far, and consumers
     above wait: their turn is refused until the positions come back to where they stand, so they
     neither repeat nor miss anything. After an erasure the positions close up, and the consumers'
-    places with them. A rebuild that is killed is finished by the worker. Events in quarantine
-    because they could not be folded are tried again. ``progress`` hears (folded, of).
+    places with them. A rebuild that is killed is finished by the worker. ``progress`` hears
+    (folded, of).
     """
     with transaction() as connection:
         stop_profiles(connection)

@@ -154,3 +154,10 @@ SELECT position, origin_id FROM store_activity WHERE profile_id = %s AND type = 
 UPDATE store_activity a SET profile_id = n.profile_id, origin_id = n.origin_id
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS n (position, profile_id, origin_id)
 WHERE a.position = n.position AND (a.profile_id, a.origin_id) <> (n.profile_id, n.origin_id)
+
+-- name: count_put_aside
+INSERT INTO store_counter AS c (day, source_id, slot, stored, quarantined)
+SELECT (now() AT TIME ZONE 'UTC')::date, source_id, pg_backend_pid() & 63, -amount, amount
+FROM unnest(%s::integer[], %s::bigint[]) AS n (source_id, amount)
+ON CONFLICT (day, source_id, slot) DO UPDATE SET
+    stored = c.stored + excluded.stored, quarantined = c.quarantined + excluded.quarantined

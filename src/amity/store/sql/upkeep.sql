@@ -68,11 +68,6 @@ WHERE (q.source_id, q.message_id) IN (SELECT * FROM unnest(%(sources)s::integer[
    OR EXISTS (
         SELECT FROM unnest(%(needles)s::text[]) AS n (needle)
         WHERE position(n.needle IN lower(encode(q.raw, 'escape'))) > 0)
-RETURNING q.source_id, q.message_id, q.reason
-
--- name: erase_log_by_message
-DELETE FROM store_event_log l USING unnest(%s::integer[], %s::text[]) AS e (source_id, message_id)
-WHERE l.source_id = e.source_id AND l.message_id = e.message_id
 
 -- name: insert_erasure
 INSERT INTO store_erasure (erased_at, profile_id, identifier_hashes, requested_by, counts)
