@@ -15,6 +15,7 @@ from amity.analysis.contracts import (
     Score,
     Segment,
     SegmentCount,
+    SegmentMoves,
 )
 from amity.analysis.logic import clv_file, following, forgetting, scores, segments, segments_reading
 from amity.analysis.logic import overview as overview_
@@ -65,6 +66,15 @@ def archive_segment(*, segment_id: int, by: str, now: datetime) -> Segment:
     return segments.archive_segment(segment_id=segment_id, now=now)
 
 
+def restore_segment(*, segment_id: int, by: str, now: datetime) -> Segment:
+    """Follow an archived segment again, filled anew from history.
+
+    Raises Conflict when another segment has its name by now, Invalid when its rule names a
+    segment that is gone.
+    """
+    return segments.restore_segment(segment_id=segment_id, now=now)
+
+
 def get_segment(*, segment_id: int) -> Segment:
     """Return a segment, archived or not; raise NotFound when there is none."""
     with transaction("readonly") as connection:
@@ -98,6 +108,11 @@ def list_members(
 ) -> Page[Membership]:
     """Return who is in a segment, the latest to enter first."""
     return segments_reading.list_members(segment_id=segment_id, cursor=cursor, limit=limit)
+
+
+def list_moves(*, segment_id: int, limit: int = 10) -> SegmentMoves:
+    """Return who entered and who left a segment last, the latest first."""
+    return segments_reading.list_moves(segment_id=segment_id, limit=limit)
 
 
 def list_memberships(*, profile_id: int) -> list[Membership]:

@@ -56,6 +56,16 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
     left_at: datetime | None
 
 
+class SegmentMoves(msgspec.Struct, frozen=True, kw_only=True):
+    """Who entered and who left a segment last, the latest first.
+
+    Whoever entered lately may have left again; ``left_at`` says so.
+    """
+
+    entered: list[Membership]
+    left: list[Membership]
+
+
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """A prediction about one profile, with its interval where it is an estimate."""
 

@@ -216,6 +216,20 @@ def archive_segment(*, segment_id: int, now: datetime) -> Segment:
         return Definitions(connection).make(segment_id)
 
 
+def restore_segment(*, segment_id: int, now: datetime) -> Segment:
+    """Follow an archived segment again; the follower fills it from history."""
+    with transaction() as connection:
+        connection.execute(_SQL["lock_segments"])
+        before = Definitions(connection)
+        held = before.make(segment_id)
+        if held.state != "archived":
+            return held
+        before.check_references(decode_rule(held.rule), segment_id)
+        with _unique(held.name):
+            connection.execute(_SQL["restore_segment"], {"segment_id": segment_id, "now": now})
+        return Definitions(connection).make(segment_id)
+
+
 class _unique:  # a context manager, used as a function
     """Turn the database's refusal of a second segment of a name into a Conflict."""
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from amity.analysis.contracts import Membership, Preview, SegmentCount
+from amity.analysis.contracts import Membership, Preview, SegmentCount, SegmentMoves
 from amity.analysis.logic.segments import Definitions
 from amity.analysis.logic.segments_catalogue import make_catalogue, make_subject
 from amity.infra import queries
@@ -84,6 +84,17 @@ def list_members(*, segment_id: int, cursor: str | None, limit: int) -> Page[Mem
     more = len(rows) > limit
     rows = rows[:limit]
     return Page([_membership(row) for row in rows], encode_cursor([rows[-1][0]]) if more else None)
+
+
+def list_moves(*, segment_id: int, limit: int) -> SegmentMoves:
+    """Return who entered and who left a segment last."""
+    values = {"segment_id": segment_id, "limit": limit}
+    with transaction("readonly") as connection:
+        entered = connection.execute(_SQL["list_entered"], values).fetchall()
+        left = connection.execute(_SQL["list_left"], values).fetchall()
+    return SegmentMoves(
+        entered=[_membership(row) for row in entered], left=[_membership(row) for row in left]
+    )
 
 
 def list_memberships(*, profile_id: int) -> list[Membership]:

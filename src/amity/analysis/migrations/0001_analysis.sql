@@ -31,6 +31,7 @@ CREATE UNIQUE INDEX analysis_membership_open ON analysis_membership (segment_id,
 CREATE INDEX analysis_membership_latest ON analysis_membership (segment_id, id DESC) WHERE left_at IS NULL;
 CREATE INDEX analysis_membership_profile ON analysis_membership (profile_id);
 CREATE INDEX analysis_membership_when ON analysis_membership (segment_id, entered_at);
+CREATE INDEX analysis_membership_left ON analysis_membership (segment_id, left_at DESC) WHERE left_at IS NOT NULL;
 
 -- When a rule's answer for a profile may change though nothing happens: windows end, dates pass.
 CREATE TABLE analysis_timer (

@@ -23,6 +23,10 @@ DELETE FROM analysis_segment_count WHERE segment_id = %s
 -- name: archive_segment
 UPDATE analysis_segment SET state = 'archived', updated_at = %(now)s WHERE id = %(segment_id)s
 
+-- name: restore_segment
+UPDATE analysis_segment SET state = 'building', updated_at = %(now)s
+WHERE id = %(segment_id)s AND state = 'archived'
+
 -- name: select_segments
 SELECT id, name, description, rule, version, state, members, created_by, created_at, updated_at
 FROM analysis_segment ORDER BY lower(name), id
@@ -39,6 +43,18 @@ SELECT m.id, m.segment_id, s.name, m.profile_id, m.entered_at, m.left_at
 FROM analysis_membership m JOIN analysis_segment s ON s.id = m.segment_id
 WHERE m.profile_id = %s
 ORDER BY m.left_at IS NULL DESC, m.id DESC LIMIT 1000
+
+-- name: list_entered
+SELECT m.id, m.segment_id, s.name, m.profile_id, m.entered_at, m.left_at
+FROM analysis_membership m JOIN analysis_segment s ON s.id = m.segment_id
+WHERE m.segment_id = %(segment_id)s
+ORDER BY m.entered_at DESC, m.id DESC LIMIT %(limit)s
+
+-- name: list_left
+SELECT m.id, m.segment_id, s.name, m.profile_id, m.entered_at, m.left_at
+FROM analysis_membership m JOIN analysis_segment s ON s.id = m.segment_id
+WHERE m.segment_id = %(segment_id)s AND m.left_at IS NOT NULL
+ORDER BY m.left_at DESC, m.id DESC LIMIT %(limit)s
 
 -- name: list_counts
 SELECT day, members, method FROM analysis_segment_count WHERE segment_id = %s ORDER BY day
