@@ -1,7 +1,8 @@
 """The sources' and the quarantine's pages, through Django's client, on a real database."""
 
+import html
+import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -13,8 +14,8 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def admin(db: str) -> Iterator[Client]:
-    yield sign_in("admin")
+def admin(db: str) -> Client:
+    return sign_in("admin")
 
 
 def sign_in(role: str) -> Client:
@@ -162,9 +163,6 @@ def test_quarantine_is_filtered_by_reason_and_replayed_in_batches(
         values = re.search(r"hx-vals='([^']+)'", turn)
         if not values:
             break
-        import html
-        import json
-
         asked = json.loads(html.unescape(values[1]))
     assert turns == 3
     assert "5 events replayed" in turn

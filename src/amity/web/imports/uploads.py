@@ -33,7 +33,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
 
 
-class KeptFile(UploadedFile):
+class KeptFile(UploadedFile):  # type: ignore[type-arg]  # generic in its stubs alone
     """An uploaded file as it lies in the folder of drafts."""
 
     def __init__(self, path: Path, name: str, size: int) -> None:

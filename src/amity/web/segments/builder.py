@@ -20,11 +20,22 @@ from amity.web.segments.building import (
     describe_now,
     read_json,
     read_posted,
+    sentence_of,
     slots,
     suggestions,
 )
 from amity.web.segments.convert import read_rule
-from amity.web.segments.draft import EMPTY, Check, Group, Node, Test, edit, replace_at, walk
+from amity.web.segments.draft import (
+    EMPTY,
+    Check,
+    Group,
+    Node,
+    Test,
+    edit,
+    focus_after,
+    replace_at,
+    walk,
+)
 from amity.web.segments.form import read_draft
 from amity.web.segments.starts import STARTS, find_start
 from amity.web.segments.tree import fitting_test, view_test
@@ -141,6 +152,7 @@ def _write(request: HttpRequest, built: Built, name: str, segment: Segment | Non
         name=name,
         rule=built.rule,
         description=description,
+        by=staff_of(request).get_username(),
         now=now,
     )
 
@@ -159,9 +171,8 @@ def redraw(request: HttpRequest) -> HttpResponse:
     if not getattr(request, "htmx", False):
         return _page(request, built, segment=_segment(request))
     segment = _segment(request)
-    context = {"tree": built.tree} | suggestions(
-        analysis.list_segments(), but=segment.segment_id if segment else None
-    )
+    context = suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
+    context |= {"tree": built.tree, "focus": focus_after(built.draft, action)}
     response = render(request, "segments/_tree.html", context)
     response["HX-Trigger-After-Settle"] = "rule-changed"
     return response
@@ -200,16 +211,16 @@ def from_json(request: HttpRequest) -> HttpResponse:
     try:
         built = build(read_json(text))
     except Invalid as refusal:
-        message = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
-        response = render(request, "segments/_json_error.html", {"json_error": message})
+        context = {"json_error": sentence_of(refusal)}
+        response = render(request, "segments/_json_error.html", context)
         response["HX-Retarget"] = "#json-error"
         response["HX-Reswap"] = "innerHTML"
         return response
     segment = _segment(request)
     context = suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
     context |= describe_now(built, datetime.now(UTC))
-    context |= {"tree": built.tree, "json": text, "json_before": text}
-    return render(request, "segments/_from_json.html", context)
+    more: dict[str, Any] = {"tree": built.tree, "json": text, "json_before": text}
+    return render(request, "segments/_from_json.html", context | more)
 
 
 @require_POST

@@ -87,6 +87,12 @@ def split_refusal(refusal: AmityError) -> tuple[str, str]:
     return path, f"{reason[:1].upper()}{reason[1:]}."
 
 
+def sentence_of(refusal: AmityError) -> str:
+    """Say why a rule's JSON was refused, and where in it."""
+    path, reason = split_refusal(refusal)
+    return f"At {path}: {reason}" if path else reason
+
+
 def read_json(text: str) -> Group:
     """Read a draft from a rule's JSON; raise Invalid with the path and the reason."""
     return read_rule(encode_rule(decode_rule(text)))
@@ -105,7 +111,7 @@ def read_posted(fields: Mapping[str, str]) -> tuple[Built, str, str]:
     try:
         edited = build(read_json(text))
     except Invalid as refusal:
-        return built, text, f"{refusal.message[:1].upper()}{refusal.message[1:]}."
+        return built, text, sentence_of(refusal)
     return edited, edited.json, ""
 
 

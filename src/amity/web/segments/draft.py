@@ -121,6 +121,22 @@ def edit(draft: Group, action: str) -> Group:
     return changed if isinstance(changed, Group) else draft
 
 
+def focus_after(draft: Group, action: str) -> str:
+    """Return the path where typing goes on after `edit` has done ``action``; else empty."""
+    verb, _, rest = action.partition(":")
+    path = rest.partition(":")[0]
+    at = dict(walk(draft))
+    node = at.get(path)
+    if verb == "add" and isinstance(node, Group) and node.of:
+        last = f"{path}.of.{len(node.of) - 1}"
+        return f"{last}.of.0" if isinstance(at[last], Group) else last
+    if verb == "where" and isinstance(node, Did) and node.where:
+        return f"{path}.where.{len(node.where) - 1}"
+    if verb == "remove":
+        return path.rpartition(".where." if ".where." in path else ".of.")[0]
+    return ""
+
+
 def replace_at(draft: Group, path: str, change: Callable[[Node], Node]) -> Group:
     """Return the draft with ``change`` done to the node at ``path``, if there is one."""
     changed = _change(draft, path.split(".")[1:], change)
@@ -172,6 +188,6 @@ def _index(node: Node, steps: list[str]) -> int | None:
     held = {"of": Group, "where": Did}.get(steps[0])
     if held is None or not isinstance(node, held) or len(steps) < 2 or not steps[1].isdecimal():
         return None
-    size = len(node.of) if isinstance(node, Group) else len(node.where)  # type: ignore[union-attr]
+    size = len(node.of) if isinstance(node, Group) else len(node.where)
     index = int(steps[1])
     return index if index < size else None

@@ -4,8 +4,8 @@ A field's name is the path of its node and what it says of it: `r.of.0.event`. R
 forgiving: what is missing gets its usual value, what is unknown is left out.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, TypeVar, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Final, get_args
 
 from amity.web.segments.draft import (
     MAX_CONDITIONS,
@@ -24,7 +24,6 @@ from amity.web.segments.draft import (
     Where,
 )
 
-T = TypeVar("T")
 _Tree = dict[str, Any]
 
 # Nested names are `r` + `.of.N` a level, then `where`, N, `v` and a parameter at the most.
@@ -122,7 +121,7 @@ def _read_agreed(tree: _Tree) -> Agreed:
     return Agreed(purpose=_text(tree, "purpose"), is_negated=_text(tree, "is") == "not")
 
 
-_READERS: Final = {
+_READERS: Final[dict[str, Callable[[_Tree], Node]]] = {
     "group": _read_group,
     "check": _read_check,
     "did": _read_did,

@@ -42,7 +42,7 @@ def draw_sizes(counts: list[SegmentCount], name: str) -> Chart | None:
                 )
             )
     figure.update_yaxes(rangemode="tozero", tickformat=",d")
-    return make_chart(figure, title=_finding(counts, name), y="customers")
+    return make_chart(figure, title=_finding(counts, name))
 
 
 def _stretch(counts: list[SegmentCount], method: str) -> list[SegmentCount]:

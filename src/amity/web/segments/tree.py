@@ -110,7 +110,7 @@ class WhereView(msgspec.Struct, frozen=True, kw_only=True):
     """One property test of an event condition."""
 
     path: str
-    property: str
+    name: str
     test: TestView
     messages: "Messages"
 
@@ -169,7 +169,7 @@ def _view_wheres(did: Did, path: str, messages: dict[str, Messages]) -> list[Whe
         views.append(
             WhereView(
                 path=place,
-                property=where.property,
+                name=where.property,
                 test=view_test(where.test, place),
                 messages=messages.get(place, _SILENT),
             )

@@ -1,5 +1,6 @@
 """The list of segments, and one segment: its rule, its size over time, its members."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -10,11 +11,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from amity.analysis import api as analysis
 from amity.analysis.contracts import Membership, Segment, SegmentCount
-from amity.kernel.errors import Conflict
+from amity.kernel.errors import AmityError, Conflict
 from amity.rules import decode_rule, mentions
 from amity.store import api as store
 from amity.store.contracts import ProfileRow
-from amity.web.access import may, requires
+from amity.web.access import may, requires, staff_of
 from amity.web.customers.words import who
 from amity.web.segments.sizes import change_since, draw_sizes
 from amity.web.segments.starts import STARTS
@@ -51,7 +52,7 @@ def count_live() -> int | None:
 @requires("segments.read")
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show the segments with their sizes and how these change."""
-    segments = analysis.list_segments()
+    segments = analysis.list_segments(is_archived=None)
     search = request.GET.get("q", "").strip()
     chosen = request.GET.get("show", "")
     shown = [
@@ -177,17 +178,25 @@ def name_members(memberships: list[Membership]) -> list[MemberLine]:
 @require_GET
 @requires("segments.read")
 def show_live(request: HttpRequest, segment_id: int) -> HttpResponse:
-    """Show what changes by itself: the size, who entered, who left."""
+    """Show what changes by itself: the size, who entered, who left; the whole page when built."""
     segment = analysis.get_segment(segment_id=segment_id)
-    return render(request, "segments/_live.html", _now(segment, _counts(segment_id)))
+    response = render(request, "segments/_live.html", _now(segment, _counts(segment_id)))
+    if request.GET.get("was", segment.state) != segment.state:
+        response["HX-Refresh"] = "true"
+    return response
 
 
 @require_POST
 @requires("segments.write")
 def archive(request: HttpRequest, segment_id: int) -> HttpResponse:
     """Stop following a segment; its history stays."""
-    segment = analysis.archive_segment(segment_id=segment_id)
-    messages.success(request, f"{segment.name} is archived. You can bring it back on this page.")
+    by, now = staff_of(request).get_username(), datetime.now(UTC)
+    try:
+        segment = analysis.archive_segment(segment_id=segment_id, by=by, now=now)
+    except Conflict as refusal:
+        messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
+    else:
+        messages.success(request, f"{segment.name} is archived. You can bring it back here.")
     return redirect("segment", segment_id)
 
 
@@ -195,9 +204,10 @@ def archive(request: HttpRequest, segment_id: int) -> HttpResponse:
 @requires("segments.write")
 def restore(request: HttpRequest, segment_id: int) -> HttpResponse:
     """Follow an archived segment again, filled anew from history."""
+    by, now = staff_of(request).get_username(), datetime.now(UTC)
     try:
-        segment = analysis.restore_segment(segment_id=segment_id)
-    except Conflict as refusal:
+        segment = analysis.restore_segment(segment_id=segment_id, by=by, now=now)
+    except AmityError as refusal:
         messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
     else:
         messages.success(request, f"{segment.name} is back and is being filled from history.")

@@ -25,7 +25,9 @@ _REASONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "too_large": ("too large", "The event is larger than this installation takes in."),
     "too_many_values": ("too many values", "The event holds more single values than is allowed."),
-    "not_utf8": ("not text", "The bytes are not UTF-8, so the words in it cannot be read."),
+    "bad_utf8": ("not text", "The bytes are not UTF-8, so the words in it cannot be read."),
+    "no_batch": ("no batch", "The request was sent as a batch but holds no list of events."),
+    "too_many_events": ("too many at once", "One request held more events than is allowed."),
     "wrong_type": (
         "wrong kind of value",
         "A part that must be a text, an object or a date is something else.",
