@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from amity.infra import config, database
 from amity.infra.database import transaction
-from amity.kernel.errors import Conflict, Invalid, NotFound
+from amity.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from amity.store import api
 from amity.store.logic.importing import import_folder, import_path
 from amity.store.logic.importing_run import delete_old_files
@@ -252,3 +253,18 @@ def test_a_killed_run_goes_on_and_ends_right(source_id, connector):
     done = api.get_import(import_id=made.import_id)
     assert (done.state, done.stored, done.duplicate, done.rows_done) == ("finished", 6000, 0, 6000)
     assert log_count() == 6_000
+
+
+def test_a_full_disk_is_said_and_nothing_is_left_behind(source_id):
+    # A limit on the size of files fails the write as a full disk does.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        with pytest.raises(Unavailable, match="no room"):
+            bring_in(CUSTOMERS + b"x" * 5_000, source_id)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert api.list_imports().items == []
+    assert list(import_folder().glob(".draft*")) == []

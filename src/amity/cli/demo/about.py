@@ -64,7 +64,7 @@ def describe(
 ) -> About:
     """Return the page's text for what was loaded."""
     return About(
-        title="Journey Market (a made-up stand-in)" if stand_in else "Journey Market",
+        title="Stand-in shop" if stand_in else "Journey Market",
         stand_in=stand_in,
         is_full=is_full,
         simulated=[*(_STAND_IN if stand_in else _FETCHED), *_SIMULATED],

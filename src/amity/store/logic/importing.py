@@ -1,5 +1,6 @@
 """Imports: files on their way into the log, from the first look at one to its record."""
 
+import errno
 import hashlib
 import os
 import re
@@ -13,7 +14,7 @@ from psycopg.types.json import Jsonb
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import transaction
-from amity.kernel.errors import Conflict, Invalid, NotFound
+from amity.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
 from amity.store.connector import BadRow, Connector, connectors, find_connector
 from amity.store.contracts import (
@@ -29,6 +30,7 @@ from amity.store.logic.importing_mapping import check_mapping, guess_mapping, ma
 
 _LOOKED_AT: Final = 200
 _SAMPLES: Final = 3
+_NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _UNSAFE_NAME: Final = re.compile(r"[^\w.\- ()]+")
 
 
@@ -211,15 +213,20 @@ def import_path(import_id: int) -> Path:
 
 def _copy(content: Path | bytes, target: Path) -> bytes:
     """Write ``content`` to ``target``, on the disk for sure; return its hash."""
-    with target.open("wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        if isinstance(content, bytes):
-            file.write(content)
-        else:
-            with content.open("rb") as origin:
-                shutil.copyfileobj(origin, file, 1 << 20)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with target.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                with content.open("rb") as origin:
+                    shutil.copyfileobj(origin, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise Unavailable("there is no room on the disk to keep the file") from error
     with target.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
