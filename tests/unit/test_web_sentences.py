@@ -18,25 +18,8 @@ JSON = st.recursive(
     max_leaves=6,
 )
 KEYS = st.sampled_from(
-    [
-        "name",
-        "products",
-        "total",
-        "currency",
-        "price",
-        "query",
-        "categoryPreferences",
-        "consent",
-        "segment_id",
-        "kind",
-        "value",
-        "campaign_id",
-        "medium",
-        "coupon",
-        "step_name",
-        "quantity",
-    ]
-)
+    ("name", "products", "total", "currency", "price", "query", "categoryPreferences", "consent")
+) | st.sampled_from(("segment_id", "kind", "value", "campaign_id", "medium", "coupon", "step_name"))
 
 
 def event(name: str, properties: dict[str, Any]) -> Activity:

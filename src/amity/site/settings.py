@@ -97,6 +97,8 @@ _prefix = "__Host-" if _amity.https else ""
 SESSION_COOKIE_NAME = f"{_prefix}amity_{_amity.web_port}"
 CSRF_COOKIE_NAME = f"{_prefix}csrf_{_amity.web_port}"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _amity.https
+# No cookie of its own for the words shown after an action.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _amity.https else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _amity.https else 0
 SECURE_REFERRER_POLICY = "same-origin"
@@ -118,6 +120,9 @@ TEMPLATES = [
         },
     }
 ]
+
+# The largest rule there can be, as the fields of its form.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 STATIC_URL = "/static/"
 STATICFILES_FINDERS = [

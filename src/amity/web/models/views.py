@@ -57,7 +57,9 @@ def _told(title: str, model: str, run: ModelRun | None) -> dict[str, Any]:
     if run is None:
         return told
     errors: dict[str, float | None] = run.report.get("standard_errors") or {}
-    for name, value in run.parameters.items():
+    known = [name for name in _MEANINGS if name in run.parameters]
+    for name in [*known, *(set(run.parameters) - set(known))]:
+        value = run.parameters[name]
         error = errors.get(name)
         told["parameters"].append(
             {

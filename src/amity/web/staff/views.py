@@ -33,6 +33,7 @@ def _next(request: HttpRequest, default: str = "/") -> str:
 def _enter(request: HttpRequest, person: Staff, now: datetime) -> None:
     """Begin a session of its own: `login` rotates the session's key and the form token."""
     request.session.flush()
+    type(request.session).clear_expired()
     login(request, person, backend=_BACKEND)
     mark_confirmed(request, now)
 

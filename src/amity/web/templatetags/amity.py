@@ -43,6 +43,14 @@ def percent(rate: float | None, places: int = 0) -> str:
     return "–" if rate is None else f"{rate * 100:,.{places}f} %".replace("-", "−")
 
 
+@register.filter
+def chance(rate: float | None) -> str:
+    """Write a probability; never as a certainty, which it is not."""
+    if rate is not None and rate > 0.99:
+        return "over 99 %"
+    return "under 1 %" if rate is not None and rate < 0.01 else percent(rate)
+
+
 @register.simple_tag
 def score_value(score: Score) -> str:
     """Write a prediction's value in its own unit; a dash for none."""
@@ -54,14 +62,15 @@ def score_range(score: Score) -> str:
     """Write a prediction's interval, or that it has none."""
     if score.low is None or score.high is None:
         return "that they buy again at all" if score.name == "p_alive" else ""
-    return f"{_in_unit(score.name, score.low)} to {_in_unit(score.name, score.high)}"
+    low, high = _in_unit(score.name, score.low), _in_unit(score.name, score.high)
+    return low if low == high else f"{low} to {high}"
 
 
 def _in_unit(name: str, value: float | None) -> str:
     if value is None:
         return "–"
     if name == "p_alive":
-        return percent(value)
+        return chance(value)
     if name == "clv":
         currency = settings().currency
         minor = to_minor(round(value, 6), currency)
@@ -99,7 +108,7 @@ def figure_delta(figure: Figure) -> SafeString | str:
         and figure.low <= figure.before <= figure.high
     )
     kind = "quiet" if inside or abs(change) < 0.005 else ("up" if change > 0 else "down")
-    moved = f"{change * 100:+.0f} %".replace("-", "−")
+    moved = f"{change * 100:+.0f} %".replace("-", "−") if abs(change) >= 0.005 else "no change"
     return format_html(
         '<span class="delta {}" title="{} before">{}</span>',
         kind,
@@ -282,14 +291,18 @@ def _fingerprint(name: str) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def address(context: template.Context, **changes: Any) -> str:
-    """Return this page's address with some of its query changed; None takes a part away."""
+def address(context: template.Context, to: str = "", **changes: Any) -> str:
+    """Return this page's address with some of its query changed; None takes a part away.
+
+    ``to`` names another page that takes the same query.
+    """
     query = context["request"].GET.copy()
     for name, value in changes.items():
         query.pop(name, None)
         if value not in (None, ""):
             query[name] = str(value)
-    return f"?{query.urlencode()}" if query else context["request"].path
+    path = reverse(to) if to else context["request"].path
+    return f"{path if to else ''}?{query.urlencode()}" if query else path
 
 
 @register.filter
