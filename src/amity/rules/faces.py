@@ -40,8 +40,10 @@ def compile_rule(rule: Rule) -> Matcher:
 
     Nothing is kept here on purpose: to a cache the rules `is 1` and `is true` are equal.
     """
-    writer = Writer()
-    return Matcher(rule, writer.finish(rule.source(writer)))
+    careful = Writer()
+    matches = careful.finish(rule.source(careful))
+    bold = Writer(is_bold=True)
+    return Matcher(rule, bold.finish(rule.source(bold), otherwise=matches))
 
 
 def to_sql(rule: Rule, catalogue: Catalogue, now: datetime) -> Fragment:

@@ -6,20 +6,21 @@ ranges by bisection into ready-made cells); the bitmaps of an event's properties
 Traits, fields, purposes and segments are filed by name.
 """
 
-from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Mapping
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
 from amity.rules.expr import Did, Rule, Where, walk
 from amity.rules.faces import Mentions, mentions
-from amity.rules.operator import OneOf, Operator, Span
+from amity.rules.operator import Number, OneOf, Operator, Span, is_number
 
 K = TypeVar("K", bound=Hashable)
 
 # Tests that need the time are left out of the index, so the time given to others is of no account.
 _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_FLAGS: Final = (True, False)
+_WHOLE: Final = 2**53
 
 
 class _Table:
@@ -30,20 +31,22 @@ class _Table:
     """
 
     def __init__(self, everyone: int, tests: dict[str, tuple[Operator, int]]) -> None:
-        self._everyone = everyone
         self._opaque: list[tuple[Operator, int]] = []
         self._one_of: list[tuple[OneOf, int]] = []
         self._spans: list[tuple[Span, int]] = []
-        self.missing = everyone
-        # What is ruled out for a value that no table names: texts, numbers, truths, the rest.
+        self._missing = everyone
+        # What a value leaves that no table names.
         self.other = everyone
         for operator, slots in tests.values():
             if not operator.matches_missing:
-                self.missing &= ~slots
+                self._missing &= ~slots
             self._file(operator, slots)
         self.texts = self._look_up(str)
-        self.flags = self._look_up(bool)
+        self._flags = self._look_up(bool)
         self._cut()
+        self.has_numbers = bool(self.bounds)
+        self.has_texts = bool(self.texts)
+        self.has_opaque = bool(self._opaque)
 
     def _file(self, operator: Operator, slots: int) -> None:
         shape = operator.shape()
@@ -65,20 +68,23 @@ class _Table:
         return found
 
     def _cut(self) -> None:
-        """Lay the number line out: cell 2i+1 is the cut i itself, cell 2i what lies before it."""
+        """Lay the number line out in cells: each cut by itself, and what lies between two cuts.
+
+        Two bounds a cut, itself and the next number, so that one bisection finds the cell.
+        """
         points = [
-            (shape, slots, [v for v in shape.values if v.__class__ in (int, float)])
+            (slots, {v: None for v in shape.values if is_number(v)})
             for shape, slots in self._one_of
         ]
-        edges = {v for _, _, values in points for v in values}
-        edges.update(
+        cuts: set[Number] = {v for _, values in points for v in values}
+        cuts.update(
             edge for span, _ in self._spans for edge in (span.low, span.high) if edge is not None
         )
-        self.cuts = sorted(edges)
-        places = {cut: 2 * i + 1 for i, cut in enumerate(self.cuts)}
-        flips = [0] * (2 * len(self.cuts) + 2)
-        for _, slots, values in points:
-            for value in dict.fromkeys(values):
+        self.bounds = [bound for cut in sorted(cuts) for bound in (cut, _next_number(cut))]
+        places = {cut: 2 * i + 1 for i, cut in enumerate(sorted(cuts))}
+        flips = [0] * (2 * len(cuts) + 2)
+        for slots, values in points:
+            for value in values:
                 flips[places[value]] ^= slots
                 flips[places[value] + 1] ^= slots
         for span, slots in self._spans:
@@ -92,24 +98,23 @@ class _Table:
             bits ^= flip
             self.cells.append(bits)
 
-    def rare(self, value: Any) -> int:
-        """Return the bitmap of a value that is neither a text nor a number."""
+    def answer(self, value: Any) -> int:
+        """Return the bitmap of any value."""
+        kind = value.__class__
         if value is None:
-            return self.missing
-        bits = self.flags.get(value, self.other) if value.__class__ is bool else self.other
-        return self.narrow(bits, value)
-
-    def narrow(self, bits: int, value: Any) -> int:
-        """Take out of ``bits`` the slots whose test only the operator itself can tell."""
+            return self._missing
+        if kind is str:
+            bits = self.texts.get(value, self.other)
+        elif kind is int or kind is float:
+            bits = self.cells[bisect_right(self.bounds, value)]
+        elif kind is bool:
+            bits = self._flags.get(value, self.other)
+        else:
+            bits = self.other
         for operator, slots in self._opaque:
             if bits & slots and not operator.matches(value, _ANY_TIME):
                 bits &= ~slots
         return bits
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the tables alone give the answer for texts and numbers."""
-        return not self._opaque
 
     @property
     def width(self) -> int:
@@ -117,7 +122,49 @@ class _Table:
         return self.other.bit_count()
 
 
-_Row = tuple[str, dict[Any, int], int, list[Any], int, list[int], _Table, bool]
+def _next_number(number: Number) -> Number:
+    """Return the least number after this one that a value can be: whole ones from 2**53 on."""
+    return math.nextafter(number, math.inf) if abs(number) < _WHOLE else int(number) + 1
+
+
+_LookUp = Callable[[Mapping[str, Any]], list[Any]]
+
+
+def _write_look_up(tables: list[tuple[str, _Table]], everyone: int, keys: list[Any]) -> _LookUp:
+    """Write out one event's look-up, table by table: it is asked for every event.
+
+    Only names made here become source; everything else is bound to them.
+    """
+    scope: dict[str, Any] = {"everyone": everyone, "keys": keys, "bisect": bisect_right}
+    lines = ["def look_up(properties):", " get = properties.get", " bits = everyone"]
+    for i, (name, table) in enumerate(tables):
+        scope |= {f"name{i}": name, f"answer{i}": table.answer, f"texts{i}": table.texts.get}
+        scope |= {f"other{i}": table.other, f"bounds{i}": table.bounds, f"cells{i}": table.cells}
+        lines.append(f" value = get(name{i})")
+        if table.has_opaque or (table.has_texts and table.has_numbers):
+            lines.append(f" bits &= answer{i}(value)")
+        elif table.has_numbers:
+            lines += [
+                " kind = value.__class__",
+                f" bits &= cells{i}[bisect(bounds{i}, value)] if kind is float or kind is int "
+                f"else answer{i}(value)",
+            ]
+        else:
+            lines.append(
+                f" bits &= texts{i}(value, other{i}) if value.__class__ is str "
+                f"else answer{i}(value)"
+            )
+    lines += [
+        " found = []",
+        " while bits:",
+        "  lowest = bits & -bits",
+        "  found.append(keys[lowest.bit_length() - 1])",
+        "  bits ^= lowest",
+        " return found",
+    ]
+    exec(compile("\n".join(lines), "<index>", "exec"), scope)  # noqa: S102  # see above
+    look_up: _LookUp = scope["look_up"]
+    return look_up
 
 
 class _Event(Generic[K]):
@@ -125,24 +172,20 @@ class _Event(Generic[K]):
 
     def __init__(self) -> None:
         self._slots: list[tuple[K, tuple[Where, ...]]] = []
-        self._is_stale = False
-        self._everyone = 0
-        self._rows: list[_Row] = []
-        self._keys: list[K] = []
+        self._look_up: _LookUp | None = None
 
     def add(self, key: K, where: tuple[Where, ...]) -> None:
         self._slots.append((key, where))
-        self._is_stale = True
+        self._look_up = None
 
     def remove(self, key: K) -> bool:
         """Take a key's slots out; say whether any are left."""
         self._slots = [slot for slot in self._slots if slot[0] != key]
-        self._is_stale = True
+        self._look_up = None
         return bool(self._slots)
 
-    def _build(self) -> None:
-        self._keys = [key for key, _ in self._slots]
-        self._everyone = (1 << len(self._slots)) - 1
+    def _gather(self) -> dict[tuple[str, int], dict[str, tuple[Operator, int]]]:
+        """Return the distinct tests of each table with the slots that make them."""
         tests: dict[tuple[str, int], dict[str, tuple[Operator, int]]] = {}
         for slot, (_, where) in enumerate(self._slots):
             layers: dict[str, int] = {}
@@ -155,41 +198,19 @@ class _Event(Generic[K]):
                 same = repr(test.is_)
                 slots = table[same][1] if same in table else 0
                 table[same] = (test.is_, slots | 1 << slot)
-        tables = [(name, _Table(self._everyone, found)) for (name, _), found in tests.items()]
+        return tests
+
+    def _build(self) -> _LookUp:
+        everyone = (1 << len(self._slots)) - 1
+        tables = [(name, _Table(everyone, tests)) for (name, _), tests in self._gather().items()]
         tables.sort(key=lambda item: item[1].width)
-        self._rows = [
-            (name, t.texts, t.other, t.cuts, len(t.cuts), t.cells, t, t.is_plain)
-            for name, t in tables
-        ]
-        self._is_stale = False
+        return _write_look_up(tables, everyone, [key for key, _ in self._slots])
 
     def look_up(self, properties: Mapping[str, Any]) -> list[K]:
-        if self._is_stale:
-            self._build()
-        bits = self._everyone
-        get = properties.get
-        for name, texts, other, cuts, size, cells, table, is_plain in self._rows:
-            value = get(name)
-            kind = value.__class__
-            if kind is float or kind is int:
-                i = bisect_left(cuts, value)
-                bits &= cells[2 * i + (i < size and cuts[i] == value)]
-            elif kind is str:
-                bits &= texts.get(value, other)
-            else:
-                bits &= table.rare(value)
-                is_plain = True  # noqa: PLW2901  # `rare` has asked the opaque ones
-            if not is_plain:
-                bits = table.narrow(bits, value)
-            if not bits:
-                return []
-        keys = self._keys
-        found = []
-        while bits:
-            lowest = bits & -bits
-            found.append(keys[lowest.bit_length() - 1])
-            bits ^= lowest
-        return found
+        """Return the keys that count an event with these properties."""
+        if self._look_up is None:
+            self._look_up = self._build()
+        return self._look_up(properties)
 
 
 class RuleIndex(Generic[K]):

@@ -106,6 +106,10 @@ class Operator(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     is_timed: ClassVar[bool] = False
     """Whether the answer changes as time passes; then ``next_change`` says when."""
 
+    refuses_none: ClassVar[bool] = False
+    """Whether ``source`` is false of None, and mentions its variable first where it is first
+    evaluated; then the compiled rule need not look for None before."""
+
     def matches(self, actual: Any, now: datetime) -> bool:
         """Say whether ``actual``, which is not None, passes."""
         raise NotImplementedError

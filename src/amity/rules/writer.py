@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 
 from amity.rules.operator import Operator
 
-_GETTERS: Final = {"trait": "subject.traits", "field": "subject.fields"}
+_MARK: Final = "\N{SECTION SIGN}"
+_SOURCES: Final = {"trait": "subject.traits", "field": "subject.fields"}
 
 
 class Writer:
@@ -14,10 +15,15 @@ class Writer:
 
     Only names made here, and the text operators give for them, become source, so nothing that a
     person typed can.
+
+    With ``is_bold`` it expects every field to be there and takes it by subscript, which costs
+    half of a call of `get`; what it writes then raises KeyError when one is missing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_bold: bool = False) -> None:
+        self._is_bold = is_bold
         self.namespace: dict[str, Any] = {}
+        self._constants: dict[str, object] = {}
         self._made = 0
         self._used: set[str] = set()
 
@@ -26,14 +32,36 @@ class Writer:
         return f"{prefix}{self._made}"
 
     def bind(self, constant: object) -> str:
-        """Return a new name for a constant."""
-        name = self._fresh("c")
-        self.namespace[name] = constant
-        return name
+        """Return the text by which source reaches a constant.
 
-    def _test(self, operator: Operator, getter: str, key: str) -> str:
+        What can be called gets a name; anything else a mark, in whose place the constant itself
+        is put once the source is compiled, as that is the fastest to reach.
+        """
+        if constant is True or constant is False:
+            return repr(constant)
+        name = self._fresh("c")
+        if callable(constant):
+            self.namespace[name] = constant
+            return name
+        self._constants[_MARK + name] = constant
+        return repr(_MARK + name)
+
+    def _define(self, name: str, lines: list[str]) -> Any:
+        """Compile a function and put the constants in the place of their marks."""
+        exec(compile("\n".join(lines), "<rule>", "exec"), self.namespace)  # noqa: S102
+        function = self.namespace[name]
+        code = function.__code__
+        function.__code__ = code.replace(
+            co_consts=tuple(
+                self._constants.get(value, value) if isinstance(value, str) else value
+                for value in code.co_consts
+            )
+        )
+        return function
+
+    def _test(self, operator: Operator, found: str) -> str:
         x = self._fresh("x")
-        found = f"({x} := {getter}({self.bind(key)}))"
+        found = f"({x} := {found})"
         inner = operator.source(x, self.bind)
         if inner == "True":
             return f"{found} is not None"
@@ -41,12 +69,17 @@ class Writer:
             return f"{found} is None" if operator.matches_missing else "False"
         if operator.matches_missing:
             return f"({found} is None or {inner})"
+        if operator.refuses_none:
+            return inner.replace(x, found, 1)
         return f"{found} is not None and {inner}"
 
     def test(self, operator: Operator, kind: Literal["trait", "field"], name: str) -> str:
         """Return an expression that tests one field of the subject."""
         self._used.add(kind)
-        return self._test(operator, kind, name)
+        key = self.bind(name)
+        if self._is_bold and not operator.matches_missing:
+            return self._test(operator, f"{kind}[{key}]")
+        return self._test(operator, f"{kind}.get({key})")
 
     def contains(self, attribute: Literal["segments", "consents"], member: object) -> str:
         """Return an expression that looks a constant up in one of the subject's sets."""
@@ -76,11 +109,13 @@ class Writer:
     ) -> str:
         low, high = bounds
         conditions = ["at <= now"]
-        lines = ["def helper(happened, now):", " n = 0"]
+        lines = ["", " n = 0"]
         if within_days is not None:
             lines.append(f" since = now - {self.bind(timedelta(days=within_days))}")
             conditions = ["since < at <= now"]
-        conditions += [f"({self._test(op, 'properties.get', key)})" for op, key in tests]
+        conditions += [
+            f"({self._test(op, f'properties.get({self.bind(key)})')})" for op, key in tests
+        ]
         lines += [
             " for at, properties in happened:",
             f"  if {' and '.join(conditions)}:",
@@ -90,26 +125,24 @@ class Writer:
             " return False" if high is None else f" return n >= {low}",
         ]
         name = self._fresh("f")
-        scope = self.namespace
-        exec(compile("\n".join(lines), "<rule>", "exec"), scope)  # noqa: S102  # see the class
-        scope[name] = scope.pop("helper")
+        lines[0] = f"def {name}(happened, now):"
+        self._define(name, lines)
         return name
 
-    def finish(self, expression: str) -> Callable[[Any, datetime], bool]:
-        """Return the function of subject and now whose answer is ``expression``."""
+    def finish(
+        self, expression: str, otherwise: Callable[[Any, datetime], bool] | None = None
+    ) -> Callable[[Any, datetime], bool]:
+        """Return the function of subject and now whose answer is ``expression``.
+
+        When that finds a field missing, ``otherwise`` is asked.
+        """
         lines = ["def matches(subject, now):"]
-        lines += [f" {kind} = {_GETTERS[kind]}.get" for kind in sorted(self._used)]
-        lines.append(f" return {expression}")
-        exec(compile("\n".join(lines), "<rule>", "exec"), self.namespace)  # noqa: S102
-        compiled: Callable[[Any, datetime], bool] = self.namespace["matches"]
+        lines += [f" {kind} = {_SOURCES[kind]}" for kind in sorted(self._used)]
+        if otherwise is None:
+            lines.append(f" return {expression}")
+        else:
+            # Entering a `try` costs nothing; only leaving it by an error does.
+            lines += [" try:", f"  return {expression}"]
+            lines += [" except KeyError:", f"  return {self.bind(otherwise)}(subject, now)"]
+        compiled: Callable[[Any, datetime], bool] = self._define("matches", lines)
         return compiled
-
-
-def compile_properties(tests: list[tuple[Operator, str]]) -> Callable[[Any, datetime], bool]:
-    """Return a function of an event's properties and now: whether all the tests pass."""
-    writer = Writer()
-    inner = " and ".join(f"({writer._test(op, 'get', key)})" for op, key in tests)
-    text = f"def matches(properties, now):\n get = properties.get\n return {inner or 'True'}"
-    exec(compile(text, "<rule>", "exec"), writer.namespace)  # noqa: S102
-    compiled: Callable[[Any, datetime], bool] = writer.namespace["matches"]
-    return compiled

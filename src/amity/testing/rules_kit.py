@@ -132,8 +132,9 @@ def _assert_index_agrees(operator: Operator, found: list[Any]) -> None:
 
 def _assert_missing(operator: Operator) -> None:
     for subject in (Subject(), Subject(traits={"x": None})):
-        passes = Check(field="trait.x", is_=operator).matches(subject, NOW)
-        assert passes is type(operator).matches_missing
+        rule = Check(field="trait.x", is_=operator)
+        assert rule.matches(subject, NOW) is type(operator).matches_missing
+        assert compile_rule(rule).matches(subject, NOW) is type(operator).matches_missing
 
 
 def assert_changes_on_time(operator: Operator, value: Any) -> None:

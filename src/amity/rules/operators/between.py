@@ -37,6 +37,7 @@ class Between(Operator, frozen=True, tag="between"):
         Parameter("low", "number"),
         Parameter("high", "number"),
     )
+    refuses_none: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.low)

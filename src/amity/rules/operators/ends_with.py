@@ -19,6 +19,7 @@ class EndsWith(Operator, frozen=True, tag="ends_with"):
     label: ClassVar[str] = "ends with"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"text"})
     parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("value", "text"),)
+    refuses_none: ClassVar[bool] = True
 
     def matches(self, actual: Any, now: datetime) -> bool:
         return isinstance(actual, str) and actual.endswith(self.value)

@@ -32,6 +32,7 @@ class Equals(Operator, frozen=True, tag="eq"):
     label: ClassVar[str] = "is"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"text", "number", "flag"})
     parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("value", "scalar"),)
+    refuses_none: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.value)

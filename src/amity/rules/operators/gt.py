@@ -33,6 +33,7 @@ class IsMore(Operator, frozen=True, tag="gt"):
     label: ClassVar[str] = "is more than"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"number"})
     parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("value", "number"),)
+    refuses_none: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.value)

@@ -33,6 +33,7 @@ class IsAtLeast(Operator, frozen=True, tag="gte"):
     label: ClassVar[str] = "is at least"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"number"})
     parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("value", "number"),)
+    refuses_none: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.value)

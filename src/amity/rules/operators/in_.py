@@ -34,6 +34,7 @@ class IsOneOf(Operator, frozen=True, tag="in"):
     label: ClassVar[str] = "is one of"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"text", "number", "flag"})
     parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("values", "scalars"),)
+    refuses_none: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for value in self.values:

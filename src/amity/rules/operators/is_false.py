@@ -17,6 +17,7 @@ class IsFalse(Operator, frozen=True, tag="is_false"):
     label: ClassVar[str] = "is false"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"flag"})
     parameters: ClassVar[tuple[Parameter, ...]] = ()
+    refuses_none: ClassVar[bool] = True
 
     def matches(self, actual: Any, now: datetime) -> bool:
         return actual is False

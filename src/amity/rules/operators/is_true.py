@@ -17,6 +17,7 @@ class IsTrue(Operator, frozen=True, tag="is_true"):
     label: ClassVar[str] = "is true"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"flag"})
     parameters: ClassVar[tuple[Parameter, ...]] = ()
+    refuses_none: ClassVar[bool] = True
 
     def matches(self, actual: Any, now: datetime) -> bool:
         return actual is True

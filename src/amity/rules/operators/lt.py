@@ -33,6 +33,7 @@ class IsLess(Operator, frozen=True, tag="lt"):
     label: ClassVar[str] = "is less than"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"number"})
     parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("value", "number"),)
+    refuses_none: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.value)

@@ -33,6 +33,7 @@ class IsAtMost(Operator, frozen=True, tag="lte"):
     label: ClassVar[str] = "is at most"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"number"})
     parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("value", "number"),)
+    refuses_none: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.value)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from amity.rules.fragment import Fragment, sql
 from amity.rules.operator import (
     NUMBERS,
+    Bind,
     OneOf,
     Operator,
     Parameter,
@@ -53,6 +54,14 @@ class Differs(Operator, frozen=True, tag="ne"):
 
     def describe(self, field: str) -> str:
         return f"{field} is known and not {quote(self.value)}"
+
+    def source(self, x: str, bind: Bind) -> str:
+        if isinstance(self.value, bool):
+            return f"{x} is not {bind(self.value)}"
+        # Of all that is not a number only True and False equal one: 1 and 0.
+        if self.value in (0, 1):
+            return f"({x} != {bind(self.value)} or {x}.__class__ is bool)"
+        return f"{x} != {bind(self.value)}"
 
     def shape(self) -> OneOf:
         return OneOf((self.value,), negated=True)

@@ -19,6 +19,7 @@ class StartsWith(Operator, frozen=True, tag="starts_with"):
     label: ClassVar[str] = "starts with"
     accepts: ClassVar[frozenset[ValueType]] = frozenset({"text"})
     parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("value", "text"),)
+    refuses_none: ClassVar[bool] = True
 
     def matches(self, actual: Any, now: datetime) -> bool:
         return isinstance(actual, str) and actual.startswith(self.value)
