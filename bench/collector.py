@@ -23,7 +23,7 @@ _TABLE = (
     "CREATE TABLE {} (received_at timestamptz, message_id text, user_id text, event text, "
     "properties jsonb)"
 )
-_SETTINGS = {
+SETTINGS = {
     "disk_reserve_bytes": 0,
     "key_events_per_second": 1_000_000_000,
     "max_lag_seconds": 1_000_000,
@@ -78,6 +78,17 @@ def serving(command, environ, port):
             with contextlib.suppress(OSError), contextlib.closing(_connect(port)):
                 break
             time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextlib.contextmanager
+def serving_nothing(command):
+    """Run a process that listens nowhere until the end of the block."""
+    process = subprocess.Popen(command, cwd=_ROOT, env=config.environment())
+    try:
         yield process
     finally:
         process.terminate()
@@ -160,7 +171,7 @@ def compare(workload, rounds, *, size, connections, seconds, goals):
         load = Load()
         stack.callback(load.close)
         contenders = {}
-        edge = stack.enter_context(running_edge(**_SETTINGS))
+        edge = stack.enter_context(running_edge(**SETTINGS))
         path = "/v1/track" if size == 1 else "/v1/batch"
         task = {
             "path": path,

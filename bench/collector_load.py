@@ -1,7 +1,8 @@
 """The load: many connections, each sending its next request when the last was answered.
 
 A process of its own that is told what to do by lines of JSON, so that it costs no start-up time:
-`{"port", "path", "key", "size", "connections", "seconds"}` → what happened.
+`{"port", "path", "key", "size", "connections", "seconds"}` → what happened. With a `rate` the
+connections together send that many events a second, or fewer when the answers do not keep up.
 """
 
 import asyncio
@@ -45,7 +46,18 @@ class _Sender(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
+        self.next_at = time.perf_counter()
         self.send()
+
+    def send_in_time(self):
+        """Send when this connection's next turn has come."""
+        pause = self.state["interval"]
+        self.next_at = max(self.next_at + pause, time.perf_counter() - 5 * pause)
+        wait = self.next_at - time.perf_counter()
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self.send)
+        else:
+            self.send()
 
     def send(self):
         body = _body(self.size)
@@ -71,7 +83,7 @@ class _Sender(asyncio.Protocol):
         self.state["statuses"][status] = self.state["statuses"].get(status, 0) + 1
         self.state["waits"].append(now - self.sent_at)
         if now < self.state["end"]:
-            self.send()
+            self.send_in_time()
         else:
             self.transport.close()
 
@@ -86,7 +98,9 @@ async def run(task):
         f"POST {task['path']} HTTP/1.1\r\nHost: bench\r\nAuthorization: Basic {auth}\r\n"
         "Content-Type: application/json\r\nContent-Length: "
     )
-    state = {"head": head.encode(), "statuses": {}, "waits": []}
+    rate = task.get("rate")
+    interval = task["connections"] * task["size"] / rate if rate else 0.0
+    state = {"head": head.encode(), "statuses": {}, "waits": [], "interval": interval}
     started = time.perf_counter()
     state["end"] = started + task["seconds"]
     loop = asyncio.get_running_loop()
