@@ -28,7 +28,7 @@ from amity.web.segments.draft import (
 
 OPERATORS: Final[dict[str, OperatorInfo]] = {info.op: info for info in list_operators()}
 
-_INTEGER: Final = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)
+_INTEGER: Final = re.compile(r"[+-]?\d{1,19}\Z", re.ASCII)
 _JSON_STEP: Final = re.compile(r"\w+")
 Rule = dict[str, Any]
 
@@ -256,7 +256,7 @@ def _read_not(inner: Rule) -> Node:
     if inner["node"] in ("all", "any"):
         return _read_group(inner, is_negated=True)
     node = _read(inner)
-    if isinstance(node, Member | Agreed):
+    if isinstance(node, Member | Agreed) and not node.is_negated:
         return msgspec.structs.replace(node, is_negated=True)
     return Group(mode="none", of=(node,))
 

@@ -7,9 +7,8 @@ forgiving: what is missing gets its usual value, what is unknown is left out.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
+from amity.rules import MAX_DEPTH
 from amity.web.segments.draft import (
-    MAX_CONDITIONS,
-    MAX_DEPTH,
     ROOT,
     Agreed,
     AsType,
@@ -26,17 +25,16 @@ from amity.web.segments.draft import (
 
 _Tree = dict[str, Any]
 
-# Nested names are `r` + `.of.N` a level, then `where`, N, `v` and a parameter at the most.
-_MAX_STEPS: Final = 2 * MAX_DEPTH + 6
-_MAX_FIELDS: Final = 20 * MAX_CONDITIONS
+# Nested names are `r`, then `of` and a number a level, then `where`, a number, `v` and a parameter.
+_MAX_STEPS: Final = 2 * (MAX_DEPTH + 1) + 5
 
 
 def read_draft(fields: Mapping[str, str]) -> Group:
     """Read the draft from the fields of a submitted form."""
     tree: _Tree = {}
-    names = [name for name in fields if name.startswith(f"{ROOT}.")]
-    for name in names[:_MAX_FIELDS]:
-        _place(tree, name.split(".")[1:], fields[name])
+    for name, value in fields.items():
+        if name.startswith(f"{ROOT}."):
+            _place(tree, name.split(".")[1:], value)
     return _read_group(tree)
 
 
