@@ -47,7 +47,10 @@ def read_layout(path: Path) -> Layout:
     encoding, notes = _find_encoding(path)
     delimiter = _find_delimiter(path, encoding)
     with _open(path, encoding) as text:
-        heading = next(_read(text, delimiter), [])
+        try:
+            heading = next(_read(text, delimiter), [])
+        except csv.Error as error:
+            raise Invalid(f"the first row cannot be read ({error})", code="bad_file") from error
     columns = [unguard_cell(cell.strip()) for cell in heading]
     if not any(columns):
         raise Invalid("the file is empty: its first row must hold the headings", code="empty_file")
