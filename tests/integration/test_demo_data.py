@@ -6,7 +6,7 @@ from datetime import date, datetime
 import duckdb
 import pytest
 
-from amity.cli.demo.journey_data import JourneyData
+from amity.cli.demo.journey import Journey
 from amity.cli.demo.packages import DataFiles, NoPackages, fetch_packages
 from amity.cli.demo.people import assign_people, list_registrations, traits_of
 
@@ -68,7 +68,7 @@ def files(tmp_path):
 
 
 def test_every_tenth_household_is_read_with_the_shops_clock(files):
-    data = JourneyData(files, full=False)
+    data = Journey(files, full=False)
     assert (data.last_day, data.last_click_day) == (date(2017, 12, 31), date(2024, 6, 29))
     assert data.count_baskets() == (3, 4)
     first, second, third = data.iter_baskets()
@@ -88,13 +88,13 @@ def test_every_tenth_household_is_read_with_the_shops_clock(files):
 
 
 def test_all_households_are_read_in_full(files):
-    data = JourneyData(files, full=True)
+    data = Journey(files, full=True)
     assert data.count_baskets() == (4, 5)
     assert len(data.mailings()) == 2
 
 
 def test_a_redemption_finds_its_basket_when_only_one_can_be_meant(files):
-    data = JourneyData(files, full=False)
+    data = Journey(files, full=False)
     (mailing,) = data.mailings()
     assert (mailing.household_id, mailing.kind, mailing.coupons) == (10, "Type A", 2)
     with_basket, without = data.redemptions()
@@ -104,7 +104,7 @@ def test_a_redemption_finds_its_basket_when_only_one_can_be_meant(files):
 
 
 def test_clicks_are_in_order_and_people_keep_their_mistakes(files):
-    data = JourneyData(files, full=False)
+    data = Journey(files, full=False)
     assert [(click.number, click.visitor) for click in data.clicks()] == [(0, "u1"), (1, "u2")]
     original, copy = data.records()
     assert traits_of(original) == {
@@ -127,7 +127,7 @@ def test_clicks_are_in_order_and_people_keep_their_mistakes(files):
 def test_only_the_data_folder_can_be_read(files, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "x.csv"
     outside.write_text("a\n1\n")
-    data = JourneyData(files, full=False)
+    data = Journey(files, full=False)
     with pytest.raises(duckdb.PermissionException):
         data._rows(f"SELECT * FROM read_csv('{outside}')")
     with pytest.raises(duckdb.Error):

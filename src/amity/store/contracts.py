@@ -273,7 +273,7 @@ class ImportField(msgspec.Struct, frozen=True, kw_only=True):
     help: str
 
 
-class ConnectorInfo(msgspec.Struct, frozen=True, kw_only=True):
+class ImportKind(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of file that can be imported.
 
     A column that is none of ``fields`` can be kept as ``<extras>.NAME`` (`trait.shoe_size`), or

@@ -9,7 +9,7 @@ from typing import IO, Final
 import msgspec
 
 from amity.cli.demo.about import About, demo_folder, describe, read_about, write_json
-from amity.cli.demo.journey_data import JourneyData
+from amity.cli.demo.journey import Journey
 from amity.cli.demo.packages import NoPackages, fetch_packages
 from amity.cli.demo.people import (
     Holder,
@@ -21,7 +21,7 @@ from amity.cli.demo.people import (
     write_customers,
 )
 from amity.cli.demo.sending import Progress, Sender, Stream
-from amity.cli.demo.shop import Calendar, ShopData
+from amity.cli.demo.shop import Calendar, Shop
 from amity.cli.demo.stand_in import StandIn
 from amity.cli.demo.till import Tally, iter_mailings, iter_orders, iter_redemptions
 from amity.cli.demo.understand import (
@@ -87,7 +87,7 @@ def load_demo(*, full: bool, progress: Progress, offline: bool = False) -> Loade
         if before and before.loaded_at and (before.is_full or not full):
             return _nothing_to_do(before)
         if made_up:
-            data: ShopData = StandIn()
+            data: Shop = StandIn()
         else:
             data = _fetch(full=full, offline=offline, has_begun=real is not None, tell=progress)
         title = _STAND_IN_TITLE if data.is_stand_in else _TITLE
@@ -126,13 +126,13 @@ def _ensure_source(name: str, kind: SourceKind) -> Source:
     return api.find_source(name=name) or api.create_source(name=name, kind=kind)
 
 
-def _fetch(*, full: bool, offline: bool, has_begun: bool, tell: Progress) -> ShopData:
+def _fetch(*, full: bool, offline: bool, has_begun: bool, tell: Progress) -> Shop:
     """Return the fetched shop, or the stand-in; never the second where the first has begun."""
     try:
         if offline:
             raise NoPackages("asked to stay offline")
         tell("Fetching the data", 0, 0)
-        return JourneyData(fetch_packages(demo_folder() / "packages"), full=full)
+        return Journey(fetch_packages(demo_folder() / "packages"), full=full)
     except NoPackages as error:
         if has_begun:
             text = f"the rest of the demo's data cannot be fetched: {error}"
@@ -145,7 +145,7 @@ class _Loading:
     """One run: what is loaded where, and how far it has come."""
 
     def __init__(
-        self, data: ShopData, sources: dict[str, Source], *, full: bool, progress: Progress
+        self, data: Shop, sources: dict[str, Source], *, full: bool, progress: Progress
     ) -> None:
         self.data = data
         self.sources = sources

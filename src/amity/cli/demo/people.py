@@ -19,7 +19,7 @@ from amity.cli.demo.shop import (
     Event,
     Household,
     Record,
-    ShopData,
+    Shop,
     card_of,
     chance,
     number_of,
@@ -84,7 +84,7 @@ class Registration(msgspec.Struct, frozen=True):
         return bool(known & {self.email, self.phone})
 
 
-def assign_people(data: ShopData) -> list[Holder]:
+def assign_people(data: Shop) -> list[Holder]:
     """Return every card that bought, with its person: one original record a card, by dice.
 
     A card's person does not depend on which other cards are loaded. There are fewer people than
@@ -122,7 +122,7 @@ def _phone_of(number: int) -> str:
     return f"+1 {_AREAS[area % len(_AREAS)]} 555 01{line:02d}"
 
 
-def list_registrations(data: ShopData, holders: list[Holder]) -> list[Registration]:
+def list_registrations(data: Shop, holders: list[Holder]) -> list[Registration]:
     """Return the other records of those who hold a card, by time."""
     by_person = {holder.record.person: holder for holder in holders if holder.record}
     copies = [record for record in data.records() if record.copy is not None]
@@ -134,7 +134,7 @@ def list_registrations(data: ShopData, holders: list[Holder]) -> list[Registrati
     return sorted(made, key=lambda registration: (registration.at, registration.number))
 
 
-def _make_registration(holder: Holder, record: Record, number: int, data: ShopData) -> Registration:
+def _make_registration(holder: Holder, record: Record, number: int, data: Shop) -> Registration:
     first = holder.household.first_at
     last = wall_clock(data.last_day, 22)
     seconds = max((last - first).total_seconds(), 0) * chance("registered", number)
@@ -221,9 +221,7 @@ def iter_registration_events(
         }
 
 
-def iter_consent_events(
-    holders: list[Holder], data: ShopData, calendar: Calendar
-) -> Iterator[Event]:
+def iter_consent_events(holders: list[Holder], data: Shop, calendar: Calendar) -> Iterator[Event]:
     """Give what card holders said about being written to, and later thought better of."""
     end = wall_clock(data.last_day)
     for holder in holders:

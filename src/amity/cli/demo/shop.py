@@ -87,7 +87,7 @@ class Click(msgspec.Struct, frozen=True, gc=False):
     cohort: str
 
 
-class ShopData(Protocol):
+class Shop(Protocol):
     """A shop's year. Every method gives the same in the same order each time."""
 
     is_stand_in: bool

@@ -18,10 +18,10 @@ from amity.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
 from amity.store.connector import BadRow, Connector, connectors, find_connector
 from amity.store.contracts import (
-    ConnectorInfo,
     Import,
     ImportColumn,
     ImportField,
+    ImportKind,
     ImportPreview,
     ImportProblem,
 )
@@ -34,17 +34,17 @@ _NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _UNSAFE_NAME: Final = re.compile(r"[^\w.\- ()]+")
 
 
-def list_connectors() -> list[ConnectorInfo]:
+def list_connectors() -> list[ImportKind]:
     """Return every kind of file that can be imported, by name."""
     return sorted((_describe(kind) for kind in connectors()), key=lambda info: info.name)
 
 
-def _describe(kind: type[Connector]) -> ConnectorInfo:
+def _describe(kind: type[Connector]) -> ImportKind:
     fields = [
         ImportField(name=field.name, label=field.label, required=field.required, help=field.help)
         for field in kind.fields
     ]
-    return ConnectorInfo(
+    return ImportKind(
         name=kind.name,
         title=kind.title,
         description=kind.description,

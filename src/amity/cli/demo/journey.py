@@ -103,7 +103,7 @@ ORDER BY r.redemption_date, r.household_id, r.coupon_upc, r.campaign_id, 4
 """
 
 
-class JourneyData:
+class Journey:
     """The fetched data: every tenth household, or all of them. The clicks are always all."""
 
     is_stand_in = False
