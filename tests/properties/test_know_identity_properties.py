@@ -44,7 +44,7 @@ def run(events):
 
 
 @given(st.lists(evidence, min_size=1, max_size=14))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_two_users_are_never_one(events):
     graph, results = run(events)
     users = {}
@@ -61,7 +61,7 @@ def test_two_users_are_never_one(events):
 
 
 @given(st.lists(evidence, min_size=1, max_size=14), st.randoms(use_true_random=False))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_without_conflict_the_joined_are_the_connected_in_any_order(events, rng):
     events = [{**found, "user_id": "u1"} if "user_id" in found else found for found in events]
     expected = connected(events)
@@ -194,7 +194,7 @@ def wipe():
 
 @given(st.lists(evidence, min_size=2, max_size=10), st.lists(evidence, max_size=5), st.integers(0))
 @settings(
-    max_examples=25,
+    max_examples=20,
     phases=[Phase.generate],
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
