@@ -17,7 +17,7 @@ from amity.infra.config import settings
 from amity.kernel.cells import guard_cell
 from amity.kernel.errors import AmityError, Invalid
 from amity.store import api as store
-from amity.store.contracts import ConnectorInfo, Import, ImportPreview
+from amity.store.contracts import Import, ImportKind, ImportPreview
 from amity.web.access import may, requires, staff_of
 from amity.web.imports.uploads import KeptFile, StreamToDisk, forget, get_draft, remember
 from amity.web.sources.raw import show_raw
@@ -35,7 +35,7 @@ _STATES: Final = {
 _FIRST: Final = {"customers": 0, "orders": 1, "events": 2}
 
 
-def _connectors() -> list[ConnectorInfo]:
+def _connectors() -> list[ImportKind]:
     """Return the kinds of file, in the order in which a shop usually brings them."""
     return sorted(store.list_connectors(), key=lambda kind: (_FIRST.get(kind.name, 9), kind.name))
 
@@ -196,7 +196,7 @@ def _mapping_page(
     return render(request, template, context, status=422 if error else 200)
 
 
-def _columns(preview: ImportPreview, kind: ConnectorInfo) -> list[dict[str, Any]]:
+def _columns(preview: ImportPreview, kind: ImportKind) -> list[dict[str, Any]]:
     known = {field.name for field in kind.fields}
     return [
         {
