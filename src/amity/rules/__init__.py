@@ -15,7 +15,7 @@ from amity.rules.fragment import Fragment, sql
 from amity.rules.index import RuleIndex
 from amity.rules.operator import (
     Operator,
-    OperatorInfo,
+    OperatorWords,
     Parameter,
     Value,
     column_value,
@@ -44,7 +44,7 @@ __all__ = [
     "Mentions",
     "Not",
     "Operator",
-    "OperatorInfo",
+    "OperatorWords",
     "Parameter",
     "Rule",
     "RuleIndex",

@@ -209,7 +209,7 @@ def quote_days(days: float) -> str:
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
-class OperatorInfo(msgspec.Struct, frozen=True):
+class OperatorWords(msgspec.Struct, frozen=True):
     """What a screen needs to offer an operator."""
 
     op: str
@@ -227,11 +227,11 @@ def name_of(operator: type[Operator]) -> str:
     return tag
 
 
-def list_operators() -> list[OperatorInfo]:
+def list_operators() -> list[OperatorWords]:
     """Return every operator there is, for builders and for the reference; by name."""
     return sorted(
         (
-            OperatorInfo(
+            OperatorWords(
                 op=name_of(kind),
                 label=kind.label,
                 parameters=kind.parameters,

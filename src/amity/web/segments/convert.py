@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.rules import OperatorInfo, Parameter, list_operators
+from amity.rules import OperatorWords, Parameter, list_operators
 from amity.web.segments.draft import (
     ROOT,
     Agreed,
@@ -26,7 +26,7 @@ from amity.web.segments.draft import (
     Where,
 )
 
-OPERATORS: Final[dict[str, OperatorInfo]] = {info.op: info for info in list_operators()}
+OPERATORS: Final[dict[str, OperatorWords]] = {info.op: info for info in list_operators()}
 
 _INTEGER: Final = re.compile(r"[+-]?\d{1,19}\Z", re.ASCII)
 _JSON_STEP: Final = re.compile(r"\w+")

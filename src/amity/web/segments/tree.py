@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from amity.rules import FIELD_LABELS, PROFILE_FIELDS, OperatorInfo
+from amity.rules import FIELD_LABELS, PROFILE_FIELDS, OperatorWords
 from amity.rules.operator import ValueType
 from amity.web.segments.convert import OPERATORS, Problem
 from amity.web.segments.draft import (
@@ -217,7 +217,7 @@ def view_test(test: Test, path: str, *, field: str = "trait") -> TestView:
     )
 
 
-def _group_of(info: OperatorInfo) -> str:
+def _group_of(info: OperatorWords) -> str:
     accepts = set(info.accepts)
     if {"text", "number", "flag"} <= accepts:
         return "Any value"
@@ -228,7 +228,7 @@ def _group_of(info: OperatorInfo) -> str:
     return "Dates" if "instant" in accepts else "Text"
 
 
-def _fields(info: OperatorInfo, test: Test) -> list[Field]:
+def _fields(info: OperatorWords, test: Test) -> list[Field]:
     labels = {"low": "from", "high": "to", "days": "days"}
     return [
         Field(
