@@ -54,7 +54,7 @@ def update_segment(  # one argument a thing that can be changed
     would depend on its own segment) and Conflict (the name is taken, the segment is archived).
     """
     return segments.update_segment(
-        segment_id=segment_id, name=name, rule=rule, description=description, now=now
+        segment_id=segment_id, name=name, rule=rule, description=description, by=by, now=now
     )
 
 
@@ -63,7 +63,7 @@ def archive_segment(*, segment_id: int, by: str, now: datetime) -> Segment:
 
     Raises Conflict while other segments use it.
     """
-    return segments.archive_segment(segment_id=segment_id, now=now)
+    return segments.archive_segment(segment_id=segment_id, by=by, now=now)
 
 
 def restore_segment(*, segment_id: int, by: str, now: datetime) -> Segment:

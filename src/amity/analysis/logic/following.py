@@ -43,8 +43,9 @@ def _take_turn(connection: Connection, position: int, now: datetime, limit: int)
     for segment_id in ended:
         handled += _close(connection, segment_id, now)
     if book.building:
-        handled += 1 + backfill(connection, book=book, segment_ids=book.building, now=now)
-        # The definitions are live now.
+        # One a turn, so that the live stream does not wait for all of them.
+        first = book.building[:1]
+        handled += 1 + backfill(connection, book=book, segment_ids=first, now=now)
         book, _ = _shelf.read(connection)
     activities = store.read_activity(connection=connection, after=position, limit=limit)
     if activities:

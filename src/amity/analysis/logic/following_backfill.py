@@ -24,7 +24,7 @@ _NO_BOUND: Final = None
 def backfill(connection: Connection, *, book: Book, segment_ids: list[int], now: datetime) -> int:
     """Bring segments and all that depend on them in line with history; return the changes.
 
-    ``segment_ids`` that were building are live afterwards.
+    Those of them that were building are live afterwards.
     """
     tune(connection)
     affected = book.with_dependants(segment_ids)

@@ -4,6 +4,7 @@ Who is in a segment is not decided here but by the follower (`following`), which
 changed definition at a known place in the stream of activities.
 """
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.rules import InSegment, Rule, decode_rule, encode_rule, walk
 
 _SQL = queries.load("amity.analysis")
+_log = logging.getLogger("amity.segments")
 _MAX_NAME = 100
 _MAX_DESCRIPTION = 1000
 
@@ -156,12 +158,13 @@ def create_segment(
         return Definitions(connection).make(row[0])
 
 
-def update_segment(
+def update_segment(  # one argument a thing that can be changed
     *,
     segment_id: int,
     name: str | None,
     rule: dict[str, Any] | None,
     description: str | None,
+    by: str,
     now: datetime,
 ) -> Segment:
     """Change a segment; a changed rule is read against history anew."""
@@ -195,10 +198,11 @@ def update_segment(
         connection.execute(_SQL["update_segment"], values)
         if is_changed:
             connection.execute(_SQL["forget_counts"], [segment_id])
+        _log.info("segment %s was changed by %s", segment_id, by)
         return Definitions(connection).make(segment_id)
 
 
-def archive_segment(*, segment_id: int, now: datetime) -> Segment:
+def archive_segment(*, segment_id: int, by: str, now: datetime) -> Segment:
     """Stop following a segment; the follower closes its memberships."""
     with transaction() as connection:
         connection.execute(_SQL["lock_segments"])
@@ -213,6 +217,7 @@ def archive_segment(*, segment_id: int, now: datetime) -> Segment:
                 code="segment_in_use",
             )
         connection.execute(_SQL["archive_segment"], {"segment_id": segment_id, "now": now})
+        _log.info("segment %s was archived by %s", segment_id, by)
         return Definitions(connection).make(segment_id)
 
 

@@ -1,0 +1,12 @@
+"""What the follower takes for granted about the store."""
+
+from amity.analysis.logic import following_book
+from amity.store.logic import folding_batch
+from amity.store.logic.consent import CONSENT_EVENTS
+from amity.store.logic.fold_orders import ORDER_EVENTS
+
+
+def test_the_follower_and_the_fold_mean_the_same_events():
+    assert following_book._CONSENT_EVENTS == CONSENT_EVENTS
+    assert following_book._ORDER_EVENTS == ORDER_EVENTS
+    assert {folding_batch.MERGED, folding_batch.UNMERGED} == following_book.WHOLE_PROFILE_EVENTS
