@@ -22,7 +22,7 @@ def sign_in(role: str) -> Client:
     from amity.web.staff.models import Staff
 
     client = Client(SERVER_NAME="localhost")
-    client.force_login(Staff.objects.create_user(f"{role}-person", password="x" * 12, role=role))
+    client.force_login(Staff.objects.create_user(f"{role}-person", role=role))
     return client
 
 
