@@ -40,9 +40,9 @@ def installation():
         server = postgres.EmbeddedPostgres(Path(folder), installation_secrets())
         server.start()
         try:
-            from amity.site.migrate import migrate
-
-            migrate()
+            # In a process of its own: Django keeps to the first database it has seen.
+            command = [sys.executable, "-m", "amity.cli", "migrate"]
+            subprocess.run(command, env=config.environment(), check=True, stdout=subprocess.DEVNULL)
             yield server
         finally:
             database.close_pools()
@@ -87,7 +87,9 @@ def serving(command, environ, port):
 @contextlib.contextmanager
 def serving_nothing(command):
     """Run a process that listens nowhere until the end of the block."""
-    process = subprocess.Popen(command, cwd=_ROOT, env=config.environment())
+    process = subprocess.Popen(
+        command, cwd=_ROOT, env=config.environment(), stderr=subprocess.DEVNULL
+    )
     try:
         yield process
     finally:

@@ -33,5 +33,5 @@ def serve() -> None:
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
         respawn_interval=0.2,
-        workers_kill_timeout=20,
+        workers_kill_timeout=6,
     ).serve()

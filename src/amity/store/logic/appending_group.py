@@ -42,6 +42,7 @@ _RECENT_KEYS: Final = 200_000
 _LOOK_FIRST: Final = 8
 _ATTEMPTS: Final = 8
 _WRITE_SECONDS: Final = 15.0
+_CLOSE_SECONDS: Final = 4.0
 _RECONNECT_SECONDS: Final = 0.2
 _RECONNECT_MOST_SECONDS: Final = 2.0
 
@@ -140,7 +141,7 @@ class GroupCommitter:
         self._closing = True
         self._wake.set()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_WRITE_SECONDS)
+            _, late = await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
             for task in late:
                 task.cancel()
         _fail(self._take())
