@@ -12,9 +12,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "amity"
 MODULES = sorted(p for p in SOURCE.rglob("*.py") if "migrations" not in p.parts)
 DOCUMENTS = sorted(
-    p
-    for p in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    if ".venv" not in p.parts
+    p for p in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if ".venv" not in p.parts
 )
 ENGINES = {"store", "analysis"}
 
@@ -52,7 +50,9 @@ def test_files_and_functions_stay_small():
             assert function.end_lineno is not None
             length = function.end_lineno - function.lineno + 1
             if length > 60:
-                too_long.append(f"{relative(path)}:{function.lineno} {function.name}: {length} lines")
+                too_long.append(
+                    f"{relative(path)}:{function.lineno} {function.name}: {length} lines"
+                )
     assert not too_long
 
 
@@ -86,7 +86,7 @@ def test_only_config_reads_the_environment():
             continue
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             reads = re.search(r"os\.(environ|getenv)\b", line)
-            if reads and "setdefault(\"DJANGO_SETTINGS_MODULE\"" not in line:
+            if reads and 'setdefault("DJANGO_SETTINGS_MODULE"' not in line:
                 readers.append(f"{relative(path)}:{number}")
     assert not readers
 
@@ -158,7 +158,9 @@ def test_links_between_documents_lead_somewhere():
 def test_paths_named_in_documents_exist():
     missing = []
     for document in DOCUMENTS:
-        for path in re.findall(r"`((?:src|tests|docs|bench|scripts)/[\w./-]+)`", document.read_text("utf-8")):
+        for path in re.findall(
+            r"`((?:src|tests|docs|bench|scripts)/[\w./-]+)`", document.read_text("utf-8")
+        ):
             if not (ROOT / path).exists() and "NNNN" not in path:
                 missing.append(f"{relative(document)}: {path}")
     assert not missing
@@ -180,7 +182,14 @@ def test_the_readme_names_commands_that_exist():
 
 def test_nothing_names_an_index_or_a_machine():
     words = re.compile(
-        "|".join(["py" + r"pi\.org", "python" + "hosted", r"registry\.np" + "mjs", r"(?<![\w.])/(?:wo" + "rk|ro" + r"ot)/"])
+        "|".join(
+            [
+                "py" + r"pi\.org",
+                "python" + "hosted",
+                r"registry\.np" + "mjs",
+                r"(?<![\w.])/(?:wo" + "rk|ro" + r"ot)/",
+            ]
+        )
     )
     named = []
     for path in tracked_files():

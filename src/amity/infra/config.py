@@ -80,7 +80,7 @@ def _read(environ: dict[str, str]) -> Settings:
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(Settings):
         name = _PREFIX + field.name.upper()
-        if name in environ:
+        if environ.get(name):
             values[field.name] = environ[name]
     if environ.get("DATABASE_URL"):
         values.setdefault("database_url", environ["DATABASE_URL"])

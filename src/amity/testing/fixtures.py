@@ -41,7 +41,11 @@ def server() -> Iterator[postgres.EmbeddedPostgres]:
 
 @pytest.fixture
 def db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
-    """A database of this test's own, migrated and empty; its name."""
+    """A database of this test's own, migrated and empty; its name.
+
+    Not made ahead in the background: any running transaction of the cluster, such as that of
+    CREATE DATABASE, holds the log's readers back (ADR 3), and tests would wait for it.
+    """
     name = f"test_{os.getpid()}_{next(_numbers)}"
     owner = server.conninfo(postgres.OWNER, database="postgres")
     with psycopg.connect(owner, autocommit=True) as connection:
@@ -56,9 +60,7 @@ def db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
         _close_django()
         database.use_database(postgres.DATABASE)
         _point_django_at(postgres.DATABASE)
-        connection.execute(
-            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _point_django_at(name: str) -> None:

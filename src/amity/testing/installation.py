@@ -9,11 +9,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -24,7 +27,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 30, what: str = "it") -> Any:
+def wait_for(condition: Callable[[], T | None], *, seconds: float = 30, what: str = "it") -> T:
     """Return the first truthy answer of ``condition``; fail when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -130,8 +133,6 @@ class Installation:
             data=msgspec.json.encode(body),
             headers={"Content-Type": "application/json"},
         )
-        from base64 import b64encode
-
         request.add_header("Authorization", "Basic " + b64encode(f"{write_key}:".encode()).decode())
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # ours
