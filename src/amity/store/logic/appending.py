@@ -162,7 +162,8 @@ def list_received(
     """Return events as they came in, of the last two days.
 
     Without ``after`` the newest first; with the cursor of an event those that came after it,
-    the oldest first. Events of transactions that are still running come later, never too late.
+    the oldest first. Whoever follows the newest event's cursor misses none; while other
+    transactions are running an event may come twice, with the same ``event_id``.
     """
     arguments: dict[str, Any] = {"source_id": source_id, "limit": limit}
     name = "newest_events"
@@ -181,14 +182,14 @@ def _read_cursor(cursor: str) -> tuple[str, int]:
 
 
 def _received(row: tuple[Any, ...]) -> ReceivedEvent:
-    event_id, xid, received_at, source_id, source_name, kind, message_id, body = row
+    event_id, cursor, received_at, source_id, source_name, kind, message_id, body = row
     try:
         name = decode_event(kind, body, is_system=source_id == SYSTEM_SOURCE_ID).name
     except BadEvent:
         name = ""
     return ReceivedEvent(
         event_id=event_id,
-        cursor=f"{xid}-{event_id}",
+        cursor=cursor,
         received_at=received_at,
         source_id=source_id,
         source_name=source_name,

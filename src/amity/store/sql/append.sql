@@ -45,13 +45,16 @@ WHERE c.name = 'profiles'
 SELECT id, name, kind, write_key, is_enabled, created_at FROM store_source WHERE kind <> 'system'
 
 -- name: newest_events
-SELECT l.id, l.xid::text, l.received_at, l.source_id, s.name, l.type, l.message_id, l.body
+-- The cursor of an event that is newer than a transaction still running stays before that one, so
+-- that following it misses nothing; what was seen already may then come once more.
+SELECT l.id, CASE WHEN l.xid < pg_snapshot_xmin(pg_current_snapshot()) THEN l.xid || '-' || l.id
+                  ELSE pg_snapshot_xmin(pg_current_snapshot()) || '-0' END, l.received_at, l.source_id, s.name, l.type, l.message_id, l.body
 FROM store_event_log l JOIN store_source s ON s.id = l.source_id
 WHERE l.received_at > now() - interval '2 days' AND (%(source_id)s::integer IS NULL OR l.source_id = %(source_id)s)
 ORDER BY l.xid DESC, l.id DESC LIMIT %(limit)s
 
 -- name: events_after
-SELECT l.id, l.xid::text, l.received_at, l.source_id, s.name, l.type, l.message_id, l.body
+SELECT l.id, l.xid || '-' || l.id, l.received_at, l.source_id, s.name, l.type, l.message_id, l.body
 FROM store_event_log l JOIN store_source s ON s.id = l.source_id
 WHERE (l.xid, l.id) > (%(xid)s::xid8, %(event_id)s)
   AND l.xid < pg_snapshot_xmin(pg_current_snapshot())
