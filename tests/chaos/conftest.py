@@ -1,0 +1,59 @@
+"""Chaos in short rounds; `pytest tests/chaos --chaos-rounds 20` makes them twenty times longer."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from amity.testing.installation import Installation
+
+OPTION = "--chaos-rounds"
+FOLDER = Path(__file__).parent
+SECONDS_ALLOWED = 120
+
+
+def pytest_addoption(parser):
+    parser.addoption(OPTION, type=int, default=1, help="how many times longer chaos reigns")
+
+
+def pytest_collection_modifyitems(config, items):
+    limit = SECONDS_ALLOWED * config.getoption(OPTION, 1)
+    for item in items:
+        if FOLDER in item.path.parents:
+            item.add_marker(pytest.mark.timeout(limit))
+
+
+@pytest.fixture(scope="session")
+def rounds(request):
+    return request.config.getoption(OPTION, 1)
+
+
+@pytest.fixture(scope="package")
+def installation(tmp_path_factory):
+    """One Amity for all that is done to it from outside; each test brings its own source."""
+    made = Installation(tmp_path_factory.mktemp("chaos"))
+    made.start()
+    yield made
+    assert made.stop() == 0
+
+
+@pytest.fixture
+def source(installation, request):
+    """A source of the test's own: `source_id` and `write_key`."""
+    return installation.amity_json("source", "create", request.node.name, "--kind", "server")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of its own of 512 MiB; skipped where no disk may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=512m,mode=0755", "amity-chaos", str(folder)]
+    if shutil.which("mount") is None:
+        pytest.skip("there is no program `mount` here")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
