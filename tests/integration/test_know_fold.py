@@ -7,6 +7,7 @@ import pytest
 
 from amity.infra import database
 from amity.store import api
+from amity.store.contracts import HistoryWish
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -177,7 +178,9 @@ def test_consumers_are_fenced_and_read_what_was_folded(source):
     with database.transaction() as one:
         assert api.claim_consumer(connection=one, name="segments") == 2
         ids = [read[0].profile_id]
-        histories = api.load_histories(connection=one, profile_ids=ids, names=["A"])
+        histories = api.load_histories(
+            connection=one, profile_ids=ids, wishes=[HistoryWish(name="A")]
+        )
         assert list(histories[ids[0]]) == ["A"]
         [profile] = api.load_profiles(connection=one, profile_ids=ids)
         assert profile.event_count == 2

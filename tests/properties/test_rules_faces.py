@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from amity.analysis.logic.segments_catalogue import make_catalogue, make_subject
+from amity.analysis.logic.segments_catalogue import make_catalogue, make_subject, make_wishes
 from amity.infra import database
 from amity.rules import (
     PROFILE_FIELDS,
@@ -22,6 +22,7 @@ from amity.rules import (
     compile_rule,
     decode_rule,
     encode_rule,
+    join_looks,
     mentions,
     to_sql,
 )
@@ -175,12 +176,13 @@ def insert(connection, found):
         )
 
 
-def load(connection, found):
+def load(connection, found, some_rules):
     ids = list(range(1, len(found) + 1))
     profiles = store.load_profiles(connection=connection, profile_ids=ids)
-    histories = store.load_histories(
-        connection=connection, profile_ids=ids, names=[*EVENTS, "never seen"]
-    )
+    # As the follower does: no more of the histories than the rules ask for.
+    looks = join_looks(mentions(rule).looks for rule in some_rules)
+    wishes = make_wishes(looks, NOW)
+    histories = store.load_histories(connection=connection, profile_ids=ids, wishes=wishes)
     return {
         profile.profile_id: make_subject(
             profile,
@@ -197,7 +199,7 @@ def test_memory_compiled_and_sql_agree(db):
     def agree(found, some_rules):
         with database.transaction() as connection, connection.transaction(force_rollback=True):
             insert(connection, found)
-            subjects = load(connection, found)
+            subjects = load(connection, found, some_rules)
             for rule in some_rules:
                 plain = {i for i, subject in subjects.items() if rule.matches(subject, NOW)}
                 matcher = compile_rule(rule)

@@ -4,10 +4,12 @@ from amity.rules.codec import MAX_DEPTH, MAX_NODES, decode_rule, encode_rule
 from amity.rules.expr import All, Any_, Check, Did, HasConsent, InSegment, Not, Rule, Where, walk
 from amity.rules.faces import (
     Explanation,
+    Look,
     Matcher,
     Mentions,
     compile_rule,
     explain,
+    join_looks,
     mentions,
     to_sql,
 )
@@ -40,6 +42,7 @@ __all__ = [
     "Fragment",
     "HasConsent",
     "InSegment",
+    "Look",
     "Matcher",
     "Mentions",
     "Not",
@@ -56,6 +59,7 @@ __all__ = [
     "decode_rule",
     "encode_rule",
     "explain",
+    "join_looks",
     "json_value",
     "list_operators",
     "mentions",

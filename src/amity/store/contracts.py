@@ -104,6 +104,16 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     context: dict[str, Any]
 
 
+class HistoryWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wanted of the history of one event: the fewer properties, the quicker."""
+
+    name: str
+    since: datetime | None = None
+    """Only what happened later."""
+    properties: list[str] | None = None
+    """Only these; None means all."""
+
+
 class TraitOrigin(msgspec.Struct, frozen=True, kw_only=True):
     """Where a trait's value came from."""
 

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from amity.analysis.logic.following_book import Book, Followed
 from amity.analysis.logic.following_changes import Cause, Change, Changes
-from amity.analysis.logic.segments_catalogue import make_subject
+from amity.analysis.logic.segments_catalogue import make_subject, make_wishes
 from amity.infra import queries
 from amity.infra.database import Connection
-from amity.rules import Subject
+from amity.rules import Subject, join_looks
 from amity.store import api as store
+from amity.store.contracts import HistoryWish
 
 _SQL = queries.load("amity.analysis")
 _PROFILES_AT_ONCE: Final = 1000
@@ -33,8 +34,8 @@ def evaluate(
     for some in _slices(sorted(pairs), _PROFILES_AT_ONCE):
         memberships = _load_memberships(connection, some)
         asked = book.with_dependants(set().union(*(pairs[profile_id] for profile_id in some)))
-        events = sorted(set().union(*(book.segments[s].mentions.events for s in asked)))
-        for subject_id, subject in _load_subjects(connection, some, events, memberships):
+        wishes = make_wishes(join_looks(book.segments[s].mentions.looks for s in asked), now)
+        for subject_id, subject in _load_subjects(connection, some, wishes, memberships):
             turn = _Profile(book, changes, now, cause)
             turn.ask(subject_id, subject, memberships[subject_id], pairs[subject_id])
     return changes
@@ -53,10 +54,13 @@ def _load_memberships(connection: Connection, profile_ids: list[int]) -> dict[in
 
 
 def _load_subjects(
-    connection: Connection, profile_ids: list[int], events: list[str], memberships: _Memberships
+    connection: Connection,
+    profile_ids: list[int],
+    wishes: list[HistoryWish],
+    memberships: _Memberships,
 ) -> Iterator[tuple[int, Subject]]:
     profiles = store.load_profiles(connection=connection, profile_ids=profile_ids)
-    histories = _load_histories(connection, profile_ids, events)
+    histories = _load_histories(connection, profile_ids, wishes)
     for profile in profiles:
         if profile.merged_into is None and profile.profile_id in memberships:
             yield (
@@ -70,11 +74,11 @@ def _load_subjects(
 
 
 def _load_histories(
-    connection: Connection, profile_ids: list[int], events: list[str]
+    connection: Connection, profile_ids: list[int], wishes: list[HistoryWish]
 ) -> Mapping[int, Mapping[str, list[tuple[datetime, dict[str, Any]]]]]:
-    if not events:
+    if not wishes:
         return {}
-    return store.load_histories(connection=connection, profile_ids=profile_ids, names=events)
+    return store.load_histories(connection=connection, profile_ids=profile_ids, wishes=wishes)
 
 
 class _Profile:
@@ -127,11 +131,11 @@ def set_timers(
     connection: Connection, *, followed: Followed, profile_ids: list[int], now: datetime
 ) -> None:
     """Compute and write one segment's timers for many profiles."""
-    events = sorted(followed.mentions.events)
+    wishes = make_wishes(followed.mentions.looks, now)
     for some in _slices(profile_ids, _PROFILES_AT_ONCE):
         changes = Changes(now)
         nowhere: dict[int, set[int]] = {profile_id: set() for profile_id in some}
-        for profile_id, subject in _load_subjects(connection, some, events, nowhere):
+        for profile_id, subject in _load_subjects(connection, some, wishes, nowhere):
             due_at = followed.matcher.next_change(subject, now)
             if due_at is not None:
                 changes.set_timer(followed.segment_id, profile_id, due_at)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from amity.infra.config import settings
@@ -12,12 +12,13 @@ from amity.rules import (
     ActivityTable,
     Catalogue,
     Fragment,
+    Look,
     Subject,
     Value,
     column_value,
     sql,
 )
-from amity.store.contracts import Profile
+from amity.store.contracts import HistoryWish, Profile
 
 _ACTIVITY: Final = ActivityTable(
     relation=Fragment("store_activity AS a"),
@@ -86,3 +87,15 @@ def make_subject(
         segments=segments,
         history=history,
     )
+
+
+def make_wishes(looks: Mapping[str, Look], now: datetime) -> list[HistoryWish]:
+    """Say to the store what rules need of histories, and no more: orders are long."""
+    return [
+        HistoryWish(
+            name=event,
+            since=None if look.within_days is None else now - timedelta(days=look.within_days),
+            properties=sorted(look.properties),
+        )
+        for event, look in sorted(looks.items())
+    ]

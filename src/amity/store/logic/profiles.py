@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
@@ -12,6 +13,7 @@ from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
 from amity.store.contracts import (
     Consent,
+    HistoryWish,
     Identifier,
     IdentifierKind,
     Merge,
@@ -83,14 +85,15 @@ def load_profiles(*, connection: Connection, profile_ids: list[int]) -> list[Pro
 
 
 def load_histories(
-    *, connection: Connection, profile_ids: list[int], names: list[str]
+    *, connection: Connection, profile_ids: list[int], wishes: list[HistoryWish]
 ) -> dict[int, dict[str, list[tuple[datetime, dict[str, Any]]]]]:
-    """Return what each profile did of these names: times and properties, the oldest first.
+    """Return what each profile did of these events: times and properties, the oldest first.
 
     Profiles and names with nothing are absent.
     """
     histories: dict[int, dict[str, list[tuple[datetime, dict[str, Any]]]]] = {}
-    rows = connection.execute(_SQL["load_histories"], [profile_ids, names], binary=True)
+    wanted = Jsonb(wishes)
+    rows = connection.execute(_SQL["load_histories"], [wanted, profile_ids], binary=True)
     for profile_id, name, at, properties in rows:
         histories.setdefault(profile_id, {}).setdefault(name, []).append((at, properties))
     return histories

@@ -44,9 +44,19 @@ WHERE a.profile_id = %(profile_id)s
 ORDER BY a.occurred_at DESC, a.position DESC LIMIT %(limit)s
 
 -- name: load_histories
-SELECT a.profile_id, a.name, a.occurred_at, a.properties
-FROM store_activity a
-WHERE a.profile_id = ANY (%s::bigint[]) AND a.name = ANY (%s::text[])
+WITH wish AS MATERIALIZED (
+    SELECT w.name, w.since,
+           CASE WHEN jsonb_typeof(w.properties) = 'array'
+                THEN ARRAY(SELECT jsonb_array_elements_text(w.properties)) END AS keys
+    FROM jsonb_to_recordset(%s) AS w (name text, since timestamptz, properties jsonb))
+SELECT a.profile_id, a.name, a.occurred_at,
+       CASE WHEN w.keys IS NULL THEN a.properties
+            WHEN w.keys = '{}' THEN '{}'::jsonb
+            ELSE (SELECT coalesce(jsonb_object_agg(k, a.properties -> k), '{}'::jsonb)
+                  FROM unnest(w.keys) AS k WHERE a.properties ? k) END
+FROM store_activity a JOIN wish w ON w.name = a.name
+WHERE a.profile_id = ANY (%s::bigint[])
+  AND (w.since IS NULL OR a.occurred_at > w.since)
 ORDER BY a.profile_id, a.occurred_at, a.position
 
 -- name: profile_row
