@@ -1,5 +1,7 @@
 // What a page must keep, measured in the page itself. Returns a list of sentences, empty when all is well.
-(what) => {
+async (what) => {
+  // What follows a change of theme or width is done in the frame after it.
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
   const found = [];
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   const spell = (element) => {
@@ -42,6 +44,9 @@
       const guilty = all("body *").filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5 && !clipped(one));
       found.push(`${wide} px wide on ${innerWidth}: ${guilty.slice(0, 4).map(spell).join(" | ")}`);
     }
+    if (innerWidth < 760)
+      for (const table of all("table.cards").filter(isShown))
+        if (table.scrollWidth > table.parentElement.clientWidth + 1) found.push(`a table cut off: ${spell(table)}`);
   };
 
   // --- contrast: WCAG 2.2 AA, 4.5 to 1, large text 3 to 1 -----------------------------------------
