@@ -61,5 +61,7 @@ def _finding(counts: list[SegmentCount], name: str) -> str:
     if not first.members:
         return f"{name} grew from nobody to {last.members:,} {since}"
     rate = (last.members - first.members) / first.members
+    if abs(rate) < 0.005:
+        return f"{name} is about as large as on {first.day:%-d %b %Y}"
     how = "grew" if rate > 0 else "shrank"
     return f"{name} {how} by {abs(rate):,.0%} {since}".replace("%", " %")
