@@ -19,7 +19,7 @@
   // --- time: told in the reader's zone; the server learns the zone by a cookie ----------------
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   if (!document.cookie.includes("tz=" + zone)) document.cookie = `tz=${zone};path=/;max-age=31536000;samesite=lax`;
-  const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+  const relative = new Intl.RelativeTimeFormat("en", { style: "short" });
   const steps = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
   const ago = (moment) => {
     let value = (moment - Date.now()) / 1000;
