@@ -44,11 +44,10 @@ def source(installation, request):
     return installation.amity_json("source", "create", request.node.name, "--kind", "server")
 
 
-@pytest.fixture
-def small_disk(tmp_path):
+@pytest.fixture(scope="module")
+def small_disk(tmp_path_factory):
     """A folder on a disk of its own of 512 MiB; skipped where no disk may be mounted."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("disk")
     command = ["mount", "-t", "tmpfs", "-o", "size=512m,mode=0755", "amity-chaos", str(folder)]
     if shutil.which("mount") is None:
         pytest.skip("there is no program `mount` here")

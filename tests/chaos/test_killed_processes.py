@@ -29,6 +29,10 @@ def acknowledged_by(senders):
     return [each for sender in senders for each in sender.acknowledged()]
 
 
+def send(installation, source, folder, *, senders=4):
+    return sending(source["write_key"], folder, port=installation.edge_port, senders=senders)
+
+
 def wait_until_taken_after(moment, senders, *, some=False):
     def taken():
         later = [s.taken_at[-1][0] > moment for s in senders if s.taken_at]
@@ -76,7 +80,7 @@ def test_killed_at_random_nothing_acknowledged_is_lost_or_doubled(
     installation, source, tmp_path, rounds
 ):
     nemesis = Nemesis(installation, random.Random(SEED))
-    with sending(installation, source["write_key"], tmp_path) as senders:
+    with send(installation, source, tmp_path) as senders:
         nemesis.rage(seconds=SECONDS * rounds)
     acknowledged = acknowledged_by(senders)
     kills = Counter(victim for _, victim in nemesis.kills)
@@ -107,7 +111,7 @@ def test_postgres_killed_again_and_again_is_429_and_comes_back(
     installation, source, tmp_path, rounds
 ):
     nemesis = Nemesis(installation, random.Random(SEED))
-    with sending(installation, source["write_key"], tmp_path, senders=2) as senders:
+    with send(installation, source, tmp_path, senders=2) as senders:
         for _ in range(2 * rounds):
             wait_for(lambda: nemesis.kill("postgres"), what="PostgreSQL")
             wait_until_taken_after(nemesis.kills[-1][0], senders, some=True)
@@ -123,7 +127,7 @@ def test_a_postgres_that_stands_still_makes_nobody_wait_for_ever(
     """It is stopped, not ended: connections stay open and nothing answers on them."""
     nemesis = Nemesis(installation, random.Random(SEED))
     still = 3.0 if rounds == 1 else 30.0
-    with sending(installation, source["write_key"], tmp_path, senders=3) as senders:
+    with send(installation, source, tmp_path, senders=3) as senders:
         wait_for(lambda: all(sender.taken_at for sender in senders), what="the first batches")
         stopped = nemesis.server()
         for pid in stopped:

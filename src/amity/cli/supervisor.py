@@ -23,11 +23,14 @@ from amity.infra.config import Settings, settings
 from amity.infra.crypto import installation_secrets
 from amity.infra.postgres import BALLAST_BYTES, EmbeddedPostgres
 from amity.infra.process import die_with_parent
-from amity.kernel.errors import AmityError, Unavailable
+from amity.kernel.errors import Unavailable
 
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 15.0
 _STEADY_SECONDS: Final = 30.0
+# Without the database nothing works, so it is not waited for long.
+_LONGEST_POSTGRES_PAUSE_SECONDS: Final = 2.0
+_BALLAST_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 15.0
 _TICK_SECONDS: Final = 0.1
 
@@ -137,6 +140,9 @@ class Supervisor:
     using: Settings = field(default_factory=settings)
     stopping: bool = False
     postgres: EmbeddedPostgres | None = None
+    postgres_started: float = 0.0
+    postgres_pause: float = _FIRST_PAUSE_SECONDS
+    ballast_looked: float = 0.0
     children: list[Child] = field(default_factory=list)
     # Held for as long as this object lives.
     lock: IO[str] | None = None
@@ -162,9 +168,13 @@ class Supervisor:
     def run(self, *, until: Callable[[], bool] = lambda: False) -> None:
         """Watch until a signal comes or ``until`` says so."""
         while not self.stopping and not until():
-            self._watch_postgres()
-            for child in self.children:
-                child.watch(self.say)
+            try:
+                self._watch_postgres()
+                for child in self.children:
+                    child.watch(self.say)
+            except OSError as error:  # no room for a process or a log now: no reason to end
+                self.say(f"{error}; trying again")
+                time.sleep(_FIRST_PAUSE_SECONDS)
             time.sleep(_TICK_SECONDS)
 
     def stop(self) -> None:
@@ -216,19 +226,23 @@ class Supervisor:
             time.sleep(0.05)
 
     def _watch_postgres(self) -> None:
-        if self.postgres is None or self.postgres.is_running():
+        """Start a server that has ended again; the others are watched while it recovers."""
+        server, now = self.postgres, time.monotonic()
+        if server is None:
+            return
+        if server.is_running():
+            if now - self.postgres_started > _STEADY_SECONDS:
+                self.postgres_pause = _FIRST_PAUSE_SECONDS
+            if now - self.ballast_looked > _BALLAST_SECONDS:
+                self.ballast_looked = now
+                server.keep_ballast()
+            return
+        if now - self.postgres_started < self.postgres_pause:
             return
         self.say("PostgreSQL ended; starting it again")
-        if shutil.disk_usage(self.using.data).free < BALLAST_BYTES:
+        if server.ballast.exists() and shutil.disk_usage(self.using.data).free < BALLAST_BYTES:
             self.say("the disk is full: giving the reserve file back for recovery")
-            self.postgres.release_ballast()
-        try:
-            self.postgres.start()
-        except AmityError as error:
-            self.say(f"{error.message}; trying again")
-            self._pause(2.0)
-
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.stopping:
-            time.sleep(_TICK_SECONDS)
+            server.release_ballast()
+        server.restart()
+        self.postgres_started = now
+        self.postgres_pause = min(self.postgres_pause * 2, _LONGEST_POSTGRES_PAUSE_SECONDS)

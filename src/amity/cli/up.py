@@ -1,5 +1,6 @@
 """`amity up`: one command that runs all of Amity."""
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from amity.infra.process import hold_lock
 
 
 def _say(line: str) -> None:
-    click.echo(f"amity: {line}", err=True)
+    # Where it is written to may be full or gone; that is no reason to stop everything.
+    with contextlib.suppress(OSError):
+        click.echo(f"amity: {line}", err=True)
 
 
 @click.command()

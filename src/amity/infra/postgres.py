@@ -119,11 +119,18 @@ class EmbeddedPostgres:
             self._initialise()
         else:
             self._stop_leftover()
-        self._keep_ballast()
+        self.keep_ballast()
         self._spawn(timeout_seconds)
         if fresh:
             self._create_roles()
             (self.folder / "amity_ready").touch()
+
+    def restart(self) -> None:
+        """Start a server that has ended, without waiting for it: recovery may take minutes.
+
+        It may end once more, as while processes of the killed one still hold its memory.
+        """
+        self._launch()
 
     def stop(self, *, timeout_seconds: float = 30) -> None:
         """Stop the server, ending its sessions; kill it when it does not stop in time."""
@@ -156,11 +163,15 @@ class EmbeddedPostgres:
         """Give the reserve file back to a full disk, so that recovery has room to write."""
         self.ballast.unlink(missing_ok=True)
 
-    def _keep_ballast(self) -> None:
-        room = shutil.disk_usage(self.data).free
-        if not self.ballast.exists() and room > 4 * BALLAST_BYTES:
+    def keep_ballast(self) -> None:
+        """Set the reserve file aside, when it is not there and the disk has room for it."""
+        if self.ballast.exists() or shutil.disk_usage(self.data).free < 4 * BALLAST_BYTES:
+            return
+        try:
             with self.ballast.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
+        except OSError:  # others were quicker to take the room
+            self.release_ballast()
 
     def _prepare_folders(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
@@ -231,29 +242,28 @@ class EmbeddedPostgres:
         with (self.folder / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
             file.write(_CONF)
 
+    def _launch(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603  # our own arguments
+                self._command("postgres", f"-D{self.folder}", f"-k{self.sockets}", f"-p{PORT}"),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                preexec_fn=_stop_with_parent,  # noqa: PLW1509  # calls one system call only
+                start_new_session=True,  # Ctrl-C goes to the supervisor, which stops in order
+            )
+        return self.process
+
     def _spawn(self, timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds
         while True:
-            with self.log.open("ab") as log:
-                self.process = subprocess.Popen(  # noqa: S603  # our own arguments
-                    self._command(
-                        "postgres",
-                        f"-D{self.folder}",
-                        f"-k{self.sockets}",
-                        f"-p{PORT}",
-                    ),
-                    stdout=log,
-                    stderr=log,
-                    stdin=subprocess.DEVNULL,
-                    cwd="/",
-                    preexec_fn=_stop_with_parent,  # noqa: PLW1509  # calls one system call only
-                    start_new_session=True,  # Ctrl-C goes to the supervisor, which stops in order
-                )
-            while self.process.poll() is None:
+            process = self._launch()
+            while process.poll() is None:
                 if self._answers():
                     return
                 if time.monotonic() > deadline:
-                    self.process.kill()
+                    process.kill()
                     raise Unavailable(f"PostgreSQL did not come up in time; see {self.log}")
                 time.sleep(0.02)
             # It may have ended because backends of a killed one still hold its memory.

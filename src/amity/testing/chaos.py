@@ -176,11 +176,10 @@ def _spread(text: str) -> int:
 
 @contextmanager
 def sending(
-    installation: Installation, write_key: str, folder: Path, *, senders: int = 4, port: int = 0
+    write_key: str, folder: Path, *, port: int, senders: int = 4, name: str = "s"
 ) -> Iterator[list[Sender]]:
     """Keep senders busy; at the end each has its last batch acknowledged."""
-    number = port or installation.edge_port
-    busy = [Sender(f"{folder.name}-{n}", number, write_key, folder) for n in range(senders)]
+    busy = [Sender(f"{name}{number}", port, write_key, folder) for number in range(senders)]
     try:
         yield busy
     finally:
