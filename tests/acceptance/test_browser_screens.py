@@ -16,6 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from amity.testing.installation import Installation, wait_for
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=10_000)  # a busy machine is slow, not wrong
 
 PASSWORD = "four walruses in a teapot"
 SEGMENT = "Came back within the month"
@@ -247,10 +248,10 @@ def watch_her_enter(installation, api_key, page, write_key, segment_id):
     wait_for(segments_of_mia, seconds=10, what="the membership")
     entered = time.monotonic() - acknowledged
     her = card(page, "Entered lately").get_by_role("link", name="Mia Wallace")
-    expect(her).to_be_visible(timeout=10_000)
+    expect(her).to_be_visible()
     seen = time.monotonic() - acknowledged
     print(f"\nentered the segment {entered:.2f} s after the 200, on the screen after {seen:.2f} s")  # noqa: T201
-    assert entered < 5
+    assert entered < 2, "a second is promised; a busy machine gets two"
     assert page.evaluate("window.sameDocument"), "the page was loaded again"
     her.click()
     expect(page.get_by_role("heading", name="Mia Wallace", level=1)).to_be_visible()
