@@ -88,7 +88,8 @@ def transaction(role: Role = "app") -> Iterator[Connection]:
     Raises Unavailable when PostgreSQL cannot be reached.
     """
     try:
-        with pool(role).connection() as connection:
+        # Begun in so many words, so that an inner `connection.transaction()` is a savepoint.
+        with pool(role).connection() as connection, connection.transaction():
             yield connection
     except PoolTimeout as error:
         raise Unavailable("the database cannot be reached now") from error
