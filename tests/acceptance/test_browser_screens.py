@@ -248,7 +248,7 @@ def watch_her_enter(installation, api_key, page, write_key, segment_id):
     wait_for(segments_of_mia, seconds=10, what="the membership")
     entered = time.monotonic() - acknowledged
     her = card(page, "Entered lately").get_by_role("link", name="Mia Wallace")
-    expect(her).to_be_visible()
+    her.wait_for(timeout=10_000)
     seen = time.monotonic() - acknowledged
     print(f"\nentered the segment {entered:.2f} s after the 200, on the screen after {seen:.2f} s")  # noqa: T201
     assert entered < 2, "a second is promised; a busy machine gets two"
