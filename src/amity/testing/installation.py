@@ -53,6 +53,8 @@ class Installation:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # How Python is called; a test may have it run as somebody else.
+        self.python = [sys.executable]
         self.web_port = free_port()
         self.edge_port = free_port()
         self.environment = {
@@ -80,7 +82,7 @@ class Installation:
         """Start it and wait until it greets."""
         with self.output.open("w", encoding="utf-8") as output:
             self.process = subprocess.Popen(  # noqa: S603  # our own arguments
-                [sys.executable, "-m", "amity.cli", "up", *options],
+                [*self.python, "-m", "amity.cli", "up", *options],
                 env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -111,7 +113,7 @@ class Installation:
     def amity(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the command line against this installation."""
         done = subprocess.run(  # noqa: S603  # our own arguments
-            [sys.executable, "-m", "amity.cli", *arguments],
+            [*self.python, "-m", "amity.cli", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
