@@ -24,6 +24,7 @@ _SQL: Final = queries.load("amity.store")
 _log = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 1.0
 _PARTITIONS_EVERY_SECONDS: Final = 3600.0
+_ASK_SECONDS: Final = 5.0
 _UNKNOWN_SECONDS: Final = 1.0
 _MOST_UNKNOWN: Final = 10_000
 
@@ -47,6 +48,7 @@ class Watch:
         self._sources: dict[str, Source] = {}
         self._unknown: dict[str, float] = {}
         self._refreshed_at = float("-inf")
+        self._failed_at = float("-inf")
         self._partitions_at = float("-inf")
         self._refused: dict[int, int] = {}
         self._task: asyncio.Task[None] | None = None
@@ -79,7 +81,10 @@ class Watch:
         if now - self._unknown.get(write_key, float("-inf")) < _UNKNOWN_SECONDS:
             return None
         async with self._lock:
-            # Whoever waited for the lock may be answered by what another has asked since.
+            # Whoever waited for the lock may be answered by what another has asked since; with a
+            # database that is silent they would else wait for it one after the other.
+            if self._failed_at > now:
+                raise _unavailable()
             if self._refreshed_at <= now:
                 await self._guarded(self._refresh)
         source = self._sources.get(write_key)
@@ -111,16 +116,17 @@ class Watch:
     async def _guarded(self, ask: Any) -> None:
         """Ask over the connection, made anew when it is gone; raise Unavailable when it fails."""
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(_ASK_SECONDS):
                 if self._connection is None or self._connection.closed:
                     self._connection = await connect(self._conninfo)
                 await ask(self._connection)
         except (psycopg.Error, OSError, TimeoutError) as error:
             _log.warning("the watch cannot ask the database: %s", type(error).__name__)
+            self._failed_at = time.monotonic()
             broken, self._connection = self._connection, None
             if broken is not None:
                 await broken.close()
-            raise Unavailable("the database cannot be reached now", code="database_down") from error
+            raise _unavailable() from error
 
     async def _refresh(self, connection: AsyncConnection) -> None:
         asked_at = time.monotonic()
@@ -145,6 +151,10 @@ class Watch:
                 for source_id, events in refused.items():
                     self.refuse(source_id, events)
                 raise
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the database cannot be reached now", code="database_down")
 
 
 def _is_disk_low(limits: Limits) -> bool:
