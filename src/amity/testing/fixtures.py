@@ -48,6 +48,8 @@ def db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
     """
     name = f"test_{os.getpid()}_{next(_numbers)}"
     owner = server.conninfo(postgres.OWNER, database="postgres")
+    database.close_pools()  # nobody may be in a database that is copied
+    _close_django()
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
