@@ -96,3 +96,25 @@ def test_no_body_breaks_the_splitter(body: bytes) -> None:
     for kind in (wire.BATCH, "track"):
         reason = verdict(body, lambda each, kind=kind: wire.split_request(each, kind))
         assert reason in {"accepted", "not_json", "no_batch"}
+
+
+_NUMBERS = (
+    st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([1e20, -0.0, 2.0**53, 2**63, 2**64, -(2**63) - 1])
+    | st.integers(-(2**70), 2**70)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(_field, _value | _NUMBERS | st.sampled_from(["track", "u1"]), max_size=8),
+    st.sampled_from(["channel", "_metadata", "version", "writeKey", "other", "sentAt"]),
+)
+def test_the_short_way_and_the_long_way_give_the_same(event: dict[str, Any], more: str) -> None:
+    event = {"userId": "u1", "event": "e", **event, more: event.get(more, "x"), "type": "track"}
+    short = json.dumps(event, separators=(",", ":")).encode()
+    long = short.replace(b'"type"', b'"\\u0074ype"')
+    assert verdict(short, check_event) == verdict(long, check_event)
+    if verdict(short, check_event) == "accepted":
+        assert check_event(short) == check_event(long)
+        assert decode_event("", short) == decode_event("", long)

@@ -18,8 +18,15 @@ from amity.store.contracts import Receipt, Source
 from amity.store.logic.admission import TokenBucket, retry_after_seconds
 from amity.store.logic.admission_watch import Limits, Watch
 from amity.store.logic.appending_group import GroupCommitter
-from amity.store.logic.appending_rows import Rejected, Row, make_receipt, read_row, reject
-from amity.store.logic.decoding import BadEvent, read_instant
+from amity.store.logic.appending_rows import (
+    Rejected,
+    Row,
+    make_receipt,
+    make_row,
+    read_row,
+    reject,
+)
+from amity.store.logic.decoding import BadEvent, check_event, read_instant
 from amity.store.logic.wire import BATCH, Request, add_anonymous_id, split_request
 
 __all__ = [
@@ -152,7 +159,7 @@ class Collector:
         rows: list[Row] = []
         rejected: list[Rejected] = []
         for index, raw in enumerate(request.events):
-            row = self._read(index, source, raw, incoming, request.sent_at)
+            row = self._read(index, source, raw, incoming, request)
             if type(row) is Row:
                 rows.append(row)
             else:
@@ -172,16 +179,17 @@ class Collector:
         source: Source,
         raw: bytes,
         incoming: Incoming,
-        sent_at: datetime | None,
+        request: Request,
     ) -> Row | Rejected:
         kind = "" if incoming.kind == BATCH else incoming.kind
-        sent_at = sent_at or incoming.sent_at
+        sent_at = request.sent_at or incoming.sent_at
         try:
             if len(raw) > self._settings.max_event_bytes:
                 most = self._settings.max_event_bytes
                 raise BadEvent("too_large", f"an event may have {most} bytes")
             try:
-                return read_row(index, source.source_id, raw, kind=kind, sent_at=sent_at)
+                checked = check_event(raw, kind=kind, plain=request.plain)
+                return make_row(index, source.source_id, raw, checked, sent_at)
             except BadEvent as fault:
                 if fault.reason != "missing_identity" or not incoming.anonymous_id:
                     raise

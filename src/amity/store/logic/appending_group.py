@@ -110,6 +110,10 @@ class _Lane:
         self.keys: dict[Key, int] = {}
         self.landed = asyncio.Event()
 
+    def is_writing(self, keys: Mapping[Key, int]) -> bool:
+        """Say whether one of these keys is being written."""
+        return not self.keys.keys().isdisjoint(keys)
+
     def land(self) -> None:
         """Let go of the keys and wake who waits for them."""
         self.keys = {}
@@ -230,8 +234,7 @@ class GroupCommitter:
             if self._look_first:
                 self._look_first -= 1
                 await self._look(connection, rows)
-            await self._stand_apart(lane, rows)
-            results = self._sort(taken, lane)
+            results = await self._sort(taken, lane)
             try:
                 await self._store(connection, _join(results))
             except psycopg.errors.UniqueViolation:
@@ -251,16 +254,19 @@ class GroupCommitter:
             {(source_id, key.bytes): payload async for source_id, key, payload in found}
         )
 
-    async def _stand_apart(self, lane: _Lane, rows: list[Row]) -> None:
-        """Wait while another lane writes one of these keys: it decides what these are."""
-        for other in self._lanes:
-            while other is not lane and any(row.key in other.keys for row in rows):
-                other.landed.clear()
-                await other.landed.wait()
+    async def _sort(self, taken: list[_Submission], lane: _Lane) -> list[Sorted]:
+        """Sort what was taken, and reserve its new keys for a lane.
 
-    def _sort(self, taken: list[_Submission], lane: _Lane) -> list[Sorted]:
-        here: dict[Key, int] = {}
-        results = [sort_rows(submission.rows, self._recent, here) for submission in taken]
+        While another lane writes one of them it waits: that one decides what these are.
+        """
+        while True:
+            here: dict[Key, int] = {}
+            results = [sort_rows(submission.rows, self._recent, here) for submission in taken]
+            busy = next((each for each in self._lanes if each.is_writing(here)), None)
+            if busy is None:
+                break
+            busy.landed.clear()
+            await busy.landed.wait()
         for submission, result in zip(taken, results, strict=True):
             result.rejected.extend(submission.rejected)
         lane.keys = here

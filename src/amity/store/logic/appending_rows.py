@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from amity.store.contracts import SYSTEM_SOURCE_ID, EventError, Receipt
-from amity.store.logic.decoding import BadEvent, check_event
+from amity.store.logic.decoding import BadEvent, CheckedEvent, check_event
 
 Key = tuple[int, bytes]
 """A source and the digest of a message id: what makes an event the same event."""
@@ -71,9 +71,24 @@ class Sorted(msgspec.Struct, gc=False):
     rejected: list[Rejected]
 
 
+# A copy of a beginning is cheaper than a beginning.
+_begin_id: Final = hashlib.blake2b(digest_size=16).copy
+_begin_payload: Final = hashlib.blake2b(digest_size=8).copy
+_signed: Final = struct.Struct("!q").unpack
+
+
 def digest_of(message_id: str) -> bytes:
     """Return the sixteen bytes a message id is known by."""
-    return hashlib.blake2b(message_id.encode(), digest_size=16).digest()
+    digest = _begin_id()
+    digest.update(message_id.encode())
+    return digest.digest()
+
+
+def _payload_hash(canonical: bytes) -> int:
+    digest = _begin_payload()
+    digest.update(canonical)
+    number: int = _signed(digest.digest())[0]
+    return number
 
 
 def read_row(
@@ -91,15 +106,23 @@ def read_row(
     given. Raises BadEvent.
     """
     checked = check_event(raw, kind=kind, is_system=source_id == SYSTEM_SOURCE_ID)
-    own_id = checked.message_id or message_id or str(uuid4())
-    payload = hashlib.blake2b(checked.canonical, digest_size=8).digest()
+    if message_id and not checked.message_id:
+        checked = msgspec.structs.replace(checked, message_id=message_id)
+    return make_row(index, source_id, raw, checked, sent_at)
+
+
+def make_row(
+    index: int, source_id: int, raw: bytes, checked: CheckedEvent, sent_at: datetime | None
+) -> Row:
+    """Make a checked event ready for the log; without a message id it is given a random one."""
+    message_id = checked.message_id or str(uuid4())
     return Row(
         index,
         source_id,
         checked.type,
-        own_id,
-        digest_of(own_id),
-        int.from_bytes(payload, "big", signed=True),
+        message_id,
+        digest_of(message_id),
+        _payload_hash(checked.canonical),
         checked.sent_at or sent_at,
         raw,
     )
@@ -180,9 +203,8 @@ _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = struct.pack("!h", -1)
 _START: Final = struct.Struct("!hiqiii").pack
 _LENGTH: Final = struct.Struct("!i").pack
-_MIDDLE: Final = struct.Struct("!i16siq").pack
-_NULL: Final = _LENGTH(-1)
-_TIME: Final = struct.Struct("!iq").pack
+_END_WITHOUT_TIME: Final = struct.Struct("!i16siqii").pack
+_END: Final = struct.Struct("!i16siqiqi").pack
 
 
 def _micros(moment: datetime) -> int:
@@ -193,19 +215,22 @@ def _micros(moment: datetime) -> int:
 def pack_rows(rows: Sequence[Row], received_at: datetime) -> bytes:
     """Return rows in the format of PostgreSQL's binary COPY (its manual, COPY, File Formats)."""
     received = _micros(received_at)
+    starts: dict[tuple[int, str], bytes] = {}
     parts = [_HEADER]
     for row in rows:
-        kind, message_id, body = row.type.encode(), row.message_id.encode(), row.body
-        parts += (
-            _START(8, 8, received, 4, row.source_id, len(kind)),
-            kind,
-            _LENGTH(len(message_id)),
-            message_id,
-            _MIDDLE(16, row.digest, 8, row.payload_hash),
-            _NULL if row.sent_at is None else _TIME(8, _micros(row.sent_at)),
-            _LENGTH(len(body)),
-            body,
-        )
+        start = starts.get((row.source_id, row.type))
+        if start is None:
+            kind = row.type.encode()
+            start = _START(8, 8, received, 4, row.source_id, len(kind)) + kind
+            starts[row.source_id, row.type] = start
+        message_id, body = row.message_id.encode(), row.body
+        size = len(body)
+        if row.sent_at is None:
+            end = _END_WITHOUT_TIME(16, row.digest, 8, row.payload_hash, -1, size)
+        else:
+            sent = _micros(row.sent_at)
+            end = _END(16, row.digest, 8, row.payload_hash, 8, sent, size)
+        parts += (start, _LENGTH(len(message_id)), message_id, end, body)
     parts.append(_TRAILER)
     return b"".join(parts)
 

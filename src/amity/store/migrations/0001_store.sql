@@ -87,7 +87,8 @@ CREATE TABLE store_event_key (
     message_key uuid NOT NULL,
     payload_hash bigint NOT NULL,
     received_at timestamptz NOT NULL,
-    PRIMARY KEY (source_id, message_key)
+    -- the key first: it alone tells most entries apart
+    PRIMARY KEY (message_key, source_id)
 );
 CREATE INDEX store_event_key_age ON store_event_key USING brin (received_at);
 
@@ -110,7 +111,7 @@ CREATE FUNCTION store_event_written() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO store_event_key (source_id, message_key, payload_hash, received_at)
     SELECT source_id, message_key, payload_hash, received_at FROM written
-    ORDER BY source_id, message_key;  -- two writers that meet wait, and never for each other
+    ORDER BY message_key, source_id;  -- two writers that meet wait, and never for each other
     INSERT INTO store_counter AS c (day, source_id, slot, stored)
     SELECT (now() AT TIME ZONE 'UTC')::date, source_id, pg_backend_pid() & 63, count(*)
     FROM written GROUP BY source_id ORDER BY source_id
