@@ -19,10 +19,10 @@ from amity.testing.chaos import (
 )
 from amity.testing.installation import wait_for
 
-SECONDS = 9.0
+SECONDS = 6.0
 SEED = 20261121
-# A request waits for its commit for 15 s at most, and its sender may wait behind another.
-LONGEST_ANSWER_SECONDS = 25.0
+# A commit is waited for 15 s, then up to 10 s go by until the driver lets go of the connection.
+LONGEST_ANSWER_SECONDS = 30.0
 
 
 def acknowledged_by(senders):
@@ -88,7 +88,7 @@ def test_killed_at_random_nothing_acknowledged_is_lost_or_doubled(
     assert [wrong for sender in senders for wrong in sender.wrong] == []
     assert set(kills) == set(VICTIMS), "not every kind was killed"
     assert answers[0] or answers[429], "no sender noticed anything, so this proves nothing"
-    assert len(acknowledged) > 1000 * rounds
+    assert len(acknowledged) > 500 * rounds
     books = assert_books_are_right(installation, source, acknowledged)
     slowest = max(sender.slowest for sender in senders)
     assert slowest < LONGEST_ANSWER_SECONDS
@@ -118,6 +118,9 @@ def test_postgres_killed_again_and_again_is_429_and_comes_back(
     assert [wrong for sender in senders for wrong in sender.wrong] == []
     codes = sum((sender.codes for sender in senders), Counter())
     assert set(codes) == {"database_down"}, codes
+    delays = sorted(nemesis.delays(senders, "postgres"))
+    logging.getLogger(__name__).info("taken again after %s s", [round(each, 1) for each in delays])
+    assert delays[-1] < 20
     assert_books_are_right(installation, source, acknowledged_by(senders))
 
 

@@ -26,10 +26,11 @@ from amity.infra.process import die_with_parent
 from amity.kernel.errors import Unavailable
 
 _FIRST_PAUSE_SECONDS: Final = 0.2
-_LONGEST_PAUSE_SECONDS: Final = 15.0
-_STEADY_SECONDS: Final = 30.0
+_LONGEST_PAUSE_SECONDS: Final = 5.0
+# What ran this long did start; to be killed then is no reason to keep it waiting.
+_STEADY_SECONDS: Final = 3.0
 # Without the database nothing works, so it is not waited for long.
-_LONGEST_POSTGRES_PAUSE_SECONDS: Final = 2.0
+_LONGEST_POSTGRES_PAUSE_SECONDS: Final = 0.5
 _BALLAST_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 15.0
 _TICK_SECONDS: Final = 0.1

@@ -44,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True):
 class Caller:
     """One kept-open connection to a collector."""
 
-    def __init__(self, port: int, write_key: str, *, timeout_seconds: float = 30) -> None:
+    def __init__(self, port: int, write_key: str, *, timeout_seconds: float = 60) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_seconds)
         self._headers = {"Authorization": basic(write_key), "Content-Type": "application/json"}
 
@@ -241,10 +241,10 @@ class Nemesis:
         return True
 
     def rage(self, *, seconds: float, pauses: tuple[float, float] = (0.3, 1.0)) -> None:
-        """Kill one after the other: each kind in turn, in an order of its own."""
+        """Kill one after the other, each kind in turn, until the time is over; each kind once."""
         deadline = time.monotonic() + seconds
-        left: list[str] = []
-        while time.monotonic() < deadline:
+        left = self._rng.sample(VICTIMS, len(VICTIMS))
+        while time.monotonic() < deadline or len(self.kills) < len(VICTIMS):
             if not left:
                 left = self._rng.sample(VICTIMS, len(VICTIMS))
             if self.kill(left[-1]):
