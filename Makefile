@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Tests run in this many processes, each with a database server of its own.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export AMITY_DATA ?= $(CURDIR)/.amity
 
@@ -38,10 +41,10 @@ browser:
 	@sh scripts/browser.sh
 
 test: $(VENV)/.dev browser ## Run every test
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: $(VENV)/.dev lint types contracts browser ## Format, lint, types, contracts, tests, documentation: what CI runs
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

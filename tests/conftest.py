@@ -24,9 +24,12 @@ def _chromium() -> str | None:
     return None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. Without one the test is skipped, and in CI that is a failure."""
+    """Debian's Chromium, for one module: Django refuses to work beside Playwright's event loop.
+
+    Without a Chromium the test is skipped, and in CI that is a failure.
+    """
     path = _chromium()
     if path is None:
         if os.environ.get("CI") == "true":

@@ -31,7 +31,8 @@ Turn = Callable[[], int]
 @click.command(hidden=True)
 def worker() -> None:
     """Follow the log, run imports and jobs, until told to stop."""
-    die_with_parent()
+    # At once: what is not committed is done again, and nobody is left to start another worker.
+    die_with_parent(signal.SIGKILL)
     configure_logging()
     from amity.site.migrate import setup_django
 

@@ -111,7 +111,10 @@ def _hold(import_id: int) -> Iterator[bool]:
     """Hold the import for this process; its end frees it, however it ends."""
     with psycopg.connect(conninfo("app"), autocommit=True) as connection:
         row = connection.execute(_sql("import_lock"), {"import_id": import_id}).fetchone()
-        yield bool(row and row[0])
+        held = bool(row and row[0])
+        yield held
+        if held:  # said, since the server notices a closed connection a moment later
+            connection.execute(_sql("import_unlock"), {"import_id": import_id})
 
 
 def _start(import_id: int) -> None:
