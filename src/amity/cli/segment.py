@@ -33,13 +33,13 @@ def create(name: str, rule_text: str, description: str, *, as_json: bool) -> Non
     """Make a segment called NAME; it fills from history and then follows every event."""
     from amity.analysis import api
 
+    rule = read_rule(rule_text)
+    now = datetime.now(UTC)
     made = api.create_segment(
-        name=name,
-        rule=read_rule(rule_text),
-        description=description,
-        by="command line",
-        now=datetime.now(UTC),
+        name=name, rule=rule, description=description, by="command line", now=now
     )
+    for warning in api.preview(rule=rule, now=now).warnings:
+        click.echo(f"amity: note: {warning}", err=True)
     if as_json:
         print_json(made)
         return

@@ -158,7 +158,7 @@ class Supervisor:
         if self.using.database_url is None:
             self.postgres = EmbeddedPostgres(self.using.data, installation_secrets())
             self.postgres.start()
-        self._refuse_unsafe()
+        self.refuse_unsafe()
         self._migrate()
         database.close_pools()
         self.children = _children(self.using)
@@ -189,7 +189,8 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
 
-    def _refuse_unsafe(self) -> None:
+    def refuse_unsafe(self) -> None:
+        """Raise Unavailable when the server could lose a commit (rule D2); warn who insists."""
         wrong = database.find_unsafe_settings()
         if not wrong:
             return
