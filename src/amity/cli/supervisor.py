@@ -49,7 +49,6 @@ class Child:
     started: float = 0.0
     pause: float = _FIRST_PAUSE_SECONDS
     start_after: float = 0.0
-    restarts: int = 0
 
     def start(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C reaches only the supervisor."""
@@ -80,7 +79,6 @@ class Child:
             self.pause = min(self.pause * 2, _LONGEST_PAUSE_SECONDS)
         if now >= self.start_after:
             self.start()
-            self.restarts += 1
 
     def stop(self) -> None:
         """Ask the process to end; kill it when it does not."""

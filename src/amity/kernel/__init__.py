@@ -1,1 +1,1 @@
-"""What every room may use: ids, time, money, errors, registry, pages. Imports nothing of ours."""
+"""What every room may use: time, money, errors, registry, pages. Imports nothing of ours."""
