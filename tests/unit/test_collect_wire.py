@@ -47,6 +47,18 @@ def test_a_batch_has_a_largest_number_of_events() -> None:
     assert caught.value.reason == "too_many_events"
 
 
+@pytest.mark.parametrize(
+    ("event", "plain"),
+    [
+        (b'{"a":"\\n","b":123456789012345678}', True),
+        (b'{"a":"\\u0061"}', False),
+        (b'{"a":[1234567890123456789]}', False),
+    ],
+)
+def test_a_batch_is_plain_when_all_its_events_are(event: bytes, plain: bool) -> None:
+    assert split_request(b'{"batch":[{},' + event + b"]}", BATCH).plain is plain
+
+
 def test_a_batchs_context_goes_under_each_events_own() -> None:
     body = b"""{"context":{"ip":"1.2.3.4","app":{"name":"x"}},"batch":[
         {"type":"page","userId":"u","n":12345678901234567890,"context":{"ip":"5.6.7.8"}},
