@@ -24,6 +24,12 @@ def _chromium() -> str | None:
     return None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process ends with it alone."""
+    items.sort(key=lambda item: not {"acceptance", "chaos"} & set(item.path.parts))
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, for one module: Django refuses to work beside Playwright's event loop.

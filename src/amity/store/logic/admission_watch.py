@@ -5,6 +5,7 @@ house can afford it.
 """
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import time
@@ -54,7 +55,6 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
         self.lag_seconds = 0.0
         self.is_disk_low = False
-        self.is_up = False
 
     async def open(self) -> None:
         """Look around once, then go on every second."""
@@ -106,12 +106,8 @@ class Watch:
     async def _tick(self) -> None:
         self.is_disk_low = _is_disk_low(self._limits)
         async with self._lock:
-            try:
+            with contextlib.suppress(Unavailable):
                 await self._guarded(self._look)
-            except Unavailable:
-                self.is_up = False
-            else:
-                self.is_up = True
 
     async def _guarded(self, ask: Any) -> None:
         """Ask over the connection, made anew when it is gone; raise Unavailable when it fails."""

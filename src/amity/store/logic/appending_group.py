@@ -42,6 +42,8 @@ _RECENT_KEYS: Final = 200_000
 _LOOK_FIRST: Final = 8
 _ATTEMPTS: Final = 8
 _WRITE_SECONDS: Final = 15.0
+# Senders are answered by then, though the write may still go through: clients give up at about 15.
+_ANSWER_SECONDS: Final = 8.0
 _CLOSE_SECONDS: Final = 4.0
 _RECONNECT_SECONDS: Final = 0.2
 _RECONNECT_MOST_SECONDS: Final = 2.0
@@ -113,6 +115,7 @@ class _Lane:
     def __init__(self) -> None:
         self.keys: dict[Key, int] = {}
         self.landed = asyncio.Event()
+        self.is_stuck = False
 
     def is_writing(self, keys: Mapping[Key, int]) -> bool:
         """Say whether one of these keys is being written."""
@@ -137,7 +140,7 @@ class GroupCommitter:
         self._closing = False
         self._look_first = 0
         self._clock = DatabaseClock()
-        # How many lanes have a connection: with none, nothing can be written.
+        # How many lanes have a connection that answers: with none, nothing can be written.
         self.lanes_up = 0
 
     def start(self) -> None:
@@ -200,7 +203,7 @@ class GroupCommitter:
             finally:
                 self.lanes_up -= 1
                 if not self.lanes_up:
-                    _fail(self._take())
+                    self._fail_waiting()
                 with contextlib.suppress(psycopg.Error, OSError):
                     await connection.close()
 
@@ -213,6 +216,9 @@ class GroupCommitter:
                 if self._closing:
                     return
                 continue
+            give_up = asyncio.get_running_loop().call_later(
+                _ANSWER_SECONDS, self._give_up, lane, taken
+            )
             try:
                 async with asyncio.timeout(_WRITE_SECONDS):
                     results = await self._write(connection, lane, taken)
@@ -227,7 +233,23 @@ class GroupCommitter:
                     if not submission.done.done():
                         submission.done.set_result(result)
             finally:
+                give_up.cancel()
+                if lane.is_stuck:
+                    lane.is_stuck = False
+                    self.lanes_up += 1
                 lane.land()
+
+    def _give_up(self, lane: _Lane, taken: list[_Submission]) -> None:
+        """Answer those whose write takes too long; what they send again is told apart later."""
+        lane.is_stuck = True
+        self.lanes_up -= 1
+        _fail(taken)
+        if not self.lanes_up:
+            self._fail_waiting()
+
+    def _fail_waiting(self) -> None:
+        while self._waiting:
+            _fail(self._take())
 
     async def _write(
         self, connection: AsyncConnection, lane: _Lane, taken: list[_Submission]
