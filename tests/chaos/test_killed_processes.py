@@ -21,8 +21,8 @@ from amity.testing.installation import wait_for
 
 SECONDS = 6.0
 SEED = 20261121
-# A commit is waited for 15 s, then up to 10 s go by until the driver lets go of the connection.
-LONGEST_ANSWER_SECONDS = 12
+# Senders are answered after 8 s at the latest; the rest is a busy machine.
+LONGEST_ANSWER_SECONDS = 12.0
 
 
 def acknowledged_by(senders):
