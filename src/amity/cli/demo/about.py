@@ -129,7 +129,7 @@ _HOW = [
     "that somebody bought, not what or for how much.",
 ]
 _HOW_TENTH = (
-    "Every tenth household was loaded. `make demo FULL=1` or `amity demo load --full` loads all."
+    "Every tenth household was loaded. make demo FULL=1, or amity demo load --full, loads all."
 )
 _HOW_FULL = "All households were loaded."
 _HOW_STAND_IN = [_HOW[0], _HOW[1]]

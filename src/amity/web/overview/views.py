@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -10,6 +11,7 @@ from django.views.decorators.http import require_safe
 from amity.analysis import api as analysis
 from amity.analysis.contracts import Segment
 from amity.store import api as store
+from amity.store.contracts import SYSTEM_SOURCE_ID, ReceivedEvent
 from amity.web.about_file import read_about
 from amity.web.access import may, requires
 
@@ -58,7 +60,7 @@ def _feed(request: HttpRequest) -> dict[str, Any]:
     lag = max((consumer.seconds for consumer in stats.consumers), default=0.0)
     waiting = max((consumer.events for consumer in stats.consumers), default=0)
     return {
-        "latest": store.list_received(limit=_EVENTS),
+        "latest": [(event, _about(event)) for event in store.list_received(limit=_EVENTS)],
         "stats": stats,
         "open_quarantine": sum(store.count_quarantine().values()),
         "lag": lag,
@@ -66,3 +68,21 @@ def _feed(request: HttpRequest) -> dict[str, Any]:
         "is_late": lag > _LATE_SECONDS,
         "may_see_sources": may(request, "sources.read"),
     }
+
+
+class _Properties(msgspec.Struct, frozen=True):
+    segment_name: str = ""
+
+
+class _Body(msgspec.Struct, frozen=True):
+    properties: _Properties = _Properties()
+
+
+_BODY: Final = msgspec.json.Decoder(_Body)
+
+
+def _about(event: ReceivedEvent) -> str:
+    """Return which segment an event of Amity's own speaks of, "" for all others."""
+    if event.source_id != SYSTEM_SOURCE_ID:
+        return ""
+    return _BODY.decode(event.body).properties.segment_name
