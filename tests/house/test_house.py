@@ -12,7 +12,7 @@ MODULES = sorted(p for p in SOURCE.rglob("*.py") if "migrations" not in p.parts)
 DOCUMENTS = sorted(
     p for p in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if ".venv" not in p.parts
 )
-ENGINES = {"store", "analysis"}
+ENGINES = {"store", "analysis", "personalization", "broadcast"}
 
 
 def relative(path: Path) -> str:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from amity.analysis.logic.segments_catalogue import make_catalogue, make_subject, make_wishes
+from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.infra import database
 from amity.rules import (
     PROFILE_FIELDS,
@@ -181,10 +181,10 @@ def load(connection, found, some_rules):
     profiles = store.load_profiles(connection=connection, profile_ids=ids)
     # As the follower does: no more of the histories than the rules ask for.
     looks = join_looks(mentions(rule).looks for rule in some_rules)
-    wishes = make_wishes(looks, NOW)
+    wishes = store.make_wishes(looks, NOW)
     histories = store.load_histories(connection=connection, profile_ids=ids, wishes=wishes)
     return {
-        profile.profile_id: make_subject(
+        profile.profile_id: store.make_subject(
             profile,
             segments=found[profile.profile_id - 1]["segments"],
             history=histories.get(profile.profile_id, {}),

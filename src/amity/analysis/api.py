@@ -1,5 +1,6 @@
 """The analysis engine's door: keyword-only functions, contracts in and out."""
 
+from collections.abc import Mapping
 from datetime import date as date_
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +18,20 @@ from amity.analysis.contracts import (
     SegmentCount,
     SegmentMoves,
 )
-from amity.analysis.logic import clv_file, following, forgetting, scores, segments, segments_reading
+from amity.analysis.logic import (
+    clv_file,
+    following,
+    following_evaluation,
+    forgetting,
+    scores,
+    segments,
+    segments_reading,
+)
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.clv_file_reading import Columns
-from amity.infra.database import transaction
+from amity.infra.database import Connection, transaction
 from amity.kernel.pagination import Page
-from amity.rules import Explanation
+from amity.rules import Explanation, Look, Subject
 from amity.store.contracts import FoldResult
 
 # Segments
@@ -136,6 +145,19 @@ def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
     the turn.
     """
     return following.follow_batch(now=now, limit=limit)
+
+
+def load_subjects(
+    *, connection: Connection, profile_ids: list[int], looks: Mapping[str, Look], now: datetime
+) -> dict[int, Subject]:
+    """Return profiles as rules see them, by id, with the memberships they have now.
+
+    ``looks`` says what of their histories is needed (`rules.mentions(rule).looks`). Profiles that
+    are gone or merged into others are left out.
+    """
+    return following_evaluation.load_subjects(
+        connection, profile_ids=profile_ids, looks=looks, now=now
+    )
 
 
 def rebuild_memberships() -> int:

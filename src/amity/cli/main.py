@@ -27,6 +27,15 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "import": ("amity.cli.import_file:import_file", "Import a CSV file.", False),
     "profile": ("amity.cli.profile:profile", "Look at, erase or unmerge a customer.", False),
     "segment": ("amity.cli.segment:segment", "Manage segments and their members.", False),
+    "campaign": ("amity.cli.campaign:campaign", "Make, launch, stop and measure campaigns.", False),
+    "journey": ("amity.cli.journey:journey", "Manage journeys.", False),
+    "sending": ("amity.cli.sending:sending", "Say whether messages may leave.", False),
+    "decide": ("amity.cli.decide:decide", "Decide what to show somebody, as the edge does.", False),
+    "replay-decisions": (
+        "amity.cli.decide:replay_decisions",
+        "Make logged decisions again and compare.",
+        False,
+    ),
     "scores": ("amity.cli.scores:scores", "Compute customers' scores again.", False),
     "estimate": ("amity.cli.estimate:estimate", "Estimate from a file, without a store.", False),
     "events": ("amity.cli.events:events", "Show events as they are received.", False),
@@ -34,6 +43,8 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "rebuild": ("amity.cli.rebuild:rebuild", "Rebuild every profile from the event log.", False),
     "migrate": ("amity.cli.migrate:migrate", "Bring the database to this version.", True),
     "worker": ("amity.cli.worker:worker", "Run the consumers of the event log.", True),
+    "sender": ("amity.cli.sender:sender", "Send what is due.", True),
+    "mailbox": ("amity.cli.mailbox:mailbox", "Run the local mailbox.", True),
     "reference": ("amity.cli.reference:reference", "Write or check docs/reference.", True),
 }
 

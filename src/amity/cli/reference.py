@@ -124,6 +124,8 @@ def _words(command: click.Command) -> str:
 def make_events_page() -> str:
     """Return the page of events that mean something to Amity, from the engines' contracts."""
     from amity.analysis import contracts as analysis
+    from amity.broadcast import contracts as broadcast
+    from amity.personalization import contracts as personalization
     from amity.store import contracts as store
 
     parts = [
@@ -131,7 +133,7 @@ def make_events_page() -> str:
         "Any event may be sent, under any name; names and properties follow the Segment "
         "specification. These mean something to Amity."
     ]
-    events = [*store.EVENTS, *analysis.EVENTS]
+    events = [*store.EVENTS, *analysis.EVENTS, *personalization.EVENTS, *broadcast.EVENTS]
     for title, is_own in (("Understood", False), ("Recorded by Amity itself", True)):
         parts.append(f"## {title}")
         parts += [_event(event) for event in events if event.is_own is is_own]

@@ -21,6 +21,7 @@ _IDLE_SECONDS: Final = 0.05
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _IMPORT_POLL_SECONDS: Final = 0.5
+_PLAN_POLL_SECONDS: Final = 0.25
 _TICK_SECONDS: Final = 0.1
 _STOP_SECONDS: Final = 5.0
 _log = logging.getLogger("amity.worker")
@@ -47,6 +48,7 @@ def worker() -> None:
         for name, turn, pause in (
             ("consumers", _follow, _IDLE_SECONDS),
             ("imports", _import, _IMPORT_POLL_SECONDS),
+            ("plans", _plan, _PLAN_POLL_SECONDS),
         )
     ]
     for thread in threads:
@@ -65,11 +67,27 @@ def worker() -> None:
 def _follow() -> int:
     """One turn of all consumers, in the order of their layers; how many events it handled."""
     from amity.analysis import api as analysis
+    from amity.broadcast import api as broadcast
+    from amity.personalization import api as personalization
     from amity.store import api as store
 
-    folded = store.fold_batch()
-    followed = analysis.follow_batch(now=datetime.now(UTC))
-    return folded.events + followed.events
+    # Each looks at the clock itself: what it waits for may be minutes after the one before it.
+    handled = store.fold_batch().events
+    handled += analysis.follow_batch(now=datetime.now(UTC)).events
+    handled += personalization.reward_batch(now=datetime.now(UTC)).events
+    handled += broadcast.follow_batch(now=datetime.now(UTC)).events
+    handled += broadcast.step_batch(now=datetime.now(UTC)).events
+    return handled
+
+
+def _plan() -> int:
+    """One turn of what follows the clock: campaigns that begin, snapshots, doubtful sends."""
+    from amity.broadcast import api as broadcast
+    from amity.personalization import api as personalization
+
+    now = datetime.now(UTC)
+    handled = int(personalization.publish_snapshot(now=now) is not None)
+    return handled + broadcast.run_campaigns(now=now)
 
 
 def _import() -> int:

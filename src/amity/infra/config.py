@@ -74,6 +74,58 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dedupe_days: Annotated[
         int, Meta(description="Days for which a message id is remembered, at least 90.")
     ] = 120
+    public_url: Annotated[
+        str | None,
+        Meta(
+            description="Where customers reach the edge, for the links in messages (https in "
+            "earnest); by default the edge's own address."
+        ),
+    ] = None
+    smtp_url: Annotated[
+        str | None,
+        Meta(
+            description="The mail server messages go to, such as "
+            "`smtp+starttls://name:password@mail.example:587`. Without one every message goes to "
+            "the local mailbox and none can leave this machine."
+        ),
+    ] = None
+    mailbox_port: Annotated[
+        int, Meta(description="Port of the local mailbox, on loopback only.")
+    ] = 2525
+    mail_from: Annotated[
+        str, Meta(description="Address messages come from; its domain signs them (DKIM).")
+    ] = "news@shop.example"
+    mail_from_name: Annotated[str, Meta(description="Name messages come from.")] = "The shop"
+    mail_bounces: Annotated[
+        str | None,
+        Meta(description="Domain of the envelope sender; by default `bounces.` and the domain."),
+    ] = None
+    postal_address: Annotated[
+        str,
+        Meta(description="The sender's postal address; marketing is not sent without one."),
+    ] = "1 Market Street, Springfield"
+    dkim_selector: Annotated[str, Meta(description="Selector of the DKIM key.")] = "amity1"
+    senders: Annotated[int, Meta(description="Processes that send messages.")] = 1
+    smtp_connections: Annotated[
+        int, Meta(description="Connections each of them keeps to the mail server.")
+    ] = 10
+    send_lease_seconds: Annotated[
+        float,
+        Meta(description="How long a sender may be silent before another takes its messages."),
+    ] = 60
+    marketing_cap_count: Annotated[
+        int, Meta(description="Marketing messages one person gets at most in a while; 0 = no cap.")
+    ] = 3
+    marketing_cap_days: Annotated[
+        float, Meta(description="How many days that while has, a rolling window.")
+    ] = 7
+    quiet_from: Annotated[
+        int, Meta(description="Hour of the customer's day from which marketing waits.")
+    ] = 21
+    quiet_until: Annotated[
+        int,
+        Meta(description="Hour until which it waits; the same as `quiet_from` = never."),
+    ] = 8
 
 
 def _read(environ: dict[str, str]) -> Settings:

@@ -10,7 +10,7 @@ from amity.infra import database, postgres
 from amity.infra.config import settings
 
 # The readonly role runs rules and reports: customers' records, never staff's secrets.
-_READABLE: Final = "store_%", "analysis_%"
+_READABLE: Final = "store_%", "analysis_%", "personalization_%", "broadcast_%"
 
 
 def setup_django() -> None:

@@ -36,6 +36,8 @@ INSTALLED_APPS = [
     "amity.web.staff",
     "amity.store",
     "amity.analysis",
+    "amity.personalization",
+    "amity.broadcast",
 ]
 AUTH_USER_MODEL = "staff.Staff"
 ROOT_URLCONF = "amity.site.urls"

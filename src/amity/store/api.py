@@ -55,6 +55,7 @@ from amity.store.logic.sources import (
     update_source,
 )
 from amity.store.logic.stats import stats
+from amity.store.logic.subjects import make_subject, make_wishes, minor_units
 
 __all__ = [
     "SystemEvent",
@@ -91,6 +92,9 @@ __all__ = [
     "list_trait_names",
     "load_histories",
     "load_profiles",
+    "make_subject",
+    "make_wishes",
+    "minor_units",
     "preview_file",
     "read_activity",
     "rebuild",

@@ -57,11 +57,13 @@ class Installation:
         self.python = [sys.executable]
         self.web_port = free_port()
         self.edge_port = free_port()
+        self.mailbox_port = free_port()
         self.environment = {
             **{k: v for k, v in os.environ.items() if k not in {"DATABASE_URL"}},
             "AMITY_DATA": str(folder / "data"),
             "AMITY_WEB_PORT": str(self.web_port),
             "AMITY_EDGE_PORT": str(self.edge_port),
+            "AMITY_MAILBOX_PORT": str(self.mailbox_port),
             "AMITY_DISK_RESERVE_BYTES": "0",
             "PYTHONWARNINGS": "",
         }

@@ -18,10 +18,10 @@ from amity.web import about_file
 from amity.web.staff.models import Staff
 from amity.web.staff.permissions import Capability, can
 
-Group = Literal["", "Understand", "Foundation"]
+Group = Literal["", "Reach", "Decide", "Understand", "Foundation"]
 _log = logging.getLogger(__name__)
 _COUNT_SECONDS = 10.0
-_GROUPS: tuple[Group, ...] = ("", "Understand", "Foundation")
+_GROUPS: tuple[Group, ...] = ("", "Reach", "Decide", "Understand", "Foundation")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 from amity.analysis.logic.following_book import Book, Followed
 from amity.analysis.logic.following_changes import Cause, Change, Changes
-from amity.analysis.logic.segments_catalogue import make_subject, make_wishes
 from amity.infra import queries
 from amity.infra.database import Connection
-from amity.rules import Subject, join_looks
+from amity.rules import Look, Subject, join_looks
 from amity.store import api as store
 from amity.store.contracts import HistoryWish
 
@@ -34,7 +33,7 @@ def evaluate(
     for some in _slices(sorted(pairs), _PROFILES_AT_ONCE):
         memberships = _load_memberships(connection, some)
         asked = book.with_dependants(set().union(*(pairs[profile_id] for profile_id in some)))
-        wishes = make_wishes(join_looks(book.segments[s].mentions.looks for s in asked), now)
+        wishes = store.make_wishes(join_looks(book.segments[s].mentions.looks for s in asked), now)
         for subject_id, subject in _load_subjects(connection, some, wishes, memberships):
             turn = _Profile(book, changes, now, cause)
             turn.ask(subject_id, subject, memberships[subject_id], pairs[subject_id])
@@ -65,7 +64,7 @@ def _load_subjects(
         if profile.merged_into is None and profile.profile_id in memberships:
             yield (
                 profile.profile_id,
-                make_subject(
+                store.make_subject(
                     profile,
                     segments=memberships[profile.profile_id],
                     history=histories.get(profile.profile_id, {}),
@@ -127,11 +126,26 @@ class _Profile:
             self._changes.set_timer(followed.segment_id, profile_id, due_at)
 
 
+def load_subjects(
+    connection: Connection,
+    *,
+    profile_ids: list[int],
+    looks: Mapping[str, Look],
+    now: datetime,
+) -> dict[int, Subject]:
+    """Return profiles as rules see them, by id; see `api.load_subjects`."""
+    subjects: dict[int, Subject] = {}
+    for some in _slices(sorted(set(profile_ids)), _PROFILES_AT_ONCE):
+        memberships = _load_memberships(connection, some)
+        subjects |= _load_subjects(connection, some, store.make_wishes(looks, now), memberships)
+    return subjects
+
+
 def set_timers(
     connection: Connection, *, followed: Followed, profile_ids: list[int], now: datetime
 ) -> None:
     """Compute and write one segment's timers for many profiles."""
-    wishes = make_wishes(followed.mentions.looks, now)
+    wishes = store.make_wishes(followed.mentions.looks, now)
     for some in _slices(profile_ids, _PROFILES_AT_ONCE):
         changes = Changes(now)
         nowhere: dict[int, set[int]] = {profile_id: set() for profile_id in some}

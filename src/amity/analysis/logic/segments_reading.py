@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from amity.analysis.contracts import Membership, Preview, SegmentCount, SegmentMoves
 from amity.analysis.logic.segments import Definitions
-from amity.analysis.logic.segments_catalogue import make_catalogue, make_subject, make_wishes
+from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
@@ -131,7 +131,9 @@ def explain_rule(*, rule: dict[str, Any], profile_id: int, now: datetime) -> Exp
         segments = {
             row[0] for row in connection.execute(_SQL["select_memberships"], [profile.profile_id])
         }
-        wishes = make_wishes(mentions(decoded).looks, now)
+        wishes = store.make_wishes(mentions(decoded).looks, now)
         history = store.load_histories(connection=connection, profile_ids=ids, wishes=wishes)
-    subject = make_subject(profile, segments=segments, history=history.get(profile.profile_id, {}))
+    subject = store.make_subject(
+        profile, segments=segments, history=history.get(profile.profile_id, {})
+    )
     return explain(decoded, subject, now, names)

@@ -16,6 +16,17 @@ Capability = Literal[
     "imports.write",
     "models.read",
     "about.read",
+    "offers.read",
+    "offers.write",
+    "decisions.read",
+    "campaigns.read",
+    "campaigns.write",
+    "campaigns.launch",
+    "journeys.read",
+    "journeys.write",
+    "messages.read",
+    "mailbox.read",
+    "sending.manage",
     "account.own",
     "staff.manage",
     "keys.manage",
@@ -28,19 +39,29 @@ _LOOK: Final[frozenset[Capability]] = frozenset(
         "segments.read",
         "models.read",
         "about.read",
+        "offers.read",
+        "decisions.read",
+        "campaigns.read",
+        "journeys.read",
+        "messages.read",
         "account.own",
     }
 )
 _FEEDS: Final[frozenset[Capability]] = frozenset({"sources.read", "imports.read"})
+_REACHES: Final[frozenset[Capability]] = frozenset(
+    {"offers.write", "campaigns.write", "campaigns.launch", "journeys.write", "mailbox.read"}
+)
 
 CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
     "viewer": _LOOK,
     "agent": _LOOK | {"profiles.unmerge"},
     "analyst": _LOOK | _FEEDS | {"profiles.export", "segments.write"},
-    "marketer": _LOOK | _FEEDS | {"profiles.export", "segments.write", "imports.write"},
+    "marketer": _LOOK | _FEEDS | _REACHES | {"profiles.export", "segments.write", "imports.write"},
     "admin": _LOOK
     | _FEEDS
+    | _REACHES
     | {
+        "sending.manage",
         "profiles.export",
         "profiles.unmerge",
         "profiles.erase",
@@ -55,7 +76,7 @@ CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
 
 WORDS: Final[dict[str, str]] = {
     "admin": "Everything, with people, keys and erasure",
-    "marketer": "Customers, segments, imports, export",
+    "marketer": "Segments, offers, campaigns, journeys, imports, export",
     "analyst": "Customers, segments, models, export",
     "agent": "Customers, and taking wrong joins apart",
     "viewer": "Looks, changes nothing",

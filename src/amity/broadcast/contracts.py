@@ -1,0 +1,359 @@
+"""All that crosses the broadcast engine's doors."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from amity.store.contracts import EventWords
+
+MessageClass = Literal["marketing", "transactional", "service"]
+RunKind = Literal["campaign", "journey", "test", "service"]
+SendState = Literal[
+    "queued", "claimed", "wire", "sent", "failed", "unknown", "suppressed", "cancelled", "expired"
+]
+CampaignState = Literal[
+    "draft", "scheduled", "targeting", "sending", "paused", "finished", "stopped", "archived"
+]
+JourneyState = Literal["draft", "live", "paused", "archived"]
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to be filled in for each person: MJML or HTML with Liquid in it."""
+
+    template_id: int
+    name: str
+    content_id: int
+    message_class: MessageClass
+    subject: str
+    preheader: str
+    source: str
+    text: str
+    """The text part, made from the HTML when none was written."""
+    warnings: list[str]
+    """For people: a variable nobody has, no unsubscribe link, larger than Gmail shows."""
+    is_archived: bool
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Rendered(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as one person would get it; ``problem`` says why it cannot be made."""
+
+    profile_id: int | None
+    to: str
+    subject: str
+    html: str
+    text: str
+    size_bytes: int
+    problem: str = ""
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """A planned message to the members of a segment, measured against a holdout."""
+
+    campaign_id: int
+    name: str
+    description: str
+    channel: str
+    purpose: str
+    segment_id: int
+    template_id: int
+    content_id: int | None
+    placement_key: str
+    holdout_rate: float
+    goal_event: str
+    window_days: float
+    state: CampaignState
+    scheduled_at: datetime | None
+    expires_hours: float
+    began_at: datetime | None
+    targeted_at: datetime | None
+    finished_at: datetime | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class SendCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of all that was planned; `targeted` is always the sum of the other six."""
+
+    targeted: int = 0
+    sent: int = 0
+    suppressed: int = 0
+    failed: int = 0
+    unknown: int = 0
+    pending: int = 0
+    cancelled: int = 0
+    """Stopped or expired before it left."""
+
+
+class ReasonCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many ended in a state for one reason."""
+
+    state: SendState
+    reason: str
+    words: str
+    count: int
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ArmFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What one group did within the window."""
+
+    arm: Literal["treatment", "holdout"]
+    customers: int
+    converted: int
+    conversion_rate: Estimate | None
+    revenue_minor: int
+    revenue_per_customer: Estimate | None
+    """In units of the home currency."""
+
+
+class CampaignReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign in numbers: what left, what came of it, and what it caused.
+
+    ``counts`` are those drawn for treatment; people who could not be reached when the campaign was
+    drawn are ``excluded``, in neither group. ``lift`` is the difference in revenue per customer
+    between treatment and holdout, everybody counted in the group they were drawn into. It is None
+    while the data cannot carry it; ``verdict`` says so in words either way.
+    """
+
+    campaign: Campaign
+    counts: SendCounts
+    held_out: int
+    excluded: int
+    reasons: list[ReasonCount]
+    opened: int | None
+    """People who opened, machines left out; None when nobody agreed to tracking."""
+    clicked: int
+    clicks: int
+    machine_clicks: int
+    unsubscribed: int
+    complained: int
+    converted: int
+    """Of those sent to, within the window."""
+    tracked: int
+    """Of those sent to, whose opens and clicks may be counted."""
+    arms: list[ArmFigures]
+    lift: Estimate | None
+    conversion_lift: Estimate | None
+    p_value: float | None
+    is_significant: bool | None
+    is_final: bool
+    """Whether every window has closed; before that the figures are so far."""
+    verdict: str
+    currency: str
+    definitions: dict[str, str]
+    """What each figure means, by its name."""
+
+
+class ObservedCampaign(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign that was run elsewhere and is only known from events.
+
+    Who got it was not drawn at random, so nothing can be said of what it caused: ``verdict`` says
+    that, and there is no lift.
+    """
+
+    name: str
+    kind: str
+    began_at: datetime
+    ended_at: datetime
+    received: int
+    redeemed: int
+    """Customers who handed in one of its coupons."""
+    buyers: int
+    """Of those who received it, how many ordered while it ran."""
+    revenue_minor: int
+    currency: str
+    verdict: str
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the send ledger."""
+
+    send_id: UUID
+    run_kind: RunKind
+    run_id: int
+    run_name: str
+    profile_id: int
+    channel: str
+    message_class: MessageClass
+    purpose: str
+    content_id: int
+    state: SendState
+    reason: str
+    words: str
+    """What the state and its reason mean, in a sentence."""
+    reply: str
+    subject: str
+    attempts: int
+    planned_at: datetime
+    not_before: datetime
+    not_after: datetime
+    wire_at: datetime | None
+    settled_at: datetime | None
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What was held back from a customer, and why."""
+
+    at: datetime
+    run_kind: RunKind
+    run_id: int
+    run_name: str
+    kind: Literal["suppressed", "held_out", "excluded", "cancelled", "expired"]
+    reason: str
+    words: str
+
+
+class SendingState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether messages may leave, where they go, and what would leave if armed."""
+
+    is_armed: bool
+    is_stopped: bool
+    words: str
+    goes_to: Literal["mailbox", "relay"]
+    relay: str
+    queued: int
+    overdue: int
+    """Planned before the copy was made: these expire unless chosen."""
+    changed_by: str
+    changed_at: datetime
+
+
+class MailboxMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in the local mailbox, as its receiver sees it."""
+
+    mailbox_id: int
+    received_at: datetime
+    sender: str
+    recipient: str
+    subject: str
+    preheader: str
+    send_id: UUID | None
+    html: str
+    text: str
+    headers: list[tuple[str, str]]
+    raw: bytes
+
+
+class Journey(msgspec.Struct, frozen=True, kw_only=True):
+    """A standing campaign: each person goes through it by themselves."""
+
+    journey_id: int
+    name: str
+    description: str
+    version: int
+    state: JourneyState
+    definition: dict[str, Any]
+    """`docs/engines/broadcast.md` describes it."""
+    words: str
+    problems: list[str]
+    """Why it cannot go live; empty when it can."""
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class NodeCount(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a journey with how many are there and how many went through."""
+
+    node: str
+    kind: str
+    words: str
+    here: int
+    """Standing here now, of any version."""
+    came: int
+    left: dict[str, int]
+    """By the edge they left by; the edges' targets are in the definition."""
+    next: dict[str, str]
+    """By edge, the node it leads to; "" ends the journey."""
+
+
+class JourneyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A journey in numbers, live."""
+
+    journey: Journey
+    entered: int
+    active: int
+    finished: int
+    endings: dict[str, int]
+    nodes: list[NodeCount]
+    counts: SendCounts
+
+
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's way through a journey."""
+
+    enrolment_id: int
+    journey_id: int
+    journey_name: str
+    version: int
+    profile_id: int
+    node: str
+    entered_at: datetime
+    due_at: datetime | None
+    ended_at: datetime | None
+    ending: str
+
+
+class NodeWords(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of journey node, for people and for the reference."""
+
+    kind: str
+    title: str
+    words: str
+    settings: dict[str, str]
+    edges: list[str]
+
+
+_SENT = {
+    "send_id": "the message in the send ledger",
+    "campaign_id": "the campaign, when it was one",
+    "journey_id": "the journey, when it was one",
+    "subject": "the subject as sent",
+}
+
+EVENTS: tuple[EventWords, ...] = (
+    EventWords(
+        name="Email Sent",
+        words="A message was taken by the receiving mail server.",
+        properties=_SENT,
+        is_own=True,
+    ),
+    EventWords(
+        name="Email Bounced",
+        words="A message was refused by the receiving mail server.",
+        properties=_SENT | {"reason": "the reply's enhanced status or code", "is_hard": "for good"},
+        is_own=True,
+    ),
+    EventWords(
+        name="Email Opened",
+        words="A message was opened; recorded only with consent to `tracking.email`.",
+        properties=_SENT | {"is_machine": "a proxy or scanner did it"},
+        is_own=True,
+    ),
+    EventWords(
+        name="Email Link Clicked",
+        words="A link in a message was followed; recorded only with consent to `tracking.email`.",
+        properties=_SENT
+        | {
+            "link_url": "where it led",
+            "decision_id": "the decision that chose what was clicked",
+            "promotion_id": "the offer that was clicked",
+            "is_machine": "a proxy or scanner did it",
+        },
+        is_own=True,
+    ),
+)
+"""The events the broadcast engine records."""

@@ -1,0 +1,1 @@
+"""Journey nodes, a file each: what a step of a journey does."""

@@ -1,0 +1,1 @@
+"""Policies, a file each: how to choose among what is eligible."""

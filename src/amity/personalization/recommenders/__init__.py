@@ -1,0 +1,1 @@
+"""Recommenders, a file each: which products go with which."""
