@@ -9,8 +9,8 @@ import numpy as np
 from amity.analysis.contracts import Concentration, ConcentrationPoint, Figure
 from amity.analysis.estimator import IntArray
 from amity.analysis.logic import overview_statistics as statistics
-from amity.analysis.logic.columns import fetch_columns
 from amity.analysis.logic.overview_statistics import Measure
+from amity.infra.columns import fetch_columns
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
 from amity.infra.queries import load

@@ -20,7 +20,6 @@ from amity.analysis.estimators.bgnbd import BgNbd
 from amity.analysis.estimators.gamma_gamma import GammaGamma
 from amity.analysis.estimators.rfm import Rfm
 from amity.analysis.logic.calibration import as_report, calibrate
-from amity.analysis.logic.columns import fetch_columns
 from amity.analysis.logic.lifetime_value import (
     YEARLY_DISCOUNT_RATE,
     discounted_purchases,
@@ -28,6 +27,7 @@ from amity.analysis.logic.lifetime_value import (
     months_ahead,
 )
 from amity.analysis.logic.transactions import summarise
+from amity.infra.columns import fetch_columns
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
 from amity.infra.queries import load

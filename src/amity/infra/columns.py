@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from amity.analysis.estimator import IntArray
 from amity.infra.database import Connection
+
+IntArray = NDArray[np.int64]
 
 
 def fetch_columns(
