@@ -17,7 +17,7 @@ from amity.kernel.errors import AmityError, Unavailable
 from amity.store.contracts import Receipt, Source
 from amity.store.logic.admission import TokenBucket, retry_after_seconds
 from amity.store.logic.admission_watch import Limits, Watch
-from amity.store.logic.appending_group import GroupCommitter
+from amity.store.logic.appending_group import Brought, EventCommitter
 from amity.store.logic.appending_rows import (
     Rejected,
     Row,
@@ -72,7 +72,7 @@ class Collector:
         limits = Limits(settings.data, settings.disk_reserve_bytes, settings.max_lag_seconds)
         self._settings = settings
         self._rng = rng
-        self._committer = GroupCommitter(conninfo)
+        self._committer = EventCommitter(conninfo)
         self._watch = Watch(conninfo, limits)
         self._buckets: dict[int, TokenBucket] = {}
         self._held_bytes = 0
@@ -202,7 +202,7 @@ class Collector:
         if not rows and not rejected:
             return Receipt(accepted=0, duplicate=0, quarantined=0)
         try:
-            result = await self._committer.write(rows, rejected)
+            result = await self._committer.submit(Brought(rows, rejected))
         except AmityError as error:
             self.refuse(source, len(rows) + len(rejected))
             if error.reason == "disk_full":
