@@ -8,6 +8,8 @@ import msgspec
 SourceKind = Literal["browser", "server", "system"]
 IdentifierKind = Literal["user_id", "anonymous_id", "email", "phone"]
 ConsentStatus = Literal["granted", "denied", "withdrawn"]
+Channel = Literal["email", "sms", "push"]
+Suppression = Literal["", "soft_bounces", "hard_bounce", "manual", "complaint", "erased"]
 ImportState = Literal["waiting", "running", "finished", "failed", "cancelled"]
 ProfileSort = Literal["last_seen", "revenue"]
 
@@ -129,6 +131,48 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     source_id: int
     event_id: int
+
+
+class ContactPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where messages go, known by a keyed hash, and what must not be sent there.
+
+    ``suppression`` is why nothing at all is sent, "" when nothing is in the way. ``objections``
+    hold by purpose since when it was refused here; one holds until a later yes.
+    """
+
+    channel: Channel
+    address_key: str
+    address: str = ""
+    """As it is compared; only where the profile it belongs to was asked for."""
+    suppression: Suppression = ""
+    suppressed_at: datetime | None = None
+    objections: dict[str, datetime] = {}
+    soft_bounces: int = 0
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer says yes or no to at a contact point, how, and what shows that she did."""
+
+    profile_id: int
+    channel: Channel
+    address_key: str
+    choices: dict[str, bool]
+    """By purpose, such as `marketing.email`."""
+    method: str
+    evidence: dict[str, Any] = {}
+
+
+class ConsentStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said about one purpose at one moment: a line of the consent history."""
+
+    event_id: int
+    at: datetime
+    purpose: str
+    status: ConsentStatus
+    source_id: int
+    method: str
+    """How it was said (`one_click`, `link`, `preferences`), when Amity was told."""
+    evidence: dict[str, Any]
 
 
 class OrderSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,10 +25,17 @@ def list_statements(event: DecodedEvent, kind: SourceKind) -> dict[str, ConsentS
     `consent`, or in the context's `consent`; without any of these, from the properties that
     are true or false. What is neither true nor false says nothing.
     """
-    if event.name == UNSUBSCRIBED:
+    return read_statements(event.name, event.properties, event.context, kind)
+
+
+def read_statements(
+    name: str, properties: dict[str, Any], context: dict[str, Any], kind: SourceKind
+) -> dict[str, ConsentStatus]:
+    """Do the same as `list_statements` with the parts of an event."""
+    if name == UNSUBSCRIBED:
         return {EMAIL_MARKETING: "withdrawn"}
     said: dict[str, ConsentStatus] = {}
-    for purpose, value in _preferences(event).items():
+    for purpose, value in _preferences(properties, context).items():
         if 0 < len(purpose) <= MAX_PURPOSE and isinstance(value, bool):
             if value and kind == "browser":
                 continue
@@ -54,10 +61,10 @@ def _rank(consent: Consent) -> tuple[Any, ...]:
     return consent.at, _STRICTNESS[consent.status], consent.event_id
 
 
-def _preferences(event: DecodedEvent) -> dict[str, Any]:
-    for place in (event.properties, event.properties.get("consent"), event.context.get("consent")):
+def _preferences(properties: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    for place in (properties, properties.get("consent"), context.get("consent")):
         if isinstance(place, dict):
             found = place.get("categoryPreferences")
             if isinstance(found, dict):
                 return found
-    return event.properties
+    return properties

@@ -7,13 +7,34 @@ CREATE TABLE store_contact_point (
     -- `store.api.contact_key(channel, address)`
     address_key text NOT NULL,
     -- nothing at all may be sent here: hard_bounce, soft_bounces, complaint, erased, manual
-    suppression text NOT NULL DEFAULT '',
+    suppression text NOT NULL DEFAULT ''
+        CHECK (suppression IN ('', 'soft_bounces', 'hard_bounce', 'manual', 'complaint', 'erased')),
     suppressed_at timestamptz,
     -- {purpose: instant}: whoever reads here said no to a purpose; a later yes takes it away
     objections jsonb NOT NULL DEFAULT '{}',
+    -- {purpose: [instant, yes or no, profile]}: what was said here last, so that it is said once
+    statements jsonb NOT NULL DEFAULT '{}',
     soft_bounces integer NOT NULL DEFAULT 0,
     first_soft_bounce_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (channel, address_key),
     CHECK ((suppression = '') = (suppressed_at IS NULL))
 );
+
+-- Why nothing may be sent to a contact point for a purpose ('' = no purpose but the message itself,
+-- such as a receipt): 'suppressed', 'objected', 'no_consent', or '' when it may. `consents` are
+-- the profile's; the first two are the contact point's, NULL when it has no row.
+-- An objection holds until the customer says yes later than she said no.
+CREATE FUNCTION store_contact_reason(suppression text, objections jsonb, consents jsonb, purpose text)
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN suppression <> '' AND NOT (suppression = 'complaint' AND purpose = '') THEN 'suppressed'
+        WHEN purpose = '' THEN ''
+        WHEN consents #>> ARRAY[purpose, 'status'] IN ('denied', 'withdrawn') THEN 'objected'
+        WHEN objections ? purpose AND coalesce(
+            (objections ->> purpose)::timestamptz
+                >= (consents #>> ARRAY[purpose, 'at'])::timestamptz, true) THEN 'objected'
+        WHEN consents #>> ARRAY[purpose, 'status'] = 'granted' THEN ''
+        ELSE 'no_consent'
+    END
+$$;
