@@ -60,7 +60,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     purpose: str
     segment_id: int
+    segment_name: str
     template_id: int
+    template_name: str
     content_id: int | None
     placement_key: str
     holdout_rate: float
@@ -72,9 +74,46 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     began_at: datetime | None
     targeted_at: datetime | None
     finished_at: datetime | None
+    note: str
+    """Why it ended otherwise than planned; "" mostly."""
     created_by: str
     created_at: datetime
     updated_at: datetime
+
+
+class CampaignPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a campaign is to do: all that can be changed until it begins."""
+
+    name: str
+    segment_id: int
+    template_id: int
+    description: str = ""
+    channel: str = "email"
+    purpose: str = "marketing.email"
+    """What consent is needed for."""
+    placement_key: str = ""
+    """The placement decided for each person while rendering; "" = none."""
+    holdout_rate: float = 0.1
+    """0..0.5: the share of those who could be reached that is held out, to measure against."""
+    goal_event: str = "Order Completed"
+    window_days: float = 7
+    """How long after it was drawn a customer's doings count."""
+    expires_hours: float = 24
+    """Nothing is sent later than this after it began."""
+
+
+class CampaignEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a campaign would reach if it began now; `members` is `reachable` and all `excluded`."""
+
+    members: int
+    reachable: int
+    excluded: dict[str, int]
+    """Who could not be reached, by reason."""
+    treatment: int
+    """Expected; who is held out is drawn when it begins."""
+    holdout: int
+    is_complete: bool
+    """False while the segment is still being built."""
 
 
 class SendCounts(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ CREATE TABLE broadcast_campaign (
     -- offers or products decided for each person while rendering
     placement_key text NOT NULL DEFAULT '',
     -- the share of those who could be reached that is held out to measure against
-    holdout_rate double precision NOT NULL DEFAULT 0.1 CHECK (holdout_rate >= 0 AND holdout_rate < 1),
+    holdout_rate double precision NOT NULL DEFAULT 0.1 CHECK (holdout_rate BETWEEN 0 AND 0.5),
     -- draws who is held out; never changed
     salt text NOT NULL,
     goal_event text NOT NULL DEFAULT 'Order Completed',
@@ -56,6 +56,8 @@ CREATE TABLE broadcast_campaign (
     finished_at timestamptz,
     -- targeting goes through the segment in order of profile id and can go on after a crash
     target_cursor bigint NOT NULL DEFAULT 0,
+    -- for people: why it ended otherwise than planned
+    note text NOT NULL DEFAULT '',
     created_by text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
@@ -68,16 +70,26 @@ CREATE TABLE broadcast_participant (
     campaign_id integer NOT NULL,
     profile_id bigint NOT NULL,
     arm text NOT NULL CHECK (arm IN ('treatment', 'holdout', 'excluded')),
+    -- the address's key, so that two profiles with one address are one; of the excluded 'profile:ID'
+    contact_point text NOT NULL,
     assigned_at timestamptz NOT NULL,
-    PRIMARY KEY (campaign_id, profile_id)
+    PRIMARY KEY (campaign_id, profile_id),
+    UNIQUE (campaign_id, contact_point)
 );
 CREATE INDEX broadcast_participant_profile ON broadcast_participant (profile_id);
 
+-- Ids that rise with time (UUID version 7), so that new rows lie together.
+CREATE FUNCTION broadcast_send_id() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
+        substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+        FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
+$$;
 -- The send ledger (rule D18): nothing is sent without a row here, and a row is sent once.
 CREATE TABLE broadcast_send (
-    id uuid PRIMARY KEY,
+    id uuid PRIMARY KEY DEFAULT broadcast_send_id(),
     run_kind text NOT NULL CHECK (run_kind IN ('campaign', 'journey', 'test', 'service')),
-    run_id bigint NOT NULL,
+    -- 0 for tests and services
+    run_id bigint NOT NULL CHECK (run_kind IN ('campaign', 'journey') OR run_id = 0),
     -- the step, with its occurrence: '' for a campaign, 'enrolment:node:iteration' for a journey
     step_key text NOT NULL DEFAULT '',
     -- the address's key, or 'profile:ID' for somebody without an address
@@ -99,7 +111,12 @@ CREATE TABLE broadcast_send (
     owner text NOT NULL DEFAULT '',
     token integer NOT NULL DEFAULT 0,
     lease_until timestamptz,
+    -- how often it was claimed in earnest: waits grow with it
     attempts integer NOT NULL DEFAULT 0,
+    -- how often a sender ended while it held this: what kills senders is put aside in the end
+    crashes integer NOT NULL DEFAULT 0,
+    -- a doubtful message that is not promotion is tried once more (rule D20)
+    is_retried boolean NOT NULL DEFAULT false,
     priority smallint NOT NULL DEFAULT 5,
     planned_at timestamptz NOT NULL DEFAULT now(),
     not_before timestamptz NOT NULL,
@@ -111,14 +128,19 @@ CREATE TABLE broadcast_send (
     body_hash bytea,
     UNIQUE (run_kind, run_id, step_key, contact_point)
 );
-CREATE INDEX broadcast_send_due ON broadcast_send (priority, not_before) WHERE state = 'queued';
+-- by run, so that what waits of a paused run is never looked at
+CREATE INDEX broadcast_send_due ON broadcast_send (run_kind, run_id, not_before) WHERE state = 'queued';
 CREATE INDEX broadcast_send_leased ON broadcast_send (lease_until) WHERE state IN ('claimed', 'wire');
-CREATE INDEX broadcast_send_run ON broadcast_send (run_kind, run_id, state);
+CREATE INDEX broadcast_send_unknown ON broadcast_send (settled_at) WHERE state = 'unknown';
+CREATE INDEX broadcast_send_run ON broadcast_send (run_kind, run_id, state, id);
 CREATE INDEX broadcast_send_profile ON broadcast_send (profile_id, planned_at DESC);
 CREATE INDEX broadcast_send_latest ON broadcast_send (planned_at DESC, id DESC);
 
 -- Whether this installation may send at all (rule D53). `epoch` also lies in a file outside the
 -- database: they differ in a restored copy, and then nothing leaves until an operator says so.
+-- 0 = nothing was ever armed. The sequence rises with every group of messages that goes on the
+-- wire, and so does the number in the file: an older database is behind its file.
+CREATE SEQUENCE broadcast_progress;
 CREATE TABLE broadcast_fence (
     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     epoch bigint NOT NULL DEFAULT 0,
@@ -164,34 +186,42 @@ CREATE TABLE broadcast_journey_version (
     PRIMARY KEY (journey_id, version)
 );
 -- One person's way through a journey. At most one way at a time.
+CREATE SEQUENCE broadcast_enrolment_id;
 CREATE TABLE broadcast_enrolment (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- drawn before the row is written: the steps of the same turn name it
+    id bigint PRIMARY KEY DEFAULT nextval('broadcast_enrolment_id'),
     journey_id integer NOT NULL,
     version integer NOT NULL,
     profile_id bigint NOT NULL,
-    -- the position of the event that began it
+    -- whose it was before any merge, so that it goes back when the merge is undone
+    origin_id bigint NOT NULL,
+    -- the event that began it: its position, when it happened and what it said
     entry_position bigint NOT NULL,
     entered_at timestamptz NOT NULL,
-    -- where it stands and since when; '' when it has ended
+    entry jsonb NOT NULL DEFAULT '{}',
+    -- where it stands; kept when it has ended
     node text NOT NULL,
-    -- the whole state of the step function, as it wrote it
+    -- the rest of the state of the step function, as it wrote it
     state jsonb NOT NULL,
     due_at timestamptz,
     ended_at timestamptz,
-    -- finished, or why it ended before: goal, exit, merged, archived, failed
+    -- finished, or why it ended before: exit, merged, archived, gone, failed
     ending text NOT NULL DEFAULT '',
     UNIQUE (journey_id, profile_id, entry_position)
 );
 CREATE UNIQUE INDEX broadcast_enrolment_one ON broadcast_enrolment (journey_id, profile_id) WHERE ended_at IS NULL;
-CREATE INDEX broadcast_enrolment_due ON broadcast_enrolment (due_at) WHERE ended_at IS NULL AND due_at IS NOT NULL;
-CREATE INDEX broadcast_enrolment_node ON broadcast_enrolment (journey_id, node) WHERE ended_at IS NULL;
+CREATE INDEX broadcast_enrolment_due ON broadcast_enrolment (journey_id, due_at) WHERE ended_at IS NULL AND due_at IS NOT NULL;
+CREATE INDEX broadcast_enrolment_node ON broadcast_enrolment (journey_id, node, id) WHERE ended_at IS NULL;
 CREATE INDEX broadcast_enrolment_profile ON broadcast_enrolment (profile_id);
+CREATE INDEX broadcast_enrolment_origin ON broadcast_enrolment (origin_id) WHERE origin_id <> profile_id;
+CREATE INDEX broadcast_enrolment_latest ON broadcast_enrolment (journey_id, id);
 -- How many came to each node and by which edge they left, kept while stepping.
 CREATE TABLE broadcast_step_count (
     journey_id integer NOT NULL,
     version integer NOT NULL,
+    -- '' = the journey itself
     node text NOT NULL,
-    -- '' = came here; otherwise the edge they left by
+    -- '' = came here; otherwise the edge they left by, or '!' and the ending that stopped them here
     edge text NOT NULL DEFAULT '',
     count bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (journey_id, version, node, edge)
