@@ -54,7 +54,7 @@ def choose(profile_id, choices, *, email="ann@example.com", now=NOW, **evidence)
         method="link",
         evidence=evidence,
     )
-    return api.state_choices(choices=said, now=now)
+    return bool(api.state_choices(choices=said, now=now).said)
 
 
 def reason(profile_id, purpose="marketing.email", *, email="ann@example.com"):

@@ -18,6 +18,11 @@ from amity.store.logic.catalogue import (
     list_trait_names,
     trait_values,
 )
+from amity.store.logic.choices import (
+    list_consent_history,
+    read_preferences,
+    state_choices,
+)
 from amity.store.logic.consumers import advance_consumer, claim_consumer, read_activity
 from amity.store.logic.contact_points import (
     contact_key,
@@ -25,10 +30,8 @@ from amity.store.logic.contact_points import (
     find_contact_point,
     forget_soft_bounces,
     lift_suppression,
-    list_consent_history,
     list_contact_points,
     record_soft_bounce,
-    state_choices,
     suppress,
 )
 from amity.store.logic.erasure import erase_profile
@@ -116,6 +119,7 @@ __all__ = [
     "minor_units",
     "preview_file",
     "read_activity",
+    "read_preferences",
     "rebuild",
     "record_event",
     "record_events",

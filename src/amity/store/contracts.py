@@ -160,6 +160,25 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     """By purpose, such as `marketing.email`."""
     method: str
     evidence: dict[str, Any] = {}
+    instead_of: datetime | None = None
+    """The choices count only while what was last said here of each was said at this instant."""
+
+
+class Stated(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of choices: those that were new, and the purposes that a yes was taken from."""
+
+    said: dict[str, bool]
+    taken_back: list[str]
+
+
+class Preferences(msgspec.Struct, frozen=True, kw_only=True):
+    """How things stand at one contact point, for the person who reads there."""
+
+    address: str
+    """"" when the profile has it no more."""
+    choices: dict[str, bool]
+    """By purpose; what was never said is no."""
+    is_suppressed: bool
 
 
 class ConsentStatement(msgspec.Struct, frozen=True, kw_only=True):
@@ -412,6 +431,15 @@ EVENTS: tuple[EventWords, ...] = (
         properties={"categoryPreferences": "purposes with true or false; also in the context"},
     ),
     EventWords(name="Unsubscribed", words="A customer took back consent for `marketing.email`."),
+    EventWords(
+        name="Preference Link Requested",
+        words="A customer opened a preference link that was too old, and asked for a new one.",
+        properties={
+            "channel": "the channel of the contact point",
+            "address_key": "its key: `store.api.contact_key`",
+        },
+        is_own=True,
+    ),
     EventWords(
         name="Profile Merged",
         words="Two profiles turned out to be one person.",

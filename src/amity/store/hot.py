@@ -2,6 +2,8 @@
 
 A request goes: `is_room_for` → `split` → `find_source` → `admit` → `append`. Whatever is raised
 is one of the kernel's errors; Unavailable means: nothing is known to be stored, send it again.
+
+The functions for public links block until the database has answered: call them in a thread.
 """
 
 import random
@@ -17,6 +19,7 @@ from amity.kernel.errors import AmityError, Unavailable
 from amity.store.contracts import Receipt, Source
 from amity.store.logic.admission import TokenBucket, retry_after_seconds
 from amity.store.logic.admission_watch import Limits, Watch
+from amity.store.logic.appending import SystemEvent
 from amity.store.logic.appending_group import Brought, EventCommitter
 from amity.store.logic.appending_rows import (
     Rejected,
@@ -26,7 +29,9 @@ from amity.store.logic.appending_rows import (
     read_row,
     reject,
 )
+from amity.store.logic.choices import read_preferences, request_preference_link, state_choices
 from amity.store.logic.decoding import BadEvent, check_event, read_instant
+from amity.store.logic.tracking import record_tracked
 from amity.store.logic.wire import BATCH, Request, add_anonymous_id, split_request
 
 __all__ = [
@@ -36,8 +41,13 @@ __all__ = [
     "Health",
     "Incoming",
     "Request",
+    "SystemEvent",
     "read_instant",
+    "read_preferences",
+    "record_tracked",
+    "request_preference_link",
     "split_request",
+    "state_choices",
 ]
 
 _BUSY_WAIT_SECONDS: Final = 1.0

@@ -3,6 +3,10 @@ INSERT INTO store_contact_point AS p (channel, address_key) VALUES (%s, %s)
 ON CONFLICT (channel, address_key) DO UPDATE SET updated_at = clock_timestamp()
 RETURNING p.objections::text, p.statements::text, p.suppression
 
+-- name: read_contact_point
+SELECT objections::text, statements::text, suppression FROM store_contact_point
+WHERE channel = %s AND address_key = %s
+
 -- name: write_choices
 UPDATE store_contact_point
 SET objections = %(objections)s::jsonb, statements = %(statements)s::jsonb,
@@ -61,3 +65,18 @@ SELECT a.event_id, a.source_id, s.kind, a.occurred_at, a.name, a.properties, a.c
 FROM store_activity a JOIN store_source s ON s.id = a.source_id
 WHERE a.profile_id = %s AND a.name = ANY (%s) AND a.type = 'track'
 ORDER BY a.occurred_at DESC, a.position DESC LIMIT %s
+
+-- name: read_agreeing
+WITH RECURSIVE up AS (
+    SELECT id AS asked, id, merged_into FROM store_profile WHERE id = ANY (%s::bigint[])
+    UNION ALL
+    SELECT u.asked, p.id, p.merged_into FROM up u JOIN store_profile p ON p.id = u.merged_into
+)
+SELECT u.asked, c.said ->> 'at',
+       ARRAY(SELECT i.value FROM store_identifier i WHERE i.profile_id = u.id AND i.kind = 'email')
+FROM up u JOIN store_profile p ON p.id = u.id, LATERAL (SELECT p.consents -> %s AS said) AS c
+WHERE u.merged_into IS NULL AND c.said ->> 'status' = 'granted'
+
+-- name: read_objections
+SELECT address_key, objections ->> %s FROM store_contact_point
+WHERE channel = 'email' AND address_key = ANY (%s::text[]) AND objections <> '{}'
