@@ -16,7 +16,7 @@ import msgspec
 import psycopg
 
 from amity.infra import queries
-from amity.infra.group_commit import AsyncConnection, connect
+from amity.infra.grouping import AsyncConnection, connect
 from amity.kernel.errors import Unavailable
 from amity.store.contracts import Source
 from amity.store.logic.appending_rows import Counts, count_arguments

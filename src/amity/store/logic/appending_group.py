@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 
 from amity.infra import queries
-from amity.infra.group_commit import LANES, AsyncConnection, GroupCommitter
+from amity.infra.grouping import LANES, AsyncConnection, Grouping
 from amity.kernel.errors import Unavailable
 from amity.store.logic.appending_rows import (
     Key,
@@ -104,7 +104,7 @@ class _Claim:
         self.landed.set()
 
 
-class EventCommitter(GroupCommitter[Brought, Sorted]):
+class EventCommitter(Grouping[Brought, Sorted]):
     """Takes events from many requests and writes each of them once, in few transactions."""
 
     def __init__(self, conninfo: str) -> None:
@@ -123,7 +123,7 @@ class EventCommitter(GroupCommitter[Brought, Sorted]):
     def _landed(self, lane: int) -> None:
         self._claims[lane].land()
 
-    async def _write(
+    async def _carry_out(
         self, connection: AsyncConnection, lane: int, works: Sequence[Brought]
     ) -> Sequence[Sorted]:
         claim = self._claims[lane]

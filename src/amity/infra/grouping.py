@@ -1,8 +1,9 @@
-"""Group commit: what several requests bring at the same time becomes one transaction (rule D1).
+"""Grouping: what several requests ask of the database at the same time is asked at once.
 
-Two lanes, each with a connection of its own, take turns: while one waits for its commit the
-other gathers. A request is answered after the commit that holds its work, never before.
-Requests do not touch connections, so one that is cancelled cannot harm any (rule D10).
+Of writes this is group commit (rule D1): one transaction for all of them, and each is answered
+after the commit that holds its work, never before. Two lanes, each with a connection of its own,
+take turns: while one waits for the database the other gathers. Requests do not touch connections,
+so one that is cancelled cannot harm any (rule D10).
 """
 
 import asyncio
@@ -24,8 +25,8 @@ Outcome = TypeVar("Outcome")
 
 _log = logging.getLogger(__name__)
 LANES: Final = 2
-_WRITE_SECONDS: Final = 15.0
-# Requests are answered by then, though the write may still go through: clients give up at about 15.
+_WORK_SECONDS: Final = 15.0
+# Requests are answered by then, though it may still be done: clients give up at about 15.
 _ANSWER_SECONDS: Final = 8.0
 _CLOSE_SECONDS: Final = 4.0
 _RECONNECT_SECONDS: Final = 0.2
@@ -40,7 +41,7 @@ async def connect(conninfo: str) -> AsyncConnection:
 
 
 class _Submission(msgspec.Struct, Generic[Work, Outcome], gc=False):
-    """The work of one request, waiting for its commit."""
+    """The work of one request, waiting for its outcome."""
 
     work: Work
     done: "asyncio.Future[Outcome]"
@@ -54,11 +55,10 @@ class _Lane:
         self.is_stuck = False
 
 
-class GroupCommitter(ABC, Generic[Work, Outcome]):
-    """Takes work from many requests and writes it in few transactions.
+class Grouping(ABC, Generic[Work, Outcome]):
+    """Takes work from many requests and carries it out together.
 
-    ``who`` names it in the log; ``most`` is how much one transaction should hold, as `_weigh`
-    counts it.
+    ``who`` names it in the log; ``most`` is how much is carried out at once, as `_weigh` counts it.
     """
 
     def __init__(self, conninfo: str, *, who: str, most: int) -> None:
@@ -70,31 +70,31 @@ class GroupCommitter(ABC, Generic[Work, Outcome]):
         self._lanes = [_Lane(number) for number in range(LANES)]
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
-        # How many lanes have a connection that answers: with none, nothing can be written.
+        # How many lanes have a connection that answers: with none, nothing can be done.
         self.lanes_up = 0
 
     @abstractmethod
-    async def _write(
+    async def _carry_out(
         self, connection: AsyncConnection, lane: int, works: Sequence[Work]
     ) -> Sequence[Outcome]:
-        """Write and commit; return an outcome for each piece of work, in their order."""
+        """Do it, and commit; return an outcome for each piece of work, in their order."""
 
     def _weigh(self, work: Work) -> int:  # for those whose works differ
-        """Say how much of one transaction a piece of work takes."""
+        """Say how much of what is carried out at once a piece of work is."""
         return 1
 
     async def _opened(self, connection: AsyncConnection) -> None:
         """Get to know the database behind a new connection."""
 
     def _landed(self, lane: int) -> None:
-        """Let go of what a lane held for its write, whether it went well or not."""
+        """Let go of what a lane held for its works, whether it went well or not."""
 
     def start(self) -> None:
         """Start the lanes; they connect, and connect again, by themselves."""
         self._tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
 
     async def close(self) -> None:
-        """Write what is waiting, then stop."""
+        """Carry out what is waiting, then stop."""
         self._closing = True
         self._wake.set()
         if self._tasks:
@@ -104,7 +104,7 @@ class GroupCommitter(ABC, Generic[Work, Outcome]):
         self._fail_waiting()
 
     async def submit(self, work: Work) -> Outcome:
-        """Write one request's work; return when it is committed.
+        """Carry out one request's work together with that of others; return its outcome.
 
         Raises Unavailable when that is not known to have happened.
         """
@@ -116,9 +116,9 @@ class GroupCommitter(ABC, Generic[Work, Outcome]):
         return await done
 
     def _take(self) -> list[_Submission[Work, Outcome]]:
-        """Take what is waiting, as much as one transaction should hold.
+        """Take what is waiting, as much as is carried out at once.
 
-        Work whose sender has gone meanwhile is written too: it may have gone on purpose.
+        Also work whose sender has gone meanwhile: it may have gone on purpose.
         """
         taken: list[_Submission[Work, Outcome]] = []
         weight = 0
@@ -166,14 +166,14 @@ class GroupCommitter(ABC, Generic[Work, Outcome]):
                 _ANSWER_SECONDS, self._give_up, lane, taken
             )
             try:
-                async with asyncio.timeout(_WRITE_SECONDS):
+                async with asyncio.timeout(_WORK_SECONDS):
                     works = [submission.work for submission in taken]
-                    outcomes = await self._write(connection, lane.number, works)
+                    outcomes = await self._carry_out(connection, lane.number, works)
             except BaseException as error:
                 _fail(taken, _code_of(error))
                 if not isinstance(error, Unavailable | psycopg.Error) or connection.broken:
                     raise
-                _log.warning("a write of %s failed: %s", self._who, type(error).__name__)
+                _log.warning("%s: the database refused: %s", self._who, type(error).__name__)
                 await asyncio.sleep(_RECONNECT_SECONDS)
             else:
                 for submission, outcome in zip(taken, outcomes, strict=True):
@@ -187,7 +187,7 @@ class GroupCommitter(ABC, Generic[Work, Outcome]):
                 self._landed(lane.number)
 
     def _give_up(self, lane: _Lane, taken: list[_Submission[Work, Outcome]]) -> None:
-        """Answer those whose write takes too long, though it may still go through."""
+        """Answer those whose work takes too long, though it may still be done."""
         lane.is_stuck = True
         self.lanes_up -= 1
         _fail(taken)
@@ -207,5 +207,5 @@ def _fail(taken: Sequence[_Submission[Any, Any]], code: str = "database_down") -
     for submission in taken:
         if not submission.done.done():
             submission.done.set_exception(
-                Unavailable("it could not be stored now; send it again", code=code)
+                Unavailable("the database cannot do it now; try again", code=code)
             )
