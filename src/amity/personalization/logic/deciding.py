@@ -235,7 +235,7 @@ def _product_items(snapshot: Snapshot, found: Sequence[Recommended]) -> list[Dec
             propensity=1.0,
             score=one.score,
             reason=_product_reason(snapshot, one),
-            content=snapshot.products.get(one.product_id, {}),
+            content=snapshot.products.get(one.product_id),
         )
         for rank, one in enumerate(found, start=1)
     ]
@@ -244,5 +244,5 @@ def _product_items(snapshot: Snapshot, found: Sequence[Recommended]) -> list[Dec
 def _product_reason(snapshot: Snapshot, one: Recommended) -> str:
     if not one.because:
         return "Liked by many customers."
-    name = snapshot.products.get(one.because, {}).get("name") or one.because
+    name = snapshot.products.get(one.because).get("name") or one.because
     return f"Often bought with “{name}”."

@@ -17,8 +17,6 @@ PROFILING: Final = "profiling"
 """The purpose that whoever denies it is decided for without looking at the person."""
 
 RECENT_PRODUCTS: Final = 20
-BOUGHT_EVENT: Final = "Order Completed"
-VIEWED_EVENT: Final = "Product Viewed"
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):

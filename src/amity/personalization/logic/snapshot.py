@@ -7,7 +7,7 @@ and two processes that read the same rows decide alike.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -168,7 +168,20 @@ class Model(msgspec.Struct, frozen=True, eq=False):
     learnt: Any
 
 
-ProductContents = Mapping[str, dict[str, Any]]
+class ProductContents(Protocol):
+    """What to show of products."""
+
+    def get(self, product_id: str, /) -> dict[str, Any]:
+        """Return what to show of a product; empty when it is not known."""
+        ...
+
+
+class _NoProducts:
+    def get(self, _product_id: str, /) -> dict[str, Any]:
+        return {}
+
+
+_NO_PRODUCTS: Final = _NoProducts()
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -181,7 +194,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """By the placement's key."""
     models: Mapping[str, Model]
     """By recommender."""
-    products: ProductContents = {}
+    products: ProductContents = _NO_PRODUCTS
     """What to show of a product. For display only: nothing is decided by it."""
 
     @property
@@ -220,7 +233,7 @@ def make_snapshot(
     definition: CompiledDefinition,
     arms: Sequence[ArmRow],
     models: Mapping[str, Model],
-    products: ProductContents | None = None,
+    products: ProductContents = _NO_PRODUCTS,
 ) -> Snapshot:
     """Put a snapshot together. An offer nobody has seen yet has the flat posterior Beta(1, 1)."""
     known = {(arm.placement_id, arm.offer_id): arm for arm in arms}
@@ -247,7 +260,7 @@ def make_snapshot(
         definition=definition,
         places=places,
         models=models,
-        products=products or {},
+        products=products,
     )
 
 
