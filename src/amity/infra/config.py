@@ -100,6 +100,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Domain of the envelope sender; by default `bounces.` and the domain."),
     ] = None
+    mail_unsubscribe: Annotated[
+        str | None,
+        Meta(
+            description="Address that somebody reads, offered for unsubscribing beside the link; "
+            "without one only the link is."
+        ),
+    ] = None
     postal_address: Annotated[
         str,
         Meta(description="The sender's postal address; marketing is not sent without one."),

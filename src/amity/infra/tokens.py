@@ -13,8 +13,10 @@ import binascii
 import hmac
 import os
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -96,6 +98,55 @@ def sign(purpose: Purpose, content: Any, *, expires_at: datetime | None = None) 
     if len(token) > _LONGEST:
         raise Invalid("this is too long to be signed into a link", code="link_too_long")
     return token
+
+
+def current_key() -> str:
+    """Return the id of the key that signs now."""
+    return list(_keys())[-1]
+
+
+def signer(purpose: Purpose) -> Callable[..., str]:
+    """Return what makes the same tokens as `sign` several times as fast.
+
+    It takes the content and, when the token ends, the Unix time of its end; it goes on with the
+    key of the moment it was made. For whoever signs many: messages hold a dozen links each.
+    """
+    kid, key = list(_keys().items())[-1]
+    # HMAC as RFC 2104 has it, its two halves begun once.
+    padded = key.ljust(64, b"\0")
+    begun = sha256(bytes(byte ^ 0x36 for byte in padded))
+    outer = sha256(bytes(byte ^ 0x5C for byte in padded))
+    head = f"{_VERSION}.{kid}.".encode()
+    begun.update(purpose.encode() + b"\0" + head)
+    to_base64, to_url = binascii.b2a_base64, bytes.maketrans(b"+/", b"-_")
+
+    def make(content: Any, until: int | None = None) -> str:
+        payload = to_base64(_encode([until, content]), newline=False).rstrip(b"=")
+        payload = payload.translate(to_url)
+        inner, whole = begun.copy(), outer.copy()
+        inner.update(payload)
+        whole.update(inner.digest())
+        tag = to_base64(whole.digest()[:_TAG_BYTES], newline=False).rstrip(b"=").translate(to_url)
+        token = b"%b%b.%b" % (head, payload, tag)
+        if len(token) > _LONGEST:
+            raise Invalid("this is too long to be signed into a link", code="link_too_long")
+        return token.decode()
+
+    return make
+
+
+def seal(purpose: Purpose, raw: bytes) -> bytes:
+    """Return 128 bits that only this installation can make for ``raw``, for where text is short."""
+    return _seal(list(_keys().values())[-1], purpose, raw)
+
+
+def is_seal(purpose: Purpose, raw: bytes, tag: bytes) -> bool:
+    """Say whether `seal` made this tag, with any key that is believed."""
+    return any(hmac.compare_digest(_seal(key, purpose, raw), tag) for key in _keys().values())
+
+
+def _seal(key: bytes, purpose: str, raw: bytes) -> bytes:
+    return hmac.digest(key, b"seal\0%b\0%b" % (purpose.encode(), raw), "sha256")[:_TAG_BYTES]
 
 
 def read(purpose: Purpose, token: str, kind: Any = Any, *, now: datetime) -> Any | None:
