@@ -1,13 +1,121 @@
 """The personalization engine's door: keyword-only functions, contracts in and out."""
 
 from datetime import datetime
+from typing import Unpack
 
 from amity.kernel.pagination import Page
-from amity.personalization.contracts import PluginWords, Product, Recommended, RecommenderRun
-from amity.personalization.logic import products
+from amity.personalization.contracts import (
+    ArmReport,
+    Offer,
+    OfferChanges,
+    OfferState,
+    Placement,
+    PlacementChanges,
+    PlacementKind,
+    PluginWords,
+    Product,
+    Recommended,
+    RecommenderRun,
+)
+from amity.personalization.logic import offers, placements, products, publishing
 from amity.store.contracts import FoldResult
 
 # Offers and placements
+
+
+def create_placement(
+    *,
+    key: str,
+    kind: PlacementKind,
+    by: str,
+    now: datetime,
+    **changes: Unpack[PlacementChanges],
+) -> Placement:
+    """Add a placement, by default of one slot, with clicks as its goal.
+
+    Without a policy one of offers learns by Thompson sampling and one of products recommends what
+    others also bought. Raises Invalid, and Conflict when the key is taken.
+    """
+    return placements.create_placement(key=key, kind=kind, by=by, now=now, changes=changes)
+
+
+def update_placement(
+    *, placement_id: int, by: str, now: datetime, **changes: Unpack[PlacementChanges]
+) -> Placement:
+    """Change what is given; decisions follow within a second.
+
+    Raises NotFound, Invalid, and Conflict when the goal would change after something was learnt.
+    """
+    return placements.update_placement(placement_id=placement_id, by=by, now=now, changes=changes)
+
+
+def get_placement(*, placement_id: int) -> Placement:
+    """Return a placement; raise NotFound when there is none."""
+    return placements.get_placement(placement_id=placement_id)
+
+
+def find_placement(*, key: str) -> Placement | None:
+    """Return the placement of that key, or None."""
+    return placements.find_placement(key=key)
+
+
+def list_placements() -> list[Placement]:
+    """Return all placements by name."""
+    return placements.list_placements()
+
+
+def create_offer(*, key: str, by: str, now: datetime, **changes: Unpack[OfferChanges]) -> Offer:
+    """Add an offer, a draft at first; texts may be empty, the name is the key if none is given.
+
+    Raises Invalid for a rule that cannot be read or names a segment that is not there, for a
+    placement that is not there or shows products, for a link that is neither http(s) nor a path;
+    Conflict when the key is taken.
+    """
+    return offers.create_offer(key=key, by=by, now=now, changes=changes)
+
+
+def update_offer(
+    *, offer_id: int, by: str, now: datetime, **changes: Unpack[OfferChanges]
+) -> Offer:
+    """Change what is given; what was learnt of the offer is kept.
+
+    Raises NotFound, Invalid as `create_offer` does, and Conflict when it is archived.
+    """
+    return offers.update_offer(offer_id=offer_id, by=by, now=now, changes=changes)
+
+
+def set_offer_state(*, offer_id: int, state: OfferState, by: str, now: datetime) -> Offer:
+    """Take an offer live, pause it, archive it or make it a draft again.
+
+    Raises NotFound, Invalid, and Conflict when there is nothing to show or nowhere to show it.
+    """
+    return offers.set_offer_state(offer_id=offer_id, state=state, by=by, now=now)
+
+
+def get_offer(*, offer_id: int) -> Offer:
+    """Return an offer; raise NotFound when there is none."""
+    return offers.get_offer(offer_id=offer_id)
+
+
+def list_offers(
+    *, state: OfferState | None = None, placement_id: int | None = None, search: str = ""
+) -> list[Offer]:
+    """Return offers by name; ``search`` is a part of name, key or headline, in any case."""
+    return offers.list_offers(state=state, placement_id=placement_id, search=search)
+
+
+def report_arms(*, placement_id: int) -> list[ArmReport]:
+    """Return what each offer brought in a placement, by the offer's name; see `ArmReport`.
+
+    Offers that left the placement are there as long as anybody saw them. Raises NotFound.
+    """
+    return placements.report_arms(placement_id=placement_id)
+
+
+def list_policies() -> list[PluginWords]:
+    """Return every policy there is, in words, by title."""
+    return placements.list_policies()
+
 
 # Decisions
 
@@ -20,8 +128,11 @@ def reward_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
 
 
 def publish_snapshot(*, now: datetime) -> int | None:
-    """Make a new snapshot when anything it holds has changed; return its id, or None."""
-    return None
+    """Make a new snapshot when anything it holds has changed; return its id, or None.
+
+    What people changed is in it at once, what was learnt at most every two seconds.
+    """
+    return publishing.publish_snapshot(now=now)
 
 
 # Recommenders

@@ -1,7 +1,7 @@
 """All that crosses the personalization engine's doors: frozen, and without any database in it."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -61,6 +61,36 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     created_at: datetime
     updated_at: datetime
+
+
+class PlacementChanges(TypedDict, total=False):
+    """What can be said of a placement, besides its key and kind, which stay."""
+
+    name: str
+    description: str
+    slots: int
+    policy: str
+    goal: Goal
+    is_enabled: bool
+
+
+class OfferChanges(TypedDict, total=False):
+    """What can be said of an offer, besides its key, which stays, and its state."""
+
+    name: str
+    headline: str
+    body: str
+    image_url: str
+    action_label: str
+    action_url: str
+    placement_ids: list[int]
+    rule: dict[str, Any] | None
+    purpose: str
+    cap_count: int | None
+    cap_days: float | None
+    budget_count: int | None
+    starts_at: datetime | None
+    ends_at: datetime | None
 
 
 class ArmReport(msgspec.Struct, frozen=True, kw_only=True):
