@@ -52,7 +52,7 @@ def test_ranking_sums_neighbours_and_names_the_strongest_reason():
         assert one.score == pytest.approx(sum(wanted[one.product_id].values()), rel=1e-5)
         assert one.because == max(wanted[one.product_id], key=wanted[one.product_id].get)
     # The room is as it was: the next answer does not depend on this one.
-    assert not model.room.sums.any()
+    assert not model.learnt.floats[0].any()
 
 
 def test_popularity_counts_customers_not_baskets():

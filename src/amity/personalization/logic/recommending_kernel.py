@@ -30,26 +30,31 @@ class Nearest(NamedTuple):
     score: FloatArray
 
 
-class Room(NamedTuple):
-    """Where ranking works: one place an item; ``sums`` is all zero before and after."""
+class Neighbours(NamedTuple):
+    """What was learnt, in compressed rows, and the room ranking works in.
 
-    sums: FloatArray
-    best: FloatArray
-    because: IndexArray
-    met: IndexArray
+    ``sums`` and ``best`` are one row of ``floats`` each, ``because`` and ``met`` of ``whole``; all
+    have one place an item, and ``sums`` is all zero before and after.
+    """
+
+    start: IndexArray
+    neighbour: IndexArray
+    score: FloatArray
+    floats: FloatArray
+    whole: Any
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
 def find_neighbours(
-    items: Rows, baskets: Rows, nearest: Nearest, least: int, shrinkage: float, threads: int
+    baskets: Rows, count: int, nearest: Nearest, least: int, shrinkage: float, threads: int
 ) -> None:
-    """Fill ``nearest``, whose places are all empty, from items' baskets and baskets' items.
+    """Fill ``nearest``, whose places are all empty, for ``count`` items from baskets' items.
 
     The score is the cosine of the two items' baskets, n_ij / sqrt(n_i n_j), times
     n_ij / (n_ij + shrinkage); pairs seen together less than ``least`` times do not count. Costs
     as many steps as there are pairs: the sum of squared basket sizes.
     """
-    count = len(items.start) - 1
+    items = _turn(baskets, count)
     length = np.empty(count, np.float32)
     for i in range(count):
         length[i] = np.sqrt(np.float32(items.start[i + 1] - items.start[i]))
@@ -67,6 +72,24 @@ def find_neighbours(
                 length,
                 (least, shrinkage, i),
             )
+
+
+@numba.njit(cache=True, nogil=True)
+def _turn(baskets: Rows, count: int) -> Rows:
+    """Return items' baskets from baskets' items, each row in order."""
+    start = np.zeros(count + 1, np.int32)
+    for i in baskets.place:
+        start[i + 1] += 1
+    for i in range(count):
+        start[i + 1] += start[i]
+    place = np.empty(len(baskets.place), np.int32)
+    free = start[:-1].copy()
+    for basket in range(len(baskets.start) - 1):
+        for q in range(baskets.start[basket], baskets.start[basket + 1]):
+            i = baskets.place[q]
+            place[free[i]] = basket
+            free[i] += 1
+    return Rows(start, place)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -133,24 +156,29 @@ def _insert(found: IndexArray, score: FloatArray, size: int, j: int, value: floa
 
 @numba.njit(cache=True)  # holds the GIL, so that one room serves all threads
 def rank_neighbours(
-    rows: Rows, score: FloatArray, asked: IndexArray, unwanted: IndexArray, room: Room, to: Nearest
-) -> None:
-    """Put into ``to`` the items whose scores beside the asked ones sum highest.
+    learnt: Neighbours,
+    asked: IndexArray,
+    unwanted: IndexArray,
+    found: IndexArray,
+    score: FloatArray,
+) -> int:
+    """Put into ``found`` the items whose scores beside the asked ones sum highest; return how many.
 
-    ``room.because`` then holds, for those, the asked item that gave most of it.
+    ``learnt.whole[0]`` then holds, for those, the asked item that gave most of it.
     """
-    sums, best, because, met = room.sums, room.best, room.because, room.met
+    sums, best, because, met = learnt.floats[0], learnt.floats[1], learnt.whole[0], learnt.whole[1]
     many = 0
     for i in asked:
-        for p in range(rows.start[i], rows.start[i + 1]):
-            j = rows.place[p]
+        for p in range(learnt.start[i], learnt.start[i + 1]):
+            j = learnt.neighbour[p]
+            given = learnt.score[p]
             if sums[j] == 0:
                 met[many] = j
                 many += 1
                 best[j] = 0
-            sums[j] += score[p]
-            if score[p] > best[j]:
-                best[j] = score[p]
+            sums[j] += given
+            if given > best[j]:
+                best[j] = given
                 because[j] = i
     for i in asked:
         sums[i] = 0
@@ -160,5 +188,6 @@ def rank_neighbours(
     for m in range(many):
         j = met[m]
         if sums[j] > 0:
-            size = _insert(to.found, to.score, size, j, sums[j])
+            size = _insert(found, score, size, j, sums[j])
             sums[j] = 0
+    return size

@@ -1,17 +1,16 @@
 """Also bought: what stands beside a product in baskets more often than chance would put it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from amity.personalization.contracts import Recommended
 from amity.personalization.recommender import RECOMMENDERS, Baskets, IndexArray, Recommender
 
 if TYPE_CHECKING:
-    from amity.personalization.logic.recommending_kernel import Nearest, Room, Rows
+    from amity.personalization.logic.recommending_kernel import Nearest, Neighbours
 
 PLACES: Final = 20
 """How many neighbours of a product are kept."""
@@ -34,14 +33,13 @@ class _Learnt(msgspec.Struct, frozen=True):
     score: bytes
 
 
-class Neighbours(msgspec.Struct, eq=False):
-    """What is kept in memory, with the room `rank` works in."""
+class Shelf(msgspec.Struct, frozen=True, eq=False):
+    """What is kept in memory: products by place, places by product, neighbours by place."""
 
     items: list[str]
     places: dict[str, int]
-    rows: "Rows"
-    score: NDArray[np.float32]
-    room: "Room"
+    learnt: "Neighbours"
+    rank: Callable[..., int]
 
 
 @RECOMMENDERS.register("also_bought")
@@ -75,13 +73,13 @@ class AlsoBought(Recommender):
         """Return the nearest items of every item and their scores, a row an item."""
         from amity.personalization.logic import recommending_kernel as kernel  # noqa: PLC0415  # Numba
 
-        count = len(baskets.items)
-        shape = (count, self._places)
+        shape = (len(baskets.items), self._places)
         nearest = kernel.Nearest(np.full(shape, -1, np.int32), np.zeros(shape, np.float32))
-        order = np.argsort(baskets.item, kind="stable")
+        counts = np.bincount(baskets.basket, minlength=len(baskets.buyer))
+        start = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
         kernel.find_neighbours(
-            kernel.Rows(_starts(baskets.item[order], count), baskets.basket[order]),
-            kernel.Rows(_starts(baskets.basket, len(baskets.buyer)), baskets.item),
+            kernel.Rows(start, baskets.item),
+            len(baskets.items),
             nearest,
             self._least,
             self._shrinkage,
@@ -89,47 +87,44 @@ class AlsoBought(Recommender):
         )
         return nearest
 
-    def load(self, body: bytes) -> Neighbours:
+    def load(self, body: bytes) -> Shelf:
         from amity.personalization.logic import recommending_kernel as kernel  # noqa: PLC0415  # Numba
 
         learnt = msgspec.msgpack.decode(body, type=_Learnt)
-        floats = np.zeros((2, len(learnt.items)), np.float32)
-        whole = np.zeros((2, len(learnt.items)), np.int32)
-        return Neighbours(
+        count = len(learnt.items)
+        return Shelf(
             items=learnt.items,
             places={item: place for place, item in enumerate(learnt.items)},
-            rows=kernel.Rows(
-                np.frombuffer(learnt.start, np.int32), np.frombuffer(learnt.neighbour, np.int32)
+            learnt=kernel.Neighbours(
+                start=np.frombuffer(learnt.start, np.int32),
+                neighbour=np.frombuffer(learnt.neighbour, np.int32),
+                score=np.frombuffer(learnt.score, np.float32),
+                floats=np.zeros((2, count), np.float32),
+                whole=np.zeros((2, count), np.int32),
             ),
-            score=np.frombuffer(learnt.score, np.float32),
-            room=kernel.Room(floats[0], floats[1], whole[0], whole[1]),
+            rank=kernel.rank_neighbours,
         )
 
     def rank(
         self, model: Any, *, product_ids: Sequence[str], exclude: Collection[str], limit: int
     ) -> list[Recommended]:
-        from amity.personalization.logic import recommending_kernel as kernel  # noqa: PLC0415  # Numba
-
         asked = _find(model, product_ids)
         if not len(asked) or limit < 1:
             return []
-        to = kernel.Nearest(np.full(limit, -1, np.int32), np.zeros(limit, np.float32))
-        unwanted = _find(model, exclude)
-        kernel.rank_neighbours(model.rows, model.score, asked, unwanted, model.room, to)
-        items, because = model.items, model.room.because
+        found, score = np.empty(limit, np.int32), np.empty(limit, np.float32)
+        unwanted = _find(model, exclude) if exclude else asked
+        count = model.rank(model.learnt, asked, unwanted, found, score)
+        items = model.items
+        reasons = model.learnt.whole[0][found[:count]]
         return [
-            Recommended(product_id=items[i], score=score, because=items[because[i]])
-            for i, score in zip(to.found.tolist(), to.score.tolist(), strict=True)
-            if i >= 0
+            Recommended(product_id=items[i], score=given, because=items[reason])
+            for i, given, reason in zip(
+                found[:count].tolist(), score[:count].tolist(), reasons.tolist(), strict=True
+            )
         ]
 
 
-def _starts(sorted_rows: IndexArray, rows: int) -> IndexArray:
-    counts = np.bincount(sorted_rows, minlength=rows)
-    return np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
-
-
-def _find(model: Neighbours, product_ids: Collection[str]) -> IndexArray:
-    places = model.places
+def _find(shelf: Shelf, product_ids: Collection[str]) -> IndexArray:
+    places = shelf.places
     # Once each: what lies twice in a basket is not liked twice as much.
     return np.array([places[p] for p in dict.fromkeys(product_ids) if p in places], np.int32)

@@ -61,6 +61,7 @@ class Popularity(Recommender):
 
 def _buyers(baskets: Baskets, counted: Any, count: int) -> Any:
     """Return how many different customers bought each item in the counted places."""
-    pairs = np.stack((baskets.item[counted], baskets.buyer[baskets.basket[counted]]))
-    distinct = np.unique(pairs, axis=1) if pairs.shape[1] else pairs
-    return np.bincount(distinct[0], minlength=count)
+    item, buyer = baskets.item[counted], baskets.buyer[baskets.basket[counted]]
+    _, place = np.unique(buyer, return_inverse=True)
+    distinct = np.unique(place * max(count, 1) + item)
+    return np.bincount(distinct % max(count, 1), minlength=count)
