@@ -17,6 +17,7 @@ import msgspec
 
 from amity.edge import http
 from amity.edge.http import Exchange, Refusal, Scope
+from amity.edge.links import PREFIXES, STYLESHEET, Links
 from amity.infra.config import Settings, settings
 from amity.infra.process import die_with_parent
 from amity.infra.telemetry import configure_logging
@@ -43,6 +44,7 @@ class Edge:
 
     def __init__(self) -> None:
         self._collector: Collector | None = None
+        self._links: Links | None = None
         self._settings: Settings = settings()
         self._deadlines = http.Deadlines(_BODY_SECONDS)
         self._watching: asyncio.Task[None] | None = None
@@ -63,6 +65,8 @@ class Edge:
         self._settings = settings()
         self._collector = Collector(self._settings, random.Random())  # noqa: S311  # for spreading
         await self._collector.open()
+        self._links = Links(self._deadlines)
+        self._links.open()
         self._watching = asyncio.create_task(self._deadlines.watch())
         # Nothing here is made in circles, so looking for them less often costs no memory.
         gc.freeze()
@@ -72,6 +76,8 @@ class Edge:
         """Stop the collector."""
         if self._watching is not None:
             self._watching.cancel()
+        if self._links is not None:
+            await self._links.close()
         if self._collector is not None:
             await self._collector.close()
 
@@ -87,6 +93,8 @@ class Edge:
             kind = _POSTS.get(scope.path, "") if scope.method == "POST" else ""
             if kind:
                 await self._collect(scope, exchange, kind)
+            elif self._links is not None and _is_link(scope.path):
+                await self._links.answer(scope, exchange)
             else:
                 await self._other(scope, exchange)
         except Refusal as refusal:
@@ -213,6 +221,10 @@ class Edge:
         if source is None:
             raise Refusal(404, "unknown_write_key", "this write key belongs to no source")
         return source
+
+
+def _is_link(path: str) -> bool:
+    return path.startswith(PREFIXES) or path == STYLESHEET
 
 
 def _is_settings(path: str) -> bool:

@@ -44,7 +44,8 @@ def _list_agreeing(connection: Connection, profile_ids: set[int]) -> set[int]:
     }
     granted_at = {profile_id: datetime.fromisoformat(at) for profile_id, at, _ in rows}
     found = connection.execute(
-        _SQL["read_objections"], [EMAIL_TRACKING, sorted({key for _, key in keys})]
+        _SQL["read_objections"],
+        {"purpose": EMAIL_TRACKING, "keys": sorted({key for _, key in keys})},
     ).fetchall()
     objected_at = {key: datetime.fromisoformat(at) for key, at in found}
     objecting = {

@@ -78,5 +78,5 @@ FROM up u JOIN store_profile p ON p.id = u.id, LATERAL (SELECT p.consents -> %s 
 WHERE u.merged_into IS NULL AND c.said ->> 'status' = 'granted'
 
 -- name: read_objections
-SELECT address_key, objections ->> %s FROM store_contact_point
-WHERE channel = 'email' AND address_key = ANY (%s::text[]) AND objections <> '{}'
+SELECT address_key, objections ->> %(purpose)s FROM store_contact_point
+WHERE channel = 'email' AND address_key = ANY (%(keys)s::text[]) AND objections ? %(purpose)s

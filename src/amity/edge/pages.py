@@ -1,0 +1,181 @@
+"""The public pages: what the links in messages lead to. No script, nothing from elsewhere.
+
+Each page is a small file beside this one; whatever is put into it is escaped here.
+"""
+
+from functools import cache
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Final
+
+import msgspec
+
+from amity.infra.config import settings
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+PRIVATE: Final = (
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+    ("x-robots-tag", "noindex"),
+    ("x-content-type-options", "nosniff"),
+)
+_HTML: Final = (
+    ("content-type", "text/html; charset=utf-8"),
+    ("content-security-policy", _POLICY),
+    *PRIVATE,
+)
+_TEXT: Final = (("content-type", "text/plain; charset=utf-8"), *PRIVATE)
+_CSS: Final = (
+    ("content-type", "text/css; charset=utf-8"),
+    ("cache-control", "public, max-age=3600"),
+    ("x-content-type-options", "nosniff"),
+)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What is sent back to a browser or a mail program."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+
+class Purpose(msgspec.Struct, frozen=True):
+    """A purpose as its person reads it."""
+
+    what: str
+    words: str
+
+
+PURPOSES: Final[dict[str, Purpose]] = {
+    "marketing.email": Purpose(
+        "News and offers by e-mail", "We write to you at this address with news and offers."
+    ),
+    "tracking.email": Purpose(
+        "Counting opens and clicks",
+        "We count whether you open our e-mails and which of their links you follow.",
+    ),
+    "profiling": Purpose(
+        "Choosing what suits you",
+        "We use what you bought and looked at to choose what we show you.",
+    ),
+}
+"""What the preference centre asks about, in its order."""
+
+
+@cache
+def _file(name: str) -> str:
+    return files("amity.edge").joinpath("page_files", name).read_text("utf-8")
+
+
+def _fill(name: str, **values: str) -> str:
+    """Fill a file in with texts; those whose name ends in `_html` are put in as they are."""
+    safe = {
+        key.removesuffix("_html"): value if key.endswith("_html") else escape(value)
+        for key, value in values.items()
+    }
+    return Template(_file(f"{name}.html")).substitute(safe)
+
+
+def _page(title: str, body: str, status: int = 200) -> Answer:
+    text = _fill("layout", title=title, sender=settings().mail_from_name, body_html=body)
+    return Answer(status, _HTML, text.encode())
+
+
+def stylesheet() -> Answer:
+    """Return the pages' style sheet."""
+    return Answer(200, _CSS, _file("pages.css").encode())
+
+
+def text(words: str, status: int = 200, **headers: str) -> Answer:
+    """Return a short answer for a program."""
+    more = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Answer(status, _TEXT + more, f"{words}\n".encode())
+
+
+def plain(title: str, words: str, status: int = 200) -> Answer:
+    """Return a page that says one thing."""
+    return _page(title, _fill("plain", words=words), status)
+
+
+def unknown() -> Answer:
+    """Return the page for a link that is not ours: most are cut off by a line break."""
+    words = (
+        "This link is not complete, or not one of ours. Copy the whole link from the message, or "
+        "use the one in a newer message."
+    )
+    return plain("This link does not work", words, 404)
+
+
+def trouble(fields: dict[str, str]) -> Answer:
+    """Return the page for what could not be done now; ``fields`` are sent again by its button."""
+    inputs = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">\n'
+        for name, value in fields.items()
+    )
+    words = "Nothing has been changed. Please try again in a moment."
+    name = "again" if fields else "plain"
+    body = _fill(name, words=words, fields_html=inputs)
+    answer = _page("That did not work just now", body, 503)
+    return msgspec.structs.replace(answer, headers=(*answer.headers, ("retry-after", "5")))
+
+
+def name_of(purpose: str) -> str:
+    """Return a purpose in plain words; a purpose of the shop's own is called as the shop does."""
+    known = PURPOSES.get(purpose)
+    return known.what if known else purpose
+
+
+def unsubscribe(purpose: str) -> Answer:
+    """Return the page that asks whether to unsubscribe."""
+    return _page("Unsubscribe", _fill("unsubscribe", what=name_of(purpose)))
+
+
+def unsubscribed(purpose: str, undo_token: str) -> Answer:
+    """Return the page after unsubscribing; with a token it can be taken back."""
+    undo = _fill("undo", token=undo_token) if undo_token else ""
+    body = _fill("unsubscribed", what=name_of(purpose), undo_html=undo)
+    return _page("You are unsubscribed", body)
+
+
+def subscribed(purpose: str) -> Answer:
+    """Return the page after unsubscribing was taken back."""
+    return plain(
+        "You are subscribed again", f"As before, we write to you with: {name_of(purpose)}."
+    )
+
+
+def preferences(choices: dict[str, bool], address: str, notice: str) -> Answer:
+    """Return the preference centre as things stand; ``notice`` says what has just happened."""
+    rows = "".join(
+        _fill(
+            "choice",
+            purpose=purpose,
+            what=words.what,
+            words=words.words,
+            checked_html=" checked" if choices.get(purpose) else "",
+        )
+        for purpose, words in PURPOSES.items()
+    )
+    body = _fill(
+        "preferences",
+        choices_html=rows,
+        where=f" for {mask(address)}" if address else "",
+        notice_html=_fill("notice", words=notice) if notice else "",
+    )
+    return _page("Your preferences", body)
+
+
+def mask(address: str) -> str:
+    """Return an address so that its owner knows it and nobody else learns it."""
+    local, _, domain = address.partition("@")
+    return f"{local[:1]}…@{domain}" if domain else f"…{address[-2:]}"
+
+
+def expired() -> Answer:
+    """Return the page for a preference link whose time is over."""
+    return _page("This link has expired", _fill("expired"), 410)
