@@ -15,13 +15,14 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.edge import http
+from amity.edge import deciding, http
 from amity.edge.http import Exchange, Refusal, Scope
 from amity.edge.links import PREFIXES, STYLESHEET, Links
 from amity.infra.config import Settings, settings
 from amity.infra.process import die_with_parent
 from amity.infra.telemetry import configure_logging
 from amity.kernel.errors import AmityError
+from amity.personalization.hot import Decider
 from amity.store.contracts import Receipt, Source
 from amity.store.hot import BATCH, BadEvent, Collector, Incoming, read_instant, split_request
 
@@ -35,6 +36,8 @@ _POSTS: Final[dict[str, str | None]] = {
     **dict.fromkeys(("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"), BATCH),
     **dict.fromkeys(("/v1/m", "/rsaMetrics", "/v1/rsaMetrics")),
 }
+_DECIDE: Final = "decide"
+_POSTS[deciding.PATH] = _DECIDE
 _GETS: Final = frozenset({"/health", "/health/live", "/health/ready", "/sourceConfig"})
 _CLEAN: Final = b'{"success":true,"accepted":%d,"duplicate":%d,"quarantined":0,"errors":[]}'
 
@@ -44,6 +47,7 @@ class Edge:
 
     def __init__(self) -> None:
         self._collector: Collector | None = None
+        self._decider: Decider | None = None
         self._links: Links | None = None
         self._settings: Settings = settings()
         self._deadlines = http.Deadlines(_BODY_SECONDS)
@@ -65,6 +69,8 @@ class Edge:
         self._settings = settings()
         self._collector = Collector(self._settings, random.Random())  # noqa: S311  # for spreading
         await self._collector.open()
+        self._decider = Decider(self._settings, random.SystemRandom())
+        await self._decider.open()
         self._links = Links(self._deadlines)
         self._links.open()
         self._watching = asyncio.create_task(self._deadlines.watch())
@@ -78,6 +84,8 @@ class Edge:
             self._watching.cancel()
         if self._links is not None:
             await self._links.close()
+        if self._decider is not None:
+            await self._decider.close()
         if self._collector is not None:
             await self._collector.close()
 
@@ -87,11 +95,19 @@ class Edge:
         assert self._collector is not None
         return self._collector
 
+    @property
+    def decider(self) -> Decider:
+        """Return the decider of this process."""
+        assert self._decider is not None
+        return self._decider
+
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request."""
         try:
             kind = _POSTS.get(scope.path, "") if scope.method == "POST" else ""
-            if kind:
+            if kind == _DECIDE:
+                await self._decide(scope, exchange)
+            elif kind:
                 await self._collect(scope, exchange, kind)
             elif self._links is not None and _is_link(scope.path):
                 await self._links.answer(scope, exchange)
@@ -106,10 +122,10 @@ class Edge:
             trouble = self.collector.unavailable("storage")
             http.reply_refusal(exchange, http.refusal_of(trouble))
 
-    async def _collect(self, scope: Scope, exchange: Exchange, kind: str) -> None:
-        headers = scope.headers
-        announced = http.content_length(headers)
-        key = http.basic_key(headers.get("authorization"))
+    async def _begin(self, scope: Scope, exchange: Exchange) -> tuple[Source | None, int]:
+        """Let a request in as far as its head says who sends it; return how many bytes it holds."""
+        announced = http.content_length(scope.headers)
+        key = http.basic_key(scope.headers.get("authorization"))
         source: Source | None = None
         held = min(announced or self._settings.max_batch_bytes, self._settings.max_batch_bytes)
         try:
@@ -119,8 +135,26 @@ class Edge:
         except (AmityError, Refusal):
             await self._drain(exchange, announced)
             raise
+        return source, held
+
+    async def _decide(self, scope: Scope, exchange: Exchange) -> None:
+        source, held = await self._begin(scope, exchange)
         try:
-            body = await self._read(exchange, announced, headers)
+            body = await self._read(scope, exchange)
+            asked = deciding.read(body)
+            if source is None:
+                key = asked.write_key or http.query_value(scope.query_string, "writeKey")
+                source = await self._let_in(key)
+            self.collector.charge(source)
+            await deciding.answer(exchange, self.decider, source, asked)
+        finally:
+            self.collector.release(held)
+
+    async def _collect(self, scope: Scope, exchange: Exchange, kind: str) -> None:
+        source, held = await self._begin(scope, exchange)
+        headers = scope.headers
+        try:
+            body = await self._read(scope, exchange)
             incoming = _incoming(headers, kind)
             receipt = await self._take(scope, body, incoming, source)
         except Refusal:
@@ -164,10 +198,11 @@ class Edge:
             raise
         return source
 
-    async def _read(self, exchange: Exchange, announced: int | None, headers: Any) -> bytes:
+    async def _read(self, scope: Scope, exchange: Exchange) -> bytes:
         most = self._settings.max_batch_bytes
+        announced = http.content_length(scope.headers)
         body = await self._deadlines.keep(http.read_body(exchange, announced, most))
-        encoding = headers.get("content-encoding")
+        encoding = scope.headers.get("content-encoding")
         return http.inflate(body, encoding, self._settings.max_inflated_bytes)
 
     async def _drain(self, exchange: Exchange, announced: int | None) -> None:
@@ -189,6 +224,8 @@ class Edge:
             if kind is None:
                 await self._drain(exchange, http.content_length(scope.headers))
                 http.reply_json(exchange, {"success": True})
+            elif kind == _DECIDE:
+                await self._decide(scope, exchange)
             else:
                 await self._collect(scope, exchange, kind)
         elif scope.method in {"GET", "HEAD"} and path not in _POSTS:
@@ -205,7 +242,11 @@ class Edge:
             health = self.collector.health()
             status = 200 if health.is_ready else 503
             words = "ready" if health.is_ready else "not ready"
-            content = {"status": words, **msgspec.to_builtins(health)}
+            content = {
+                "status": words,
+                **msgspec.to_builtins(health),
+                "decisions": msgspec.to_builtins(self.decider.health()),
+            }
             http.reply_json(exchange, content, status=status)
         elif path == "/sourceConfig":
             key = http.basic_key(scope.headers.get("authorization"))

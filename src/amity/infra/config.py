@@ -61,6 +61,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_lag_seconds: Annotated[
         int, Meta(description="How far the fold may fall behind before the collector answers 429.")
     ] = 60
+    decide_profiles: Annotated[
+        int,
+        Meta(
+            description="Customers the edge keeps at hand for decisions, about 3 kB each; 0 = it "
+            "reads each from the database."
+        ),
+    ] = 100_000
     disk_reserve_bytes: Annotated[
         int,
         Meta(

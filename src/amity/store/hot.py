@@ -30,7 +30,14 @@ from amity.store.logic.appending_rows import (
     reject,
 )
 from amity.store.logic.choices import read_preferences, request_preference_link, state_choices
-from amity.store.logic.decoding import BadEvent, check_event, read_instant
+from amity.store.logic.decoding import (
+    BadEvent,
+    check_event,
+    is_plain,
+    parse_object,
+    read_instant,
+)
+from amity.store.logic.identity import normalize_identifier
 from amity.store.logic.tracking import record_tracked
 from amity.store.logic.wire import BATCH, Request, add_anonymous_id, split_request
 
@@ -42,6 +49,9 @@ __all__ = [
     "Incoming",
     "Request",
     "SystemEvent",
+    "is_plain",
+    "normalize_identifier",
+    "parse_object",
     "read_instant",
     "read_preferences",
     "record_tracked",
@@ -158,6 +168,10 @@ class Collector:
             rate = float(self._settings.key_events_per_second)
             bucket = self._buckets[source.source_id] = TokenBucket(rate, time.monotonic())
         return bucket
+
+    def charge(self, source: Source) -> None:
+        """Count a request that brings no events as one, in what the source may send."""
+        self._bucket(source).take(1)
 
     def refuse(self, source: Source, events: int = 1) -> None:
         """Count what was not let in."""

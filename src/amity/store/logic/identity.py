@@ -144,6 +144,16 @@ def normalize_phone(value: Any) -> str | None:
     return "+" + digits if value.lstrip().startswith("+") else digits
 
 
+def normalize_identifier(kind: IdentifierKind, value: str) -> str | None:
+    """Return an identifier in the form it is kept in; None when nobody can have it."""
+    if kind == "email":
+        return normalize_email(value)
+    if kind == "phone":
+        return normalize_phone(value)
+    stripped = value.strip()
+    return None if not stripped or "\0" in stripped else stripped
+
+
 def is_blocked_value(value: str) -> bool:
     """Say whether a value is a placeholder that many senders write when they know nobody."""
     lowered = value.lower()

@@ -26,7 +26,7 @@ from amity.store.contracts import (
 from amity.store.logic.appending import record_event
 from amity.store.logic.fold import Origin
 from amity.store.logic.folding_batch import UNMERGED
-from amity.store.logic.identity import normalize_email, normalize_phone
+from amity.store.logic.identity import normalize_identifier
 
 _SQL: Final = queries.load("amity.store")
 _MAX_LIMIT: Final = 1000
@@ -64,12 +64,8 @@ def find_root(connection: Connection, profile_id: int) -> int:
 
 def find_profile(*, kind: IdentifierKind, value: str) -> Profile | None:
     """Return the owner of an identifier, or None. E-mail and phone may be written in any form."""
-    wanted = value.strip()
-    if kind == "email":
-        wanted = normalize_email(value) or ""
-    elif kind == "phone":
-        wanted = normalize_phone(value) or ""
-    if "\0" in wanted:
+    wanted = normalize_identifier(kind, value)
+    if wanted is None:
         return None
     with transaction() as connection:
         row = connection.execute(_SQL["find_owner"], [kind, wanted]).fetchone()
