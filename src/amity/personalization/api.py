@@ -1,11 +1,15 @@
 """The personalization engine's door: keyword-only functions, contracts in and out."""
 
 from datetime import datetime
-from typing import Unpack
+from typing import Any, Unpack
+from uuid import UUID
 
 from amity.kernel.pagination import Page
 from amity.personalization.contracts import (
     ArmReport,
+    DecideRequest,
+    Decision,
+    DecisionRecord,
     Offer,
     OfferChanges,
     OfferState,
@@ -16,8 +20,19 @@ from amity.personalization.contracts import (
     Product,
     Recommended,
     RecommenderRun,
+    Replay,
+    Trouble,
 )
-from amity.personalization.logic import offers, placements, products, publishing
+from amity.personalization.logic import (
+    decisions,
+    forgetting,
+    offers,
+    placements,
+    products,
+    publishing,
+    replaying,
+    troubles,
+)
 from amity.store.contracts import FoldResult
 
 # Offers and placements
@@ -118,6 +133,102 @@ def list_policies() -> list[PluginWords]:
 
 
 # Decisions
+
+
+def decide(
+    *,
+    request: DecideRequest,
+    profile_id: int | None = None,
+    now: datetime,
+    seed: int | None = None,
+    is_logged: bool = True,
+) -> Decision:
+    """Decide what to show one person in one place, by all that was said before the call.
+
+    Without a ``profile_id`` the request's identifiers say who it is; whoever is not known is
+    decided for as a stranger. Loads everything for the occasion: traffic goes through `hot`.
+    Raises NotFound for an unknown placement.
+    """
+    return decisions.decide(
+        request=request, profile_id=profile_id, now=now, seed=seed, is_logged=is_logged
+    )
+
+
+def decide_many(
+    *,
+    placement: str,
+    profile_ids: list[int],
+    channel: str,
+    context: dict[str, Any] | None = None,
+    now: datetime,
+) -> dict[int, Decision]:
+    """Decide for many people in one place and log it all; by the ids asked for.
+
+    A handful of statements whatever their number. Raises NotFound for an unknown placement.
+    """
+    return decisions.decide_many(
+        placement=placement,
+        profile_ids=profile_ids,
+        channel=channel,
+        context=context or {},
+        now=now,
+    )
+
+
+def get_decision(*, decision_id: UUID) -> DecisionRecord:
+    """Return a logged decision with what came of it; raise NotFound when there is none."""
+    return decisions.get_decision(decision_id=decision_id)
+
+
+def list_decisions(
+    *,
+    placement: str | None = None,
+    profile_ids: list[int] | None = None,
+    fallback_only: bool = False,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[DecisionRecord]:
+    """Return a page of logged decisions, the latest first.
+
+    ``placement`` is a key; ``profile_ids`` are those of one person before merges too
+    (`store.api.list_joined`); ``fallback_only`` asks for those the policy did not make itself.
+    """
+    return decisions.list_decisions(
+        placement=placement,
+        profile_ids=profile_ids,
+        fallback_only=fallback_only,
+        cursor=cursor,
+        limit=limit,
+    )
+
+
+def replay_decisions(
+    *, since: datetime | None = None, limit: int | None = None, placement: str | None = None
+) -> Replay:
+    """Make logged decisions again, the latest first, and say how many came out the same.
+
+    Some thousands a second. What is made again is compared whole: what was chosen in which order
+    with which propensities, and the verdict on every candidate.
+    """
+    return replaying.replay_decisions(since=since, limit=limit, placement=placement)
+
+
+def list_troubles(*, days: int = 7) -> list[Trouble]:
+    """Return what went wrong in deciding and learning, by day, the latest first.
+
+    `policy_failed` (by policy), `reward_late`, `reward_unknown`, `reward_not_shown` and
+    `reward_other_person` (by event).
+    """
+    return troubles.list_troubles(days=days)
+
+
+def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
+    """Delete decisions and outcomes of erased profiles; return how many by table.
+
+    What was learnt from them stays, since nobody is in it.
+    """
+    return forgetting.forget_profiles(profile_ids=profile_ids)
+
 
 # Learning
 

@@ -1,6 +1,6 @@
 """All that crosses the personalization engine's doors: frozen, and without any database in it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, TypedDict
 from uuid import UUID
 
@@ -240,8 +240,9 @@ class PluginWords(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """How often something went wrong on one day."""
+    """How often something went wrong on one day (UTC)."""
 
+    day: date
     kind: str
     name: str
     count: int

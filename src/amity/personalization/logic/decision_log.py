@@ -101,11 +101,21 @@ def decode_result(text: bytes | str) -> tuple[list[DecidedItem], list[Verdict]]:
     return items, verdicts
 
 
+def _without_names(request: DecideRequest) -> DecideRequest:
+    """Return the request with only the kinds of its identifiers.
+
+    Whoever asked unknown is in no profile, so nobody could find the names again to erase them.
+    """
+    if not request.identifiers:
+        return request
+    return msgspec.structs.replace(request, identifiers=dict.fromkeys(request.identifiers, ""))
+
+
 def pack_row(logged: Logged) -> bytes:
     """Return one row in the format of PostgreSQL's binary COPY (its manual, COPY)."""
     decision = logged.decision
     channel, policy = decision.channel.encode(), decision.policy.encode()
-    fallback, request = decision.fallback.encode(), _encode(logged.request)
+    fallback, request = decision.fallback.encode(), _encode(_without_names(logged.request))
     result = encode_result(decision)
     start = (12, 16, decision.decision_id.bytes, 8, _micros(decision.decided_at))
     if decision.profile_id is None:

@@ -94,16 +94,20 @@ class SnapshotShelf:
             raise NotFound(f"there is no snapshot {snapshot_id}")
         return self._make(connection, _Row(*row))
 
+    def definition(self, connection: Connection, definition_id: int) -> CompiledDefinition:
+        """Return a definition, compiled; raise NotFound when it is gone."""
+        return _keep(
+            self._definitions,
+            definition_id,
+            lambda: _read_definition(connection, definition_id),
+            _KEPT_DEFINITIONS,
+        )
+
     def _make(self, connection: Connection, row: _Row) -> Snapshot:
         held = self._snapshots.get(row.snapshot_id)
         if held is not None:
             return held
-        definition = _keep(
-            self._definitions,
-            row.definition_id,
-            lambda: _read_definition(connection, row.definition_id),
-            _KEPT_DEFINITIONS,
-        )
+        definition = self.definition(connection, row.definition_id)
         models = {
             name: _keep(
                 self._models, model_id, _model_reader(connection, name, model_id), _KEPT_MODELS
