@@ -56,6 +56,8 @@ def db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
                 sql.Identifier(name), sql.Identifier(postgres.DATABASE)
             )
         )
+        # Another database under the same file would be a restored one, which sends nothing.
+        (server.data / "sending.json").unlink(missing_ok=True)
         database.use_database(name)
         _point_django_at(name)
         yield name

@@ -136,6 +136,38 @@ CREATE INDEX broadcast_send_run ON broadcast_send (run_kind, run_id, state, id);
 CREATE INDEX broadcast_send_profile ON broadcast_send (profile_id, planned_at DESC);
 CREATE INDEX broadcast_send_latest ON broadcast_send (planned_at DESC, id DESC);
 
+-- Until when promotion waits for somebody whose clock stands in the quiet hours; NULL when it does
+-- not. A zone that nobody knows is the shop's own.
+CREATE FUNCTION broadcast_quiet_until(
+    moment timestamptz, zone text, fallback text, quiet_from integer, quiet_until integer)
+RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    -- a bare number would be an offset, west of Greenwich
+    theirs text := CASE WHEN zone ~ '^[A-Za-z]' THEN zone ELSE fallback END;
+    local timestamp;
+    hour integer;
+BEGIN
+    IF quiet_from = quiet_until THEN
+        RETURN NULL;
+    ELSIF theirs = fallback THEN
+        local := moment AT TIME ZONE fallback;
+    ELSE
+        BEGIN
+            local := moment AT TIME ZONE theirs;
+        EXCEPTION WHEN OTHERS THEN
+            theirs := fallback;
+            local := moment AT TIME ZONE fallback;
+        END;
+    END IF;
+    hour := extract(hour FROM local);
+    IF (quiet_from < quiet_until AND (hour < quiet_from OR hour >= quiet_until))
+        OR (quiet_from > quiet_until AND hour < quiet_from AND hour >= quiet_until) THEN
+        RETURN NULL;
+    END IF;
+    RETURN (local::date + (hour >= quiet_until)::integer + make_interval(hours => quiet_until))
+        AT TIME ZONE theirs;
+END $$;
+
 -- Whether this installation may send at all (rule D53). `epoch` also lies in a file outside the
 -- database: they differ in a restored copy, and then nothing leaves until an operator says so.
 -- 0 = nothing was ever armed. The sequence rises with every group of messages that goes on the
@@ -144,6 +176,8 @@ CREATE SEQUENCE broadcast_progress;
 CREATE TABLE broadcast_fence (
     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     epoch bigint NOT NULL DEFAULT 0,
+    -- since when it has been known that this is a copy; NULL while sending is armed
+    copied_at timestamptz,
     -- the panic stop
     is_stopped boolean NOT NULL DEFAULT false,
     changed_by text NOT NULL DEFAULT '',

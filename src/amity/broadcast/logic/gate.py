@@ -1,0 +1,125 @@
+"""The gate (rules D19, D21): the only way onto the wire, for every channel, class and caller.
+
+A message may be sent when, in one transaction, everything that can say no is locked, is asked,
+and has said nothing; the row is on the wire when that transaction commits. Only then is there a
+token, and without a token no channel hands a message over.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from amity.broadcast.channel import GateToken
+from amity.broadcast.logic.fence import Fence, advance_file
+from amity.infra import queries
+from amity.infra.config import settings
+from amity.infra.database import Connection, transaction
+from amity.store import api as store
+
+_SQL: Final = queries.load("amity.broadcast")
+
+
+class Candidate(NamedTuple):
+    """A message that stands before the gate.
+
+    ``profile_id`` is the profile that lives on; ``address_key`` is of the address it really goes
+    to, "" without one; ``problem`` is a reason the sender found itself.
+    """
+
+    send_id: UUID
+    token: int
+    profile_id: int
+    address_key: str
+    problem: str = ""
+
+
+class Ruling(NamedTuple):
+    """What the gate says: `wire` or `claimed` when it may be sent; otherwise what became of it."""
+
+    state: str
+    reason: str
+    pass_token: GateToken | None = None
+
+
+LOST: Final = Ruling("lost", "")
+"""Of a message that is not this sender's any more."""
+
+
+def enter(
+    candidates: Sequence[Candidate],
+    *,
+    owner: str,
+    fence: Fence,
+    channel: str = "email",
+    now: datetime | None = None,
+) -> dict[UUID, Ruling]:
+    """Put on the wire what may be sent, one transaction for all, and settle what may not.
+
+    Returns the ruling of each; when this raises, nothing may be handed over. ``now`` is
+    PostgreSQL's own clock unless given.
+    """
+    with transaction() as connection:
+        people = [each.profile_id for each in candidates]
+        connection.execute(_SQL["gate_lock_people"], [people])
+        _lock_points(connection, channel, sorted({c.address_key for c in candidates} - {""}))
+        connection.execute(_SQL["gate_lock_fence"])
+        rows = _judge(connection, candidates, owner=owner, fence=fence, to_wire=True, now=now)
+    if rows:
+        advance_file(max(row[3] for row in rows))
+    rulings = dict.fromkeys((each.send_id for each in candidates), LOST)
+    for send_id, state, reason, _ in rows:
+        given = GateToken(send_id) if state == "wire" else None
+        rulings[send_id] = Ruling(state, reason, given)
+    return rulings
+
+
+def ask(
+    candidates: Sequence[Candidate], *, owner: str, fence: Fence, now: datetime | None = None
+) -> dict[UUID, Ruling]:
+    """Settle what may not be sent as things stand, before any work is spent on it.
+
+    `claimed` means that it may go on to be made; it will be judged again at the wire.
+    """
+    with transaction() as connection:
+        rows = _judge(connection, candidates, owner=owner, fence=fence, to_wire=False, now=now)
+    rulings = dict.fromkeys((each.send_id for each in candidates), LOST)
+    rulings.update({row[0]: Ruling(row[1], row[2]) for row in rows})
+    return rulings
+
+
+def _lock_points(connection: Connection, channel: str, keys: list[str]) -> None:
+    wanted = {"channel": channel, "keys": keys}
+    if connection.execute(_SQL["gate_lock_points"], wanted).rowcount < len(keys):
+        store.ensure_contact_points(connection=connection, channel="email", address_keys=keys)
+        connection.execute(_SQL["gate_lock_points"], wanted)
+
+
+def _judge(
+    connection: Connection,
+    candidates: Sequence[Candidate],
+    *,
+    owner: str,
+    fence: Fence,
+    to_wire: bool,
+    now: datetime | None,
+) -> list[tuple[UUID, str, str, int]]:
+    using = settings()
+    values: dict[str, Any] = {
+        "ids": [each.send_id for each in candidates],
+        "tokens": [each.token for each in candidates],
+        "keys": [each.address_key for each in candidates],
+        "problems": [each.problem for each in candidates],
+        "owner": owner,
+        "epoch": fence.epoch,
+        "progress": fence.progress,
+        "to_wire": to_wire,
+        "now": now,
+        "lease_seconds": using.send_lease_seconds,
+        "cap_count": using.marketing_cap_count,
+        "cap_days": using.marketing_cap_days,
+        "quiet_from": using.quiet_from,
+        "quiet_until": using.quiet_until,
+        "time_zone": using.time_zone,
+    }
+    return connection.execute(_SQL["gate_judge"], values).fetchall()
