@@ -191,3 +191,40 @@ def test_rows_are_made_for_all_at_once_and_once(db):
     with database.transaction() as connection:
         count = connection.execute("SELECT count(*) FROM store_contact_point").fetchone()[0]
     assert count == 50
+
+
+def test_an_erased_customer_is_not_written_to_when_imported_again(ann):
+    profile_id, source_id = ann
+    choose(profile_id, {"profiling": True})
+    api.erase_profile(profile_id=profile_id, by="test", now=NOW)
+    again = make_person(source_id, "ANN@example.com", NOW - timedelta(hours=1), user_id="u9")
+    assert again != profile_id
+    assert reason(again) == "suppressed"
+    with database.transaction() as connection:
+        rows = connection.execute("SELECT to_jsonb(p)::text FROM store_contact_point p").fetchall()
+    assert len(rows) == 1
+    assert "example.com" not in rows[0][0]
+    assert '"statements": {}' in rows[0][0]
+    assert choose(again, {"marketing.email": True}), "a yes of her own lets her back"
+    fold()
+    assert reason(again) == ""
+
+
+def test_after_a_merge_a_no_of_either_holds_until_a_later_yes(ann):
+    profile_id, source_id = ann
+    said = preferences(None, {"marketing.email": False}, NOW - timedelta(days=9))
+    said["anonymousId"] = "a1"
+    signs_in = {"type": "identify", "userId": "u1", "anonymousId": "a1", "traits": {"plan": "b"}}
+    before = api.get_profile(profile_id=profile_id).consents
+    for event in (said, signs_in):
+        api.append_events(source_id=source_id, events=[msgspec.json.encode(event)], now=NOW)
+    fold()
+    [merge] = [each for each in api.list_merges().items if not each.refusal]
+    assert statuses(profile_id) == {"marketing.email": "denied"}
+    assert reason(profile_id) == "objected"
+    api.rebuild()
+    assert statuses(profile_id) == {"marketing.email": "denied"}
+    api.unmerge(merge_id=merge.merge_id, by="test", now=NOW)
+    fold()
+    apart = api.find_profile(kind="user_id", value="u1")
+    assert apart.consents == before

@@ -1,11 +1,13 @@
 """The fold in any order gives the same profile; a merge undone is a merge never made."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amity.store.logic.consent import combine_consents
 from amity.store.logic.decoding import decode_event
 from amity.store.logic.fold import (
     Happening,
@@ -126,8 +128,29 @@ def test_two_halves_combined_are_the_whole(events, cut, rng):
     one, other = events[: cut % len(events)], events[cut % len(events) :]
     if not one or not other:
         return
-    assert is_same(whole, combine(fold_all(one), fold_all(other)))
-    assert is_same(whole, combine(fold_all(other), fold_all(one)))
+    joined = combine(fold_all(one), fold_all(other))
+    assert is_same(joined, combine(fold_all(other), fold_all(one)))
+    # Consents alone are not what one person's would be: a no of either half holds.
+    assert is_same(
+        msgspec.structs.replace(whole, consents={}), msgspec.structs.replace(joined, consents={})
+    )
+    assert whole.consents.keys() == joined.consents.keys()
+
+
+@given(happenings(), st.integers(0, 8), st.integers(0, 8))
+@settings(max_examples=150, deadline=None)
+def test_consents_of_several_are_the_strictest_in_any_order(events, first, second):
+    events = [msgspec.structs.replace(event, source_kind="server") for event in events]
+    start, end = sorted((first % (len(events) + 1), second % (len(events) + 1)))
+    pieces = [events[:start], events[start:end], events[end:]]
+    a, b, c = (fold_all(piece).consents if piece else {} for piece in pieces)
+    joined = combine_consents(combine_consents(a, b), c)
+    for one, two, three in itertools.permutations((a, b, c)):
+        assert combine_consents(one, combine_consents(two, three)) == joined
+    for purpose, consent in joined.items():
+        said = [each[purpose] for each in (a, b, c) if purpose in each]
+        assert (consent.status == "granted") is all(one.status == "granted" for one in said)
+        assert consent.at == max(one.at for one in said)
 
 
 @given(happenings(), st.randoms(use_true_random=False))

@@ -1,10 +1,13 @@
 """What events say about consent (pure): who may say it, and whose word is the last.
 
 The latest statement by event time counts; of two at the same time, the more restrictive one.
+When two customers turn out to be one, the more restrictive of their last words.
 A browser source has a public key, so it may deny or withdraw a consent but never give one.
 """
 
 from typing import Any, Final
+
+import msgspec
 
 from amity.store.contracts import Consent, ConsentStatus, SourceKind
 from amity.store.logic.decoding import DecodedEvent
@@ -49,12 +52,24 @@ def later(one: Consent, other: Consent) -> Consent:
 
 
 def combine_consents(one: dict[str, Consent], other: dict[str, Consent]) -> dict[str, Consent]:
-    """Return, by purpose, the statement that counts of two customers who turn out to be one."""
+    """Return the consents of two customers who turn out to be one: the more restrictive (D33).
+
+    A no of either holds against the yes of the other, even an earlier no: nobody knows whether
+    she who said yes is the one who said no. It holds until a yes that is later than both. Neither
+    the order of merges nor that of the two matters.
+    """
     joined = dict(one)
     for purpose, consent in other.items():
         held = joined.get(purpose)
-        joined[purpose] = consent if held is None else later(held, consent)
+        joined[purpose] = consent if held is None else _stricter(held, consent)
     return joined
+
+
+def _stricter(one: Consent, other: Consent) -> Consent:
+    if one.status == other.status == "granted":
+        return later(one, other)
+    kept = max(one, other, key=lambda consent: (_STRICTNESS[consent.status], consent.event_id))
+    return msgspec.structs.replace(kept, at=max(one.at, other.at))
 
 
 def _rank(consent: Consent) -> tuple[Any, ...]:

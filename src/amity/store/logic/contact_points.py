@@ -108,6 +108,20 @@ def suppress_all(
         )
 
 
+def erase_contact_points(
+    connection: Connection, points: Iterable[tuple[Channel, str]], now: datetime
+) -> None:
+    """Suppress the addresses of an erased customer, and forget whose they were."""
+    wanted = sorted(set(points))
+    if wanted:
+        arguments = {
+            "channels": [channel for channel, _ in wanted],
+            "keys": [key for _, key in wanted],
+            "now": now,
+        }
+        connection.execute(_SQL["erase_contact_points"], arguments)
+
+
 def lift_suppression(
     *, channel: Channel, address_key: str, connection: Connection | None = None
 ) -> bool:

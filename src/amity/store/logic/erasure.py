@@ -1,7 +1,9 @@
 """Erasing a customer (rule D50, simple form): everything, everywhere, leaving keyed hashes.
 
 What stays is one row in the erasure log with a keyed hash of each identifier, so that an
-erasure can be repeated after a backup is restored. PostgreSQL frees the space of deleted rows
+erasure can be repeated after a backup is restored, and the keyed hashes of her addresses in the
+suppression list (rule D51): who is imported again from an old file is still not written to.
+PostgreSQL frees the space of deleted rows
 when it vacuums; backups age out by themselves.
 """
 
@@ -15,6 +17,7 @@ from amity.infra.crypto import pseudonym
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import NotFound
 from amity.store.logic.consumers import stop_profiles
+from amity.store.logic.contact_points import addresses_of, erase_contact_points
 from amity.store.logic.folding import fold_batch
 from amity.store.logic.folding_batch import MARKER
 from amity.store.logic.folding_undo import find_component
@@ -44,6 +47,7 @@ def erase_profile(*, profile_id: int, by: str, now: datetime) -> dict[str, int]:
         keys = [(row[0], row[1]) for row in identifiers]
         counts = _erase_events(connection, root, [value for _, value in keys])
         counts |= _erase_projections(connection, component, keys)
+        erase_contact_points(connection, addresses_of(keys), now)
         connection.execute(
             _SQL["insert_erasure"],
             [

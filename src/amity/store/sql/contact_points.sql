@@ -29,6 +29,14 @@ SET suppression = excluded.suppression, suppressed_at = excluded.suppressed_at,
     updated_at = clock_timestamp()
 WHERE p.suppression = ANY (%(weaker)s::text[])
 
+-- name: erase_contact_points
+INSERT INTO store_contact_point (channel, address_key, suppression, suppressed_at)
+SELECT c, k, 'erased', %(now)s FROM unnest(%(channels)s::text[], %(keys)s::text[]) AS t (c, k)
+ORDER BY c, k
+ON CONFLICT (channel, address_key) DO UPDATE
+SET suppression = 'erased', suppressed_at = excluded.suppressed_at, statements = '{}',
+    soft_bounces = 0, first_soft_bounce_at = NULL, updated_at = clock_timestamp()
+
 -- name: lift_suppression
 UPDATE store_contact_point
 SET suppression = '', suppressed_at = NULL, soft_bounces = 0, first_soft_bounce_at = NULL,
