@@ -1,19 +1,130 @@
 """The broadcast engine's door: keyword-only functions, contracts in and out."""
 
 from datetime import datetime
+from typing import Any, Unpack
 
 from amity.broadcast.contracts import (
     Campaign,
     CampaignEstimate,
     CampaignPlan,
+    CampaignReport,
     CampaignState,
+    Enrolment,
+    Journey,
+    JourneyReport,
+    JourneyState,
+    NodeWords,
+    ObservedCampaign,
+    Rendered,
     SendCounts,
+    Starter,
+    Template,
+    TemplateFields,
 )
-from amity.broadcast.logic import campaigns, targeting
+from amity.broadcast.logic import (
+    campaigns,
+    enrolling,
+    following,
+    journeys,
+    journeys_report,
+    making,
+    making_data,
+    measuring,
+    observed,
+    targeting,
+    template_starters,
+    templates,
+)
+from amity.infra.config import settings
 from amity.kernel.pagination import Page
 from amity.store.contracts import FoldResult
 
 # Templates
+
+
+def create_template(
+    *, name: str, by: str, now: datetime, **fields: Unpack[TemplateFields]
+) -> Template:
+    """Add a template: MJML or HTML with Liquid in it, compiled here, so that it can be sent.
+
+    It needs a subject and a source, and is marketing unless something else is said. Without
+    ``text`` the text part is made from the HTML. Marketing without an unsubscribe link or a postal
+    address gets a footer with them; `warnings` says so, and what else to look at. Raises Invalid
+    with the line and what is wrong there, Conflict when the name is taken.
+    """
+    return templates.create_template(name=name, fields=fields, by=by, now=now)
+
+
+def update_template(
+    *,
+    template_id: int,
+    name: str | None = None,
+    by: str,
+    now: datetime,
+    **fields: Unpack[TemplateFields],
+) -> Template:
+    """Change what is given. A changed message is a new content: what is under way stays as it was.
+
+    ``text`` "" has the text part made from the HTML again. Raises NotFound, Invalid as
+    `create_template` does, Conflict (the name is taken, the template is archived).
+    """
+    return templates.update_template(template_id=template_id, name=name, fields=fields, now=now)
+
+
+def archive_template(*, template_id: int, by: str, now: datetime) -> Template:
+    """Put a template away: nothing new can use it. Its name is free again."""
+    return templates.archive_template(template_id=template_id, now=now)
+
+
+def get_template(*, template_id: int) -> Template:
+    """Return a template, archived or not; raises NotFound."""
+    return templates.get_template(template_id=template_id)
+
+
+def list_templates(*, is_archived: bool = False) -> list[Template]:
+    """Return the templates by name; with ``is_archived`` also those put away."""
+    return templates.list_templates(is_archived=is_archived)
+
+
+def preview_template(
+    *,
+    profile_id: int | None,
+    placement_key: str = "",
+    now: datetime,
+    **fields: Unpack[TemplateFields],
+) -> Rendered:
+    """Return what is being written as one customer would get it, or as a made-up one would.
+
+    What is wrong is said in `problem`. Nothing is kept, nothing is logged, and its links do
+    nothing. Raises NotFound when there is no such customer or placement.
+    """
+    return templates.preview(
+        fields=fields, profile_id=profile_id, placement_key=placement_key, now=now
+    )
+
+
+def render_content(*, content_id: int, profile_id: int, now: datetime) -> Rendered:
+    """Return a content as one customer would get it now; raises NotFound."""
+    return templates.render(content_id=content_id, profile_id=profile_id, now=now)
+
+
+def list_variables() -> dict[str, str]:
+    """Return what templates can say, with what it means, for the editor."""
+    return dict(making_data.VARIABLES)
+
+
+def list_starters() -> list[Starter]:
+    """Return templates to begin with."""
+    return list(template_starters.list_starters())
+
+
+def dkim_record() -> tuple[str, str]:
+    """Return the name and the text of the DNS record by which receivers check our signatures.
+
+    The key is made the first time.
+    """
+    return making.dkim_record(settings())
+
 
 # Sending
 
@@ -114,9 +225,25 @@ def stop_campaign(*, campaign_id: int, by: str, now: datetime) -> Campaign:
     return campaigns.stop_campaign(campaign_id=campaign_id, by=by, now=now)
 
 
+def report_campaign(*, campaign_id: int, now: datetime) -> CampaignReport:
+    """Return a campaign in numbers, all of one moment: what left, what came of it, what it caused.
+
+    `docs/algorithms/lift.md` says what is estimated and when no claim is made. Raises NotFound.
+    """
+    return measuring.report_campaign(campaign_id=campaign_id, now=now)
+
+
+def list_observed_campaigns() -> list[ObservedCampaign]:
+    """Return campaigns that were run elsewhere and are known from events, the latest first.
+
+    They come as `Campaign Received` and `Coupon Applied` with a `campaign_id`.
+    """
+    return observed.list_observed_campaigns()
+
+
 def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
     """Take one turn of the broadcast consumer: what clicks and opens say of doubtful messages."""
-    return FoldResult(events=0)
+    return following.follow_batch(limit=limit)
 
 
 def run_campaigns(*, now: datetime) -> int:
@@ -131,6 +258,113 @@ def run_campaigns(*, now: datetime) -> int:
 # Journeys
 
 
+def create_journey(
+    *, name: str, description: str = "", definition: dict[str, Any], by: str, now: datetime
+) -> Journey:
+    """Add a journey as a draft, whatever is still wrong with its drawing: see its `problems`.
+
+    Raises Invalid when the definition is no JSON object, Conflict when the name is taken, in
+    whatever case of letters.
+    """
+    return journeys.create_journey(
+        name=name, description=description, definition=definition, by=by, now=now
+    )
+
+
+def update_journey(  # one argument a thing that can be changed
+    *,
+    journey_id: int,
+    name: str | None = None,
+    description: str | None = None,
+    definition: dict[str, Any] | None = None,
+    by: str,
+    now: datetime,
+) -> Journey:
+    """Change what is given; a changed definition makes a new version.
+
+    Whoever is under way stays on the version they began with. Raises NotFound, Conflict (the name
+    is taken, the journey is archived) and, unless it is a draft, Invalid with all problems.
+    """
+    return journeys.update_journey(
+        journey_id=journey_id,
+        name=name,
+        description=description,
+        definition=definition,
+        by=by,
+        now=now,
+    )
+
+
+def set_journey_state(*, journey_id: int, state: JourneyState, by: str, now: datetime) -> Journey:
+    """Put a journey live, pause it, or archive it for good.
+
+    While it is paused nobody begins and timers wait; an exit still ends somebody's way. Archiving
+    ends everybody's way and cancels what is queued. Raises NotFound, Conflict when the state
+    cannot be reached, Invalid with all problems when it cannot go live.
+    """
+    return journeys.set_journey_state(journey_id=journey_id, state=state, by=by, now=now)
+
+
+def get_journey(*, journey_id: int) -> Journey:
+    """Return a journey, archived or not; raise NotFound when there is none."""
+    return journeys.get_journey(journey_id=journey_id)
+
+
+def find_journey(*, name: str) -> Journey | None:
+    """Return the journey of that name, in any case of letters, that is not archived."""
+    return journeys.find_journey(name=name)
+
+
+def list_journeys(*, is_archived: bool | None = False) -> list[Journey]:
+    """Return the journeys by name; with True those archived, with None all."""
+    return journeys.list_journeys(is_archived=is_archived)
+
+
+def check_journey(*, definition: dict[str, Any]) -> tuple[str, list[str]]:
+    """Return a definition in words, and all that keeps it from going live; nothing is kept."""
+    return journeys.check_definition(definition=definition)
+
+
+def report_journey(*, journey_id: int) -> JourneyReport:
+    """Return how many are at each node now, came to it, and left by which edge.
+
+    Who left a node by no edge, but by an ending (`exit`, `merged`, `archived`, `gone`, `failed`),
+    is counted under its name. Versions are added up. Raises NotFound.
+    """
+    return journeys_report.report_journey(journey_id=journey_id)
+
+
+def list_enrolments(
+    *,
+    journey_id: int | None = None,
+    profile_ids: list[int] | None = None,
+    node: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[Enrolment]:
+    """Return people's ways through journeys, the latest to begin first; with a node who is there.
+
+    Ask with all profile ids a person ever had (`store.api.list_joined`).
+    """
+    return journeys.list_enrolments(
+        journey_id=journey_id, profile_ids=profile_ids, node=node, cursor=cursor, limit=limit
+    )
+
+
+def list_node_kinds() -> list[NodeWords]:
+    """Return the kinds of nodes a journey can be drawn with, by name."""
+    return journeys.list_node_kinds()
+
+
+def abandoned_cart(*, template_id: int) -> dict[str, Any]:
+    """Return a ready definition: a product in the cart, an hour, no order: a reminder."""
+    return journeys.abandoned_cart(template_id=template_id)
+
+
 def step_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
-    """Take one turn of the journeys consumer: entries, exits, and steps that have come due."""
-    return FoldResult(events=0)
+    """Take one turn of the journeys consumer: entries, exits, and steps that have come due.
+
+    `events` is how much was done; zero means there was nothing to do, or another process has
+    the turn.
+    """
+    return enrolling.step_batch(now=now, limit=limit)

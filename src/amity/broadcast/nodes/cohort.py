@@ -34,7 +34,7 @@ class Cohort(Node, frozen=True, tag="cohort"):
     def enter(self, context: Context) -> Outcome:
         left = context.draw() * sum(arm.share for arm in self.arms.values())
         chosen = ""
-        for name, arm in self.arms.items():
+        for name, arm in sorted(self.arms.items()):  # JSON objects have no order to rely on
             chosen = name
             left -= arm.share
             if left < 0:
