@@ -1,7 +1,7 @@
 """All that crosses the broadcast engine's doors."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -37,6 +37,29 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     created_at: datetime
     updated_at: datetime
+
+
+class TemplateFields(TypedDict, total=False):
+    """What can be written of a template."""
+
+    message_class: MessageClass
+    subject: str
+    preheader: str
+    source: str
+    text: str
+    """"" has the text part made from the HTML."""
+
+
+class Starter(msgspec.Struct, frozen=True, kw_only=True):
+    """A template to begin with."""
+
+    key: str
+    title: str
+    words: str
+    message_class: MessageClass
+    subject: str
+    preheader: str
+    source: str
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):

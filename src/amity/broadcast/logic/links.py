@@ -7,7 +7,6 @@ from uuid import UUID
 from amity.broadcast.logic.liquid_values import clean_url, escape_text
 from amity.infra import tokens
 from amity.infra.config import Settings
-from amity.kernel.errors import Invalid
 
 _PREFERENCES_DAYS: Final = 30
 _FOLLOWED: Final = ("https://", "http://")

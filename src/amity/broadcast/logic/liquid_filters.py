@@ -19,11 +19,11 @@ from amity.broadcast.logic.liquid_values import (
     plain_str,
     whole,
 )
+from amity.kernel.money import exponent_of
 
 _DIRECTIVES: Final = re.compile(r"%(-?[aAbBcdHIjmMpSUwWxXyYZzefF%]|.|$)", re.DOTALL)
 _KNOWN: Final = frozenset("aAbBcdHIjmMpSUwWxXyYZzeF%")
 _SYMBOLS: Final = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "CHF": "CHF "}
-_WITHOUT_CENTS: Final = frozenset(("JPY", "KRW", "CLP", "VND", "ISK", "HUF"))
 Number = int | float
 
 
@@ -192,7 +192,7 @@ def _moment(value: Any) -> datetime | None:
 def _money(value: Any, currency: Any = "") -> str:
     """Write an amount with its currency: `12.5 | money: "EUR"` is €12.50."""
     number, code = _number(value), plain_str(currency).upper()[:8]
-    digits = f"{abs(number):,.0f}" if code in _WITHOUT_CENTS else f"{abs(number):,.2f}"
+    digits = f"{abs(number):,.{exponent_of(code)}f}"
     sign = "-" if number < 0 else ""
     return (
         f"{sign}{_SYMBOLS[code]}{digits}" if code in _SYMBOLS else f"{sign}{digits} {code}".strip()
@@ -209,6 +209,13 @@ def _url_encode(value: Any) -> str:
 
 def _lines(value: Any) -> str:
     return re.sub(r"\r?\n", "<br />\n", plain_str(value))
+
+
+def _modulo(value: Any, by: Any) -> Number:
+    left, right = _number(value), _number(by)
+    if isinstance(left, int) and isinstance(right, int):
+        return left % right
+    return float(Decimal(str(left)) % Decimal(str(right)))
 
 
 _COMMON: Final[dict[str, Callable[..., Any]]] = {
@@ -228,7 +235,7 @@ _COMMON: Final[dict[str, Callable[..., Any]]] = {
     "last": _last,
     "lstrip": lambda value: plain_str(value).lstrip(),
     "minus": lambda value, other: _exactly(value, other, lambda a, b: a - b),
-    "modulo": lambda value, other: _modulo(value, other),
+    "modulo": _modulo,
     "money": _money,
     "plus": lambda value, other: _exactly(value, other, lambda a, b: a + b),
     "prepend": lambda value, more: plain_str(more) + plain_str(value),
@@ -248,13 +255,7 @@ _COMMON: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-def _modulo(value: Any, by: Any) -> Number:
-    left, right = _number(value), _number(by)
-    if isinstance(left, int) and isinstance(right, int):
-        return left % right
-    return float(Decimal(str(left)) % Decimal(str(right)))
-
-
+_SPACE: Final = Markup(" ")
 _TEXT: Final[dict[str, Callable[..., Any]]] = {
     "escape": _escape,
     "newline_to_br": _lines,
@@ -263,7 +264,7 @@ _TEXT: Final[dict[str, Callable[..., Any]]] = {
 # What these make is HTML already, and is not escaped again. Each escapes what it is given.
 _HTML: Final[dict[str, Callable[..., Any]]] = {
     "escape": lambda value: escape(plain_str(value)),
-    "join": lambda value, by=Markup(" "): _join(value, by),
+    "join": lambda value, by=_SPACE: _join(value, by),
     "newline_to_br": lambda value: Markup(_lines(escape(plain_str(value)))),  # noqa: S704
     "url_encode": lambda value: Markup(_url_encode(value)),  # noqa: S704
 }

@@ -22,6 +22,7 @@ from amity.personalization.contracts import Decision
 __all__ = ["Content", "Made", "Maker", "Recipient", "RenderFailed", "get_maker"]
 
 _BODY: Final = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
+_GAP: Final = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 _INDENT: Final = re.compile(r"[ \t]*\r?\n[ \t]*")
 _SPACES_COUNT: Final = re.compile(r"<(?:pre|textarea)\b|white-space\s*:\s*pre", re.IGNORECASE)
 _HIDDEN: Final = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">'
@@ -134,7 +135,12 @@ class Maker:
         subject = headers.clean(self._subject.render(data))
         if not subject:
             raise RenderFailed("the subject is empty")
-        return subject, self._html.render(data, link), self._text.render(data), unsubscribe
+        return (
+            subject,
+            self._html.render(data, link),
+            _GAP.sub("\n\n", self._text.render(data)),
+            unsubscribe,
+        )
 
     def make(self, who: Recipient) -> Made:
         """Return the signed message for one person; raises RenderFailed."""
@@ -243,3 +249,10 @@ def get_maker(content: Content, settings: Settings) -> Maker:
 def _cached_maker(content: Content, settings: Settings, key_id: str) -> Maker:
     links, signer = _shared(settings, key_id)
     return Maker(content, settings, links=links, signer=signer)
+
+
+def dkim_record(settings: Settings) -> tuple[str, str]:
+    """Return the name and the text of the DNS record that holds our public key."""
+    domain = settings.mail_from.rpartition("@")[2]
+    key = dkim.cached_key(settings.data, settings.dkim_selector)
+    return f"{settings.dkim_selector}._domainkey.{domain}", dkim.public_record(key)
