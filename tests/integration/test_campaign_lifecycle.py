@@ -1,7 +1,7 @@
 """Campaigns from draft to end: whom they draw, what they refuse, what stops them."""
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -10,7 +10,6 @@ from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
 from amity.broadcast.contracts import CampaignPlan
 from amity.infra import database
-from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.store import api as store
 from amity.store.contracts import Choices
 
@@ -214,3 +213,15 @@ def _object(profile_id, key):
         method="link",
     )
     store.state_choices(choices=choices, now=_now())
+
+
+def test_a_report_can_be_had_at_any_time(house):
+    house.join("ann", "bob")
+    campaign_id = house.make()
+    before = broadcast.report_campaign(campaign_id=campaign_id, now=_now())
+    assert before.verdict == "It has not begun."
+    broadcast.launch_campaign(campaign_id=campaign_id, by="ann", now=_now())
+    run_to_rest()
+    waiting = broadcast.report_campaign(campaign_id=campaign_id, now=_now())
+    assert waiting.counts.targeted == waiting.counts.pending
+    assert "no message has left" in waiting.verdict

@@ -15,11 +15,13 @@ import psycopg
 from amity.analysis import api as analysis
 from amity.broadcast.contracts import Campaign, CampaignPlan, CampaignState, SendCounts
 from amity.broadcast.logic import targeting
+from amity.broadcast.logic.reasons import REASONS
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
+from amity.personalization import api as personalization
 
 _SQL: Final = queries.load("amity.broadcast")
 _log = logging.getLogger("amity.campaigns")
@@ -41,14 +43,14 @@ def create_campaign(*, plan: CampaignPlan, by: str, now: datetime) -> Campaign:
         _content_of(connection, plan)
         row = connection.execute(_SQL["campaign_insert"], values).fetchone()
         assert row is not None
-        return _get(connection, row[0])
+        return load(connection, row[0])
 
 
 def update_campaign(*, campaign_id: int, plan: CampaignPlan, now: datetime) -> Campaign:
     """Change a campaign that has not begun; see `api.update_campaign`."""
     plan = _check(plan)
     with _unique(plan.name), transaction() as connection:
-        held = _get(connection, campaign_id)
+        held = load(connection, campaign_id)
         content_id = _content_of(connection, plan)
         values = msgspec.structs.asdict(plan) | {
             "campaign_id": campaign_id,
@@ -58,7 +60,7 @@ def update_campaign(*, campaign_id: int, plan: CampaignPlan, now: datetime) -> C
         }
         if not connection.execute(_SQL["campaign_update"], values).rowcount:
             raise _refuse(connection, campaign_id, "changed")
-        return _get(connection, campaign_id)
+        return load(connection, campaign_id)
 
 
 def copy_campaign(*, campaign_id: int, name: str | None, by: str, now: datetime) -> Campaign:
@@ -106,7 +108,7 @@ def launch_campaign(*, campaign_id: int, at: datetime | None, by: str, now: date
         if not connection.execute(_SQL["campaign_launch"], values).rowcount:
             raise _refuse(connection, campaign_id, "launched")
         _log.info("campaign %s was launched by %s", campaign_id, by)
-        return _get(connection, campaign_id)
+        return load(connection, campaign_id)
 
 
 def _check_somebody(plan: CampaignPlan, now: datetime) -> None:
@@ -117,9 +119,9 @@ def _check_somebody(plan: CampaignPlan, now: datetime) -> None:
         return
     if not found.members:
         raise Invalid("there is nobody in the segment now", code="nobody_reachable")
-    why = ", ".join(f"{count:,} {reason}" for reason, count in found.excluded.items())
+    why = " ".join(f"{count:,}: {REASONS[reason]}" for reason, count in found.excluded.items())
     raise Invalid(
-        f"none of the {found.members:,} members can be reached: {why}", code="nobody_reachable"
+        f"none of the {found.members:,} members can be reached. {why}", code="nobody_reachable"
     )
 
 
@@ -154,12 +156,12 @@ def _move(query: str, what: str, values: dict[str, Any]) -> Campaign:
     with transaction() as connection:
         if not connection.execute(_SQL[query], values).rowcount:
             raise _refuse(connection, campaign_id, what)
-        return _get(connection, campaign_id)
+        return load(connection, campaign_id)
 
 
 def _refuse(connection: Connection, campaign_id: int, what: str) -> Conflict:
     """Return why a move was not made; raise NotFound when there is no such campaign."""
-    held = _get(connection, campaign_id)
+    held = load(connection, campaign_id)
     return Conflict(
         f"the campaign “{held.name}” is {held.state}, so it cannot be {what}", code="bad_state"
     )
@@ -168,7 +170,7 @@ def _refuse(connection: Connection, campaign_id: int, what: str) -> Conflict:
 def get_campaign(*, campaign_id: int) -> Campaign:
     """Return a campaign, archived or not; raise NotFound when there is none."""
     with transaction("readonly") as connection:
-        return _get(connection, campaign_id)
+        return load(connection, campaign_id)
 
 
 def find_campaign(*, name: str) -> Campaign | None:
@@ -222,7 +224,8 @@ def add_up(states: dict[str, int]) -> SendCounts:
     return SendCounts(targeted=sum(states.values()), **counted)
 
 
-def _get(connection: Connection, campaign_id: int) -> Campaign:
+def load(connection: Connection, campaign_id: int) -> Campaign:
+    """Return a campaign in the caller's transaction; raise NotFound when there is none."""
     found = _select(connection, campaign_id=campaign_id, is_any=True) if campaign_id > 0 else []
     if not found:
         raise NotFound(f"there is no campaign {campaign_id}")
@@ -280,6 +283,8 @@ def _check(plan: CampaignPlan) -> CampaignPlan:
         raise Invalid("a campaign needs a purpose and a goal", code="bad_plan")
     _check_numbers(plan)
     _check_segment(plan.segment_id)
+    if plan.placement_key and personalization.find_placement(key=plan.placement_key) is None:
+        raise Invalid(f"there is no placement {plan.placement_key!r}", code="no_placement")
     return plan
 
 

@@ -129,7 +129,7 @@ def _assess(
         "cap_days": settings().marketing_cap_days,
         "now": now,
     }
-    reasons = dict(connection.execute(_SQL["target_reasons"], values).fetchall())
+    reasons: dict[int, str] = dict(connection.execute(_SQL["target_reasons"], values).fetchall())
     return [
         _Person(profile_id, key, reasons.get(profile_id, "")) if key else _exclude(profile_id)
         for profile_id, key in keys.items()

@@ -50,7 +50,8 @@ WHERE id = %(campaign_id)s AND state IN ('targeting', 'sending')
 
 -- name: campaign_resume
 UPDATE broadcast_campaign
-SET state = CASE WHEN targeted_at IS NULL THEN 'targeting' ELSE 'sending' END, updated_at = %(now)s
+SET state = CASE WHEN targeted_at IS NULL THEN 'targeting' ELSE 'sending' END, note = '',
+    updated_at = %(now)s
 WHERE id = %(campaign_id)s AND state = 'paused'
 
 -- name: campaign_stop

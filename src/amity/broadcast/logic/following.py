@@ -1,0 +1,47 @@
+"""The broadcast consumer: what customers do with a message says whether it arrived.
+
+A message whose receiving server never answered is `unknown`. When a person follows a link in it or
+opens it, it has arrived (rule D20). A scanner proves nothing: it may have looked at a message that
+was then refused.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from amity.infra import queries
+from amity.infra.database import transaction
+from amity.store import api as store
+from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
+
+_SQL: Final = queries.load("amity.broadcast")
+CONSUMER: Final = "broadcast"
+_PROOFS: Final = frozenset({"Email Link Clicked", "Email Opened"})
+
+
+def follow_batch(*, limit: int) -> FoldResult:
+    """Take one turn; see `api.follow_batch`."""
+    with transaction() as connection:
+        position = store.claim_consumer(connection=connection, name=CONSUMER)
+        if position is None:
+            return FoldResult(events=0)
+        activities = store.read_activity(connection=connection, after=position, limit=limit)
+        if not activities:
+            return FoldResult(events=0)
+        proved = sorted({send_id for each in activities if (send_id := _proved_by(each))})
+        if proved:
+            connection.execute(_SQL["measure_prove"], [proved])
+        last = activities[-1].position
+        store.advance_consumer(connection=connection, name=CONSUMER, position=last)
+    return FoldResult(events=len(activities))
+
+
+def _proved_by(activity: Activity) -> UUID | None:
+    """Return the message that an activity shows to have arrived; only our own events are proof."""
+    if activity.name not in _PROOFS or activity.source_id != SYSTEM_SOURCE_ID:
+        return None
+    if activity.properties.get("is_machine") is True:
+        return None
+    try:
+        return UUID(str(activity.properties.get("send_id")))
+    except ValueError:
+        return None
