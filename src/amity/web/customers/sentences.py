@@ -5,6 +5,7 @@ A sentence is a list of pieces; strong ones are what the reader looks for.
 
 from collections.abc import Callable
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
@@ -63,9 +64,13 @@ FILTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         "Campaigns",
         (
             "Campaign Received",
+            "Email Sent",
             "Email Delivered",
             "Email Opened",
             "Email Link Clicked",
+            "Email Bounced",
+            "Promotion Viewed",
+            "Promotion Clicked",
             "Coupon Received",
         ),
     ),
@@ -205,8 +210,8 @@ _verb("s4", "Asked in the chat", "Live Chat Conversation Started", without="")
 _verb("s2", "Went to the checkout", "Checkout Started", without="")
 _verb("s3", "Was sent", "Email Delivered", without="a message")
 _verb("s3", "Was given", "Coupon Received", without="a coupon")
-_verb("s3", "Opened", "Email Opened", without="a message")
-_verb("s3", "Clicked in", "Email Link Clicked", without="a message")
+_verb("s3", "Was shown", "Promotion Viewed", without="an offer")
+_verb("s3", "Clicked on", "Promotion Clicked", without="an offer")
 _verb("s4", "Unsubscribed from", "Unsubscribed", without="messages")
 
 
@@ -229,6 +234,55 @@ def _step(properties: Properties) -> Sentence:
 def _redeemed(properties: Properties) -> Sentence:
     coupon = properties.get("coupon_name") or properties.get("coupon_id") or ""
     return [Piece("Redeemed coupon "), Piece(_text(coupon), strong=True)]
+
+
+@_tells("s3", "Email Sent")
+def _sent(properties: Properties) -> Sentence:
+    return [Piece("Was sent "), _message(properties)]
+
+
+@_tells("s4", "Email Bounced")
+def _bounced(properties: Properties) -> Sentence:
+    reason = properties.get("reason")
+    ends = " for good" if properties.get("is_hard") is True else ""
+    pieces = [_message(properties), Piece(f" was refused by the mail server{ends}")]
+    return [*pieces, Piece(f" {_text(reason)}", is_quiet=True)] if reason else pieces
+
+
+@_tells("s3", "Email Opened")
+def _opened(properties: Properties) -> Sentence:
+    if properties.get("is_machine") is True:
+        return [_message(properties), Piece(" was opened by a scanner or proxy")]
+    return [Piece("Opened "), _message(properties)]
+
+
+@_tells("s3", "Email Link Clicked")
+def _clicked(properties: Properties) -> Sentence:
+    if properties.get("is_machine") is True:
+        pieces = [Piece("A scanner or proxy followed a link in "), _message(properties)]
+    else:
+        pieces = [Piece("Clicked in "), _message(properties)]
+    url = properties.get("link_url")
+    return [*pieces, Piece(f" {_text(url)}", is_quiet=True)] if isinstance(url, str) else pieces
+
+
+def _message(properties: Properties) -> Piece:
+    """Return a message by its subject, leading to the ledger when it was ours."""
+    for key in ("subject", "email_subject", "name"):
+        value = properties.get(key)
+        if isinstance(value, str) and value:
+            break
+    else:
+        value = "a message"
+    send_id = properties.get("send_id")
+    return Piece(_text(value), strong=True, href=_ledger(send_id))
+
+
+def _ledger(send_id: object) -> str:
+    try:
+        return f"/messages/{UUID(str(send_id))}/" if send_id else ""
+    except ValueError:
+        return ""
 
 
 @_tells("s3", "Campaign Received")

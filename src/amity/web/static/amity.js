@@ -155,6 +155,11 @@
         await navigator.clipboard.writeText(from.trim());
         say("Copied");
       },
+      insert: () => insert(on.dataset.text),
+      width: () => {
+        on.closest(".card").classList.toggle("phone", on.dataset.width === "phone");
+        $$("button", on.parentElement).forEach((button) => button.setAttribute("aria-pressed", button === on));
+      },
     };
     verbs[on.dataset.do]?.();
   });
@@ -190,11 +195,43 @@
     }
   };
 
+  // --- mail: variables go where the cursor was; a draft is posted into a fresh frame, which takes
+  // the old one's place when it has loaded (a new frame leaves no entry in the history) ---------
+  let lastField = null;
+  document.addEventListener("focusin", (event) => {
+    if (event.target.dataset.insert !== undefined) lastField = event.target;
+  });
+  const insert = (text) => {
+    const field = lastField || $("[data-insert-main]");
+    field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+    field.focus();
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const showDraft = (button) => {
+    const place = $(button.dataset.place);
+    const fresh = place.children[0].cloneNode();
+    fresh.removeAttribute("src");
+    fresh.name = "mail-" + Date.now();
+    fresh.classList.add("coming");
+    place.append(fresh);
+    fresh.addEventListener("load", () => {
+      while (place.children[0] !== fresh) place.children[0].remove();
+      fresh.classList.remove("coming");
+    });
+    button.formTarget = fresh.name;
+    button.form.requestSubmit(button);
+  };
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const button = event.detail.target.dataset.frames;
+    if (button) showDraft($(button));
+  });
+
   const ready = (from) => {
     showTimes(from);
     drawCharts(from);
     $$(".toast", from).forEach(arm);
     $$("[data-must-equal]", from).forEach(hold);
+    $$("[data-frames-now]", from).forEach((panel) => showDraft($(panel.dataset.frames)));
   };
   document.addEventListener("DOMContentLoaded", () => ready(document));
   document.addEventListener("htmx:afterSettle", (event) => {

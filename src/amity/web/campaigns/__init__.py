@@ -1,0 +1,1 @@
+"""Campaigns: made, previewed, launched, watched, measured."""

@@ -1,0 +1,1 @@
+"""Journeys: drawn with live counts, switched, changed."""

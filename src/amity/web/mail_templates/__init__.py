@@ -1,0 +1,1 @@
+"""Message templates: the list, the editor with its live preview, starts."""

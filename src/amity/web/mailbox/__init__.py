@@ -1,0 +1,1 @@
+"""The local mailbox as a mail client."""

@@ -1,0 +1,1 @@
+"""The send ledger on screen, and what every screen of Reach shares."""
