@@ -31,6 +31,7 @@ from amity.personalization.logic import (
     products,
     publishing,
     replaying,
+    rewarding,
     troubles,
 )
 from amity.store.contracts import FoldResult
@@ -234,8 +235,12 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
 
 
 def reward_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
-    """Take one turn of the rewards consumer: what came of what was shown."""
-    return FoldResult(events=0)
+    """Take one turn of the rewards consumer: what came of what was shown teaches the arms.
+
+    `events` is how many activities it read; zero means there was nothing to do, or another
+    process has the turn.
+    """
+    return rewarding.reward_batch(now=now, limit=limit)
 
 
 def publish_snapshot(*, now: datetime) -> int | None:
