@@ -82,12 +82,9 @@ class Edge:
         """Stop the collector."""
         if self._watching is not None:
             self._watching.cancel()
-        if self._links is not None:
-            await self._links.close()
-        if self._decider is not None:
-            await self._decider.close()
-        if self._collector is not None:
-            await self._collector.close()
+        # Together: each may have to wait for the database, and there is little time to end.
+        parts = (self._links, self._decider, self._collector)
+        await asyncio.gather(*(part.close() for part in parts if part is not None))
 
     @property
     def collector(self) -> Collector:

@@ -24,7 +24,7 @@ from amity.personalization.logic.facts import Needs, make_stranger
 from amity.personalization.logic.profile_cache import Person, ProfileCache, make_person
 from amity.personalization.logic.profile_cache_following import Follower
 from amity.personalization.logic.profile_cache_loading import PeopleLoader
-from amity.personalization.logic.request_reading import Asked, check_public, loggable, read_request
+from amity.personalization.logic.request_reading import Asked, check_public, read_request
 from amity.personalization.logic.snapshot import Snapshot
 from amity.personalization.logic.snapshot_reading import SnapshotShelf
 
@@ -140,8 +140,7 @@ class Decider:
     async def _log(
         self, decision: Decision, placement_id: int, request: DecideRequest, person: Person
     ) -> None:
-        asked = loggable(request, decision.profile_id)
-        row = pack_row(Logged(decision, placement_id, asked, person.packed))
+        row = pack_row(Logged(decision, placement_id, request, person.packed))
         try:
             is_written = await self._committer.submit(row)
         except AmityError as error:

@@ -1,6 +1,5 @@
 """Reading the body of a request for a decision, strictly: what is misspelt is said, not ignored."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -133,14 +132,3 @@ def _one_value(places: tuple[_Identifiers, ...], kind: str, spelling: str) -> st
                 raise Invalid(f"{kind} is given twice, differently", code="bad_request")
             value = value or text
     return value
-
-
-def loggable(request: DecideRequest, profile_id: int | None) -> DecideRequest:
-    """Return the request as it is logged.
-
-    Of somebody not known it keeps no identifier: an erasure could not find it later.
-    """
-    if profile_id is not None or not request.identifiers:
-        return request
-    no_one: Mapping[str, str] = {}
-    return msgspec.structs.replace(request, identifiers=no_one)
