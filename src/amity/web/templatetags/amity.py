@@ -237,6 +237,20 @@ def share(part: float, whole: float) -> SafeString:
 
 
 @register.simple_tag
+def interval(low: float, value: float, high: float, most: float) -> SafeString:
+    """Draw an interval and the value in it on a line from 0 to ``most``."""
+    scale = 100 / most if most else 0.0
+    return format_html(
+        '<svg class="interval" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="of" y="3.5" width="100" height="1"/><rect x="{}" y="2" width="{}" height="4"/>'
+        '<rect class="mid" x="{}" width="1" height="8"/></svg>',
+        f"{low * scale:.2f}",
+        f"{max((high - low) * scale, 0.5):.2f}",
+        f"{min(value * scale, 99):.2f}",
+    )
+
+
+@register.simple_tag
 def chart(drawn: Chart, element_id: str) -> SafeString:
     """Place a chart: its figure as data, and where the script draws it."""
     place = format_html(

@@ -1,0 +1,1 @@
+"""Decisions: what was chosen for whom, why, and what came of it."""

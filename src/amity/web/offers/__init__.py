@@ -1,0 +1,1 @@
+"""Offers and placements: what can be shown where, to whom, and what came of it."""
