@@ -397,9 +397,8 @@ def test_erasure_leaves_no_way_and_the_counts_close(shop):
     cart = shop.begin_cart()
     for user in ("ann", "bob"):
         shop.track(user, "Product Added")
-    with database.transaction() as connection:
-        assert enrolling.forget_profiles(connection, [shop.id_of("ann")]) == 1
-        assert enrolling.forget_profiles(connection, [shop.id_of("ann")]) == 0
+    assert enrolling.forget_ways(profile_ids=[shop.id_of("ann")]) == 1
+    assert enrolling.forget_ways(profile_ids=[shop.id_of("ann")]) == 0
     report = check_counts(cart)
     assert (report.active, report.endings) == (1, {"gone": 1})
 

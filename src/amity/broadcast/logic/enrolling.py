@@ -5,6 +5,7 @@ are concerned; these are loaded together, stepped one by one by the pure functio
 back together with their messages, the counts and the consumer's position: all of it or nothing.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +27,8 @@ from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
 
 _SQL: Final = queries.load("amity.broadcast")
 CONSUMER: Final = "journeys"
+_TRIES: Final = 50
+_WAIT_SECONDS: Final = 0.1
 _MERGED: Final = "Profile Merged"
 _UNMERGED: Final = "Profile Unmerged"
 
@@ -186,12 +189,23 @@ def _ids_of(activity: Activity) -> Sequence[Any]:
     return [each for each in found if isinstance(each, int)]
 
 
-def forget_profiles(connection: Connection, profile_ids: list[int]) -> int:
-    """Delete the ways of these profiles, in the caller's transaction; return how many.
+def forget_ways(*, profile_ids: list[int]) -> int:
+    """Delete the ways of erased profiles; return how many there were.
 
-    The caller holds the consumer's turn (`claim_consumer`), so that a turn under way cannot write
-    them down again, and cancels their messages.
+    The consumer's turn is taken for it, so that a turn under way cannot write them down again.
+    During a rebuild there is no turn to take: then nobody is writing. What is in the send ledger
+    is not touched.
     """
+    for _ in range(_TRIES):
+        with transaction() as connection:
+            if store.claim_consumer(connection=connection, name=CONSUMER) is not None:
+                return _forget(connection, profile_ids)
+        time.sleep(_WAIT_SECONDS)
+    with transaction() as connection:
+        return _forget(connection, profile_ids)
+
+
+def _forget(connection: Connection, profile_ids: list[int]) -> int:
     row = connection.execute(_SQL["journeys_forget"], {"ids": profile_ids}).fetchone()
     assert row is not None
     deleted: int = row[0]
