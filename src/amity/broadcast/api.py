@@ -31,6 +31,7 @@ from amity.broadcast.logic import (
     making_data,
     measuring,
     observed,
+    reasons,
     targeting,
     template_starters,
     templates,
@@ -127,6 +128,12 @@ def dkim_record() -> tuple[str, str]:
 
 
 # Sending
+
+
+def list_reasons() -> dict[str, str]:
+    """Return what each reason for not sending means, in words, by its code."""
+    return dict(reasons.REASONS)
+
 
 # Campaigns
 

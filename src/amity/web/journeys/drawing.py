@@ -23,6 +23,14 @@ _LONGEST_LABEL: Final = 24
 _ENDINGS: Final = frozenset({"exit", "merged", "archived", "gone", "failed"})
 
 
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """An edge as the list beside the picture tells it; ``target`` "" ends the journey."""
+
+    name: str
+    target: str
+    count: int
+
+
 class Box(msgspec.Struct, frozen=True, kw_only=True):
     """A step with its place; ``count`` is None for the end of a way."""
 
@@ -31,6 +39,7 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
     width: int
     height: int
     node: NodeCount | None
+    ways: list[Way] = []
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +96,9 @@ def draw(journey: Journey, nodes: list[NodeCount]) -> Drawing:
         height=tall,
         entry=entry,
         boxes=[
-            msgspec.structs.replace(places[name], node=by_name[name])
+            msgspec.structs.replace(
+                places[name], node=by_name[name], ways=_ways(edges, by_name, name)
+            )
             for name in order
             if name in by_name
         ],
@@ -105,6 +116,18 @@ def _edges(nodes: dict[str, NodeCount]) -> list[_Edge]:
                 continue
             found.append(_Edge(name, edge, f"{name}\n{edge}" if is_end else target, is_end))
     return found
+
+
+def _ways(edges: list[_Edge], nodes: dict[str, NodeCount], name: str) -> list[Way]:
+    return [
+        Way(
+            name="" if edge.name == "next" else edge.name.replace("_", " "),
+            target="" if edge.is_end else edge.target,
+            count=_taken(nodes, edge),
+        )
+        for edge in edges
+        if edge.source == name
+    ]
 
 
 def _taken(nodes: dict[str, NodeCount], edge: _Edge) -> int:
