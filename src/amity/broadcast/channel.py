@@ -91,6 +91,10 @@ class Channel(ABC):
     def validate(self, address: str) -> str:
         """Return the address as it is sent to; raise Invalid when nothing can be sent there."""
 
+    def room(self, wanted: int) -> int:
+        """Return how many of ``wanted`` messages may be given now: fewer while it is disturbed."""
+        return wanted
+
     @abstractmethod
     async def send(self, parcel: Parcel, gate: Gate) -> Outcome:
         """Hand one message over, or say why not; never raises but when cancelled."""
