@@ -16,7 +16,7 @@ from amity.infra.database import Connection
 _SQL: Final = queries.load("amity.broadcast")
 
 
-class _Rest(msgspec.Struct):
+class Rest(msgspec.Struct):
     """What lies in the column `state`."""
 
     arrived_at: datetime | None = None
@@ -45,7 +45,7 @@ class Run:
 
 def read_run(row: tuple[Any, ...], drawing: Drawing, root: int) -> Run:
     """Make a way of a row of `journeys_open`; ``root`` is who the person is by now."""
-    rest = msgspec.convert(row[9], _Rest)
+    rest = msgspec.convert(row[9], Rest)
     entry = Event(
         position=row[5],
         name=drawing.definition.entry.event,
