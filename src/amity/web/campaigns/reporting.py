@@ -135,7 +135,8 @@ def money_range(found: Estimate | None, currency: str) -> str:
     """Write an interval of money; empty when there is none."""
     if found is None:
         return ""
-    return f"{major(found.low, currency)} to {major(found.high, currency)}"
+    low = major(found.low, currency).removesuffix(f" {currency}")
+    return f"{low} to {major(found.high, currency)}"
 
 
 def major(value: float, currency: str) -> str:
@@ -147,7 +148,7 @@ def major(value: float, currency: str) -> str:
 def draw_arms(report: CampaignReport) -> Chart | None:
     """Draw revenue per customer in both groups with their intervals; None when there is nothing."""
     drawn = [arm for arm in report.arms if arm.revenue_per_customer is not None]
-    if not drawn:
+    if not any(arm.revenue_minor for arm in drawn):
         return None
     figure = go.Figure()
     for index, arm in enumerate(drawn):

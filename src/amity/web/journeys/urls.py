@@ -19,6 +19,7 @@ RAIL = [
 urlpatterns = [
     path("journeys/", views.show_list, name="journeys"),
     path("journeys/new/", views.create, name="journey_new"),
+    path("journeys/check/", views.check, name="journey_check"),
     path("journeys/<int:journey_id>/", views.show_one, name="journey"),
     path("journeys/<int:journey_id>/flow/", views.show_flow, name="journey_flow"),
     path("journeys/<int:journey_id>/edit/", views.change, name="journey_edit"),

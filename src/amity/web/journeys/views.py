@@ -26,6 +26,7 @@ _LOOKS: Final[dict[JourneyState, str]] = {
     "paused": "warn",
     "archived": "",
 }
+_ORDER: Final = ("entry", "exit", "reentry_days", "start", "nodes")
 _MOVED: Final[dict[str, str]] = {
     "live": "{} is live: whoever does what it waits for enters it from now on.",
     "paused": "{} is paused: nobody enters and nobody moves until it is live again.",
@@ -192,8 +193,20 @@ def _exit_event(definition: dict[str, Any]) -> str:
 
 
 def pretty(definition: dict[str, Any]) -> str:
-    """Write a definition as people read JSON."""
-    return msgspec.json.format(msgspec.json.encode(definition), indent=2).decode()
+    """Write a definition as people read JSON: from the beginning, a step's kind first."""
+    nodes = definition.get("nodes")
+    ordered = _sorted(definition, _ORDER)
+    if isinstance(nodes, dict):
+        ordered["nodes"] = {
+            name: _sorted(node, ("kind",)) if isinstance(node, dict) else node
+            for name, node in nodes.items()
+        }
+    return msgspec.json.format(msgspec.json.encode(ordered), indent=2).decode()
+
+
+def _sorted(held: dict[str, Any], first: tuple[str, ...]) -> dict[str, Any]:
+    known = {name: held[name] for name in first if name in held}
+    return known | held
 
 
 def name_enrolments(found: list[Enrolment]) -> list[EnrolmentLine]:
@@ -245,12 +258,26 @@ def change(request: HttpRequest, journey_id: int) -> HttpResponse:
             return redirect("journey", journey_id)
     context = {
         "journey": journey,
+        "words": journey.words,
+        "problems": [] if error else journey.problems,
         "typed": typed,
         "error": error,
         "kinds": broadcast.list_node_kinds(),
         "templates": broadcast.list_templates(),
     }
     return show(request, "journeys/edit.html", context, status=422 if error else 200)
+
+
+@require_POST
+@requires("journeys.write")
+def check(request: HttpRequest) -> HttpResponse:
+    """Answer what a definition being typed says in words, and what keeps it from going live."""
+    try:
+        definition = _read_definition(request.POST.get("definition", ""))
+        words, problems = broadcast.check_journey(definition=definition)
+    except Invalid as refusal:
+        words, problems = "", [refusal.message]
+    return render(request, "journeys/_checked.html", {"words": words, "problems": problems})
 
 
 def _read_definition(text: str) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
         "search": search,
         "state": state,
         "kind": kind,
+        "run": read_run(request) if kind else None,
     }
     if request.htmx and request.htmx.target == "rows-more":  # type: ignore[attr-defined]  # django_htmx
         return render(request, "messages/_rows.html", told)
@@ -79,11 +80,18 @@ def _find(request: HttpRequest, search: str, state: str, kind: str) -> Page[Mess
         return Page(items=[])
     return broadcast.list_messages(
         run_kind=cast("RunKind", kind) if kind in get_args(RunKind) else None,
+        run_id=read_run(request) if kind in get_args(RunKind) else None,
         profile_ids=people,
         state=cast("SendState", state) if state in get_args(SendState) else None,
         cursor=request.GET.get("after") or None,
         limit=_PAGE,
     )
+
+
+def read_run(request: HttpRequest) -> int | None:
+    """Return which campaign or journey the address asks for, or None for all."""
+    asked = request.GET.get("run", "")
+    return int(asked) if asked.isdecimal() and len(asked) < 10 else None
 
 
 def _states(counts: dict[SendState, int], chosen: str) -> list[Chip]:
