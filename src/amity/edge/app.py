@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.edge import deciding, http
+from amity.edge import deciding, http, shop
 from amity.edge.http import Exchange, Refusal, Scope
 from amity.edge.links import PREFIXES, STYLESHEET, Links
 from amity.infra.config import Settings, settings
@@ -38,7 +38,7 @@ _POSTS: Final[dict[str, str | None]] = {
 }
 _DECIDE: Final = "decide"
 _POSTS[deciding.PATH] = _DECIDE
-_GETS: Final = frozenset({"/health", "/health/live", "/health/ready", "/sourceConfig"})
+_GETS: Final = frozenset({"/health", "/health/live", "/health/ready", "/sourceConfig", *shop.PATHS})
 _CLEAN: Final = b'{"success":true,"accepted":%d,"duplicate":%d,"quarantined":0,"errors":[]}'
 
 
@@ -245,6 +245,8 @@ class Edge:
                 "decisions": msgspec.to_builtins(self.decider.health()),
             }
             http.reply_json(exchange, content, status=status)
+        elif path in shop.PATHS:
+            await shop.answer(exchange, path, collector=self.collector, decider=self.decider)
         elif path == "/sourceConfig":
             key = http.basic_key(scope.headers.get("authorization"))
             key = key or http.query_value(scope.query_string, "writeKey")

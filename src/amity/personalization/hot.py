@@ -7,6 +7,7 @@ the kernel's errors; Unavailable means: nothing was decided, ask again.
 import asyncio
 import logging
 import random
+import time
 from datetime import datetime
 from typing import Final
 
@@ -17,7 +18,8 @@ from amity.infra import database
 from amity.infra.config import Settings
 from amity.kernel.errors import AmityError, NotFound, Unavailable
 from amity.kernel.ids import make_uuid7
-from amity.personalization.contracts import DecidedItem, DecideRequest, Decision
+from amity.personalization.contracts import DecidedItem, DecideRequest, Decision, Product
+from amity.personalization.logic import products
 from amity.personalization.logic.deciding import POLICY_FAILED, decide
 from amity.personalization.logic.decision_log import DecisionCommitter, Logged, pack_row
 from amity.personalization.logic.facts import Needs, make_stranger
@@ -34,6 +36,8 @@ _log = logging.getLogger(__name__)
 _MOST_AGE_SECONDS: Final = 2.0
 _SEED_BITS: Final = 63
 _MOST_WAIT_SECONDS: Final = 5
+_POPULAR: Final = 200
+_POPULAR_SECONDS: Final = 30.0
 
 
 class DeciderHealth(msgspec.Struct, frozen=True):
@@ -79,6 +83,8 @@ class Decider:
         self._shelf = SnapshotShelf()
         self._known: _Known | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._popular: list[Product] = []
+        self._popular_at = float("-inf")
 
     async def open(self) -> None:
         """Begin; when the database is away it is waited for, refusing meanwhile."""
@@ -136,6 +142,20 @@ class Decider:
             self._follower.count_trouble(POLICY_FAILED, decision.policy)
         await self._log(decision, place.placement.placement_id, asked.request, person)
         return _reply(decision, is_enabled=place.placement.is_enabled)
+
+    async def list_popular(self) -> list[Product]:
+        """Return the products with most buyers, as of half a minute ago; none when not known."""
+        now = time.monotonic()
+        if now - self._popular_at > _POPULAR_SECONDS:
+            self._popular_at = now
+            try:
+                page = await asyncio.to_thread(
+                    products.list_products, search="", cursor=None, limit=_POPULAR
+                )
+                self._popular = page.items
+            except (psycopg.Error, OSError, AmityError) as error:
+                _log.warning("the products cannot be read: %s", type(error).__name__)
+        return self._popular
 
     async def _log(
         self, decision: Decision, placement_id: int, request: DecideRequest, person: Person

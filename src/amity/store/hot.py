@@ -156,6 +156,13 @@ class Collector:
         except Unavailable as error:
             raise self.unavailable("database_down") from error
 
+    def find_public_source(self, name: str) -> Source | None:
+        """Return the enabled browser source of that name, else the oldest one, if there is any.
+
+        The write key of such a source is public by nature.
+        """
+        return self._watch.find_public_source(name)
+
     def admit(self, source: Source) -> None:
         """Raise Unavailable while the source has sent more than its share."""
         wait = self._bucket(source).wait_seconds(time.monotonic())

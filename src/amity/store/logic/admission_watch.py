@@ -94,6 +94,12 @@ class Watch:
             self._unknown[write_key] = now
         return source
 
+    def find_public_source(self, name: str) -> Source | None:
+        """Return the enabled browser source of that name, else the oldest one, if there is any."""
+        sources = self._sources.values()
+        public = [each for each in sources if each.kind == "browser" and each.is_enabled]
+        return min(public, key=lambda each: (each.name != name, each.source_id), default=None)
+
     def refuse(self, source_id: int, events: int) -> None:
         """Count events that were not let in; written down within a second."""
         self._refused[source_id] = self._refused.get(source_id, 0) + events
