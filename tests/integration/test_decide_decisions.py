@@ -184,6 +184,53 @@ def test_products_without_a_model_are_none(shop):
     assert api.replay_decisions().same == 1
 
 
+def test_products_go_with_what_is_looked_at_with_the_past_or_with_everybody(shop):
+    api.create_placement(key="also", kind="products", by="t", now=_now(), slots=2)
+
+    def buy(user, order_id, *products):
+        lines = [{"product_id": one, "name": one.upper(), "price": 2} for one in products]
+        shop.track(user, "Order Completed", order_id=order_id, products=lines)
+
+    for number in range(6):
+        buy(f"u{number}", f"a{number}", "tea", "pot")
+        buy(f"u{number}", f"b{number}", "ink", "pen")
+        buy(f"u{number}", f"c{number}", "egg")
+    api.refresh_recommenders(now=_now())
+
+    def found(decision):
+        assert all(item.propensity == 1 for item in decision.items)
+        return [item.item for item in decision.items]
+
+    looking = shop.decide(placement="also", context={"product_id": "tea"})
+    assert (looking.policy, looking.fallback) == ("also_bought", "")
+    assert found(looking)[0] == "pot"
+    assert "tea" not in found(looking)
+    assert looking.items[0].reason == "Often bought with “TEA”."
+    assert looking.items[0].content == {
+        "name": "POT",
+        "category": "",
+        "price": 2.0,
+        "currency": "USD",
+        "image_url": "",
+    }
+    basket = shop.decide(placement="also", context={"basket": ["ink"]})
+    assert found(basket)[0] == "pen"
+    ann = shop.identify("ann")
+    assert shop.decide(ann, placement="also").fallback == "popularity"
+    shop.track("ann", "Product Viewed", product_id="pen")
+    viewed = shop.decide(ann, placement="also")
+    assert (viewed.fallback, found(viewed)[0]) == ("", "ink")
+    unknown = shop.decide(placement="also", context={"product_id": "never sold"})
+    assert (unknown.fallback, len(found(unknown))) == ("popularity", 2)
+    shop.consent("ann", profiling=False)
+    private = shop.decide(ann, placement="also", context={"product_id": "tea"})
+    assert (private.fallback, "tea" in found(private)) == ("no_profiling", False)
+    logged = api.get_decision(decision_id=looking.decision_id).decision
+    assert logged == looking
+    replay = api.replay_decisions()
+    assert (replay.replayed, replay.same) == (6, 6)
+
+
 def test_decisions_are_logged_listed_and_found(shop):
     ann, bob = shop.identify("ann"), shop.identify("bob")
     shop.offer("sale")
