@@ -124,7 +124,7 @@ def _read_groups(connection: Connection, campaign: Campaign) -> dict[str, _Group
     }
     names = _Group.__struct_fields__
     groups = {"treatment": _Group(), "holdout": _Group()}
-    for arm, *row in connection.execute(_SQL["measure_arms"], values):
+    for arm, *row in _run(connection, "measure_arms", values):
         groups[arm] = _Group(**dict(zip(names, row, strict=True)))
     return groups
 
@@ -138,7 +138,7 @@ def _read_responses(connection: Connection, campaign: Campaign) -> _Responses:
     }
     done = {
         (name, is_machine): (times, people)
-        for name, is_machine, times, people in connection.execute(_SQL["measure_clicks"], values)
+        for name, is_machine, times, people in _run(connection, "measure_clicks", values)
     }
     unsubscribed, complained = _one(connection, "measure_refusals", values)
     clicks, clicked = done.get(("Email Link Clicked", False), (0, 0))
@@ -154,9 +154,12 @@ def _read_responses(connection: Connection, campaign: Campaign) -> _Responses:
 
 
 def _one(connection: Connection, query: str, values: Any) -> tuple[Any, ...]:
-    row = connection.execute(_SQL[query], values).fetchone()
-    assert row is not None
-    return row
+    return _run(connection, query, values)[0]
+
+
+def _run(connection: Connection, query: str, values: Any) -> list[tuple[Any, ...]]:
+    """Run a query planned for this campaign: what suits a small one takes minutes for a large."""
+    return connection.execute(_SQL[query], values, prepare=False).fetchall()
 
 
 def _figure(

@@ -25,7 +25,7 @@ SUSPECT: Final = 0.001
 
 LEVEL: Final = 0.95
 MANY_BUYERS: Final = 1_000
-_DRAWS: Final = 1_999
+DRAWS: Final = 1_999
 _Array = npt.NDArray[np.float64]
 
 
@@ -101,12 +101,17 @@ def is_suspect(treatment: int, holdout: int, holdout_rate: float) -> bool:
 
 
 def revenue_difference(
-    treatment: Arm, holdout: Arm, rng: np.random.Generator, *, many: int = MANY_BUYERS
+    treatment: Arm,
+    holdout: Arm,
+    rng: np.random.Generator,
+    *,
+    many: int = MANY_BUYERS,
+    draws: int = DRAWS,
 ) -> Lift | None:
     """Return the difference of revenue per customer; None when nothing varies.
 
     With at least ``many`` buyers in both groups the interval and the p-value are Welch's, below
-    from groups drawn again with ``rng``.
+    from groups drawn again with ``rng``, ``draws`` times.
     """
     one, other = treatment.customers, holdout.customers
     difference = treatment.total / one - holdout.total / other
@@ -120,7 +125,7 @@ def revenue_difference(
         high = _quantile(freedom)
         low, p_value = -high, float(2 * stats.t.sf(abs(ratio), freedom))
     else:
-        by_chance = _draw_again(treatment, holdout, rng)
+        by_chance = _draw_again(treatment, holdout, rng, draws)
         low, high = np.quantile(by_chance, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         beyond = min(np.sum(by_chance >= ratio), np.sum(by_chance <= ratio))
         p_value = min(1.0, float(2 * (1 + beyond) / (len(by_chance) + 1)))
@@ -132,7 +137,7 @@ def revenue_difference(
     return Lift(estimate=estimate, p_value=p_value)
 
 
-def _draw_again(treatment: Arm, holdout: Arm, rng: np.random.Generator) -> _Array:
+def _draw_again(treatment: Arm, holdout: Arm, rng: np.random.Generator, draws: int) -> _Array:
     """Return the ratios that groups of the same sizes have, drawn from all customers anew.
 
     Who bought nothing need not be looked at: how many buyers fall to the holdout is
@@ -141,8 +146,8 @@ def _draw_again(treatment: Arm, holdout: Arm, rng: np.random.Generator) -> _Arra
     spent = np.array(treatment.spent + holdout.spent)
     squares = spent * spent
     customers, held = treatment.customers + holdout.customers, holdout.customers
-    buyers = rng.hypergeometric(len(spent), customers - len(spent), held, _DRAWS)
-    sums = np.empty((2, _DRAWS))
+    buyers = rng.hypergeometric(len(spent), customers - len(spent), held, draws)
+    sums = np.empty((2, draws))
     for draw, count in enumerate(buyers):
         chosen = rng.choice(len(spent), count, replace=False, shuffle=False)
         sums[:, draw] = spent[chosen].sum(), squares[chosen].sum()
@@ -153,7 +158,7 @@ def _draw_again(treatment: Arm, holdout: Arm, rng: np.random.Generator) -> _Arra
     ]
     difference = rest[0] / (customers - held) - sums[0] / held
     error = np.sqrt(parts[0] + parts[1])
-    ratios: _Array = np.divide(difference, error, out=np.zeros(_DRAWS), where=error > 0)
+    ratios: _Array = np.divide(difference, error, out=np.zeros(draws), where=error > 0)
     return ratios
 
 

@@ -100,6 +100,7 @@ def _target_slice(connection: Connection, run: _Run, now: datetime) -> int:
             "reasons": [person.reason for person in people],
             "now": now,
         },
+        prepare=False,
     )
     values = {"campaign_id": run.campaign_id, "cursor": members[-1]}
     connection.execute(_SQL["target_advance"], values)
@@ -110,14 +111,19 @@ def _list_audience(
     connection: Connection, segment_id: int, at: datetime, after: int, limit: int = _SLICE
 ) -> list[int]:
     values = {"segment_id": segment_id, "at": at, "after": after, "limit": limit}
-    return [row[0] for row in connection.execute(_SQL["target_audience"], values)]
+    return [row[0] for row in _run(connection, "target_audience", values)]
+
+
+def _run(connection: Connection, query: str, values: Any) -> list[tuple[Any, ...]]:
+    """Run a query planned anew: a plan kept from when the tables were small takes a minute."""
+    return connection.execute(_SQL[query], values, prepare=False).fetchall()
 
 
 def _assess(
     connection: Connection, members: list[int], purpose: str, now: datetime
 ) -> list[_Person]:
     """Say of each member, as who they are by now, whether they can be reached; by profile id."""
-    people = connection.execute(_SQL["target_people"], [members]).fetchall()
+    people = _run(connection, "target_people", [members])
     keys = {profile_id: _key_of(address) for profile_id, address in people}
     known = {profile_id: key for profile_id, key in keys.items() if key}
     values = {
@@ -129,7 +135,7 @@ def _assess(
         "cap_days": settings().marketing_cap_days,
         "now": now,
     }
-    reasons: dict[int, str] = dict(connection.execute(_SQL["target_reasons"], values).fetchall())
+    reasons: dict[int, str] = dict(_run(connection, "target_reasons", values))
     return [
         _Person(profile_id, key, reasons.get(profile_id, "")) if key else _exclude(profile_id)
         for profile_id, key in keys.items()
@@ -149,7 +155,7 @@ def _exclude(profile_id: int, reason: str = "no_address") -> _Person:
 
 def _list_taken(connection: Connection, campaign_id: int, people: list[_Person]) -> set[str]:
     keys = [person.contact_point for person in people if not person.reason]
-    return {row[0] for row in connection.execute(_SQL["target_taken"], [campaign_id, keys])}
+    return {row[0] for row in _run(connection, "target_taken", [campaign_id, keys])}
 
 
 def _part_addresses(people: list[_Person], taken: set[str]) -> list[_Person]:

@@ -52,29 +52,27 @@ WHERE up.merged_into IS NULL ORDER BY p.id
 
 -- name: target_reasons
 -- Why each cannot be reached, '' when they can. Asked again when the message is on its way.
-WITH RECURSIVE given AS (
-    SELECT * FROM unnest(%(profile_ids)s::bigint[], %(keys)s::text[]) AS g (profile_id, address_key)
-), joined AS (
-    SELECT profile_id, profile_id AS part FROM given
-    UNION ALL
-    SELECT j.profile_id, p.id FROM joined j JOIN store_profile p ON p.merged_into = j.part
-), lately AS (
-    SELECT j.profile_id, count(*) AS messages
-    FROM joined j JOIN broadcast_send s ON s.profile_id = j.part
-    WHERE s.class = 'marketing' AND s.run_kind <> 'test' AND s.state IN ('wire', 'sent', 'unknown')
-      AND s.wire_at > %(now)s - %(cap_days)s * interval '1 day'
-    GROUP BY j.profile_id
-)
+-- One person at a time, by index: a plan for all of them at once reads the whole ledger.
 SELECT g.profile_id, CASE
-    WHEN store_contact_reason(coalesce(k.suppression, ''), coalesce(k.objections, '{}'), p.consents,
-                              %(purpose)s) <> ''
-        THEN store_contact_reason(coalesce(k.suppression, ''), coalesce(k.objections, '{}'),
-                                  p.consents, %(purpose)s)
-    WHEN %(cap_count)s > 0 AND l.messages >= %(cap_count)s THEN 'frequency_cap'
+    WHEN contact.reason <> '' THEN contact.reason
+    WHEN %(cap_count)s > 0 AND (
+        SELECT count(*) FROM broadcast_send s
+        WHERE s.profile_id = ANY (ARRAY(
+                  WITH RECURSIVE down AS (
+                      SELECT g.profile_id AS id
+                      UNION ALL
+                      SELECT m.id FROM down JOIN store_profile m ON m.merged_into = down.id
+                  ) SELECT id FROM down))
+          AND s.class = 'marketing' AND s.run_kind <> 'test' AND s.state IN ('wire', 'sent', 'unknown')
+          AND s.wire_at > %(now)s - %(cap_days)s * interval '1 day') >= %(cap_count)s
+        THEN 'frequency_cap'
     ELSE '' END
-FROM given g JOIN store_profile p ON p.id = g.profile_id
+FROM unnest(%(profile_ids)s::bigint[], %(keys)s::text[]) AS g (profile_id, address_key)
+JOIN store_profile p ON p.id = g.profile_id
 LEFT JOIN store_contact_point k ON k.channel = %(channel)s AND k.address_key = g.address_key
-LEFT JOIN lately l ON l.profile_id = g.profile_id
+CROSS JOIN LATERAL (SELECT store_contact_reason(
+    coalesce(k.suppression, ''), coalesce(k.objections, '{}'), p.consents, %(purpose)s) AS reason
+) AS contact
 
 -- name: target_taken
 SELECT contact_point FROM broadcast_participant
