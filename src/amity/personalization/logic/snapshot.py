@@ -5,6 +5,7 @@ customers do, every few seconds) and models of recommenders. All three are rows 
 and two processes that read the same rows decide alike.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -262,6 +263,18 @@ def make_snapshot(
         models=models,
         products=products,
     )
+
+
+def warm_up(snapshot: Snapshot, before: Snapshot) -> None:
+    """Let the policies that were asked in the snapshot before prepare themselves.
+
+    Whoever reads snapshots does it in a thread of its own, so that no customer waits for it.
+    """
+    for key, place in snapshot.places.items():
+        used = before.places.get(key)
+        if used is not None and used.policies and place.arms:
+            with contextlib.suppress(Exception):  # a policy that fails is found out when it decides
+                place.policy(place.placement.policy).probabilities(tuple(range(len(place.arms))))
 
 
 def _arm(known: Mapping[tuple[int, int], ArmRow], placement_id: int, offer_id: int) -> Arm:

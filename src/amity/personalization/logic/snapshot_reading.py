@@ -23,6 +23,7 @@ from amity.personalization.logic.snapshot import (
     decode_arms,
     decode_definition,
     make_snapshot,
+    warm_up,
 )
 from amity.personalization.recommender import load_recommenders
 
@@ -77,12 +78,19 @@ class SnapshotShelf:
         self._definitions: OrderedDict[int, CompiledDefinition] = OrderedDict()
         self._models: OrderedDict[int, Model] = OrderedDict()
         self._snapshots: OrderedDict[int, Snapshot] = OrderedDict()
+        self._newest: Snapshot | None = None
         self._products: tuple[frozenset[int], ProductIndex] = (frozenset(), NO_PRODUCTS)
 
     def newest(self, connection: Connection) -> Snapshot | None:
         """Return the newest snapshot, the same object while nothing is newer; None before any."""
         row = connection.execute(_SQL["newest_snapshot"]).fetchone()
-        return None if row is None else self._make(connection, _Row(*row))
+        if row is None:
+            return None
+        snapshot = self._make(connection, _Row(*row))
+        if self._newest is not None and self._newest is not snapshot:
+            warm_up(snapshot, self._newest)
+        self._newest = snapshot
+        return snapshot
 
     def get(self, connection: Connection, snapshot_id: int) -> Snapshot:
         """Return a snapshot; raise NotFound when it, or a model in it, is gone."""
