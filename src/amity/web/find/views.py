@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from amity.analysis import api as analysis
+from amity.broadcast import api as broadcast
 from amity.store import api as store
 from amity.web.access import may, requires, staff_of
 from amity.web.customers.words import who
@@ -34,6 +35,10 @@ def find(request: HttpRequest) -> HttpResponse:
     if query:
         if may(request, "segments.read"):
             found += _segments(query)
+        if may(request, "campaigns.read"):
+            found += _campaigns(query)
+        if may(request, "journeys.read"):
+            found += _journeys(query)
         if may(request, "profiles.read"):
             found += _customers(query)
     return render(request, "find/found.html", {"found": found, "query": query})
@@ -56,6 +61,39 @@ def _segments(query: str) -> list[Found]:
         )
         for segment in analysis.list_segments()
         if query.casefold() in segment.name.casefold()
+    ][:_EACH]
+
+
+def _campaigns(query: str) -> list[Found]:
+    campaigns = [
+        Found(
+            label=campaign.name,
+            kind=f"campaign, {campaign.state}",
+            href=reverse("campaign", args=[campaign.campaign_id]),
+        )
+        for campaign in broadcast.list_campaigns(search=query, limit=_EACH).items
+    ]
+    templates = [
+        Found(
+            label=template.name,
+            kind="template",
+            href=reverse("template", args=[template.template_id]),
+        )
+        for template in broadcast.list_templates()
+        if query.casefold() in template.name.casefold()
+    ]
+    return campaigns + templates[:_EACH]
+
+
+def _journeys(query: str) -> list[Found]:
+    return [
+        Found(
+            label=journey.name,
+            kind=f"journey, {journey.state}",
+            href=reverse("journey", args=[journey.journey_id]),
+        )
+        for journey in broadcast.list_journeys()
+        if query.casefold() in journey.name.casefold()
     ][:_EACH]
 
 
