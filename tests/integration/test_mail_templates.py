@@ -10,7 +10,10 @@ from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
-HTML = '<p>Hi {{ customer.first_name }}</p><a href="{{ links.unsubscribe }}">Bye</a> {{ brand.postal_address }}'
+HTML = (
+    '<p>Hi {{ customer.first_name }}</p><a href="{{ links.unsubscribe }}">Bye</a> '
+    "{{ brand.postal_address }}"
+)
 
 
 def create(name="Hello", **fields):

@@ -28,7 +28,7 @@ _ADDRESS: Final = re.compile(
 )
 _LONGEST_LINE: Final = 76
 _LONGEST_TEXT: Final = 800
-_WORD_BYTES: Final = 45
+_WORD_BYTES: Final = 39  # 64 characters, so that a line of 76 has room for the header's name
 _LONGEST_ADDRESS: Final = 254
 
 

@@ -15,8 +15,9 @@ from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.exceptions import LiquidError
 
+from amity.broadcast.logic.liquid_expressions import Refused
 from amity.broadcast.logic.liquid_values import LONGEST_OUTPUT, Budget, RenderFailed, safe_url
-from amity.broadcast.logic.liquid_writer import Refused, Writer
+from amity.broadcast.logic.liquid_writer import Writer
 from amity.kernel.errors import Invalid
 
 LONGEST_SOURCE: Final = 524_288
@@ -63,7 +64,7 @@ class _Strict(Environment):
 
 
 @cache
-def _environment(is_html: bool) -> Environment:
+def _environment(*, is_html: bool) -> Environment:
     environment = _Strict(autoescape=is_html, tolerance=Mode.STRICT)
     for name in list(environment.tags):
         if name not in _TAGS and name not in _INNER:
@@ -76,7 +77,7 @@ def compile_liquid(source: str, *, is_html: bool, part: str = "template") -> Pro
     if len(source) > LONGEST_SOURCE:
         raise Invalid(f"the {part} is longer than 512 KiB", code="bad_template")
     try:
-        nodes = _environment(is_html).parse(source).nodes
+        nodes = _environment(is_html=is_html).parse(source).nodes
         writer = Writer(is_html=is_html, assigned=_assigned(nodes))
         writer.block(nodes)
         return Program(writer.function(), frozenset(writer.paths))

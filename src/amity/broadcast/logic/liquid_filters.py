@@ -168,7 +168,7 @@ def _date(value: Any, shape: Any, now: Any) -> str:
         return ""
     moment = now if value in ("now", "today") else _moment(value)
     if moment is None:
-        return plain_str(value)
+        return str(plain_str(value))
     text = _DIRECTIVES.sub(_directive, plain_str(shape))[:200]
     written = moment.strftime(text.encode("utf-8", "replace").decode())
     return Markup(written) if shape.__class__ is Markup else written  # noqa: S704  # a literal
@@ -263,7 +263,7 @@ _TEXT: Final[dict[str, Callable[..., Any]]] = {
 }
 # What these make is HTML already, and is not escaped again. Each escapes what it is given.
 _HTML: Final[dict[str, Callable[..., Any]]] = {
-    "escape": lambda value: escape(plain_str(value)),
+    "escape": lambda value: escape(str(plain_str(value))),
     "join": lambda value, by=_SPACE: _join(value, by),
     "newline_to_br": lambda value: Markup(_lines(escape(plain_str(value)))),  # noqa: S704
     "url_encode": lambda value: Markup(_url_encode(value)),  # noqa: S704

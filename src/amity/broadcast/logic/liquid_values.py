@@ -2,11 +2,11 @@
 
 import html
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from markupsafe import Markup
-from markupsafe import escape as escape_markup
+from markupsafe import Markup, escape
 
 from amity.kernel.errors import Invalid
 
@@ -54,24 +54,33 @@ class Sentinel:
     def __str__(self) -> str:
         return ""
 
-    def holds(self, value: Any) -> bool:
+    def __eq__(self, value: object) -> bool:
         """Say whether a value is what the word says."""
+        if isinstance(value, Sentinel):
+            return value is self
         if isinstance(value, list | dict | str) and not value:
             return True
         return self.word == "blank" and isinstance(value, str) and value.isspace()
+
+    __hash__ = object.__hash__
 
 
 EMPTY: Final = Sentinel("empty")
 BLANK: Final = Sentinel("blank")
 
-try:
-    # Four times as fast as `escape`, which wraps its result.
-    from markupsafe._speedups import _escape_inner as escape_text
-except ImportError:
 
-    def escape_text(value: str, /) -> str:
-        """Escape a text for HTML."""
-        return str(escape_markup(value))
+def escape_text(value: str, /) -> str:
+    """Escape a text for HTML."""
+    return str(escape(value))
+
+
+try:
+    from markupsafe import _speedups
+except ImportError:
+    pass
+else:
+    # Ten times as fast, since it does not wrap its result.
+    escape_text = _speedups._escape_inner
 
 
 def plain_text(value: Any) -> str:
@@ -107,10 +116,6 @@ def is_true(value: Any) -> bool:
 
 def equal(left: Any, right: Any) -> bool:
     """Compare as Liquid does: true is not 1, and `empty` and `blank` are questions."""
-    if right.__class__ is Sentinel:
-        left, right = right, left
-    if left.__class__ is Sentinel:
-        return left is right or bool(left.holds(right))
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     return bool(left == right)
@@ -161,23 +166,26 @@ def plain_str(value: Any) -> str:
 def item(value: Any, key: Any) -> Any:
     """Return what is under a key; None when there is nothing. Python's attributes are not seen."""
     if isinstance(value, dict):
-        if isinstance(key, str | int | float) and key in value:
-            return value[key]
-        if key == "size":
-            return len(value)
-        if key == "first" and value:
-            return next(iter(value.items()))
-        return None
+        return _of_dict(value, key)
     if isinstance(value, list | tuple | range):
-        if key == "size":
-            return len(value)
-        if key == "first" or key == "last":
-            key = 0 if key == "first" else -1
-        if isinstance(key, int) and -len(value) <= key < len(value):
-            return value[key]
-        return None
-    if key == "size" and isinstance(value, str):
+        return _of_list(value, key)
+    return len(value) if key == "size" and isinstance(value, str) else None
+
+
+def _of_dict(value: dict[Any, Any], key: Any) -> Any:
+    if isinstance(key, str | int | float) and key in value:
+        return value[key]
+    if key == "size":
         return len(value)
+    return next(iter(value.items()), None) if key == "first" else None
+
+
+def _of_list(value: Sequence[Any], key: Any) -> Any:
+    if key == "size":
+        return len(value)
+    place = {"first": 0, "last": -1}.get(key, key) if isinstance(key, str) else key
+    if isinstance(place, int) and -len(value) <= place < len(value):
+        return value[place]
     return None
 
 
@@ -204,7 +212,7 @@ def make_range(start: Any, stop: Any) -> range:
     return range(ends[0], ends[1] + 1) if ends[0] <= ends[1] else range(0)
 
 
-def rows(value: Any, limit: Any, offset: Any, is_reversed: bool) -> Any:
+def rows(value: Any, limit: Any, offset: Any, *, is_reversed: bool) -> Any:
     """Return what a loop goes through."""
     if isinstance(value, dict):
         value = list(value.items())
@@ -224,7 +232,7 @@ def rows(value: Any, limit: Any, offset: Any, is_reversed: bool) -> Any:
 _SCHEME: Final = re.compile(r"\s*([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _SCHEMES: Final = frozenset(("http", "https", "mailto", "tel", "sms", "cid"))
 _ODD: Final = re.compile(r"[^!#-;=?-\[\]_a-z~]")
-_INVISIBLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
+_INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def url_text(value: Any) -> str:
@@ -242,7 +250,8 @@ def url_part(value: Any) -> str:
 def clean_url(url: str) -> str:
     """Return an address fit for an attribute, not yet escaped; "#" for what could run."""
     if _ODD.search(url) is not None:
-        url = _INVISIBLE.sub(" ", url).strip().replace(" ", "%20")
+        # Readers leave control characters out, and so may spell a scheme with them.
+        url = _INVISIBLE.sub("", url).strip().replace(" ", "%20")
         url = quote(url, safe="!#$%&'()*+,-./:;=?@[]_~", errors="replace")
     scheme = _SCHEME.match(url)
     if scheme is not None and scheme[1].lower() not in _SCHEMES:

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from liquid.ast import BlockNode, Node
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
-from liquid.builtin.expressions import logical as lo
+from liquid.builtin.expressions import LoopExpression, Path
 from liquid.builtin.expressions import primitive as pr
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
@@ -21,100 +20,34 @@ from liquid.builtin.tags.for_tag import BreakNode, ContinueNode, ForNode
 from liquid.builtin.tags.if_tag import IfNode
 from liquid.builtin.tags.inline_comment_tag import InlineCommentNode
 from liquid.builtin.tags.unless_tag import UnlessNode
-from markupsafe import Markup
 
 from amity.broadcast.logic import liquid_values as values
-from amity.broadcast.logic.liquid_filters import ARGUMENTS, FILTERS, apply
+from amity.broadcast.logic.liquid_expressions import ExpressionWriter, Loop, Refused
 from amity.broadcast.logic.liquid_links import Address, cut_addresses
 
 _PIECES: Final = 64
 """Texts and values written at once: between two writes nothing is counted."""
 _DEEPEST_LOOP: Final = 8
-_ITEM_KEYS: Final = frozenset(("size", "first", "last"))
 _ROWS_OF: Final = frozenset(("offers", "products"))
 
-_COMPARE: Final[dict[type, tuple[str, bool]]] = {
-    lo.LtExpression: ("less", False),
-    lo.GtExpression: ("less", True),
-    lo.LeExpression: ("at_most", False),
-    lo.GeExpression: ("at_most", True),
-}
 
-
-class Refused(Exception):
-    """Something the template may not say; ``token`` shows where."""
-
-    def __init__(self, words: str, token: Any) -> None:
-        super().__init__(words)
-        self.words = words
-        self.token = token
-
-
-class _Loop:
-    """One `for` that is being written."""
-
-    def __init__(self, name: str, variable: str, counter: str, length: str, is_rows: bool) -> None:
-        self.name = name
-        self.variable = variable
-        self.counter = counter
-        self.length = length
-        self.is_rows = is_rows
-
-
-class Writer:
+class Writer(ExpressionWriter):
     """Writes one template; `function` gives the finished function."""
 
     def __init__(self, *, is_html: bool, assigned: Iterable[str]) -> None:
-        self._is_html = is_html
-        self.scope: dict[str, Any] = {
-            name: getattr(values, name)
-            for name in ("item", "is_true", "equal", "less", "at_most", "contains", "rows")
-        }
-        self.scope |= {
-            "escape": values.escape_text,
-            "text": values.html_text if is_html else values.plain_text,
-            "make_range": values.make_range,
-            "url_text": values.url_text,
-            "url_part": values.url_part,
-            "safe_url": values.safe_url,
-            "apply": apply,
-            "Markup": Markup,
-        }
+        super().__init__(is_html=is_html, assigned=assigned)
         self._lines: list[str] = []
         self._indent = 1
-        self._made = 0
         self._pieces: list[str] = []
         self._has_values = False
         self._write = "write"
         self._is_silent = False
-        self._loops: list[_Loop] = []
-        self._hoisted: dict[tuple[str | int, ...], str] = {}
-        self._head: list[str] = []
-        self._constants: dict[tuple[type, Any], str] = {}
         self.links = 0
-        self.paths: set[tuple[str, ...]] = set()
-        self._assigned = {name: self._fresh("a") for name in sorted(set(assigned))}
-        for name, variable in self._assigned.items():
-            self._head.append(f"{variable} = data.get({self._bind(name)})")
 
-    # Names
-
-    def _fresh(self, prefix: str) -> str:
-        self._made += 1
-        return f"{prefix}{self._made}"
-
-    def _bind(self, constant: Any) -> str:
-        """Return the name by which source reaches a constant."""
-        key = (constant.__class__, constant)
-        if key not in self._constants:
-            self._constants[key] = name = self._fresh("k")
-            self.scope[name] = constant
-        return self._constants[key]
+    # Writing out
 
     def _line(self, line: str) -> None:
         self._lines.append(" " * self._indent + line)
-
-    # Writing out
 
     def _say(self, source: str, *, is_value: bool = True) -> None:
         if self._is_silent:
@@ -203,17 +136,21 @@ class Writer:
         pieces = self._fresh("u")
         self._line(f"{pieces} = []; {self._write} = {pieces}.append")
         is_html, self._is_html = self._is_html, False
-        for place, node in enumerate(nodes):
+        has_begun = False
+        for node in nodes:
             if isinstance(node, ContentNode):
                 self._say_text(values.unescape(node.text))
-            elif isinstance(node, OutputNode):
+                has_begun |= not node.text.isspace()
+                continue
+            if isinstance(node, OutputNode):
                 # Text literals and some filters give Markup only where HTML is written.
                 self._is_html = True
                 source = self.expression(node.expression)
                 self._is_html = False
-                self._say(f"{'url_part' if place else 'url_text'}({source})")
+                self._say(f"{'url_part' if has_begun else 'url_text'}({source})")
             else:
                 self._node(node)
+            has_begun = True
         self._flush()
         self._is_html, self._write = is_html, kept
         name = self._fresh("u")
@@ -254,7 +191,7 @@ class Writer:
                 self._indent += 1
                 self._line(f"{met} = False")
                 self._indent -= 1
-                self._loops.append(_Loop("", "", "", "", is_rows=False))
+                self._loops.append(Loop("", "", "", "", is_rows=False))
                 self._inner(block.block)
                 self._loops.pop()
             else:
@@ -289,13 +226,15 @@ class Writer:
         source = self.expression(said.iterable)
         if limit == offset == "None" and not said.reversed:
             self._line(f"if ({found} := {source}).__class__ is not list:")
-            self._line(f" {found} = rows({found}, None, None, False)")
+            self._line(f" {found} = rows({found}, None, None, is_reversed=False)")
         else:
-            self._line(f"{found} = rows({source}, {limit}, {offset}, {bool(said.reversed)})")
+            self._line(
+                f"{found} = rows({source}, {limit}, {offset}, is_reversed={bool(said.reversed)})"
+            )
         self._line(f"{length} = len({found})")
         self._line(f"budget.spend({length} * {_weight(node.block)})")
         is_rows = isinstance(said.iterable, Path) and said.iterable.path[0] in _ROWS_OF
-        self._loops.append(_Loop(str(said.identifier), variable, counter, length, is_rows))
+        self._loops.append(Loop(str(said.identifier), variable, counter, length, is_rows=is_rows))
         self._line(f"for {counter}, {variable} in enumerate({found}):")
         self._inner(node.block)
         self._loops.pop()
@@ -309,141 +248,6 @@ class Writer:
         if not self._loops[-1].name:
             raise Refused("`break` and `continue` cannot be inside `when`", node.token)
         self._line("break" if isinstance(node, BreakNode) else "continue")
-
-    # Conditions
-
-    def condition(self, expression: Any) -> str:
-        """Return source that is True or False."""
-        kind = expression.__class__
-        if kind is lo.BooleanExpression:
-            return self.condition(expression.expression)
-        if kind is lo.LogicalAndExpression or kind is lo.LogicalOrExpression:
-            word = "and" if kind is lo.LogicalAndExpression else "or"
-            return f"({self.condition(expression.left)} {word} {self.condition(expression.right)})"
-        if kind is lo.EqExpression:
-            return self._equal(expression.left, expression.right)
-        if kind is lo.NeExpression:
-            return f"(not {self._equal(expression.left, expression.right)})"
-        if kind in _COMPARE:
-            name, is_turned = _COMPARE[kind]
-            left, right = self.expression(expression.left), self.expression(expression.right)
-            return f"{name}({right}, {left})" if is_turned else f"{name}({left}, {right})"
-        if kind is lo.ContainsExpression:
-            left, right = self.expression(expression.left), self.expression(expression.right)
-            return f"contains(budget, {left}, {right})"
-        if kind is lo.LogicalNotExpression:
-            return f"(not {self.condition(expression.right)})"
-        return f"is_true({self.expression(expression)})"
-
-    def _equal(self, left: Any, right: Any) -> str:
-        if isinstance(right, pr.StringLiteral):
-            return f"({self.expression(left)} == {self._bind(right.value)})"
-        return f"equal({self.expression(left)}, {self.expression(right)})"
-
-    # Expressions
-
-    def expression(self, said: Any) -> str:
-        """Return source that has the value of an expression."""
-        kind = said.__class__
-        if kind is FilteredExpression:
-            source = self.expression(said.left)
-            for used in said.filters or ():
-                source = self._filtered(source, used)
-            return source
-        if kind is Path:
-            return self._path(said)
-        if kind is pr.StringLiteral:
-            return self._bind(Markup(said.value) if self._is_html else said.value)
-        if kind in (pr.IntegerLiteral, pr.FloatLiteral):
-            if abs(said.value) > values.LARGEST_NUMBER:
-                raise Refused("a number is too large", said.token)
-            return self._bind(said.value)
-        if kind in _WORDS:
-            word = _WORDS[kind]
-            return word if isinstance(word, str) else self._bind(word)
-        if kind is pr.RangeLiteral:
-            return f"make_range({self.expression(said.start)}, {self.expression(said.stop)})"
-        if isinstance(said, lo.BooleanExpression) or kind in _COMPARE:
-            return self.condition(said)
-        raise Refused("this cannot be said here", said.token)
-
-    def _filtered(self, source: str, used: Any) -> str:
-        change = FILTERS[self._is_html].get(used.name)
-        if change is None:
-            raise Refused(f"there is no filter `{used.name}`", used.token)
-        rest = []
-        for argument in used.args:
-            if getattr(argument, "name", None):
-                raise Refused(f"`{used.name}` takes no `{argument.name}:`", used.token)
-            rest.append(self.expression(argument.value))
-        least, most = ARGUMENTS.get(used.name, (0, 0))
-        if not least <= len(rest) <= most:
-            wanted = str(most) if least == most else f"{least} to {most}"
-            raise Refused(f"`{used.name}` takes {wanted} values after it", used.token)
-        if used.name == "date":
-            rest.append("now")
-        return f"apply({', '.join(['budget', self._bind(change), source, *rest])})"
-
-    def _path(self, said: Path) -> str:
-        root, *rest = said.path
-        if not isinstance(root, str):
-            raise Refused("a variable begins with a name", said.token)
-        loop = next((x for x in reversed(self._loops) if x.name == root), None)
-        if root == "forloop" and any(x.name for x in self._loops) and loop is None:
-            return self._forloop(rest, said)
-        if loop is not None:
-            return self._steps(loop.variable, rest)
-        if root in self._assigned:
-            return self._steps(self._assigned[root], rest)
-        self.paths.add((root, *(s for s in rest[:1] if isinstance(s, str))))
-        flat = tuple(said.path)
-        if any(isinstance(step, Path) for step in flat):
-            return self._steps(self._hoist((root,)), rest)
-        return self._hoist(flat)
-
-    def _hoist(self, flat: tuple[Any, ...]) -> str:
-        """Look a value of the data up once, at the beginning."""
-        if flat not in self._hoisted:
-            if len(flat) == 1:
-                source = f"data.get({self._bind(flat[0])})"
-            else:
-                source = self._steps(self._hoist(flat[:-1]), [flat[-1]])
-            self._hoisted[flat] = name = self._fresh("h")
-            self._head.append(f"{name} = {source}")
-        return self._hoisted[flat]
-
-    def _steps(self, source: str, steps: Sequence[Any]) -> str:
-        for step in steps:
-            key = self.expression(step) if isinstance(step, Path) else self._bind(step)
-            if isinstance(step, str) and step not in _ITEM_KEYS:
-                source = (
-                    f"(x[{key}] if (x := {source}).__class__ is dict and {key} in x "
-                    f"else item(x, {key}))"
-                )
-            else:
-                source = f"item({source}, {key})"
-        return source
-
-    def _forloop(self, rest: Sequence[Any], said: Path) -> str:
-        loops = [x for x in self._loops if x.name]
-        depth = len(loops) - 1
-        steps = list(rest)
-        while steps and steps[0] == "parentloop" and depth:
-            depth -= 1
-            steps.pop(0)
-        loop = loops[depth]
-        parts = {
-            "index": f"({loop.counter} + 1)",
-            "index0": loop.counter,
-            "rindex": f"({loop.length} - {loop.counter})",
-            "rindex0": f"({loop.length} - {loop.counter} - 1)",
-            "first": f"({loop.counter} == 0)",
-            "last": f"({loop.counter} == {loop.length} - 1)",
-            "length": loop.length,
-        }
-        if len(steps) != 1 or steps[0] not in parts:
-            raise Refused(f"`forloop` has only {', '.join(parts)}", said.token)
-        return parts[steps[0]]
 
     # The whole
 
@@ -478,13 +282,6 @@ def _weight(block: Node) -> int:
     return weight
 
 
-_WORDS: Final[dict[type, Any]] = {
-    pr.TrueLiteral: "True",
-    pr.FalseLiteral: "False",
-    pr.Nil: "None",
-    pr.Empty: values.EMPTY,
-    pr.Blank: values.BLANK,
-}
 _TAGS: Final[dict[type, Callable[[Writer, Any], None]]] = {
     IfNode: Writer._if,
     UnlessNode: Writer._unless,

@@ -8,10 +8,15 @@ from amity.broadcast.logic.template_source import Aside
 
 _SILENT: Final = frozenset(("head", "style", "script", "title", "template"))
 _VOID: Final = frozenset(("br", "hr", "img", "input", "meta", "link", "col", "wbr", "area", "base"))
-_BLOCKS: Final = frozenset(
-    ("p", "div", "table", "tr", "section", "article", "header", "footer", "ul", "ol", "blockquote")
-)
-_HEADINGS: Final = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+_APART: Final = ("h1", "h2", "h3", "h4", "h5", "h6", "p", "blockquote", "ul", "ol")
+_LINES: Final = ("div", "table", "tr", "section", "article", "header", "footer")
+_BEFORE: Final = {
+    **dict.fromkeys(_APART, "\n\n"),
+    **dict.fromkeys(_LINES, "\n"),
+    "br": "\n",
+    "hr": "\n\n---\n\n",
+}
+_AFTER: Final = dict.fromkeys(_APART, "\n\n") | dict.fromkeys((*_LINES, "td"), "\n")
 _HIDDEN: Final = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _SPACES: Final = re.compile(r"[ \t\r\n\f\u00a0\u034f\u200b-\u200d\ufeff]+")
 _GAP: Final = re.compile(r"\n{3,}")
@@ -29,30 +34,21 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
-        if self._silent:
+        is_hidden = tag in _SILENT or _HIDDEN.search(found.get("style") or "") is not None
+        if self._silent or is_hidden:
             if tag not in _VOID:
                 self._silent.append(tag)
-            return
-        if tag in _SILENT or _HIDDEN.search(found.get("style") or ""):
-            if tag not in _VOID:
-                self._silent.append(tag)
-            return
-        if tag == "br":
-            self._out.append("\n")
-        elif tag == "hr":
-            self._out.append("\n\n---\n\n")
         elif tag == "img":
             self._out.append(found.get("alt") or "")
         elif tag == "a":
             self._links.append((found.get("href") or "", len(self._out)))
         elif tag == "li":
             self._begin_item()
-        elif tag in _HEADINGS or tag in ("p", "ul", "ol", "blockquote"):
-            self._out.append("\n\n")
-        elif tag in _BLOCKS:
-            self._out.append("\n")
-        if tag in ("ul", "ol"):
+        elif tag in ("ul", "ol"):
+            self._out.append("" if self._lists else "\n\n")
             self._lists.append(1 if tag == "ol" else 0)
+        else:
+            self._out.append(_BEFORE.get(tag, ""))
 
     def _begin_item(self) -> None:
         number = self._lists[-1] if self._lists else 0
@@ -71,11 +67,9 @@ class _Reader(HTMLParser):
             self._end_link()
         elif tag in ("ul", "ol") and self._lists:
             self._lists.pop()
-            self._out.append("\n\n")
-        elif tag in _HEADINGS or tag in ("p", "blockquote"):
-            self._out.append("\n\n")
-        elif tag in _BLOCKS or tag == "td":
-            self._out.append("\n")
+            self._out.append("" if self._lists else "\n\n")
+        else:
+            self._out.append(_AFTER.get(tag, ""))
 
     def _end_link(self) -> None:
         url, begin = self._links.pop()

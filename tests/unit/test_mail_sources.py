@@ -1,0 +1,96 @@
+"""MJML and HTML become HTML with their Liquid intact; the text part is readable by itself."""
+
+import pytest
+
+from amity.broadcast.logic.liquid import compile_liquid
+from amity.broadcast.logic.template_source import make_html
+from amity.broadcast.logic.text_part import make_text
+from amity.kernel.errors import Invalid
+
+MJML = """<mjml><mj-body>
+<mj-raw>{% for offer in offers %}</mj-raw>
+<mj-section><mj-column>
+  <mj-text>Hi {{ name | default: "you & me" }}<br>
+  {% if offer.price < 3 and "a" != 'b' %}cheap{% endif %}</mj-text>
+  <mj-button href="{{ offer.action_url | append: "?a" }}" background-color="{{ color }}">
+  {{ offer.label }}</mj-button>
+  <mj-image src="{{ offer.image_url }}" alt="{{ offer.label }}" />
+</mj-column></mj-section>
+<mj-raw>{% endfor %}</mj-raw>
+</mj-body></mjml>"""
+
+
+def test_liquid_goes_through_mjml_unharmed():
+    html = make_html(MJML)
+    assert "{% if offer.price < 3 and \"a\" != 'b' %}" in html
+    offers = [
+        {"action_url": f"https://s.example/{n}", "label": f"L{n}", "price": n} for n in (1, 5)
+    ]
+    found = compile_liquid(html, is_html=True).render({"offers": offers, "color": "#123456"})
+    assert found.count("Hi you & me") == 2
+    assert found.count("cheap") == 1
+    assert 'href="https://s.example/1?a"' in found
+    assert 'href="https://s.example/5?a"' in found
+    assert 'alt="L5"' in found
+    assert "background:#123456" in found
+    assert "<mj" not in found
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("<mjml><mj-body><mj-foo/></mj-body></mjml>", "<mj-foo>"),
+        ("<mjml><mj-body>", "MJML: unexpected end of stream"),
+        ("<mjml><mj-body>\n\n<mj-section></mj-column></mj-section></mj-body></mjml>", "line 3"),
+        ("<mjml><mj-body><mj-include path='/etc/passwd'/></mj-body></mjml>", "included template"),
+        (
+            "<mjml><mj-head>\n<mj-attributes>{{ a }}</mj-attributes></mj-head>"
+            "<mj-body></mj-body></mjml>",
+            "line 2: unexpected token",
+        ),
+    ],
+)
+def test_what_mjml_cannot_take_is_said_in_its_words(source, words):
+    with pytest.raises(Invalid) as refused:
+        make_html(source)
+    assert words in refused.value.message
+
+
+def test_style_sheets_are_put_into_the_elements_around_liquid():
+    html = make_html(
+        "<style>td { color: red } @media (max-width: 9px) { td { color: blue } }</style>"
+        '<table>{% for a in b %}<tr class="{{ a.c }}"><td>{{ a.n }} &amp; é</td></tr>{% endfor %}'
+        "</table>"
+    )
+    assert "@media" in html
+    assert html.index("{% for") > html.index("<table>")
+    found = compile_liquid(html, is_html=True).render({"b": [{"c": "x", "n": 1}, {"n": 2}]})
+    assert found.count('style="color: red;"') == 2
+    assert 'class="x"' in found
+    assert "2 &amp; é" in found
+
+
+def test_html_without_a_style_sheet_stays_as_it_is():
+    source = "<p>Hi {{ name }}<p>unclosed <table><tr>{% if a %}<td>{% endif %}"
+    assert make_html(source) == source
+
+
+def test_the_text_part_reads_well():
+    html = """<html><head><title>no</title><style>no</style></head><body>
+    <div style="display:none">no</div><!--[if mso]>no<![endif]-->
+    <h1>Hello   {{ name | default: "you" }}</h1>
+    <p>One<br/>two &amp; three&nbsp;four</p>
+    <ul><li>tea<ul><li>green</li></ul></li><li>coffee</li></ul>
+    <ol><li>first</li><li>second</li></ol>
+    <p><a href="https://s.example/?a=1&amp;b={{ c }}">Shop <b>now</b></a>
+    <a href="https://s.example">https://s.example</a> <a href="#top">up</a>
+    <a href="{{ u }}"><img src="x.png" alt="A picture"></a></p><hr>
+    <table><tr><td>Left</td><td>Right</td></tr></table>
+    {% for a in b %}<p>{{ a }}</p>{% endfor %}<script>no</script></body></html>"""
+    assert make_text(html) == (
+        'Hello {{ name | default: "you" }}\n\n'
+        "One\ntwo & three four\n\n"
+        "- tea\n  - green\n- coffee\n\n1. first\n2. second\n\n"
+        "Shop now (https://s.example/?a=1&b={{ c }}) https://s.example up A picture ({{ u }})\n\n"
+        "---\n\nLeft\nRight\n\n{% for a in b %}\n\n{{ a }}\n\n{% endfor %}\n"
+    )
