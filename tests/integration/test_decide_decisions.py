@@ -134,6 +134,21 @@ def test_a_cap_holds_and_wears_off(shop):
     assert [item.item for item in later.items] == ["once"]
 
 
+def test_what_was_seen_before_signing_in_counts_for_the_cap(shop):
+    ann = shop.identify("ann")
+    shop.send({"type": "identify", "anonymousId": "browser"})
+    shop.offer("once", cap_count=1, cap_days=7)
+    decision = shop.decide(identifiers={"anonymous_id": "browser"})
+    assert decision.profile_id not in (None, ann)
+    seen = {"decision_id": str(decision.decision_id), "promotion_id": "once"}
+    event = {"type": "track", "event": "Promotion Viewed", "properties": seen}
+    shop.send({"anonymousId": "browser", **event})
+    assert [item.item for item in shop.decide(ann).items] == ["once"]
+    shop.send({"type": "identify", "userId": "ann", "anonymousId": "browser"})
+    assert _ends(shop.decide(ann)) == {"once": "fatigue"}
+    assert _ends(shop.decide(decision.profile_id)) == {"once": "fatigue"}
+
+
 def test_a_budget_holds_for_all_together(shop):
     offer = shop.offer("few", budget_count=1)
     shop.offer("many")

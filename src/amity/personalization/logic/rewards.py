@@ -21,6 +21,7 @@ LATEST: Final = timedelta(days=30)
 WINDOW: Final = timedelta(days=7)
 """How long after a touch an order or an unsubscription belongs to it."""
 EMAIL_CHANNEL: Final = "email"
+_MOST_VALUE: Final = 10**15  # beyond this an amount is a mistake, as for orders themselves
 
 Pair = tuple[UUID, str]
 """A decision and one thing it chose."""
@@ -213,7 +214,9 @@ def derive(
         if touch is not None:
             kinds = derived.setdefault((touch.decision_id, touch.item), {})
             held = kinds.get("order", Told(at, person))
-            kinds["order"] = Told(min(at, held.at), person, held.value_minor + value)
+            kinds["order"] = Told(
+                min(at, held.at), person, min(held.value_minor + value, _MOST_VALUE)
+            )
     for at in happenings.unsubscribes:
         touch = _last_before(leaving, at)
         if touch is None:

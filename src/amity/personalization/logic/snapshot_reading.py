@@ -30,7 +30,8 @@ from amity.personalization.recommender import load_recommenders
 _SQL: Final = queries.load("amity.personalization")
 _KEPT_DEFINITIONS: Final = 8
 _KEPT_MODELS: Final = 6
-_KEPT_SNAPSHOTS: Final = 32
+# Each holds what its policies have computed, about a megabyte a placement.
+_KEPT_SNAPSHOTS: Final = 4
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from amity.personalization.policy import POLICIES, Arm, Policy
 
 FLOOR: Final = 1e-3
-"""The least probability of an arm, so that every propensity can be divided by …"""
+"""The least probability of an arm, so that every propensity can be divided by."""
 FLOOR_SHARE: Final = 0.02
-"""… as long as all floors together take no more than this."""
+"""What all floors together take at most; with many arms each has less than `FLOOR`."""
 
 _POINTS_EACH: Final = 48
 _CELLS: Final = 1024

@@ -74,5 +74,7 @@ FROM unnest(%(placements)s::integer[], %(offers)s::integer[], %(successes)s::big
 ON CONFLICT (placement_id, offer_id) DO UPDATE SET
     alpha = a.alpha + excluded.alpha - 1, beta = a.beta + excluded.beta - 1,
     impressions = a.impressions + excluded.impressions, clicks = a.clicks + excluded.clicks,
-    orders = a.orders + excluded.orders, revenue_minor = a.revenue_minor + excluded.revenue_minor,
+    orders = a.orders + excluded.orders,
+    -- a sum past 64 bits is a mistake of somebody's; it must not stop the consumer
+    revenue_minor = least(a.revenue_minor::numeric + excluded.revenue_minor, 9e18)::bigint,
     unsubscribes = a.unsubscribes + excluded.unsubscribes
