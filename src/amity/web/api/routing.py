@@ -21,6 +21,18 @@ Scope = Literal[
     "sources:write",
     "events:read",
     "stats:read",
+    "offers:read",
+    "offers:write",
+    "decisions:read",
+    "decisions:write",
+    "campaigns:read",
+    "campaigns:write",
+    "campaigns:launch",
+    "journeys:read",
+    "journeys:write",
+    "messages:read",
+    "consents:read",
+    "consents:write",
 ]
 RowId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 SmallRowId = Annotated[int, Meta(ge=1, le=2**31 - 1)]

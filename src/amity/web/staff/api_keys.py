@@ -2,24 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
 from amity.infra.crypto import hash_token, make_token
 from amity.kernel.errors import Invalid, NotFound
+from amity.web.api.routing import Scope
 from amity.web.staff import models
 
-SCOPES: Final = (
-    "profiles:read",
-    "profiles:write",
-    "segments:read",
-    "segments:write",
-    "sources:read",
-    "sources:write",
-    "events:read",
-    "stats:read",
-)
+SCOPES: Final[tuple[str, ...]] = get_args(Scope)
 EVERYTHING: Final = "*"
 _MARK: Final = "amity_"
 _LAST_USED_STEP: Final = timedelta(minutes=1)
