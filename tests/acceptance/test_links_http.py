@@ -144,7 +144,7 @@ def test_the_page_asks_first_and_can_be_taken_back(edge, ann):
     url = f"{edge.url}/u/{point_token('unsubscribe', ann)}"
     status, headers, body = ask(url)
     assert status == 200
-    assert b"News and offers by e-mail" in body
+    assert b"stop sending you <b>news and offers by e-mail</b>" in body
     assert "default-src 'none'" in headers["content-security-policy"]
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["x-robots-tag"] == "noindex"

@@ -6,6 +6,7 @@ link in a message, some with a browser that runs scripts (rule D41). Only a `POS
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from amity.edge.http import Deadlines, Exchange, Refusal, Scope
 from amity.edge.links_following import Followed, Recorder
 from amity.edge.pages import Answer
 from amity.infra import database, tokens
+from amity.kernel.errors import AmityError
 from amity.store import hot
 from amity.store.contracts import Channel, Choices, Preferences
 
@@ -32,7 +34,8 @@ _MOST_BODY_BYTES: Final = 16_384
 _MOST_FIELDS: Final = 20
 _THREADS: Final = 4
 _MOST_WAITING: Final = 64
-_ANSWER_SECONDS: Final = 8.0
+_ANSWER_SECONDS: Final = 4.0
+_DOWN_SECONDS: Final = 0.5
 _UNDO_FOR: Final = timedelta(hours=1)
 # One answer for every token, ours or not: a program that guesses learns nothing.
 _ONE_CLICK: Final = "Your request has been received."
@@ -59,7 +62,7 @@ class _Undo(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Busy(Exception):
-    """More is being asked of the database than it answers."""
+    """The database is known to be away, or is asked for more than it answers."""
 
 
 class Links:
@@ -67,6 +70,7 @@ class Links:
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
+        self._down_until = 0.0
         self._threads = ThreadPoolExecutor(_THREADS, "links")
         self._waiting = 0
         self._recorder = Recorder(self._in_thread)
@@ -230,13 +234,17 @@ class Links:
 
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what blocks; raise when it has not answered in time, though it may still be done."""
-        if self._waiting >= _MOST_WAITING:
+        if time.monotonic() < self._down_until or self._waiting >= _MOST_WAITING:
             raise Busy
         self._waiting += 1
         loop = asyncio.get_running_loop()
         call = loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
         call.add_done_callback(self._count_down)
-        return await asyncio.wait_for(asyncio.shield(call), _ANSWER_SECONDS)
+        try:
+            return await asyncio.wait_for(asyncio.shield(call), _ANSWER_SECONDS)
+        except (TimeoutError, AmityError):
+            self._down_until = time.monotonic() + _DOWN_SECONDS
+            raise
 
     def _count_down(self, call: "asyncio.Future[Any]") -> None:
         self._waiting -= 1

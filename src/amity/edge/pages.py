@@ -53,14 +53,14 @@ class Purpose(msgspec.Struct, frozen=True):
 
 PURPOSES: Final[dict[str, Purpose]] = {
     "marketing.email": Purpose(
-        "News and offers by e-mail", "We write to you at this address with news and offers."
+        "news and offers by e-mail", "We write to you at this address with news and offers."
     ),
     "tracking.email": Purpose(
-        "Counting opens and clicks",
+        "counting opens and clicks",
         "We count whether you open our e-mails and which of their links you follow.",
     ),
     "profiling": Purpose(
-        "Choosing what suits you",
+        "choosing what suits you",
         "We use what you bought and looked at to choose what we show you.",
     ),
 }
@@ -144,9 +144,7 @@ def unsubscribed(purpose: str, undo_token: str) -> Answer:
 
 def subscribed(purpose: str) -> Answer:
     """Return the page after unsubscribing was taken back."""
-    return plain(
-        "You are subscribed again", f"As before, we write to you with: {name_of(purpose)}."
-    )
+    return plain("You are subscribed again", f"As before, we send you {name_of(purpose)}.")
 
 
 def preferences(choices: dict[str, bool], address: str, notice: str) -> Answer:
@@ -155,7 +153,7 @@ def preferences(choices: dict[str, bool], address: str, notice: str) -> Answer:
         _fill(
             "choice",
             purpose=purpose,
-            what=words.what,
+            what=words.what[:1].upper() + words.what[1:],
             words=words.words,
             checked_html=" checked" if choices.get(purpose) else "",
         )
