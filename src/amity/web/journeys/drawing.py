@@ -159,36 +159,40 @@ def _rows(order: list[str], edges: list[_Edge]) -> dict[str, int]:
 
 
 def _columns(order: list[str], edges: list[_Edge], steps: set[str]) -> dict[str, float]:
-    """Return each step's column: leaves side by side, the others over the middle of theirs.
+    """Return each step's middle, counted in columns as wide as a step; an end needs half of one.
 
-    A column is as wide as a step and counted from the middle of the first; an end needs half.
+    Every step has a strip of its own, as wide as all it leads to, so no two can meet.
     """
+    children = _children(order, edges)
+    wide: dict[str, float] = {}
+    for name in reversed(order):  # whoever leads somewhere comes before where it leads
+        own = 1.0 if name in steps else 0.5
+        wide[name] = max(own, sum(wide[child] for child in children[name]))
+    left: dict[str, float] = {}
+    free = 0.0
+    for name in order:
+        if name not in left:  # nothing leads to it
+            left[name], free = free, free + wide[name]
+        inside = left[name] + (wide[name] - sum(wide[child] for child in children[name])) / 2
+        for child in children[name]:
+            left[child], inside = inside, inside + wide[child]
+    return {name: left[name] + wide[name] / 2 for name in order}
+
+
+def _children(order: list[str], edges: list[_Edge]) -> dict[str, list[str]]:
+    """Return what stands below each step: each once, below the first that leads to it."""
+    at = {name: index for index, name in enumerate(order)}
     children: dict[str, list[str]] = {name: [] for name in order}
-    seen = set(order[:1])
-    for name in order:
-        for edge in edges:
-            if edge.source == name and edge.target not in seen:
-                seen.add(edge.target)
-                children[name].append(edge.target)
-    columns: dict[str, float] = {}
-    free = -0.5
-    for name in order:
-        if not children[name]:
-            half = 0.5 if name in steps else 0.25
-            columns[name] = free + half
-            free += 2 * half
-    # Parents come before their children in the order, so backwards each finds its own placed.
-    for name in reversed(order):
-        if children[name]:
-            columns[name] = sum(columns[child] for child in children[name]) / len(children[name])
-    least = min((columns[name] for name in order if name in steps), default=0.0)
-    if least < 0:
-        columns = {name: column - least for name, column in columns.items()}
-    return columns
+    seen: set[str] = set()
+    for edge in sorted(edges, key=lambda edge: at[edge.source]):
+        if edge.target not in seen and at[edge.target] > at[edge.source]:
+            seen.add(edge.target)
+            children[edge.source].append(edge.target)
+    return children
 
 
 def _place(column: float, row: int, *, is_end: bool) -> Box:
-    left = _MARGIN + round(column * (WIDTH + _GAP_X))
+    left = _MARGIN + round(column * (WIDTH + _GAP_X)) - WIDTH // 2
     top = _MARGIN + _ENTRY + _GAP_Y // 2 + row * (HEIGHT + _GAP_Y)
     if not is_end:
         return Box(x=left, y=top, width=WIDTH, height=HEIGHT, node=None)
