@@ -1,155 +1,36 @@
 """Campaigns from draft to end: whom they draw, what they refuse, what stops them."""
 
-import hashlib
-from datetime import UTC, datetime
+import threading
+from datetime import timedelta
 
-import msgspec
 import pytest
+from tests.fixtures.campaign_house import (
+    House,
+    arms,
+    ask,
+    counts_of,
+    ledger,
+    make_template,
+    now,
+    run_to_rest,
+    settle,
+    share,
+    state_of,
+    tell,
+)
 
 from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
-from amity.broadcast.contracts import CampaignPlan
+from amity.broadcast.logic import targeting
 from amity.infra import database
+from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.store import api as store
 from amity.store.contracts import Choices
-
-EVERYONE = {"node": "check", "field": "trait.vip", "is": {"op": "eq", "value": True}}
-
-
-def _now():
-    return datetime.now(UTC)
-
-
-def ask(query, *values, role="app"):
-    with database.transaction(role) as connection:
-        return connection.execute(query, values).fetchall()
-
-
-def tell(query, *values):
-    with database.transaction() as connection:
-        return connection.execute(query, values).rowcount
 
 
 @pytest.fixture
 def house(db):
-    return House(store.create_source(name="Shop", kind="server").source_id)
-
-
-class House:
-    """A shop with customers, a segment of them, and a template."""
-
-    def __init__(self, source_id):
-        self.source_id = source_id
-        self._sent = 0
-        self.segment_id = self.define("VIP", EVERYONE)
-        self.template_id = make_template("Hello")
-
-    def define(self, name, rule):
-        made = analysis.create_segment(name=name, rule=rule, by="test", now=_now())
-        self.run()
-        return made.segment_id
-
-    def send(self, *events):
-        bodies = []
-        for event in events:
-            self._sent += 1
-            bodies.append(msgspec.json.encode({"messageId": f"m{self._sent}", **event}))
-        receipt = store.append_events(source_id=self.source_id, events=bodies, now=_now())
-        assert receipt.quarantined == 0, receipt
-        self.run()
-
-    def run(self):
-        while store.fold_batch().events or analysis.follow_batch(now=_now()).events:
-            pass
-
-    def join(self, *users, email=True, consent=True, **traits):
-        events = []
-        for user in users:
-            address = {"email": f"{user}@shop.example"} if email is True else {}
-            if isinstance(email, str):
-                address = {"email": email}
-            known = {"vip": True, **address, **traits}
-            events.append({"type": "identify", "userId": user, "traits": known})
-            if consent:
-                events.append(consents(user))
-        self.send(*events)
-
-    def id_of(self, user):
-        return store.find_profile(kind="user_id", value=user).profile_id
-
-    def plan(self, name="Spring", **more):
-        wanted = {"segment_id": self.segment_id, "template_id": self.template_id, **more}
-        return CampaignPlan(name=name, **wanted)
-
-    def make(self, name="Spring", **more):
-        made = broadcast.create_campaign(plan=self.plan(name, **more), by="ann", now=_now())
-        return made.campaign_id
-
-    def launch(self, name="Spring", **more):
-        campaign_id = self.make(name, **more)
-        broadcast.launch_campaign(campaign_id=campaign_id, by="ann", now=_now())
-        return campaign_id
-
-
-def make_template(name, message_class="marketing"):
-    row = ask(
-        "WITH content AS (INSERT INTO broadcast_content (class, subject, source, html, text)"
-        " VALUES (%s, 'Hello', '<p>Hello</p>', '<p>Hello</p>', 'Hello') RETURNING id)"
-        " INSERT INTO broadcast_template (name, content_id) SELECT %s, id FROM content RETURNING id",
-        message_class,
-        name,
-    )
-    return row[0][0]
-
-
-def consents(user, says=True):
-    return {
-        "type": "track",
-        "event": "Segment Consent Preference Updated",
-        "userId": user,
-        "properties": {"categoryPreferences": {"marketing.email": says}},
-    }
-
-
-def run_to_rest():
-    while broadcast.run_campaigns(now=_now()):
-        pass
-
-
-def state_of(campaign_id):
-    return broadcast.get_campaign(campaign_id=campaign_id).state
-
-
-def counts_of(campaign_id):
-    return broadcast.list_campaign_counts(campaign_ids=[campaign_id])[campaign_id]
-
-
-def ledger(campaign_id):
-    rows = ask(
-        "SELECT profile_id, state, reason FROM broadcast_send WHERE run_id = %s", campaign_id
-    )
-    return {profile_id: (state, reason) for profile_id, state, reason in rows}
-
-
-def arms(campaign_id):
-    return dict(
-        ask("SELECT profile_id, arm FROM broadcast_participant WHERE campaign_id = %s", campaign_id)
-    )
-
-
-def settle(campaign_id, state="sent", reason=""):
-    return tell(
-        "UPDATE broadcast_send SET state = %s, reason = %s, wire_at = now(), settled_at = now()"
-        " WHERE run_id = %s AND state = 'queued'",
-        state,
-        reason,
-        campaign_id,
-    )
-
-
-def share(salt, profile_id):
-    digest = hashlib.sha256(f"{salt}:{profile_id}".encode()).hexdigest()
-    return int(digest[:13], 16) / 2**52
+    return House()
 
 
 def test_everybody_in_the_segment_is_sent_to_left_out_or_held_out_with_a_reason(house):
@@ -201,7 +82,7 @@ def test_everybody_in_the_segment_is_sent_to_left_out_or_held_out_with_a_reason(
 
 
 def _suppress(profile_id, key):
-    store.suppress(channel="email", address_key=key, reason="hard_bounce", now=_now())
+    store.suppress(channel="email", address_key=key, reason="hard_bounce", now=now())
 
 
 def _object(profile_id, key):
@@ -212,16 +93,264 @@ def _object(profile_id, key):
         choices={"marketing.email": False},
         method="link",
     )
-    store.state_choices(choices=choices, now=_now())
+    store.state_choices(choices=choices, now=now())
 
 
 def test_a_report_can_be_had_at_any_time(house):
     house.join("ann", "bob")
     campaign_id = house.make()
-    before = broadcast.report_campaign(campaign_id=campaign_id, now=_now())
+    before = broadcast.report_campaign(campaign_id=campaign_id, now=now())
     assert before.verdict == "It has not begun."
-    broadcast.launch_campaign(campaign_id=campaign_id, by="ann", now=_now())
+    broadcast.launch_campaign(campaign_id=campaign_id, by="ann", now=now())
     run_to_rest()
-    waiting = broadcast.report_campaign(campaign_id=campaign_id, now=_now())
+    waiting = broadcast.report_campaign(campaign_id=campaign_id, now=now())
     assert waiting.counts.targeted == waiting.counts.pending
     assert "no message has left" in waiting.verdict
+
+
+def test_what_cannot_be_carried_out_is_refused(house):
+    house.join("ann")
+    receipts = make_template("Receipt", "transactional")
+    for more, code in (
+        ({"name": " "}, "bad_name"),
+        ({"name": "x" * 101}, "bad_name"),
+        ({"name": "a\0b"}, "bad_text"),
+        ({"segment_id": 999}, "no_segment"),
+        ({"template_id": 999}, "no_template"),
+        ({"template_id": receipts}, "bad_template"),
+        ({"placement_key": "nowhere"}, "no_placement"),
+        ({"holdout_rate": 0.51}, "bad_holdout"),
+        ({"holdout_rate": float("nan")}, "bad_holdout"),
+        ({"window_days": 0}, "bad_window"),
+        ({"expires_hours": -1}, "bad_expiry"),
+        ({"channel": "pigeon"}, "bad_channel"),
+        ({"purpose": ""}, "bad_plan"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            house.make(**{"name": "Spring", **more})
+        assert refused.value.reason == code, more
+    campaign_id = house.make()
+    with pytest.raises(Conflict):
+        house.make("SPRING")
+    for at in (now() - timedelta(minutes=1), now().replace(tzinfo=None)):
+        with pytest.raises(Invalid):
+            broadcast.launch_campaign(campaign_id=campaign_id, at=at, by="ann", now=now())
+    tell("UPDATE broadcast_template SET is_archived = true WHERE id = %s", house.template_id)
+    with pytest.raises(Invalid) as refused:
+        broadcast.launch_campaign(campaign_id=campaign_id, by="ann", now=now())
+    assert refused.value.reason == "template_archived"
+    for campaign_id in (0, -1, 10**6):
+        with pytest.raises(NotFound):
+            broadcast.get_campaign(campaign_id=campaign_id)
+
+
+def test_nobody_to_reach_is_said_before_anything_begins(house):
+    campaign_id = house.make()
+    with pytest.raises(Invalid, match="nobody in the segment"):
+        broadcast.launch_campaign(campaign_id=campaign_id, by="ann", now=now())
+    house.join("homeless", email=False)
+    house.join("shy", consent=False)
+    with pytest.raises(Invalid, match=r"none of the 2 members .* 1: .*no address"):
+        broadcast.launch_campaign(campaign_id=campaign_id, by="ann", now=now())
+    estimate = broadcast.estimate_campaign(segment_id=house.segment_id, now=now())
+    assert (estimate.members, estimate.reachable) == (2, 0)
+    assert estimate.excluded == {"no_address": 1, "no_consent": 1}
+    assert state_of(campaign_id) == "draft"
+
+
+def test_an_empty_segment_at_the_appointed_time_ends_the_campaign_at_once(house):
+    campaign_id = house.make()
+    at = now() + timedelta(hours=1)
+    broadcast.launch_campaign(campaign_id=campaign_id, at=at, by="ann", now=now())
+    run_to_rest()
+    assert state_of(campaign_id) == "scheduled"
+    while broadcast.run_campaigns(now=at):
+        pass
+    assert state_of(campaign_id) == "finished"
+    report = broadcast.report_campaign(campaign_id=campaign_id, now=at)
+    assert report.counts.targeted == 0
+    assert report.verdict == "No claim can be made: nobody could be reached."
+
+
+def test_a_schedule_can_be_changed_until_it_begins_and_content_is_fixed_at_launch(house):
+    house.join("ann")
+    campaign_id = house.make()
+    later = now() + timedelta(hours=1)
+    launched = broadcast.launch_campaign(campaign_id=campaign_id, at=later, by="ann", now=now())
+    assert launched.scheduled_at == later
+    again = broadcast.launch_campaign(campaign_id=campaign_id, by="ann", now=now())
+    assert again.scheduled_at < later
+    other = make_template("Other")
+    plan = house.plan(template_id=other, description="new", holdout_rate=0)
+    changed = broadcast.update_campaign(campaign_id=campaign_id, plan=plan, now=now())
+    assert (changed.state, changed.description, changed.template_name) == (
+        "scheduled",
+        "new",
+        "Other",
+    )
+    pinned = ask("SELECT content_id FROM broadcast_template WHERE id = %s", other)[0][0]
+    assert changed.content_id == pinned
+    tell("UPDATE broadcast_template SET content_id = 1 WHERE id = %s", other)
+    run_to_rest()
+    sent = ask("SELECT content_id, class FROM broadcast_send WHERE run_id = %s", campaign_id)
+    assert sent == [(pinned, "marketing")]
+    with pytest.raises(Conflict, match="is sending, so it cannot be changed"):
+        broadcast.update_campaign(campaign_id=campaign_id, plan=plan, now=now())
+
+
+def test_pause_resume_stop_and_archive(house):
+    house.join(*(f"p{number}" for number in range(12)))
+    campaign_id = house.launch(holdout_rate=0)
+    moves = {"campaign_id": campaign_id, "by": "ann", "now": now()}
+    with pytest.raises(Conflict, match="is scheduled, so it cannot be paused"):
+        broadcast.pause_campaign(**moves)
+    run_to_rest()
+    assert broadcast.pause_campaign(**moves).state == "paused"
+    run_to_rest()
+    assert counts_of(campaign_id).pending == 12
+    with pytest.raises(Conflict):
+        broadcast.launch_campaign(**moves)
+    assert broadcast.resume_campaign(**moves).state == "sending"
+    rows = ask("SELECT id FROM broadcast_send WHERE run_id = %s ORDER BY id", campaign_id)
+    for state, chosen in (("sent", rows[:3]), ("claimed", rows[3:5]), ("wire", rows[5:6])):
+        tell(
+            "UPDATE broadcast_send SET state = %s WHERE id = ANY(%s)",
+            state,
+            [row[0] for row in chosen],
+        )
+    stopped = broadcast.stop_campaign(**moves)
+    assert (stopped.state, stopped.note, stopped.finished_at) == ("stopped", "stopped by ann", None)
+    counts = counts_of(campaign_id)
+    assert (counts.sent, counts.pending, counts.cancelled, counts.targeted) == (3, 1, 8, 12)
+    with pytest.raises(Conflict):
+        broadcast.archive_campaign(campaign_id=campaign_id, now=now())
+    tell("UPDATE broadcast_send SET state = 'unknown' WHERE state = 'wire'")
+    run_to_rest()
+    assert broadcast.get_campaign(campaign_id=campaign_id).finished_at is not None
+    for move in (broadcast.stop_campaign, broadcast.resume_campaign, broadcast.launch_campaign):
+        with pytest.raises(Conflict):
+            move(**moves)
+    assert broadcast.archive_campaign(campaign_id=campaign_id, now=now()).state == "archived"
+    assert broadcast.find_campaign(name="Spring") is None
+    assert broadcast.list_campaigns().items == []
+    assert [c.name for c in broadcast.list_campaigns(state="archived").items] == ["Spring"]
+    copy = broadcast.copy_campaign(campaign_id=campaign_id, by="bob", now=now())
+    assert (copy.name, copy.state, copy.segment_id) == ("Spring (copy)", "draft", house.segment_id)
+    assert broadcast.copy_campaign(campaign_id=campaign_id, by="bob", now=now()).name.endswith("2)")
+
+
+def test_a_segment_that_changes_while_its_campaign_draws_changes_nothing(house, monkeypatch):
+    monkeypatch.setattr(targeting, "SLICE", 2)
+    users = [f"p{number}" for number in range(6)]
+    house.join(*users)
+    campaign_id = house.launch(holdout_rate=0)
+    broadcast.run_campaigns(now=now())  # begins
+    broadcast.run_campaigns(now=now())  # the first slice
+    assert len(arms(campaign_id)) == 2
+    house.join("late")
+    house.send({"type": "identify", "userId": users[-1], "traits": {"vip": False}})
+    run_to_rest()
+    assert set(arms(campaign_id)) == {house.id_of(user) for user in users}
+
+
+def test_the_segment_is_waited_for_and_its_archiving_is_told(house):
+    house.join("ann")
+    building = analysis.create_segment(
+        name="New", rule={"node": "all", "of": []}, by="test", now=now()
+    ).segment_id
+    campaign_id = house.launch(segment_id=building)
+    run_to_rest()
+    assert state_of(campaign_id) == "scheduled"
+    house.run()
+    run_to_rest()
+    assert state_of(campaign_id) == "sending"
+    other = house.make("Other")
+    at = now() + timedelta(hours=1)
+    broadcast.launch_campaign(campaign_id=other, at=at, by="ann", now=now())
+    analysis.archive_segment(segment_id=house.segment_id, by="ann", now=now())
+    house.run()
+    broadcast.run_campaigns(now=at)
+    broadcast.run_campaigns(now=at)
+    ended = broadcast.get_campaign(campaign_id=other)
+    assert (ended.state, ended.note) == (
+        "stopped",
+        "stopped, for its segment was archived before it began",
+    )
+    assert ended.finished_at == at
+
+
+def test_one_address_gets_one_message_and_one_person_too(house, monkeypatch):
+    monkeypatch.setattr(targeting, "SLICE", 1)
+    house.join("ann", email="us@shop.example")
+    house.join("bob", email="US@shop.example")
+    house.join("cid")
+    campaign_id = house.launch(holdout_rate=0)
+    broadcast.run_campaigns(now=now())
+    # The audience is of that moment; by the time her turn comes she is somebody else.
+    house.send(
+        {"type": "identify", "anonymousId": "dev", "traits": {"vip": True}},
+        {"type": "identify", "anonymousId": "dev", "userId": "cid", "traits": {}},
+    )
+    run_to_rest()
+    rows = ledger(campaign_id)
+    assert rows == {
+        house.id_of("ann"): ("queued", ""),
+        house.id_of("bob"): ("suppressed", "same_person"),
+        house.id_of("cid"): ("queued", ""),
+    }
+    assert arms(campaign_id)[house.id_of("bob")] == "excluded"
+
+
+def test_whoever_had_enough_lately_is_left_out(house):
+    house.join("ann", "bob")
+    for number in range(3):
+        broadcast_id = house.launch(f"Week {number}", holdout_rate=0)
+        run_to_rest()
+        tell(
+            "UPDATE broadcast_send SET state = 'failed' WHERE run_id = %s AND profile_id = %s",
+            broadcast_id,
+            house.id_of("bob"),
+        )
+        settle(broadcast_id)
+        run_to_rest()
+    campaign_id = house.launch("One more", holdout_rate=0)
+    run_to_rest()
+    assert ledger(campaign_id) == {
+        house.id_of("ann"): ("suppressed", "frequency_cap"),
+        house.id_of("bob"): ("queued", ""),
+    }
+
+
+def test_two_workers_and_one_that_dies_draw_everybody_once(house, monkeypatch):
+    monkeypatch.setattr(targeting, "SLICE", 3)
+    house.join(*(f"p{number}" for number in range(40)))
+    campaign_id = house.launch(holdout_rate=0.2)
+    deaths = iter(range(5))
+    advance = targeting._advance
+
+    def die_sometimes(*given):
+        if next(deaths, None) is not None:
+            raise RuntimeError("killed after the rows were written")
+        advance(*given)
+
+    monkeypatch.setattr(targeting, "_advance", die_sometimes)
+    failures = []
+
+    def work():
+        for _ in range(60):
+            try:
+                broadcast.run_campaigns(now=now())
+            except RuntimeError as error:
+                failures.append(error)
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(failures) == 5
+    held = arms(campaign_id)
+    assert len(held) == 40
+    assert set(ledger(campaign_id)) == {who for who, arm in held.items() if arm == "treatment"}
+    assert state_of(campaign_id) == "sending"
+    database.close_pools()

@@ -21,7 +21,9 @@ from amity.store import api as store
 
 _SQL: Final = queries.load("amity.broadcast")
 _CHANNEL: Final = "email"
-_SLICE: Final = 2_000
+SLICE = 2_000
+"""Members drawn in one transaction; what others write waits for it, so it is short."""
+
 _CANCELLED_AT_ONCE: Final = 5_000
 
 
@@ -102,15 +104,17 @@ def _target_slice(connection: Connection, run: _Run, now: datetime) -> int:
         },
         prepare=False,
     )
-    values = {"campaign_id": run.campaign_id, "cursor": members[-1]}
-    connection.execute(_SQL["target_advance"], values)
+    _advance(connection, run.campaign_id, members[-1])
     return len(members)
 
 
-def _list_audience(
-    connection: Connection, segment_id: int, at: datetime, after: int, limit: int = _SLICE
-) -> list[int]:
-    values = {"segment_id": segment_id, "at": at, "after": after, "limit": limit}
+def _advance(connection: Connection, campaign_id: int, cursor: int) -> None:
+    values = {"campaign_id": campaign_id, "cursor": cursor}
+    connection.execute(_SQL["target_advance"], values)
+
+
+def _list_audience(connection: Connection, segment_id: int, at: datetime, after: int) -> list[int]:
+    values = {"segment_id": segment_id, "at": at, "after": after, "limit": SLICE}
     return [row[0] for row in _run(connection, "target_audience", values)]
 
 
