@@ -148,7 +148,7 @@ class People:
         for profile_id, journey_id, at in self._rows("journeys_last_entries", wanted):
             self._note_entry(self._members.get(profile_id, profile_id), journey_id, at)
         drawn = self._connection.execute(_SQL["journeys_draw_ids"], [len(begins)])
-        self._ids = [row[0] for row in drawn]
+        self._ids = sorted((row[0] for row in drawn), reverse=True)
 
     def _note_entry(self, profile_id: int, journey_id: int, at: datetime) -> None:
         key = (profile_id, journey_id)
@@ -172,7 +172,7 @@ class People:
         self._note_entry(run.profile_id, run.drawing.journey_id, run.state.entry.occurred_at)
 
     def draw_id(self) -> int:
-        """Return the id of a new way, one of as many as might begin."""
+        """Return the id of a new way; those who begin later have higher ones."""
         return self._ids.pop()
 
     # What rules may ask
