@@ -18,6 +18,7 @@ from amity.personalization.logic.facts_loading import find_roots
 from amity.personalization.logic.rewards import (
     CLAIMING,
     EMAIL_CHANNEL,
+    HORIZON,
     Claim,
     Happenings,
     Made,
@@ -108,7 +109,8 @@ class _Turn:
         accepted += self._accept(told_before, is_counted=False)
         people = people | {claim.profile_id for claim, made, _ in accepted if _touches(claim, made)}
         members = self._read_members(people)
-        known = self._connection.execute(_SQL["reward_decisions_of"], [sorted(members)])
+        wanted = [sorted(members), self._now - HORIZON]
+        known = self._connection.execute(_SQL["reward_decisions_of"], wanted)
         self._read_made({row[0] for row in known})
         before = self._read_outcomes()
         after = {pair: dict(kinds) for pair, kinds in before.items()}

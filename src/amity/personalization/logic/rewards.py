@@ -20,6 +20,8 @@ LATEST: Final = timedelta(days=30)
 """After this, what comes of a decision is ignored."""
 WINDOW: Final = timedelta(days=7)
 """How long after a touch an order or an unsubscription belongs to it."""
+HORIZON: Final = timedelta(days=120)
+"""What happened longer ago is not looked at again: an order refunded later still counts."""
 EMAIL_CHANNEL: Final = "email"
 _MOST_VALUE: Final = 10**15  # beyond this an amount is a mistake, as for orders themselves
 

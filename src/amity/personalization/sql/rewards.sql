@@ -15,7 +15,8 @@ WITH RECURSIVE member AS (
 SELECT m.id, m.root FROM member m
 
 -- name: reward_decisions_of
-SELECT DISTINCT o.decision_id FROM personalization_outcome o WHERE o.profile_id = ANY (%s::bigint[])
+SELECT DISTINCT o.decision_id FROM personalization_outcome o
+WHERE o.profile_id = ANY (%s::bigint[]) AND o.occurred_at >= %s
 
 -- name: reward_outcomes
 SELECT o.decision_id, o.item, o.kind, o.occurred_at, o.profile_id, o.value_minor
