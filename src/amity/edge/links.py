@@ -6,6 +6,7 @@ link in a message, some with a browser that runs scripts (rule D41). Only a `POS
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +35,7 @@ _MOST_BODY_BYTES: Final = 16_384
 _MOST_FIELDS: Final = 20
 _THREADS: Final = 4
 _MOST_WAITING: Final = 64
-_ANSWER_SECONDS: Final = 4.0
+_ANSWER_SECONDS: Final = 2.5
 _DOWN_SECONDS: Final = 0.5
 _UNDO_FOR: Final = timedelta(hours=1)
 # One answer for every token, ours or not: a program that guesses learns nothing.
@@ -244,6 +245,8 @@ class Links:
             return await asyncio.wait_for(asyncio.shield(call), _ANSWER_SECONDS)
         except (TimeoutError, AmityError):
             self._down_until = time.monotonic() + _DOWN_SECONDS
+            # A pool that could not connect waits longer and longer; a new one tries at once.
+            threading.Thread(target=database.close_pools, daemon=True).start()
             raise
 
     def _count_down(self, call: "asyncio.Future[Any]") -> None:
