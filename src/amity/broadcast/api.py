@@ -17,6 +17,8 @@ from amity.broadcast.contracts import (
     ObservedCampaign,
     Rendered,
     SendCounts,
+    SendingState,
+    SendState,
     Starter,
     Template,
     TemplateFields,
@@ -24,9 +26,11 @@ from amity.broadcast.contracts import (
 from amity.broadcast.logic import (
     campaigns,
     enrolling,
+    fence,
     following,
     journeys,
     journeys_report,
+    ledger,
     making,
     making_data,
     measuring,
@@ -37,6 +41,7 @@ from amity.broadcast.logic import (
     templates,
 )
 from amity.infra.config import settings
+from amity.infra.database import transaction
 from amity.kernel.pagination import Page
 from amity.store.contracts import FoldResult
 
@@ -133,6 +138,39 @@ def dkim_record() -> tuple[str, str]:
 def list_reasons() -> dict[str, str]:
     """Return what each reason for not sending means, in words, by its code."""
     return dict(reasons.REASONS)
+
+
+def get_send_counts() -> dict[SendState, int]:
+    """Return how many messages are in each state; what is in none is left out."""
+    with transaction("readonly") as connection:
+        return ledger.count_by_state(connection)
+
+
+def sending_state(*, now: datetime) -> SendingState:
+    """Return whether messages may leave from here, where they go, and what waits."""
+    return fence.describe(now=now)
+
+
+def arm_sending(*, by: str, now: datetime, keep_overdue: bool = False) -> SendingState:
+    """Let messages leave from this installation, which is a copy until somebody says otherwise.
+
+    What was planned before the copy was made expires unless ``keep_overdue``; what was on its way
+    then becomes unknown. Arming what is armed changes nothing.
+    """
+    fence.arm(by=by, now=now, keep_overdue=keep_overdue)
+    return fence.describe(now=now)
+
+
+def stop_sending(*, by: str, now: datetime) -> SendingState:
+    """Stop everything: when this returns, no further message goes on the wire."""
+    fence.set_stopped(is_stopped=True, by=by, now=now)
+    return fence.describe(now=now)
+
+
+def resume_sending(*, by: str, now: datetime) -> SendingState:
+    """Lift the stop; what waited leaves, unless it is too late by now."""
+    fence.set_stopped(is_stopped=False, by=by, now=now)
+    return fence.describe(now=now)
 
 
 # Campaigns
