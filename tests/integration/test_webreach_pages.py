@@ -297,3 +297,30 @@ def test_who_may_only_look_sees_no_button(campaign: Campaign) -> None:
         assert word not in page
     assert viewer.post(f"/campaigns/{campaign.campaign_id}/stop/").status_code == 403
     assert viewer.get("/mailbox/").status_code == 403
+
+
+def test_the_banner_says_whether_messages_leave_and_changes_it(marketer: Client) -> None:
+    page = marketer.get("/campaigns/")
+    assert "Nothing leaves from here yet." in text_of(page)
+    assert "An admin can change that here." in text_of(page)
+    assert marketer.post("/sending/arm/", {"confirm": "send"}).status_code == 403
+    admin = sign_in("admin")
+    back = {"next": "/journeys/"}
+    said = toasts(admin, admin.post("/sending/arm/", back | {"confirm": "yes"}))
+    assert "Nothing leaves" in said
+    assert not broadcast.sending_state(now=NOW).is_armed
+    answer = admin.post("/sending/arm/", back | {"confirm": "send"})
+    assert answer["Location"] == "/journeys/"
+    assert broadcast.sending_state(now=NOW).is_armed
+    assert "Messages go to the local mailbox" in text_of(admin.get("/templates/"))
+    elsewhere = admin.post("/sending/stop/", {"next": "https://elsewhere.example/"})
+    assert elsewhere["Location"] == "/messages/"
+    assert "All sending is stopped." in text_of(marketer.get("/campaigns/"))
+    admin.post("/sending/resume/", back)
+    assert not broadcast.sending_state(now=NOW).is_stopped
+
+
+def test_the_palette_finds_what_reaches_people(marketer: Client, campaign: Campaign) -> None:
+    found = text_of(marketer.get("/find/?q=aut"))
+    assert "Autumn campaign, draft" in found
+    assert "News template" in text_of(marketer.get("/find/?q=new"))
