@@ -142,6 +142,10 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         """Return what it needs of histories; the oldest way began ``age_days`` ago."""
         return {}
 
+    def needs_profile(self) -> bool:
+        """Say whether it asks for more of the subject than its history, which costs more."""
+        return self.asks
+
     def problems(self, names: Names) -> list[str]:
         """Return what is wrong with its settings, as predicates: "waits for no time"."""
         return []

@@ -12,6 +12,7 @@ from amity.broadcast.node import Node
 from amity.infra import queries
 from amity.infra.database import Connection
 from amity.rules import Look, Subject, join_looks
+from amity.store import api as store
 from amity.store.contracts import Activity
 
 _SQL: Final = queries.load("amity.broadcast")
@@ -39,6 +40,7 @@ class People:
         self._under_way: set[tuple[int, int]] = set()
         self._last_entries: dict[tuple[int, int], datetime] = {}
         self._looks: dict[str, Look] = {}
+        self._needs_profiles = False
         self._subjects: dict[int, Subject | None] = {}
         self._ids: list[int] = []
 
@@ -199,6 +201,7 @@ class People:
             node.looks((self._now - min(at, self._now)) / days + _MARGIN_DAYS)
             for node, at in nodes.values()
         )
+        self._needs_profiles = any(node.needs_profile() for node, _ in nodes.values())
         self._load_subjects(asked)
 
     def subject_for(self, run: Run) -> Subject | None:
@@ -212,13 +215,21 @@ class People:
     def _load_subjects(self, profile_ids: set[int]) -> None:
         if not profile_ids:
             return
-        found = analysis.load_subjects(
+        ids = sorted(profile_ids)
+        if self._needs_profiles:
+            found = analysis.load_subjects(
+                connection=self._connection, profile_ids=ids, looks=self._looks, now=self._now
+            )
+            self._subjects |= {profile_id: found.get(profile_id) for profile_id in ids}
+            return
+        histories = store.load_histories(
             connection=self._connection,
-            profile_ids=sorted(profile_ids),
-            looks=self._looks,
-            now=self._now,
+            profile_ids=ids,
+            wishes=store.make_wishes(self._looks, self._now),
         )
-        self._subjects |= {profile_id: found.get(profile_id) for profile_id in profile_ids}
+        self._subjects |= {
+            profile_id: Subject(history=histories.get(profile_id, {})) for profile_id in ids
+        }
 
 
 def _asks(run: Run) -> bool:

@@ -105,9 +105,11 @@ class Ledger:
         """Write ways and counts."""
         runs = list(self._runs.values())
         # Those that end first: each person has at most one open way through a journey.
-        _update(connection, [run for run in runs if not run.is_new and not run.is_open], now)
-        _update(connection, [run for run in runs if not run.is_new and run.is_open], now)
-        _insert(connection, [run for run in runs if run.is_new], now)
+        held = [run for run in runs if not run.is_new]
+        ended = [_row(run, now) for run in held if not run.is_open]
+        _write(connection, "journeys_update", ended)
+        _write(connection, "journeys_update", [_row(run, now) for run in held if run.is_open])
+        _write(connection, "journeys_insert", [_new_row(run, now) for run in runs if run.is_new])
         if self._counts:
             rows = sorted((*key, count) for key, count in self._counts.items())
             names = ("journey_id", "version", "node", "edge", "count")
@@ -117,32 +119,28 @@ class Ledger:
             )
 
 
-def _columns(runs: list[Run], now: datetime) -> dict[str, list[Any]]:
+def _row(run: Run, now: datetime) -> dict[str, Any]:
     return {
-        "id": [run.enrolment_id for run in runs],
-        "profile_id": [run.profile_id for run in runs],
-        "node": [run.state.node for run in runs],
-        "state": [msgspec.json.encode(encode_state(run.state)).decode() for run in runs],
-        "due_at": [run.state.due_at for run in runs],
-        "ended_at": [None if run.is_open else now for run in runs],
-        "ending": [run.state.ending for run in runs],
+        "id": run.enrolment_id,
+        "profile_id": run.profile_id,
+        "node": run.state.node,
+        "state": encode_state(run.state),
+        "due_at": run.state.due_at,
+        "ended_at": None if run.is_open else now,
+        "ending": run.state.ending,
     }
 
 
-def _update(connection: Connection, runs: list[Run], now: datetime) -> None:
-    if runs:
-        connection.execute(_SQL["journeys_update"], _columns(runs, now))
-
-
-def _insert(connection: Connection, runs: list[Run], now: datetime) -> None:
-    if not runs:
-        return
-    columns = _columns(runs, now)
-    columns |= {
-        "journey_id": [run.drawing.journey_id for run in runs],
-        "version": [run.drawing.version for run in runs],
-        "entry_position": [run.state.entry.position for run in runs],
-        "entered_at": [run.state.entry.occurred_at for run in runs],
-        "entry": [msgspec.json.encode(run.state.entry.properties).decode() for run in runs],
+def _new_row(run: Run, now: datetime) -> dict[str, Any]:
+    return _row(run, now) | {
+        "journey_id": run.drawing.journey_id,
+        "version": run.drawing.version,
+        "entry_position": run.state.entry.position,
+        "entered_at": run.state.entry.occurred_at,
+        "entry": run.state.entry.properties,
     }
-    connection.execute(_SQL["journeys_insert"], columns)
+
+
+def _write(connection: Connection, name: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(_SQL[name], [msgspec.json.encode(rows).decode()])

@@ -62,11 +62,8 @@ def queue_sends(connection: Connection, rows: Sequence[NewSend]) -> int:
     """
     if not rows:
         return 0
-    columns: dict[str, list[Any]] = {
-        name: [getattr(row, name) for row in rows] for name in NewSend.__struct_fields__
-    }
-    columns["variables"] = [msgspec.json.encode(row.variables).decode() for row in rows]
-    return connection.execute(_SQL["ledger_queue"], columns).rowcount
+    document = msgspec.json.encode(rows).decode()
+    return connection.execute(_SQL["ledger_queue"], [document]).rowcount
 
 
 class Claimed(NamedTuple):

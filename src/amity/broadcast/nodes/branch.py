@@ -85,6 +85,12 @@ class Branch(Node, frozen=True, tag="branch", dict=True):
         assert self.did is not None
         return {self.did: Look(frozenset(test.property for test in self.where), age_days)}
 
+    def needs_profile(self) -> bool:
+        if self._matcher is None:
+            return False
+        found = mentions(self._matcher.rule)
+        return bool(found.traits or found.fields or found.purposes or found.segments)
+
     def describe(self, names: Names) -> str:
         if self._matcher is not None:
             return f"asks: {self._matcher.rule.describe(names.segments)}?"

@@ -131,24 +131,23 @@ GROUP BY profile_id, journey_id
 SELECT nextval('broadcast_enrolment_id') FROM generate_series(1, %s)
 
 -- name: journeys_insert
+-- One JSON document: that is far quicker to write than an array a column.
 INSERT INTO broadcast_enrolment (id, journey_id, version, profile_id, origin_id, entry_position,
     entered_at, entry, node, state, due_at, ended_at, ending)
-SELECT id, journey_id, version, profile_id, profile_id, entry_position, entered_at, entry::jsonb,
-       node, state::jsonb, due_at, ended_at, ending
-FROM unnest(%(id)s::bigint[], %(journey_id)s::integer[], %(version)s::integer[],
-            %(profile_id)s::bigint[], %(entry_position)s::bigint[], %(entered_at)s::timestamptz[],
-            %(entry)s::text[], %(node)s::text[], %(state)s::text[], %(due_at)s::timestamptz[],
-            %(ended_at)s::timestamptz[], %(ending)s::text[])
-     AS g (id, journey_id, version, profile_id, entry_position, entered_at, entry, node, state,
-           due_at, ended_at, ending)
+SELECT id, journey_id, version, profile_id, profile_id, entry_position, entered_at, entry, node,
+       state, due_at, ended_at, ending
+FROM jsonb_to_recordset(%s::text::jsonb)
+     AS g (id bigint, journey_id integer, version integer, profile_id bigint,
+           entry_position bigint, entered_at timestamptz, entry jsonb, node text, state jsonb,
+           due_at timestamptz, ended_at timestamptz, ending text)
 
 -- name: journeys_update
 UPDATE broadcast_enrolment e
-SET profile_id = g.profile_id, node = g.node, state = g.state::jsonb, due_at = g.due_at,
+SET profile_id = g.profile_id, node = g.node, state = g.state, due_at = g.due_at,
     ended_at = g.ended_at, ending = g.ending
-FROM unnest(%(id)s::bigint[], %(profile_id)s::bigint[], %(node)s::text[], %(state)s::text[],
-            %(due_at)s::timestamptz[], %(ended_at)s::timestamptz[], %(ending)s::text[])
-     AS g (id, profile_id, node, state, due_at, ended_at, ending)
+FROM jsonb_to_recordset(%s::text::jsonb)
+     AS g (id bigint, profile_id bigint, node text, state jsonb, due_at timestamptz,
+           ended_at timestamptz, ending text)
 WHERE e.id = g.id
 
 -- name: journeys_move_ended

@@ -2,22 +2,20 @@
 -- The way onto the wire is in gate.sql, and nowhere else.
 
 -- name: ledger_queue
--- What is there already stays as it is: the key says what a message is.
+-- What is there already stays as it is: the key says what a message is. One JSON document is far
+-- quicker to write than an array a column.
 INSERT INTO broadcast_send (run_kind, run_id, step_key, contact_point, profile_id, channel, class,
     purpose, content_id, variables, test_address, state, reason, priority, planned_at, not_before,
     not_after, settled_at)
-SELECT g.run_kind, g.run_id, g.step_key, g.contact_point, g.profile_id, g.channel, g.class,
-       g.purpose, g.content_id, g.variables::jsonb, g.test_address,
+SELECT g.run_kind, g.run_id, g.step_key, g.contact_point, g.profile_id, g.channel,
+       g.message_class, g.purpose, g.content_id, g.variables, g.test_address,
        CASE WHEN g.reason = '' THEN 'queued' ELSE 'suppressed' END, g.reason, g.priority,
        g.planned_at, g.not_before, g.not_after, CASE WHEN g.reason <> '' THEN g.planned_at END
-FROM unnest(%(run_kind)s::text[], %(run_id)s::bigint[], %(step_key)s::text[],
-            %(contact_point)s::text[], %(profile_id)s::bigint[], %(channel)s::text[],
-            %(message_class)s::text[], %(purpose)s::text[], %(content_id)s::bigint[],
-            %(variables)s::text[], %(test_address)s::text[], %(reason)s::text[],
-            %(priority)s::smallint[], %(planned_at)s::timestamptz[],
-            %(not_before)s::timestamptz[], %(not_after)s::timestamptz[])
-     AS g (run_kind, run_id, step_key, contact_point, profile_id, channel, class, purpose,
-           content_id, variables, test_address, reason, priority, planned_at, not_before, not_after)
+FROM jsonb_to_recordset(%s::text::jsonb)
+     AS g (run_kind text, run_id bigint, step_key text, contact_point text, profile_id bigint,
+           channel text, message_class text, purpose text, content_id bigint, variables jsonb,
+           test_address text, reason text, priority smallint, planned_at timestamptz,
+           not_before timestamptz, not_after timestamptz)
 ON CONFLICT DO NOTHING
 
 -- name: ledger_claim
