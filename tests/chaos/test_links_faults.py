@@ -17,7 +17,8 @@ from amity.testing.edge import running_edge
 from amity.testing.proxy import fault_proxy
 
 SEND = "018f3c5e7b1a7c3d9e4f5a6b7c8d9e0f"
-ROUNDS = 15
+ROUNDS = 30
+ENOUGH = 2
 _END_SESSIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                    WHERE application_name = 'amity-app' AND datname = current_database()"""
 
@@ -69,6 +70,8 @@ def test_an_unsubscribe_is_only_confirmed_when_it_is_stored(db, server):
                 status, key = one_click(edge, number)
             assert status == 200
             assert is_stored(owner, key)
+            if min(statuses.count(200), statuses.count(503)) >= ENOUGH:
+                break
     assert set(statuses) == {200, 503}, "the cuts must hit some and miss some"
 
 
