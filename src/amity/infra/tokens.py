@@ -121,12 +121,11 @@ def signer(purpose: Purpose) -> Callable[..., str]:
     to_base64, to_url = binascii.b2a_base64, bytes.maketrans(b"+/", b"-_")
 
     def make(content: Any, until: int | None = None) -> str:
-        payload = to_base64(_encode([until, content]), newline=False).rstrip(b"=")
-        payload = payload.translate(to_url)
+        payload = to_base64(_encode((until, content))).translate(to_url, b"=\n")
         inner, whole = begun.copy(), outer.copy()
         inner.update(payload)
         whole.update(inner.digest())
-        tag = to_base64(whole.digest()[:_TAG_BYTES], newline=False).rstrip(b"=").translate(to_url)
+        tag = to_base64(whole.digest()[:_TAG_BYTES]).translate(to_url, b"=\n")
         token = b"%b%b.%b" % (head, payload, tag)
         if len(token) > _LONGEST:
             raise Invalid("this is too long to be signed into a link", code="link_too_long")

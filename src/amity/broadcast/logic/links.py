@@ -4,7 +4,7 @@ import base64
 from typing import Any, Final
 from uuid import UUID
 
-from amity.broadcast.logic.liquid_values import clean_url, escape_text
+from amity.broadcast.logic.liquid_values import clean_url, escape_text, is_usual
 from amity.infra import tokens
 from amity.infra.config import Settings
 from amity.kernel.errors import Invalid
@@ -27,6 +27,7 @@ class LinkMaker:
         self._unsubscribe = tokens.signer("unsubscribe")
         self._preferences = tokens.signer("preferences")
         self._open = tokens.signer("open")
+        self.click_begin = f"{self.base}/c/"
         self.sign_click = tokens.signer("click")
 
     def unsubscribe(self, profile_id: int, address_key: str, purpose: str, send: str) -> str:
@@ -57,33 +58,37 @@ def preferences_until(now: float) -> int:
 class Clicks:
     """The links of one message, for somebody who agreed to being followed."""
 
-    __slots__ = ("_by_url", "_maker", "_profile_id", "_send")
+    __slots__ = ("_base", "_begin", "_by_url", "_profile_id", "_send", "_sign")
 
     def __init__(
         self, maker: LinkMaker, profile_id: int, send: str, by_url: dict[str, tuple[str, str]]
     ) -> None:
-        self._maker = maker
+        self._base = maker.base
+        self._begin = maker.click_begin
+        self._sign = maker.sign_click
         self._profile_id = profile_id
         self._send = send
         self._by_url = by_url
 
     def __call__(self, number: int, url: str, row: Any) -> str:
         """Return a signed link to ``url``; links to ourselves and to mail stay as they are."""
-        url = clean_url(url)
-        if not url.startswith(_FOLLOWED) or url.startswith(self._maker.base):
+        if not is_usual(url):
+            url = clean_url(url)
+            if not url.startswith(_FOLLOWED):
+                return escape_text(url)
+        if url.startswith(self._base):
             return escape_text(url)
         decision = item = ""
         if row.__class__ is dict and "decision_id" in row:
             decision, item = str(row["decision_id"]), str(row.get("item", ""))
         elif url in self._by_url:
             decision, item = self._by_url[url]
-        said = [self._profile_id, self._send, number, url, decision, item]
+        said = (self._profile_id, self._send, number, url, decision, item)
         try:
-            token = self._maker.sign_click(said)
+            return self._begin + self._sign(said)
         except Invalid:
             # Too long for a link of ours: it leads there without us.
             return escape_text(url)
-        return f"{self._maker.base}/c/{token}"
 
 
 def bounce_address(send_id: UUID, domain: str) -> str:

@@ -50,6 +50,8 @@ class Loop:
         self.counter = counter
         self.length = length
         self.is_rows = is_rows
+        self.is_counted = False
+        """Whether anything asks which round it is."""
 
 
 class ExpressionWriter:
@@ -220,6 +222,7 @@ class ExpressionWriter:
             depth -= 1
             steps.pop(0)
         loop = loops[depth]
+        loop.is_counted = True
         parts = {
             "index": f"({loop.counter} + 1)",
             "index0": loop.counter,

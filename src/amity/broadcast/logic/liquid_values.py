@@ -38,10 +38,9 @@ class Budget:
         if self.steps < 0:
             raise RenderFailed("the template's loops go on for too long")
 
-    def write(self, length: int) -> None:
-        """Take written characters off; raises RenderFailed when there is no room left."""
-        self.room -= length
-        if self.room < 0:
+    def write(self, room: int) -> None:
+        """Raise RenderFailed when no room is left."""
+        if room < 0:
             raise RenderFailed("the message becomes larger than 1 MiB")
 
 
@@ -247,6 +246,10 @@ def url_part(value: Any) -> str:
     return quote(plain_text(value), safe="-._~/", errors="replace")
 
 
+is_usual: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]*").fullmatch
+"""Whether an address is of the web and has nothing odd in it: most are."""
+
+
 def clean_url(url: str) -> str:
     """Return an address fit for an attribute, not yet escaped; "#" for what could run."""
     if _ODD.search(url) is not None:
@@ -261,7 +264,7 @@ def clean_url(url: str) -> str:
 
 def safe_url(url: str) -> str:
     """Return an address as attribute text."""
-    return escape_text(clean_url(url))
+    return escape_text(url if is_usual(url) else clean_url(url))
 
 
 def unescape(text: str) -> str:

@@ -28,6 +28,7 @@ from amity.broadcast.logic.liquid_links import Address, cut_addresses
 _PIECES: Final = 64
 """Texts and values written at once: between two writes nothing is counted."""
 _DEEPEST_LOOP: Final = 8
+_FEW: Final = 8
 _ROWS_OF: Final = frozenset(("offers", "products"))
 
 
@@ -67,7 +68,8 @@ class Writer(ExpressionWriter):
         self._line(f's = f"{"".join(self._pieces)}"')
         self._line(f"{self._write}(s)")
         if self._has_values or self._loops:
-            self._line("budget.write(len(s))")
+            self._line("room -= len(s)")
+            self._line("if room < 0: budget.write(room)")
         self._pieces = []
         self._has_values = False
 
@@ -111,7 +113,6 @@ class Writer(ExpressionWriter):
         elif kind in (CommentNode, InlineCommentNode):
             return
         elif kind in _TAGS:
-            self._flush()
             _TAGS[kind](self, node)
         else:
             raise Refused("this tag is not known here", node.token)
@@ -120,6 +121,8 @@ class Writer(ExpressionWriter):
         """Write an attribute's address: what is put into it is encoded, what could run is not."""
         if address.text is not None:
             url = self._bind(values.unescape(address.text))
+        elif all(isinstance(node, ContentNode | OutputNode) for node in address.nodes):
+            url = self._joined(address.nodes)
         else:
             self._flush()
             url = self._gather(address.nodes)
@@ -129,6 +132,23 @@ class Writer(ExpressionWriter):
             self._say(f"link({self.links}, {url}, {row})")
         else:
             self._say(f"safe_url({url})")
+
+    def _joined(self, nodes: Sequence[Node]) -> str:
+        """Return source for an address of texts and values only."""
+        pieces: list[str] = []
+        has_begun = False
+        for node in nodes:
+            if isinstance(node, OutputNode):
+                encode = "url_part" if has_begun else "url_text"
+                pieces.append(f"{encode}({self.expression(node.expression)})")
+                has_begun = True
+            elif isinstance(node, ContentNode):
+                pieces.append(self._bind(values.unescape(node.text)))
+                has_begun |= not node.text.isspace()
+        if len(pieces) == 1 and has_begun and isinstance(nodes[0], OutputNode):
+            value = self.expression(nodes[0].expression)
+            return f"(t if (t := {value}).__class__ is str else url_text(t))"
+        return _together(pieces)
 
     def _gather(self, nodes: Sequence[Node]) -> str:
         """Write what makes up an address into a list of its own; return how to reach it."""
@@ -160,11 +180,40 @@ class Writer(ExpressionWriter):
     # Tags
 
     def _if(self, node: Any) -> None:
+        source = self._choice(node)
+        if source is not None:
+            self._say(source)
+            return
+        self._flush()
         self._line(f"if {self.condition(node.condition)}:")
         self._inner(node.consequence)
         self._alternatives(node)
 
+    def _choice(self, node: Any) -> str | None:
+        """Return an `if` between a few words as one expression; None when it is more than that."""
+        branches = [(node.condition, node.consequence)]
+        branches += [(other.expression, other.block) for other in node.alternatives]
+        said = [_simple(block) for _, block in branches]
+        last = [] if node.default is None else _simple(node.default)
+        if self._is_silent or node.blank or last is None or None in said:
+            return None
+        source = self._words(last)
+        for (condition, _), nodes in zip(reversed(branches), reversed(said), strict=True):
+            words = self._words(nodes or [])
+            source = f"({words} if {self.condition(condition)} else {source})"
+        return source
+
+    def _words(self, nodes: Sequence[Node]) -> str:
+        pieces = [
+            self._shown(self.expression(node.expression))
+            if isinstance(node, OutputNode)
+            else self._bind(node.text)  # type: ignore[attr-defined]
+            for node in nodes
+        ]
+        return _together(pieces)
+
     def _unless(self, node: Any) -> None:
+        self._flush()
         self._line(f"if not {self.condition(node.condition)}:")
         self._inner(node.consequence)
         self._alternatives(node)
@@ -178,6 +227,7 @@ class Writer(ExpressionWriter):
             self._inner(node.default)
 
     def _case(self, node: Any) -> None:
+        self._flush()
         met = self._fresh("m")
         self._line(f"{met} = True")
         for block in node.blocks:
@@ -199,9 +249,11 @@ class Writer(ExpressionWriter):
                 self._inner(block)
 
     def _assign(self, node: Any) -> None:
+        self._flush()
         self._line(f"{self._assigned[str(node.name)]} = {self.expression(node.expression)}")
 
     def _capture(self, node: Any) -> None:
+        self._flush()
         kept, self._write = self._write, self._fresh("w")
         pieces = self._fresh("u")
         self._line(f"{pieces} = []; {self._write} = {pieces}.append")
@@ -220,6 +272,7 @@ class Writer(ExpressionWriter):
             raise Refused("a loop takes only limit, offset and reversed", said.token)
         if len(self._loops) >= _DEEPEST_LOOP:
             raise Refused(f"loops may be at most {_DEEPEST_LOOP} deep", said.token)
+        self._flush()
         found, variable, counter, length = (self._fresh(p) for p in ("r", "v", "i", "n"))
         limit = "None" if said.limit is None else self.expression(said.limit)
         offset = "None" if said.offset is None else self.expression(said.offset)
@@ -235,14 +288,18 @@ class Writer(ExpressionWriter):
         self._line(f"budget.spend({length} * {_weight(node.block)})")
         is_rows = isinstance(said.iterable, Path) and said.iterable.path[0] in _ROWS_OF
         self._loops.append(Loop(str(said.identifier), variable, counter, length, is_rows=is_rows))
-        self._line(f"for {counter}, {variable} in enumerate({found}):")
+        place = len(self._lines)
+        self._line(f"for {variable} in {found}:")
         self._inner(node.block)
-        self._loops.pop()
+        if self._loops.pop().is_counted:
+            indent = " " * self._indent
+            self._lines[place] = f"{indent}for {counter}, {variable} in enumerate({found}):"
         if node.default:
             self._line(f"if not {length}:")
             self._inner(node.default)
 
     def _break(self, node: Node) -> None:
+        self._flush()
         if not any(loop.name for loop in self._loops):
             raise Refused("`break` and `continue` belong into a loop", node.token)
         if not self._loops[-1].name:
@@ -256,7 +313,13 @@ class Writer(ExpressionWriter):
         self._flush()
         lines = [
             "def run(data, budget, link):",
-            *(" " + line for line in ("out = []; write = out.append", 'now = data.get("now")')),
+            *(
+                " " + line
+                for line in (
+                    "out = []; write = out.append; room = budget.room",
+                    'now = data.get("now")',
+                )
+            ),
             *(" " + line for line in self._head),
             *self._lines,
             ' return "".join(out)',
@@ -264,6 +327,23 @@ class Writer(ExpressionWriter):
         exec(compile("\n".join(lines), "<template>", "exec"), self.scope)  # noqa: S102
         run: Callable[..., str] = self.scope["run"]
         return run
+
+
+def _together(pieces: Sequence[str]) -> str:
+    """Return source that puts texts together; it can stand inside an f-string."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return f"''.join(({', '.join(pieces)}))" if pieces else "''"
+
+
+def _simple(block: BlockNode) -> list[Node] | None:
+    """Return the nodes of a block that holds a few texts and values, and no attribute's address."""
+    nodes = block.nodes
+    if len(nodes) > _FEW or any(node.__class__ not in (ContentNode, OutputNode) for node in nodes):
+        return None
+    if any(isinstance(part, Address) for part in cut_addresses(nodes)):
+        return None
+    return list(nodes)
 
 
 def _weight(block: Node) -> int:
