@@ -146,3 +146,13 @@ def test_the_sentence_says_what_the_numbers_say(low, value, high, p_value, wante
     sentence = measuring_words.judge(lift, "USD", None)
     assert wanted in sentence
     assert ("more than chance." in sentence) is (p_value < 0.05)
+
+
+def test_too_few_buyers_are_too_few_wherever_they_fell():
+    few = Arm(customers=300, converted=0, spent=[10.0] * 40)
+    words = measuring_words.refuse_revenue(few, arm(np.zeros(30)), is_final=False)
+    assert words.startswith("No claim can be made yet: 40 customers of both groups bought")
+    kind = Arm(customers=30, converted=0, spent=[10.0] * 8)
+    assert measuring_words.refuse_revenue(arm(np.zeros(300)), kind, is_final=True) is not None
+    enough = Arm(customers=300, converted=0, spent=[10.0] * 60)
+    assert measuring_words.refuse_revenue(enough, arm(np.zeros(30)), is_final=True) is None

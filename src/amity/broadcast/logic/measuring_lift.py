@@ -20,6 +20,8 @@ from amity.broadcast.contracts import Estimate
 
 FEWEST_CUSTOMERS: Final = 30
 FEWEST_BUYERS: Final = 5
+"""So many that chance alone would put into the smaller group."""
+
 SUSPECT: Final = 0.001
 """Groups whose sizes chance makes less often than this were not drawn as they should have been."""
 
@@ -98,6 +100,16 @@ def is_suspect(treatment: int, holdout: int, holdout_rate: float) -> bool:
     customers = treatment + holdout
     expected = [customers * (1 - holdout_rate), customers * holdout_rate]
     return bool(stats.chisquare([treatment, holdout], expected).pvalue < SUSPECT)
+
+
+def expected_buyers(treatment: Arm, holdout: Arm) -> float:
+    """Return how many of all buyers chance puts into the smaller group.
+
+    Not how many are in it: to look only when many are would be to look where chance was kind.
+    """
+    smaller = min(treatment.customers, holdout.customers)
+    buyers = len(treatment.spent) + len(holdout.spent)
+    return buyers * smaller / (treatment.customers + holdout.customers)
 
 
 def revenue_difference(

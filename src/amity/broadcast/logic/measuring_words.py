@@ -91,14 +91,14 @@ def _refuse_groups(holdout_rate: float, treatment: Arm, holdout: Arm) -> str | N
 
 def refuse_revenue(treatment: Arm, holdout: Arm, *, is_final: bool) -> str | None:
     """Say why nothing can be claimed about revenue, or None."""
-    buyers = min(len(treatment.spent), len(holdout.spent))
-    if buyers >= FEWEST_BUYERS:
+    expected = measuring_lift.expected_buyers(treatment, holdout)
+    if expected >= FEWEST_BUYERS:
         return None
     begin = "No claim can be made" if is_final else "No claim can be made yet"
+    buyers = len(treatment.spent) + len(holdout.spent)
     return (
-        f"{begin}: {len(treatment.spent):,} customers who were drawn to get it bought, and "
-        f"{len(holdout.spent):,} of those held out; it takes at least {FEWEST_BUYERS} in each "
-        "group."
+        f"{begin}: {buyers:,} customers of both groups bought, and chance puts {expected:.1f} of "
+        f"them into the smaller one; it takes at least {FEWEST_BUYERS}."
     )
 
 
