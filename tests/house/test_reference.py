@@ -50,7 +50,7 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
     from amity.analysis import contracts as analysis
     from amity.analysis.logic import following_changes
     from amity.store.contracts import EVENTS
-    from amity.store.logic import consent, fold, fold_orders, folding_batch
+    from amity.store.logic import choices, consent, fold, fold_orders, folding_batch
 
     known = {
         *fold_orders.ORDER_EVENTS,
@@ -58,6 +58,7 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
         *fold._NAMES.values(),
         folding_batch.MERGED,
         folding_batch.UNMERGED,
+        choices.LINK_REQUESTED,
     }
     assert {event.name for event in EVENTS} == known
     recorded = {following_changes.ENTERED, following_changes.LEFT}

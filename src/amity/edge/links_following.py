@@ -255,7 +255,7 @@ def safe_location(url: str) -> str | None:
 def _click_event(click: Click, why: str, now: datetime) -> SystemEvent:
     properties = _properties(click.send_id, why) | {"link_url": click.url, "link": click.link}
     if click.decision_id:
-        properties["decision_id"] = str(UUID(click.decision_id))
+        properties["decision_id"] = _id_text(click.decision_id)
     if click.item:
         properties["promotion_id"] = click.item
     return SystemEvent(
@@ -268,8 +268,16 @@ def _click_event(click: Click, why: str, now: datetime) -> SystemEvent:
 
 
 def _properties(send_id: str, why: str) -> dict[str, Any]:
-    properties: dict[str, Any] = {"send_id": str(UUID(send_id)), "is_machine": bool(why)}
+    properties: dict[str, Any] = {"send_id": _id_text(send_id), "is_machine": bool(why)}
     return properties | {"machine_reason": why} if why else properties
+
+
+def _id_text(text: str) -> str:
+    """Write an id as everywhere else; what is none is left as it is: the reader goes on anyway."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return text
 
 
 def _agent(scope: Scope) -> str:

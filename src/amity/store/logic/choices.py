@@ -36,7 +36,7 @@ from amity.store.logic.contact_points import addresses_of
 from amity.store.logic.profiles import find_root
 
 _SQL: Final = queries.load("amity.store")
-_LINK_REQUESTED: Final = "Preference Link Requested"
+LINK_REQUESTED: Final = "Preference Link Requested"
 _MOST_STATEMENTS: Final = 1000
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _CONSENTS: Final = msgspec.json.Decoder(dict[str, Consent])
@@ -218,7 +218,7 @@ def request_preference_link(
             record_event(
                 connection=connection,
                 profile_id=root,
-                name=_LINK_REQUESTED,
+                name=LINK_REQUESTED,
                 properties={"channel": channel, "address_key": address_key},
                 message_id=f"preference-link-{address_key}-{now.astimezone(UTC).date()}",
                 now=now,
