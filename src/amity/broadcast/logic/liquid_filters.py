@@ -107,10 +107,12 @@ def _split(value: Any, by: Any) -> list[str]:
 
 def _join(value: Any, by: Any = " ") -> str:
     by = plain_str(by)
-    texts = [v if isinstance(v, str) else str(v) for v in _list(value)]
+    texts: list[str] = [v if isinstance(v, str) else str(v) for v in _list(value)]
     if sum(map(len, texts)) + len(by) * len(texts) > LONGEST_VALUE:
         raise RenderFailed("a value becomes longer than 65,536 characters")
-    return by.join(texts)
+    # Where HTML is written the separator is Markup, and escapes what it joins.
+    joined: str = by.join(texts)
+    return joined
 
 
 def _first(value: Any) -> Any:
