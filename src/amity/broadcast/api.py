@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any, Unpack
+from uuid import UUID
 
 from amity.broadcast.contracts import (
     Campaign,
@@ -10,12 +11,16 @@ from amity.broadcast.contracts import (
     CampaignReport,
     CampaignState,
     Enrolment,
+    Held,
     Journey,
     JourneyReport,
     JourneyState,
+    MailboxMessage,
+    Message,
     NodeWords,
     ObservedCampaign,
     Rendered,
+    RunKind,
     SendCounts,
     SendingState,
     SendState,
@@ -31,14 +36,17 @@ from amity.broadcast.logic import (
     journeys,
     journeys_report,
     ledger,
+    mailbox,
     making,
     making_data,
     measuring,
+    messages,
     observed,
     reasons,
     targeting,
     template_starters,
     templates,
+    trials,
 )
 from amity.infra.config import settings
 from amity.infra.database import transaction
@@ -138,6 +146,103 @@ def dkim_record() -> tuple[str, str]:
 def list_reasons() -> dict[str, str]:
     """Return what each reason for not sending means, in words, by its code."""
     return dict(reasons.REASONS)
+
+
+def list_messages(  # one argument a thing to filter by
+    *,
+    run_kind: RunKind | None = None,
+    run_id: int | None = None,
+    profile_ids: list[int] | None = None,
+    state: SendState | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[Message]:
+    """Return messages, the latest planned first.
+
+    Ask with all profile ids a person ever had (`store.api.list_joined`).
+    """
+    return messages.list_messages(
+        run_kind=run_kind,
+        run_id=run_id,
+        profile_ids=profile_ids,
+        state=state,
+        cursor=cursor,
+        limit=limit,
+    )
+
+
+def get_message(*, send_id: UUID) -> Message:
+    """Return one message; raise NotFound when there is none."""
+    return messages.get_message(send_id=send_id)
+
+
+def list_held(*, profile_ids: list[int], limit: int = 20) -> list[Held]:
+    """Return what a customer did not get and why, the latest first; being held out too."""
+    return messages.list_held(profile_ids=profile_ids, limit=limit)
+
+
+def resolve_unknown(*, send_id: UUID, state: SendState, by: str, now: datetime) -> Message:
+    """Say of a doubtful message that it arrived (`sent`) or did not (`failed`).
+
+    It is not sent again either way. Raises NotFound, Invalid, Conflict when it is not in doubt.
+    """
+    return messages.resolve_unknown(send_id=send_id, state=state, by=by, now=now)
+
+
+def queue_test(
+    *,
+    template_id: int,
+    to: str,
+    profile_id: int,
+    placement_key: str = "",
+    by: str,
+    now: datetime,
+) -> Message:
+    """Send a template as it is now, filled in for a customer, to an address of the staff.
+
+    The caller makes sure whose address it is. It passes the gate like every message: nothing goes
+    to an address that bounced, and nothing while sending is stopped. Raises NotFound, Invalid.
+    """
+    return trials.queue_test(
+        template_id=template_id,
+        to=to,
+        profile_id=profile_id,
+        placement_key=placement_key,
+        by=by,
+        now=now,
+    )
+
+
+async def serve_mailbox(*, port: int) -> None:
+    """Take messages on loopback into the local mailbox until cancelled."""
+    await mailbox.serve(port)
+
+
+def list_mailbox(
+    *, search: str = "", cursor: str | None = None, limit: int = 50
+) -> Page[MailboxMessage]:
+    """Return what the local mailbox took, the latest first, by a part of receiver or subject."""
+    return mailbox.list_mailbox(search=search, cursor=cursor, limit=limit)
+
+
+def get_mailbox_message(*, mailbox_id: int) -> MailboxMessage:
+    """Return a message of the local mailbox; raise NotFound when there is none."""
+    return mailbox.get_message(mailbox_id=mailbox_id)
+
+
+def find_mailbox_message(*, send_id: UUID) -> MailboxMessage | None:
+    """Return what the local mailbox took of one send, or None."""
+    return mailbox.find_message(send_id=send_id)
+
+
+def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
+    """Cancel what waits for erased customers, blank what was sent, and end their journeys.
+
+    The rows of the ledger stay, without anything of the person, so that its sums hold. Returns how
+    many rows by table.
+    """
+    counts = messages.forget_profiles(profile_ids=profile_ids)
+    return counts | {"broadcast_enrolment": enrolling.forget_ways(profile_ids=profile_ids)}
 
 
 def get_send_counts() -> dict[SendState, int]:

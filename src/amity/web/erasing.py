@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from amity.analysis import api as analysis
+from amity.broadcast import api as broadcast
 from amity.personalization import api as personalization
 from amity.store import api as store
 
@@ -16,4 +17,5 @@ def erase_customer(*, profile_id: int, by: str, now: datetime) -> dict[str, int]
     profile_ids = store.list_joined(profile_id=profile_id)
     counts = store.erase_profile(profile_id=profile_id, by=by, now=now)
     counts |= analysis.forget_profiles(profile_ids=profile_ids)
-    return counts | personalization.forget_profiles(profile_ids=profile_ids)
+    counts |= personalization.forget_profiles(profile_ids=profile_ids)
+    return counts | broadcast.forget_profiles(profile_ids=profile_ids)

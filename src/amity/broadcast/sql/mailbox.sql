@@ -1,0 +1,24 @@
+-- The local catch-all mailbox.
+
+-- name: mailbox_insert
+INSERT INTO broadcast_mailbox (envelope_from, recipient, subject, send_id, raw)
+VALUES (%(sender)s, %(recipient)s, %(subject)s, %(send_id)s, %(raw)s)
+
+-- name: mailbox_list
+SELECT id, received_at, envelope_from, recipient, subject, send_id, raw
+FROM broadcast_mailbox
+WHERE (%(search)s = '' OR recipient ILIKE %(pattern)s OR subject ILIKE %(pattern)s)
+  AND (%(after)s::bigint IS NULL OR id < %(after)s)
+ORDER BY id DESC LIMIT %(limit)s
+
+-- name: mailbox_get
+SELECT id, received_at, envelope_from, recipient, subject, send_id, raw
+FROM broadcast_mailbox WHERE id = %s
+
+-- name: mailbox_find
+SELECT id, received_at, envelope_from, recipient, subject, send_id, raw
+FROM broadcast_mailbox WHERE send_id = %s ORDER BY id LIMIT 1
+
+-- name: mailbox_forget
+DELETE FROM broadcast_mailbox m USING broadcast_send s
+WHERE s.id = m.send_id AND s.profile_id = ANY (%s)
