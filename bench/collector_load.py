@@ -2,7 +2,8 @@
 
 A process of its own that is told what to do by lines of JSON, so that it costs no start-up time:
 `{"port", "path", "key", "size", "connections", "seconds"}` → what happened. With a `rate` the
-connections together send that many events a second, or fewer when the answers do not keep up.
+connections together send that many events a second, or fewer when the answers do not keep up. With
+`people` they ask for decisions about so many people, one after the other.
 """
 
 import asyncio
@@ -36,10 +37,17 @@ def _body(size: int) -> bytes:
     return b'{"batch":[' + b",".join(_event() for _ in range(size)) + b"]}"
 
 
+def _question(people: int) -> bytes:
+    # A step that goes round all of them, so that neighbours in the table are not neighbours here.
+    who = next(_numbers) * 7919 % people
+    return b'{"placement":"bench","userId":"u%d","context":{"page":"/"}}' % who
+
+
 class _Sender(asyncio.Protocol):
     def __init__(self, task, state):
         self.head = state["head"]
         self.size = task["size"]
+        self.people = task.get("people", 0)
         self.state = state
         self.buffer = b""
         self.done = asyncio.get_running_loop().create_future()
@@ -60,7 +68,7 @@ class _Sender(asyncio.Protocol):
             self.send()
 
     def send(self):
-        body = _body(self.size)
+        body = _question(self.people) if self.people else _body(self.size)
         self.sent_at = time.perf_counter()
         self.transport.write(self.head + str(len(body)).encode() + b"\r\n\r\n" + body)
 

@@ -27,7 +27,7 @@ from amity.personalization.logic.profile_cache import Person, ProfileCache, make
 from amity.personalization.logic.profile_cache_following import Follower
 from amity.personalization.logic.profile_cache_loading import PeopleLoader
 from amity.personalization.logic.request_reading import Asked, check_public, read_request
-from amity.personalization.logic.snapshot import Snapshot
+from amity.personalization.logic.snapshot import Snapshot, warm_up
 from amity.personalization.logic.snapshot_reading import SnapshotShelf
 
 __all__ = ["Asked", "Decider", "DeciderHealth", "check_public", "read_request"]
@@ -206,7 +206,10 @@ class Decider:
 
     def _read_newest(self) -> Snapshot | None:
         with database.transaction() as connection:
-            return self._shelf.newest(connection)
+            snapshot = self._shelf.newest(connection)
+        if snapshot is not None and self._known is not None:
+            warm_up(snapshot, self._known.snapshot)
+        return snapshot
 
     def _take(self, snapshot: Snapshot) -> None:
         """Use a snapshot from now on; the people at hand stay while the same is looked at."""

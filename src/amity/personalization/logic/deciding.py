@@ -20,8 +20,9 @@ from amity.personalization.contracts import (
     Recommended,
     Verdict,
 )
-from amity.personalization.logic.facts import PROFILING, Facts
-from amity.personalization.logic.snapshot import Candidate, Place, Snapshot
+from amity.personalization.logic.facts import Facts
+from amity.personalization.logic.judging import judge, may_profile
+from amity.personalization.logic.snapshot import Place, Snapshot
 from amity.personalization.policy import Choice
 
 UNIFORM: Final = "uniform"
@@ -81,68 +82,15 @@ def decide(
     )
 
 
-def _may_profile(facts: Facts) -> bool:
-    return facts.consents.get(PROFILING, "granted") == "granted"
-
-
 def _decide_offers(place: Place, facts: Facts, now: datetime, rng: random.Random) -> _Outcome:
     if not place.placement.is_enabled:
         return _Outcome([], [one.verdicts.switched_off for one in place.candidates])
-    may_profile = _may_profile(facts)
-    verdicts: list[Verdict] = []
-    eligible: list[int] = []
-    for index, candidate in enumerate(place.candidates):
-        verdict = _judge(candidate, facts, now, may_profile=may_profile)
-        if verdict is None:
-            if candidate.offer_id in place.spent:
-                verdict = candidate.verdicts.spent
-            else:
-                verdict = candidate.verdicts.passed
-                eligible.append(index)
-        verdicts.append(verdict)
-    choices, fallback = _choose(place, tuple(eligible), rng, may_profile=may_profile)
+    judged = judge(place, facts, now)
+    choices, fallback = _choose(place, judged.eligible, rng, may_profile=may_profile(facts))
     items = [
         _offer_item(place, rank, choice, fallback) for rank, choice in enumerate(choices, start=1)
     ]
-    return _Outcome(items, verdicts, fallback)
-
-
-def _judge(
-    candidate: Candidate, facts: Facts, now: datetime, *, may_profile: bool
-) -> Verdict | None:
-    """Return what stops a candidate before its budget; None when nothing does."""
-    if not candidate.is_open:
-        closed = _find_closed(candidate, now)
-        if closed is not None:
-            return closed
-    matches = candidate.matches
-    if matches is not None and not may_profile:
-        return candidate.verdicts.not_profiled
-    if candidate.purpose and facts.consents.get(candidate.purpose) != "granted":
-        return candidate.verdicts.no_consent
-    if candidate.cap_count is not None and _is_capped(candidate, facts, now):
-        return candidate.verdicts.capped
-    if matches is not None and not matches(facts.subject, now):
-        return candidate.verdicts.not_eligible
-    return None
-
-
-def _find_closed(candidate: Candidate, now: datetime) -> Verdict | None:
-    if not candidate.is_live:
-        return candidate.verdicts.paused
-    if candidate.starts_at is not None and now < candidate.starts_at:
-        return candidate.verdicts.too_early
-    if candidate.ends_at is not None and now >= candidate.ends_at:
-        return candidate.verdicts.too_late
-    return None
-
-
-def _is_capped(candidate: Candidate, facts: Facts, now: datetime) -> bool:
-    seen = facts.impressions.get(candidate.key)
-    if not seen or candidate.cap_count is None:
-        return False
-    since = now - candidate.cap_window
-    return sum(at > since for at in seen) >= candidate.cap_count
+    return _Outcome(items, judged.verdicts, fallback)
 
 
 def _choose(
@@ -188,7 +136,7 @@ def _decide_products(
 ) -> _Outcome:
     slots = place.placement.slots
     shown = _products_of(context)
-    if not _may_profile(facts):
+    if not may_profile(facts):
         found, _ = _rank(snapshot, POPULARITY, (), shown, slots)
         return _Outcome(_product_items(snapshot, found), [], NO_PROFILING)
     wanted = shown or facts.viewed or facts.bought

@@ -19,6 +19,7 @@ from amity.personalization.contracts import DecidedItem, DecideRequest, Decision
 
 _SQL: Final = queries.load("amity.personalization")
 _MOST_ROWS: Final = 2_000
+_MOST_WRITTEN: Final = 4_096
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -62,21 +63,38 @@ class _Result(msgspec.Struct, frozen=True, gc=False):
     verdicts: list[_End]
 
 
+class _Written(msgspec.Struct, frozen=True, gc=False):
+    items: list[_Item]
+    verdicts: msgspec.Raw
+
+
 _RESULT: Final = msgspec.json.Decoder(_Result)
+# Decisions that judged alike share their list of verdicts, so most of them are written already.
+_written: Final[dict[int, tuple[list[Verdict], msgspec.Raw]]] = {}
 
 
 def encode_result(decision: Decision) -> bytes:
     """Write what was chosen and what became of every candidate, as JSON."""
+    held = _written.get(id(decision.verdicts))
+    if held is None or held[0] is not decision.verdicts:
+        if len(_written) >= _MOST_WRITTEN:
+            _written.clear()
+        raw = msgspec.Raw(_encode(_join_ends(decision.verdicts)))
+        held = _written[id(decision.verdicts)] = (decision.verdicts, raw)
+    items = [_Item(each.item, each.propensity, each.score, each.reason) for each in decision.items]
+    return _encode(_Written(items, held[1]))
+
+
+def _join_ends(verdicts: list[Verdict]) -> list[_End]:
     ends: dict[tuple[str, bool, str], _End] = {}
-    for verdict in decision.verdicts:
+    for verdict in verdicts:
         key = (verdict.stage, verdict.passed, verdict.reason)
         end = ends.get(key)
         if end is None:
             ends[key] = _End(*key, [verdict.item])
         else:
             end.items.append(verdict.item)
-    items = [_Item(each.item, each.propensity, each.score, each.reason) for each in decision.items]
-    return _encode(_Result(items, list(ends.values())))
+    return list(ends.values())
 
 
 def decode_result(text: bytes | str) -> tuple[list[DecidedItem], list[Verdict]]:

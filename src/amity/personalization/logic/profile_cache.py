@@ -5,7 +5,7 @@ No answers are kept, only facts: what a rule says of them may change with the ho
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +13,8 @@ from amity.personalization.logic.facts import Facts, Needs, encode_facts
 from amity.personalization.logic.request_reading import Key
 
 _MOST_UNKNOWN: Final = 100_000
+_MOST_KINDS: Final = 20_000
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +57,7 @@ class ProfileCache:
         self._people: OrderedDict[int, Person] = OrderedDict()
         self._owners: dict[Key, Person] = {}
         self._unknown: set[Key] = set()
+        self._kinds: dict[bytes, Any] = {}
 
     def __len__(self) -> int:
         return len(self._people)
@@ -89,12 +92,22 @@ class ProfileCache:
         profile_id = facts.profile_id or 0
         person = self._people.get(profile_id)
         if person is None:
-            person = self._people[profile_id] = make_person(facts)
+            person = self._people[profile_id] = make_person(self._share(facts))
             if len(self._people) > self._most:
                 self._forget(self._people.popitem(last=False)[1])
         person.keys.add(key)
         self._owners[key] = person
         return person
+
+    def _share(self, facts: Facts) -> Facts:
+        """Let people who are alike in what is looked at share it: they are judged once for all."""
+        if len(self._kinds) >= _MOST_KINDS:
+            self._kinds.clear()
+        alike = {
+            name: self._kinds.setdefault(_encode((name, value)), value)
+            for name, value in (("subject", facts.subject), ("consents", facts.consents))
+        }
+        return msgspec.structs.replace(facts, **alike)
 
     def move(self, place: Place, changed: Iterable[int]) -> None:
         """Go on to a place, dropping those of whom something has become known on the way."""

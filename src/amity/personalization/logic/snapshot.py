@@ -128,8 +128,19 @@ class Candidate(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     cap_window: timedelta
     matches: Callable[[Subject, datetime], bool] | None
     """Whether its rule lets somebody see it; None when everybody may."""
+    is_timed: bool
+    """Whether the passing of time alone can change what is said of it, caps aside."""
     budget_count: int | None
     verdicts: Verdicts
+
+
+class Judged(msgspec.Struct, frozen=True, eq=False):
+    """What is said of all candidates of a placement to whoever has these facts."""
+
+    verdicts: list[Verdict]
+    eligible: tuple[int, ...]
+    because: tuple[object, ...] = ()
+    """What it was judged by."""
 
 
 class CompiledDefinition(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -140,6 +151,8 @@ class CompiledDefinition(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     candidates: Mapping[int, tuple[Candidate, ...]]
     """By placement."""
     needs: Needs
+    judged: Mapping[int, dict[object, Judged]]
+    """By placement, what was judged lately; see `judging`."""
 
 
 class Place(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -150,6 +163,11 @@ class Place(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     arms: tuple[Arm, ...]
     spent: frozenset[int]
     """The offers whose budget is used up."""
+    is_steady: bool
+    """Whether time alone changes nothing that is said of its candidates, caps aside."""
+    capped: Mapping[str, Candidate]
+    """By key, those with a cap."""
+    judged: dict[object, Judged]
     policies: dict[str, Policy]
     """Made when first asked for."""
 
@@ -224,6 +242,7 @@ def compile_definition(definition_id: int, definition: Definition) -> CompiledDe
         placements={placement.key: placement for placement in definition.placements},
         candidates={key: tuple(offers) for key, offers in by_placement.items()},
         needs=needs,
+        judged={placement.placement_id: {} for placement in definition.placements},
     )
 
 
@@ -253,6 +272,9 @@ def make_snapshot(
                 for one in candidates
                 if one.budget_count is not None and shown.get(one.offer_id, 0) >= one.budget_count
             ),
+            capped={one.key: one for one in candidates if one.cap_count is not None},
+            is_steady=not any(one.is_timed for one in candidates),
+            judged=definition.judged[placement.placement_id],
             policies={},
         )
     return Snapshot(
@@ -287,11 +309,13 @@ def _compile_offer(
 ) -> Candidate:
     matches: Callable[[Subject, datetime], bool] | None = None
     words = ""
+    is_timed = offer.starts_at is not None or offer.ends_at is not None
     if offer.rule is not None:
         try:
             rule = decode_rule(offer.rule)
             words = f"not for this customer; only for whoever {rule.describe(segments)}"
             found.append(mentions(rule))
+            is_timed = is_timed or found[-1].is_timed
             matches = compile_rule(rule).matches
         except Invalid as error:
             # An operator that a plug-in brought can be gone.
@@ -314,6 +338,7 @@ def _compile_offer(
         cap_count=offer.cap_count,
         cap_window=timedelta(days=offer.cap_days or 0),
         matches=matches,
+        is_timed=is_timed,
         budget_count=offer.budget_count,
         verdicts=_say(offer, words),
     )

@@ -119,7 +119,8 @@ CREATE TABLE personalization_decision (
     facts bytea NOT NULL,
     -- what was chosen, with propensities, and the verdict on every candidate
     result jsonb NOT NULL
-);
+-- A row of some kilobytes stays whole: to pack each one up costs more than to write it.
+) WITH (toast_tuple_target = 8160);
 CREATE INDEX personalization_decision_latest ON personalization_decision (decided_at DESC, id DESC);
 CREATE INDEX personalization_decision_profile ON personalization_decision (profile_id, decided_at DESC, id DESC) WHERE profile_id IS NOT NULL;
 
