@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from django.test import Client
 
 ROLES = ("viewer", "agent", "analyst", "marketer", "admin")
-SAMPLES = {"int": "1", "str": "x", "path": "x", "uuid": "0" * 32, "slug": "x"}
+SAMPLES = {
+    "int": "1",
+    "str": "x",
+    "path": "x",
+    "uuid": "00000000-0000-0000-0000-000000000000",
+    "slug": "x",
+}
 
 
 def addresses() -> Iterator[tuple[str, object]]:

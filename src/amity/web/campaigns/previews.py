@@ -138,7 +138,7 @@ def send_test(request: HttpRequest, campaign_id: int) -> HttpResponse:
     if to not in {address.value for address in addresses(request)}:
         notes.error(request, "A test goes to somebody of the staff only.")
         return redirect("campaign", campaign_id)
-    if not asked.isdecimal():
+    if not asked.isdecimal() or len(asked) > 18:
         notes.error(request, "There is nobody to fill the message in for.")
         return redirect("campaign", campaign_id)
     try:
@@ -146,6 +146,7 @@ def send_test(request: HttpRequest, campaign_id: int) -> HttpResponse:
             template_id=campaign.template_id,
             to=to,
             profile_id=int(asked),
+            placement_key=campaign.placement_key,
             by=staff_of(request).get_username(),
             now=datetime.now(UTC),
         )
