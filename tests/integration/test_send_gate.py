@@ -299,7 +299,9 @@ def test_asking_changes_only_what_may_not_go(armed):
     candidates = [
         gate.Candidate(c.send_id, c.token, c.profile_id, key(c.profile_id)) for c in claimed
     ]
-    rulings = gate.ask(candidates, owner="a", fence=current_fence(), now=NOON)
+    held = current_fence()
+    with transaction() as connection:
+        rulings = gate.ask(connection, candidates, owner="a", fence=held, now=NOON)
     found = {c.profile_id: rulings[c.send_id] for c in claimed}
     assert found == {1: gate.Ruling("claimed", ""), 2: gate.Ruling("suppressed", "no_consent")}
     assert enter([c for c in claimed if c.profile_id == 1])[1].state == "wire"

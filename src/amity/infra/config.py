@@ -127,6 +127,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(description="How long a sender may be silent before another takes its messages."),
     ] = 60
+    send_retry_seconds: Annotated[
+        float,
+        Meta(
+            description="How long a message waits when the mail server asks to try later; each "
+            "time twice as long, up to an hour."
+        ),
+    ] = 60
     marketing_cap_count: Annotated[
         int, Meta(description="Marketing messages one person gets at most in a while; 0 = no cap.")
     ] = 3

@@ -48,7 +48,9 @@ class Circuit:
         self._is_asking = False
 
     def fail(self, now: float) -> None:
-        """Note that it does not."""
+        """Note that it does not. What began before it opened says nothing new."""
+        if self.is_open and not self._is_asking:
+            return
         self._failures += 1
         self._is_asking = False
         if self.is_open:

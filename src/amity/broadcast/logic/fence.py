@@ -114,10 +114,11 @@ def advance_file(progress: int) -> None:
 
 def check(connection: Connection) -> Fence:
     """Return whether messages may leave, as the database and the file say together."""
+    # The file first: both numbers only rise, and the database's always before the file's.
+    file = read_file()
     row = connection.execute(_SQL["fence_read"]).fetchone()
     assert row is not None
     epoch, is_stopped, changed_by, changed_at, copied_at, progress, system = row
-    file = read_file()
     problem = _find_problem(file, epoch, progress, system)
     words = problem or ("Sending was stopped by hand." if is_stopped else "Messages may leave.")
     return Fence(

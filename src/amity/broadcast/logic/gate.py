@@ -75,14 +75,19 @@ def enter(
 
 
 def ask(
-    candidates: Sequence[Candidate], *, owner: str, fence: Fence, now: datetime | None = None
+    connection: Connection,
+    candidates: Sequence[Candidate],
+    *,
+    owner: str,
+    fence: Fence,
+    now: datetime | None = None,
 ) -> dict[UUID, Ruling]:
     """Settle what may not be sent as things stand, before any work is spent on it.
 
-    `claimed` means that it may go on to be made; it will be judged again at the wire.
+    In the caller's transaction. `claimed` means that it may go on to be made; it will be judged
+    again at the wire.
     """
-    with transaction() as connection:
-        rows = _judge(connection, candidates, owner=owner, fence=fence, to_wire=False, now=now)
+    rows = _judge(connection, candidates, owner=owner, fence=fence, to_wire=False, now=now)
     rulings = dict.fromkeys((each.send_id for each in candidates), LOST)
     rulings.update({row[0]: Ruling(row[1], row[2]) for row in rows})
     return rulings

@@ -1,0 +1,165 @@
+"""What a sender knows of each message before it makes it: loaded for a whole batch at once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from amity.broadcast.logic import making_data, templates
+from amity.broadcast.logic.gate import Candidate
+from amity.broadcast.logic.ledger import Claimed
+from amity.broadcast.logic.making import Content, Recipient
+from amity.infra import queries
+from amity.infra.config import settings
+from amity.infra.database import Connection
+from amity.kernel.errors import Invalid, NotFound
+from amity.personalization import api as personalization
+from amity.personalization.contracts import Decision
+from amity.store import api as store
+
+_SQL: Final = queries.load("amity.broadcast")
+_TRACKING: Final = "tracking.email"
+
+
+class Letter(msgspec.Struct, kw_only=True, eq=False):
+    """One claimed message with whom it goes to; filled in on its way through the sender."""
+
+    claimed: Claimed
+    root: int
+    """The profile that lives on; 0 when there is none."""
+    address: str
+    address_key: str
+    is_tracked: bool
+    customer: dict[str, Any]
+    run_name: str
+    content: Content | None
+    problem: str = ""
+    """A reason for the gate."""
+    failure: str = ""
+    """Why it cannot be made, in words."""
+    decision: Decision | None = None
+    has_passed: bool = False
+    """Whether the gate let it pass: from then on only a reply says what became of it."""
+    subject: str = ""
+    body_hash: bytes | None = None
+
+    @property
+    def key(self) -> tuple[UUID, int]:
+        """Return what tells this claim of the message from every other."""
+        return self.claimed.send_id, self.claimed.token
+
+    def candidate(self) -> Candidate:
+        """Return what the gate asks about."""
+        claimed = self.claimed
+        return Candidate(claimed.send_id, claimed.token, self.root, self.address_key, self.problem)
+
+    def recipient(self, now: datetime) -> Recipient:
+        """Return what the maker asks about."""
+        claimed = self.claimed
+        kind = {"campaign": "c", "journey": "j"}.get(claimed.run_kind, "")
+        return Recipient(
+            send_id=claimed.send_id,
+            profile_id=self.root,
+            address=self.address,
+            address_key=self.address_key,
+            purpose=claimed.purpose,
+            is_tracked=self.is_tracked,
+            stream=f"{kind}{claimed.run_id}" if kind else claimed.run_kind,
+            data={
+                "customer": self.customer,
+                "event": claimed.variables.get("event", {}),
+                "campaign": {"name": self.run_name},
+            },
+            decision=self.decision,
+            now=now,
+        )
+
+
+def load(connection: Connection, batch: Sequence[Claimed]) -> list[Letter]:
+    """Return the letters of a batch, in its order; a handful of statements whatever its size."""
+    asked = sorted({claimed.profile_id for claimed in batch})
+    people = {
+        row[0]: (row[1], row[2], row[3])
+        for row in connection.execute(_SQL["sending_people"], [asked])
+    }
+    roots = sorted({person[0] for person in people.values()})
+    customers = making_data.load_customers(connection, roots)
+    contents = templates.load_contents(connection, sorted({each.content_id for each in batch}))
+    names = _load_names(connection, batch)
+    letters = []
+    for claimed in batch:
+        root, email, consents = people.get(claimed.profile_id, (0, "", {}))
+        address = claimed.test_address or email
+        letters.append(
+            Letter(
+                claimed=claimed,
+                root=root,
+                address=address,
+                address_key=_key(address),
+                is_tracked=_agrees(consents) and not claimed.test_address,
+                customer=customers.get(root) or making_data.SAMPLE["customer"],
+                run_name=names.get((claimed.run_kind, claimed.run_id), ""),
+                content=contents.get(claimed.content_id),
+                problem=_find_problem(claimed),
+            )
+        )
+    _respect_objections(connection, letters)
+    return letters
+
+
+def _key(address: str) -> str:
+    try:
+        return store.contact_key(channel="email", address=address) if address else ""
+    except Invalid:
+        return ""
+
+
+def _agrees(consents: dict[str, Any]) -> bool:
+    return bool(consents.get(_TRACKING, {}).get("status") == "granted")
+
+
+def _find_problem(claimed: Claimed) -> str:
+    needs_address = claimed.message_class == "marketing" and not claimed.test_address
+    return "no_postal_address" if needs_address and not settings().postal_address.strip() else ""
+
+
+def _respect_objections(connection: Connection, letters: list[Letter]) -> None:
+    keys = sorted({letter.address_key for letter in letters if letter.is_tracked})
+    if keys:
+        objecting = {row[0] for row in connection.execute(_SQL["sending_objectors"], [keys])}
+        for letter in letters:
+            letter.is_tracked = letter.is_tracked and letter.address_key not in objecting
+
+
+def _load_names(connection: Connection, batch: Sequence[Claimed]) -> dict[tuple[str, int], str]:
+    runs = {(claimed.run_kind, claimed.run_id) for claimed in batch}
+    wanted = {
+        "campaigns": sorted(number for kind, number in runs if kind == "campaign"),
+        "journeys": sorted(number for kind, number in runs if kind == "journey"),
+    }
+    return {(row[0], row[1]): row[2] for row in connection.execute(_SQL["sending_runs"], wanted)}
+
+
+def decide(letters: Sequence[Letter], now: datetime) -> None:
+    """Decide what the letters show that ask for it; logged, and for each placement at once."""
+    wanted: dict[str, list[Letter]] = {}
+    for letter in letters:
+        placement = letter.claimed.variables.get("placement")
+        if placement:
+            wanted.setdefault(str(placement), []).append(letter)
+    for placement, those in wanted.items():
+        try:
+            made = personalization.decide_many(
+                placement=placement,
+                profile_ids=sorted({letter.claimed.profile_id for letter in those}),
+                channel="email",
+                now=now,
+            )
+        except NotFound as error:
+            for letter in those:
+                letter.failure = error.message
+            continue
+        for letter in those:
+            letter.decision = made.get(letter.claimed.profile_id)

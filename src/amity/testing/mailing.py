@@ -1,0 +1,136 @@
+"""People, messages and a counting mail server, for tests of sending."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from amity.broadcast.channels.email import EmailChannel
+from amity.broadcast.logic.ledger import NewSend, queue_sends
+from amity.broadcast.logic.sending import Clock, Sender
+from amity.broadcast.logic.sending_process import relay_of
+from amity.infra.config import settings
+from amity.infra.database import Connection, transaction
+from amity.store import api as store
+from amity.testing.smtp_sink import Sink
+
+GRANTED = (
+    '{"marketing.email": {"status": "granted", "at": "2026-01-01T00:00:00Z", "source_id": 2,'
+    ' "event_id": 1}}'
+)
+
+
+def address_of(number: int, mode: str = "") -> str:
+    """Return a person's address; with a mode of the sink's in front."""
+    return f"{mode}.p{number}@x.example" if mode else f"p{number}@x.example"
+
+
+def make_people(
+    connection: Connection, numbers: range, *, mode: str = "", consents: str = GRANTED
+) -> None:
+    """Put people into the store as if they had been folded there, all of whom agreed."""
+    connection.execute(
+        "INSERT INTO store_profile (id, name, email, consents, first_seen_at, last_seen_at,"
+        " version)"
+        " SELECT n, 'Maria ' || n, e, %s::jsonb, now(), now(), 1"
+        " FROM unnest(%s::bigint[], %s::text[]) AS t (n, e)",
+        [consents, list(numbers), [address_of(number, mode) for number in numbers]],
+    )
+
+
+def make_content(
+    connection: Connection, *, message_class: str = "marketing", html: str = "", subject: str = ""
+) -> int:
+    """Put a content into the store and return its id."""
+    row = connection.execute(
+        "INSERT INTO broadcast_content (class, subject, source, html, text) VALUES"
+        " (%s, %s, '', %s, 'Hello {{ customer.first_name }} {{ links.unsubscribe }}')"
+        " RETURNING id",
+        [
+            message_class,
+            subject or "Hello {{ customer.name }}",
+            html or "<html><body><p>Hello {{ customer.name }}</p></body></html>",
+        ],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def make_campaign(connection: Connection, number: int = 1, *, state: str = "sending") -> None:
+    """Put a campaign there that is under way."""
+    connection.execute(
+        "INSERT INTO broadcast_campaign (id, name, segment_id, template_id, salt, state)"
+        " OVERRIDING SYSTEM VALUE VALUES (%s, %s, 1, 1, '', %s)",
+        [number, f"campaign {number}", state],
+    )
+
+
+def queue(
+    connection: Connection, numbers: range, content_id: int, *, mode: str = "", **changes: Any
+) -> int:
+    """Plan a message to each of these people, of campaign 1 unless something else is said."""
+    now = datetime.now(UTC)  # noqa: TID251  # tests only
+    fields: dict[str, Any] = {
+        "run_kind": "campaign",
+        "run_id": 1,
+        "message_class": "marketing",
+        "purpose": "marketing.email",
+        "content_id": content_id,
+        "planned_at": now,
+        "not_before": now - timedelta(minutes=1),
+        "not_after": now + timedelta(hours=24),
+    }
+    rows = [
+        NewSend(
+            contact_point=store.contact_key(channel="email", address=address_of(number, mode)),
+            profile_id=number,
+            **{**fields, **changes},
+        )
+        for number in numbers
+    ]
+    return queue_sends(connection, rows)
+
+
+def count_states() -> Counter[str]:
+    """Return how many messages are in each state, with the reason after a colon."""
+    with transaction() as connection:
+        rows = connection.execute(
+            "SELECT state || CASE WHEN reason = '' THEN '' ELSE ':' || reason END, count(*)"
+            " FROM broadcast_send GROUP BY 1"
+        ).fetchall()
+    return Counter(dict(rows))
+
+
+@contextmanager
+def sender_running(*, clock: Clock) -> Iterator[Sender]:
+    """Run a sender in a thread of its own, as settings say, and stop it in order."""
+    loop, using = asyncio.new_event_loop(), settings()
+    sender = Sender(EmailChannel(relay_of(using)), using, clock=clock)
+    thread = threading.Thread(target=loop.run_until_complete, args=(sender.run(),), daemon=True)
+    thread.start()
+    try:
+        yield sender
+    finally:
+        loop.call_soon_threadsafe(sender.stop)
+        thread.join(20)
+        loop.close()
+
+
+@contextmanager
+def sink_running(*, port: int = 0, **options: Any) -> Iterator[tuple[Sink, int]]:
+    """Run a sink in a thread of its own; gives it and its port."""
+    sink, loop = Sink(**options), asyncio.new_event_loop()
+    port = loop.run_until_complete(sink.start(port))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield sink, port
+    finally:
+        asyncio.run_coroutine_threadsafe(sink.stop(), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
