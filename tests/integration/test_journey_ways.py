@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
-from amity.broadcast.logic import enrolling
+from amity.broadcast.logic import enrolling, enrolling_book
 from amity.infra import database
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Conflict, Invalid, NotFound
@@ -410,6 +411,51 @@ def test_somebody_who_is_gone_goes(shop):
     shop.run(NOW + 2 * HOUR)
     assert sends() == []
     assert check_counts(cart).endings == {"gone": 1}
+
+
+def test_a_drawing_that_cannot_be_read_any_more_stands_still_and_goes_on_later(shop):
+    cart = shop.begin_cart()
+    shop.track("ann", "Product Added")
+    change = (
+        "UPDATE broadcast_journey_version SET definition ="
+        " jsonb_set(definition, '{nodes,reminder,kind}', %s::jsonb)"
+    )
+    with database.transaction() as connection:
+        connection.execute(change, ['"gone"'])
+    enrolling_book._kept.clear()
+    shop.track("bob", "Product Added")
+    shop.run(NOW + HOUR)
+    assert shop.ways() == [("an hour", "")]
+    with database.transaction() as connection:
+        connection.execute(change, ['"email"'])
+    enrolling_book._kept.clear()
+    shop.run(NOW + 2 * HOUR)
+    assert shop.ways() == [("reminder", "finished")]
+    check_counts(cart)
+
+
+def test_entering_a_segment_begins_a_journey(shop):
+    rule = {"node": "did", "event": "Order Completed", "at_least": 2}
+    segment = analysis.create_segment(name="Loyal", rule=rule, by="test", now=NOW)
+    analysis.follow_batch(now=NOW)
+    where = [
+        {"property": "segment_id", "is": {"op": "eq", "value": segment.segment_id}},
+        {"property": "cause", "is": {"op": "eq", "value": "event"}},
+    ]
+    shop.begin(
+        {
+            "entry": {"event": "Segment Entered", "where": where},
+            "start": "thanks",
+            "nodes": {"thanks": {"kind": "email", "template_id": shop.template_id}},
+        }
+    )
+    for number in range(2):
+        shop.track("ann", "Order Completed", order_id=str(number), total=1)
+    assert shop.ways() == []
+    while analysis.follow_batch(now=NOW).events:
+        pass
+    shop.run(NOW)
+    assert shop.ways("ann") == [("thanks", "finished")]
 
 
 def test_journeys_are_named_found_and_changed(shop):

@@ -241,8 +241,9 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     The rows of the ledger stay, without anything of the person, so that its sums hold. Returns how
     many rows by table.
     """
-    counts = messages.forget_profiles(profile_ids=profile_ids)
-    return counts | {"broadcast_enrolment": enrolling.forget_ways(profile_ids=profile_ids)}
+    # The journeys first: who is on no way any more gets no further message planned.
+    ways = enrolling.forget_ways(profile_ids=profile_ids)
+    return messages.forget_profiles(profile_ids=profile_ids) | {"broadcast_enrolment": ways}
 
 
 def get_send_counts() -> dict[SendState, int]:
