@@ -74,9 +74,9 @@ class _Reader(HTMLParser):
     def _end_link(self) -> None:
         url, begin = self._links.pop()
         words = _SPACES.sub(" ", "".join(self._out[begin:])).strip()
-        if not url or url.startswith("#"):
-            return
-        self._out[begin:] = [url if words in ("", url) else f"{words} ({url})"]
+        # A picture without words is there to be looked at.
+        if words and url and not url.startswith("#"):
+            self._out[begin:] = [url if words == url else f"{words} ({url})"]
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
