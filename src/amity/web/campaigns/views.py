@@ -1,7 +1,7 @@
 """The list of campaigns, and one: its plan before it begins, its progress and report after."""
 
 from datetime import UTC, datetime
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
@@ -24,6 +24,7 @@ from amity.web.campaigns.reporting import (
     parts_of,
 )
 from amity.web.messages.sending import show
+from amity.web.messages.words import STATES
 from amity.web.sources.views import Chip
 
 _PAGE: Final = 30
@@ -58,7 +59,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     page = broadcast.list_campaigns(
         search=search,
-        state=cast("CampaignState", state) if state in _LOOKS else None,
+        state=state if state in _LOOKS else None,
         cursor=request.GET.get("after") or None,
         limit=_PAGE,
     )
@@ -157,6 +158,7 @@ def reported(campaign_id: int) -> dict[str, Any]:
         "look": _LOOKS[report.campaign.state],
         "is_running": report.campaign.state in _RUNNING,
         "figures": figures_of(report),
+        "states": STATES,
         "parts": parts_of(report.counts),
         "done": report.counts.targeted - report.counts.pending,
         "outcomes": outcomes_of(report),

@@ -16,12 +16,20 @@ POLICY: Final = (
 # Links of a message open in a tab of their own: the frame may go nowhere.
 _BASE: Final = '<base target="_blank">'
 _HEAD: Final = re.compile(r"<head(?:\s[^>]*)?>", re.IGNORECASE)
+# The policy would block pictures from elsewhere anyway; taken out, they raise no alarm either.
+_REMOTE: Final = re.compile(
+    r"""(<img\b[^>]*?\ssrc\s*=\s*|\sbackground\s*=\s*)(["'])\s*(?:https?:)?//[^"']*\2""",
+    re.IGNORECASE,
+)
+_REMOTE_SET: Final = re.compile(r"""\ssrcset\s*=\s*(?:"[^"]*"|'[^']*')""", re.IGNORECASE)
+_REMOTE_STYLE: Final = re.compile(r"""url\(\s*["']?\s*(?:https?:)?//[^)]*\)""", re.IGNORECASE)
+_NOTHING: Final = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 _DOCTYPE: Final = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 
 
 def frame(html: str, *, status: int = 200) -> HttpResponse:
     """Answer with a message's HTML in its sandbox."""
-    answer = HttpResponse(_open_in_tabs(html), status=status)
+    answer = HttpResponse(_open_in_tabs(_without_remote(html)), status=status)
     answer["Content-Security-Policy"] = POLICY
     answer["X-Frame-Options"] = "SAMEORIGIN"
     answer["Referrer-Policy"] = "no-referrer"
@@ -33,6 +41,12 @@ def frame_words(words: str, *, status: int = 200) -> HttpResponse:
     escaped = words.replace("&", "&amp;").replace("<", "&lt;")
     style = "font:15px/1.5 system-ui,sans-serif;color:#55585d;padding:2rem;max-width:32rem"
     return frame(f'<!doctype html><body style="{style}">{escaped}', status=status)
+
+
+def _without_remote(html: str) -> str:
+    """Replace pictures from elsewhere by an empty one; their words stay."""
+    html = _REMOTE.sub(rf"\1\2{_NOTHING}\2", html)
+    return _REMOTE_STYLE.sub("none", _REMOTE_SET.sub("", html))
 
 
 def _open_in_tabs(html: str) -> str:
