@@ -20,6 +20,7 @@ from amity.cli.demo.people import (
     list_registrations,
     write_customers,
 )
+from amity.cli.demo.reach import create_reach, refresh_recommenders
 from amity.cli.demo.sending import Progress, Sender, Stream
 from amity.cli.demo.shop import Calendar, Shop
 from amity.cli.demo.stand_in import StandIn
@@ -174,9 +175,15 @@ class _Loading:
         now = datetime.now(UTC)
         create_segments(by=BY, now=now)
         scores = refresh_scores(now=now)
+        self.progress("Learning what goes together", 0, 0)
+        learnt = refresh_recommenders(now=now)
+        create_reach(by=BY, now=now)
         wait_for_the_segments(self.progress)
         wait_for_the_fold(self.progress)
-        counts = self._count(holders, registrations, customers) | {"segments": len(SEGMENTS)}
+        counts = self._count(holders, registrations, customers) | {
+            "segments": len(SEGMENTS),
+            "recommendations learnt": learnt,
+        }
         about = self._describe(counts, datetime.now(UTC))
         write_json("about.json", about)
         return self._report(about, time.monotonic() - started, fold_seconds, scores)

@@ -40,6 +40,7 @@ _HAS_PHONE: Final = 0.6
 _SHARES_CONTACT: Final = 0.35
 _WEB_REGISTRATION: Final = 0.6
 _AGREES_EMAIL: Final = 0.6
+_AGREES_TRACKING: Final = 0.75
 _AGREES_SMS: Final = 0.3
 _CHANGES_MIND: Final = 0.12
 _NOT_LETTERS: Final = re.compile(r"[^a-z]+")
@@ -230,6 +231,8 @@ def iter_consent_events(holders: list[Holder], data: Shop, calendar: Calendar) -
         said: dict[str, bool] = {}
         if holder.email:
             said["marketing.email"] = chance("agrees", number) < _AGREES_EMAIL
+            if said["marketing.email"]:
+                said["tracking.email"] = chance("agrees-tracking", number) < _AGREES_TRACKING
         if holder.phone:
             said["marketing.sms"] = chance("agrees-sms", number) < _AGREES_SMS
         if said:
