@@ -64,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     decide_profiles: Annotated[
         int,
         Meta(
-            description="Customers the edge keeps at hand for decisions, about 3 kB each; 0 = it "
+            description="Customers the edge keeps at hand for decisions, 1 to 3 kB each; 0 = it "
             "reads each from the database."
         ),
     ] = 100_000
