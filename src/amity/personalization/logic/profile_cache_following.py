@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.08
 _ASK_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 0.3
+_CLOSE_SECONDS: Final = 1.0
 _FAR: Final = 5_000
 """More than this is not followed person by person."""
 
@@ -35,16 +36,19 @@ class Follower:
         self._task: asyncio.Task[None] | None = None
         self._troubles: dict[str, int] = {}
         self._asked_at = float("-inf")
+        self._is_closing = False
 
     def start(self) -> None:
         """Begin; when the database is away it is waited for."""
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop after the look at hand: to break it off would mean to cancel its query first."""
+        self._is_closing = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            _, late = await asyncio.wait([self._task], timeout=_CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
 
     def age_seconds(self) -> float:
         """Return how long ago it was last known what has happened."""
@@ -56,7 +60,7 @@ class Follower:
         self._troubles[key] = self._troubles.get(key, 0) + 1
 
     async def _run(self) -> None:
-        while True:
+        while not self._is_closing:
             try:
                 connection = await connect(self._conninfo)
             except (psycopg.Error, OSError) as error:
@@ -64,7 +68,7 @@ class Follower:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             try:
-                while True:
+                while not self._is_closing:
                     async with asyncio.timeout(_ASK_SECONDS):
                         await self._look(connection)
                     await asyncio.sleep(_POLL_SECONDS)
