@@ -10,13 +10,14 @@ from amity.cli.running import needs_database
 @json_option
 @needs_database
 def stats(*, as_json: bool) -> None:
-    """Show what came in, who is known, and how far each consumer is behind the log."""
+    """Show what came in, who is known, what was sent, and how far each consumer is behind."""
     from amity.analysis import api as analysis
+    from amity.broadcast import api as broadcast
     from amity.store import api as store
     from amity.web.api.documents import stats_document
 
     members = sum(segment.members for segment in analysis.list_segments())
-    document = stats_document(store.stats(), memberships=members)
+    document = stats_document(store.stats(), memberships=members, sends=broadcast.get_send_counts())
     if as_json:
         print_json(document)
         return
@@ -32,6 +33,8 @@ def stats(*, as_json: bool) -> None:
             ("Identifiers", document.identifiers),
             ("Merges", document.merges),
             ("Memberships", document.memberships),
+            ("Messages", sum(document.sends.values())),
+            *((f"  {state}", count) for state, count in sorted(document.sends.items())),
         ]
     )
     click.echo()

@@ -5,6 +5,7 @@ Most are the engines' contracts as they are; here stand those that need more (a 
 """
 
 import base64
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -119,6 +120,8 @@ class StatsDocument(msgspec.Struct, frozen=True, kw_only=True):
     merges: int
     memberships: int
     consumers: dict[str, ConsumerDocument]
+    sends: dict[str, int]
+    """Messages by state; a state without any is left out."""
 
 
 def profile_document(profile: Profile) -> ProfileDocument:
@@ -166,7 +169,7 @@ def quarantined_document(event: QuarantinedEvent) -> QuarantinedDocument:
     return QuarantinedDocument(**fields)
 
 
-def stats_document(stats: Stats, *, memberships: int) -> StatsDocument:
+def stats_document(stats: Stats, *, memberships: int, sends: Mapping[str, int]) -> StatsDocument:
     """Return the installation in numbers, each consumer under its name."""
     return StatsDocument(
         events=stats.events,
@@ -175,6 +178,7 @@ def stats_document(stats: Stats, *, memberships: int) -> StatsDocument:
         merges=stats.merges,
         memberships=memberships,
         consumers={lag.name: _consumer(lag) for lag in stats.consumers},
+        sends=dict(sends),
     )
 
 

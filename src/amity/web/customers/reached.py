@@ -47,7 +47,11 @@ def told_to(request: HttpRequest, profile_id: int) -> dict[str, Any]:
     journeys = broadcast.list_enrolments(profile_ids=profile_ids, limit=_SHOWN)
     return {
         "reach": {
-            "sent": [SentLine(message=one, state=STATES[one.state]) for one in page.items],
+            "sent": [
+                SentLine(message=one, state=STATES[one.state])
+                for one in page.items
+                if one.state not in _HELD
+            ],
             "has_more": page.next_cursor is not None,
             "held": [
                 HeldLine(

@@ -11,6 +11,7 @@ from amity.analysis import api as analysis
 from amity.store import api as store
 from amity.store.contracts import Merge, Profile, ProfileRow
 from amity.web.access import may, requires
+from amity.web.customers.decided import decided_for
 from amity.web.customers.filters import MEMBERS_SEEN, SORTS, find_rows, read_filter
 from amity.web.customers.reached import told_to
 from amity.web.customers.sentences import FILTERS
@@ -77,6 +78,7 @@ def customer(request: HttpRequest, profile_id: int) -> HttpResponse:
             for purpose, consent in sorted(profile.consents.items())
         ],
         **told_to(request, profile_id),
+        **decided_for(request, profile_id),
         "can_unmerge": may(request, "profiles.unmerge"),
         "can_erase": may(request, "profiles.erase"),
         **_timeline(request, profile, sources),
@@ -102,8 +104,8 @@ def _timeline(request: HttpRequest, profile: Profile, sources: dict[int, str]) -
     filters = []
     for key, (label, names) in FILTERS.items():
         count = sum(profile.event_counts.get(name, 0) for name in names)
-        # Amity's own events are not counted among the customer's, so these have no number.
-        if count or key in (kind, "segments"):
+        # Amity's own events are not counted among the customer's, so these may have no number.
+        if count or key in (kind, "segments", "campaigns"):
             filters.append((key, label, count))
     return {
         "timeline": read_timeline(

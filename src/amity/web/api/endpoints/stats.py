@@ -1,6 +1,7 @@
 """Stats: the installation in numbers."""
 
 from amity.analysis import api as analysis
+from amity.broadcast import api as broadcast
 from amity.store import api as store
 from amity.web.api.documents import StatsDocument, stats_document
 from amity.web.api.routing import route
@@ -10,4 +11,4 @@ from amity.web.api.routing import route
 def get_stats() -> StatsDocument:
     """Say what came in, who is known, and how far each consumer is behind."""
     memberships = sum(segment.members for segment in analysis.list_segments())
-    return stats_document(store.stats(), memberships=memberships)
+    return stats_document(store.stats(), memberships=memberships, sends=broadcast.get_send_counts())
