@@ -12,7 +12,7 @@ from amity.web.access import requires
 from amity.web.messages.frames import frame, frame_words
 from amity.web.messages.sending import show
 
-_PAGE: Final = 30
+_PAGE: Final = 20
 _TABS: Final = {"html": "Message", "text": "Text", "headers": "Headers", "raw": "Raw"}
 _LONGEST_RAW: Final = 200_000
 

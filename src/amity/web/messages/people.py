@@ -7,7 +7,7 @@ from amity.store import api as store
 from amity.store.contracts import ProfileRow
 from amity.web.customers.words import who
 
-_MATCHES: Final = 50
+_MATCHES: Final = 20
 # Not everybody known has an address; so many more are looked at.
 _SPARE: Final = 4
 
