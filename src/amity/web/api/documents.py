@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from amity.analysis.contracts import Segment, SegmentCount, SegmentState
+from amity.broadcast.contracts import SendState
 from amity.infra.config import settings
 from amity.store.contracts import (
     ConsumerLag,
@@ -169,7 +170,9 @@ def quarantined_document(event: QuarantinedEvent) -> QuarantinedDocument:
     return QuarantinedDocument(**fields)
 
 
-def stats_document(stats: Stats, *, memberships: int, sends: Mapping[str, int]) -> StatsDocument:
+def stats_document(
+    stats: Stats, *, memberships: int, sends: Mapping[SendState, int]
+) -> StatsDocument:
     """Return the installation in numbers, each consumer under its name."""
     return StatsDocument(
         events=stats.events,
@@ -178,7 +181,7 @@ def stats_document(stats: Stats, *, memberships: int, sends: Mapping[str, int]) 
         merges=stats.merges,
         memberships=memberships,
         consumers={lag.name: _consumer(lag) for lag in stats.consumers},
-        sends=dict(sends),
+        sends={str(state): count for state, count in sends.items()},
     )
 
 

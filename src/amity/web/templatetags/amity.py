@@ -242,7 +242,8 @@ def interval(low: float, value: float, high: float, most: float) -> SafeString:
     scale = 100 / most if most else 0.0
     return format_html(
         '<svg class="interval" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="of" y="3.5" width="100" height="1"/><rect x="{}" y="2" width="{}" height="4"/>'
+        '<rect class="of" y="3.5" width="100" height="1"/>'
+        '<rect x="{}" y="2" width="{}" height="4"/>'
         '<rect class="mid" x="{}" width="1" height="8"/></svg>',
         f"{low * scale:.2f}",
         f"{max((high - low) * scale, 0.5):.2f}",
