@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import pytest
+import uvloop
 
 from amity.broadcast.channel import Capabilities, Channel, Outcome, Parcel, load_channels
 from amity.broadcast.channels.email import EmailChannel
@@ -60,8 +61,9 @@ def patient(relay):
 
 
 @pytest.mark.parametrize("extensions", [("PIPELINING", "8BITMIME", "SIZE 99999"), ("8BITMIME",)])
-def test_email_keeps_what_channels_promise(extensions):
-    asyncio.run(run(patient, extensions=extensions))
+@pytest.mark.parametrize("begin", [asyncio.run, uvloop.run])
+def test_email_keeps_what_channels_promise(extensions, begin):
+    begin(run(patient, extensions=extensions))
 
 
 class Reckless(Channel):

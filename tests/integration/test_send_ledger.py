@@ -41,7 +41,7 @@ def counts():
 
 def settle(owner, *done):
     with transaction() as connection:
-        return ledger.settle(connection, owner, done)
+        return set(ledger.settle(connection, owner, done))
 
 
 def test_what_is_planned_twice_is_there_once(db):

@@ -1,5 +1,6 @@
 """The broadcast engine's door: keyword-only functions, contracts in and out."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Unpack
 from uuid import UUID
@@ -43,6 +44,7 @@ from amity.broadcast.logic import (
     messages,
     observed,
     reasons,
+    sending_process,
     targeting,
     template_starters,
     templates,
@@ -244,6 +246,28 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     # The journeys first: who is on no way any more gets no further message planned.
     ways = enrolling.forget_ways(profile_ids=profile_ids)
     return messages.forget_profiles(profile_ids=profile_ids) | {"broadcast_enrolment": ways}
+
+
+def run_sender(*, clock: Callable[[], datetime]) -> None:
+    """Send what is due, as a process of its own, until SIGTERM or SIGINT.
+
+    Any number of them may run: each message is sent by one of them, once, whichever of them is
+    killed. ``clock`` dates messages and events; leases go by PostgreSQL's clock.
+    """
+    sending_process.run_sender(clock=clock)
+
+
+def send_due(*, clock: Callable[[], datetime]) -> int:
+    """Send all that is due now and return how many messages were settled.
+
+    Returns early when the mail server does not answer; what waits goes on waiting.
+    """
+    return sending_process.send_due(clock=clock)
+
+
+def arm_new_installation(*, now: datetime) -> bool:
+    """Arm an installation that never sent anything, and no other; say whether it was one."""
+    return fence.arm_new_installation(now=now)
 
 
 def get_send_counts() -> dict[SendState, int]:

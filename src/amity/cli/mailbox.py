@@ -1,6 +1,7 @@
 """`amity mailbox`: the local catch-all mailbox. `amity up` starts it when no mail server is set."""
 
 import asyncio
+import logging
 import signal
 
 import click
@@ -15,6 +16,8 @@ def mailbox() -> None:
     """Take every message on loopback, until told to stop."""
     die_with_parent(signal.SIGTERM)
     configure_logging()
+    # It tells of every command of every message otherwise.
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
     asyncio.run(_serve())
 
 

@@ -106,7 +106,13 @@ def _children(using: Settings) -> list[Child]:
         "worker": [python, "-m", "amity.cli", "worker"],
         "web": granian_web,
         "edge": [python, "-m", "amity.edge"],
+        **{
+            f"sender-{number}": [python, "-m", "amity.cli", "sender"]
+            for number in range(1, using.senders + 1)
+        },
     }
+    if using.smtp_url is None:
+        commands["mailbox"] = [python, "-m", "amity.cli", "mailbox"]
     return [Child(name, command, logs / f"{name}.log") for name, command in commands.items()]
 
 

@@ -16,7 +16,7 @@ import re
 import ssl
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 MODES: Final = frozenset(
     {
@@ -127,8 +127,7 @@ class _Session(asyncio.Protocol):
         self._login: list[str] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._sink.sessions.add(self)
         self._sink.connections += 1
         if self._sink.greeting is not None:

@@ -122,10 +122,13 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     is_free: bool = False
 
 
-def settle(connection: Connection, owner: str, done: Sequence[Settlement]) -> set[UUID]:
-    """Write down what became of messages; return those that were still this sender's."""
+def settle(connection: Connection, owner: str, done: Sequence[Settlement]) -> dict[UUID, bool]:
+    """Write down what became of messages; return those that were still this sender's.
+
+    With each, whether there still is a customer it was for.
+    """
     if not done:
-        return set()
+        return {}
     rows = connection.execute(
         _SQL["ledger_settle"],
         {
@@ -141,7 +144,7 @@ def settle(connection: Connection, owner: str, done: Sequence[Settlement]) -> se
             "free": [each.is_free for each in done],
         },
     ).fetchall()
-    return {row[0] for row in rows}
+    return dict(rows)
 
 
 def heartbeat(

@@ -29,7 +29,11 @@ def settle_all(owner: str, finished: Sequence[Finished], *, now: datetime) -> in
         held = ledger.settle(connection, owner, [done.settlement for _, done in finished])
         ours = [pair for pair in finished if pair[1].settlement.send_id in held]
         _touch_addresses(connection, ours, now)
-        events = [_event(letter, done) for letter, done in ours if _is_told(letter, done)]
+        events = [
+            _event(letter, done)
+            for letter, done in ours
+            if _is_told(letter, done) and held[done.settlement.send_id]
+        ]
         if events:
             store.record_events(connection=connection, events=events, now=now)
         for letter, done in ours:

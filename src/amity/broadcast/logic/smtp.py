@@ -9,7 +9,7 @@ import re
 import ssl
 from base64 import b64encode
 from collections import deque
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -78,9 +78,9 @@ class SmtpConnection(asyncio.Protocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=0)
+        # Not everybody's transports are of this class, as uvloop's are not.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -57,8 +57,10 @@ RETURNING s.state, s.id, s.token, s.run_kind, s.run_id, s.profile_id, s.channel,
 -- Conditional on the token: whoever was taken for dead changes nothing any more. A reply that
 -- comes after all still counts for a message that was given up as unknown.
 UPDATE broadcast_send s
-SET state = g.state, reason = g.reason, reply = g.reply, subject = g.subject,
-    body_hash = g.body_hash,
+SET state = g.state, reason = g.reason, reply = g.reply,
+    -- whoever was erased while her message was on its way leaves nothing behind
+    subject = CASE WHEN p.id IS NULL THEN '' ELSE g.subject END,
+    body_hash = CASE WHEN p.id IS NULL THEN NULL ELSE g.body_hash END,
     attempts = greatest(s.attempts - g.is_free::integer, 0),
     not_before = CASE WHEN g.state = 'queued' THEN
         least(clock_timestamp() + g.wait_seconds * interval '1 second', s.not_after)
@@ -70,9 +72,11 @@ FROM unnest(%(ids)s::uuid[], %(tokens)s::integer[], %(states)s::text[], %(reason
             %(replies)s::text[], %(subjects)s::text[], %(hashes)s::bytea[],
             %(waits)s::double precision[], %(free)s::boolean[])
      AS g (id, token, state, reason, reply, subject, body_hash, wait_seconds, is_free)
+JOIN broadcast_send r ON r.id = g.id
+LEFT JOIN store_profile p ON p.id = r.profile_id
 WHERE s.id = g.id AND s.owner = %(owner)s AND s.token = g.token
   AND (s.state IN ('claimed', 'wire') OR s.state = 'unknown' AND g.state IN ('sent', 'failed'))
-RETURNING s.id
+RETURNING s.id, p.id IS NOT NULL
 
 -- name: ledger_heartbeat
 UPDATE broadcast_send s
