@@ -63,8 +63,11 @@ class Lift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def mean_of(arm: Arm) -> Estimate | None:
-    """Return revenue per customer with Student's interval; None for fewer than two customers."""
-    if arm.customers < 2:
+    """Return revenue per customer with Student's interval; None while nobody spent anything.
+
+    From equal amounts no interval can be told: it would be a point, and look like certainty.
+    """
+    if arm.customers < 2 or not _variance(arm):
         return None
     mean = arm.total / arm.customers
     half = _quantile(arm.customers - 1) * math.sqrt(_variance(arm) / arm.customers)
