@@ -27,6 +27,9 @@ def up(*, demo: bool, full: bool) -> None:
 
     Everything lives in the folder AMITY_DATA. A second `amity up` on the same folder is refused.
     """
+    if demo:
+        # Whoever tries the demo at night should see mail arrive; nothing leaves the machine.
+        config.prefer(quiet_from=0, quiet_until=0, mail_from_name="Journey Market")
     using = settings()
     lock = hold_lock(using.data / "amity.lock")
     supervisor = Supervisor(say=_say, using=using, lock=lock)

@@ -191,6 +191,13 @@ def override(**values: Any) -> Iterator[Settings]:
         settings.cache_clear()
 
 
+def prefer(**values: Any) -> None:
+    """Settle what the environment leaves open, for this process and those it starts."""
+    for name, value in values.items():
+        os.environ.setdefault(_PREFIX + name.upper(), str(value))
+    settings.cache_clear()
+
+
 def environment() -> dict[str, str]:
     """Return a copy of the environment for a child process."""
     return dict(os.environ)

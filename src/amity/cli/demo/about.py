@@ -104,7 +104,8 @@ _SIMULATED = [
     "took it back later; 75 % of those who agreed also let their opens and clicks be counted; 30 % "
     "of those with a telephone agreed to SMS.",
     "The placements, offers, templates, the campaign and the journey: made up for this demo. The "
-    "campaign is a draft; whatever is sent goes to the local mailbox and to nobody else.",
+    "campaign is a draft; whatever is sent goes to the local mailbox and to nobody else, at night "
+    "too: the demo has no quiet hours.",
     "Which visitor of the web shop is which card holder, and that they signed in: at the first "
     "account or payment page of a visit, one visitor for every tenth card with an e-mail address.",
     "When and how a person's further records were made: 60 % by a web form, the rest by telephone; "
