@@ -289,6 +289,32 @@ def test_a_click_or_an_open_shows_that_a_doubtful_message_arrived(house):
     assert report(campaign_id).counts.sent == 1
 
 
+def test_what_a_click_proves_is_in_the_history_once_and_when_it_left(house):
+    campaign_id = launched(house, "ann", "bob")
+    settle(campaign_id, "unknown", "no_reply")
+    tell("UPDATE broadcast_send SET wire_at = now() - interval '1 hour', subject = 'Hello'")
+    decision = "018f3c5e-7b1a-7c3d-9e4f-5a6b7c8d9e11"
+    send_id = record(house, campaign_id, "ann", "Email Opened", is_machine=False)
+    named = {"is_machine": False, "decision_id": decision}
+    for _ in range(2):
+        record(house, campaign_id, "ann", "Email Link Clicked", **named)
+    record(house, campaign_id, "bob", "Email Link Clicked", is_machine=True)
+    follow()
+    record(house, campaign_id, "ann", "Email Link Clicked", **named)
+    follow()
+    house.run()
+    [told] = store.list_activity(profile_id=house.id_of("ann"), names=["Email Sent"]).items
+    [[wire_at]] = ask("SELECT wire_at FROM broadcast_send WHERE id = %s", send_id)
+    assert abs(told.occurred_at - wire_at) < timedelta(milliseconds=1)
+    assert told.properties == {
+        "send_id": str(send_id),
+        "subject": "Hello",
+        "campaign_id": campaign_id,
+        "decision_id": decision,
+    }
+    assert not store.list_activity(profile_id=house.id_of("bob"), names=["Email Sent"]).items
+
+
 def test_a_campaign_run_elsewhere_is_described_and_nothing_is_claimed(house):
     house.join("ann", "bob", "cid")
     mailing = {

@@ -90,6 +90,30 @@ def test_only_what_is_in_doubt_can_be_resolved(ann):
         broadcast.resolve_unknown(send_id=one.send_id, state="queued", by="eve", now=NOW)
     found = broadcast.resolve_unknown(send_id=one.send_id, state="sent", by="eve", now=NOW)
     assert (found.state, found.reason, found.reply) == ("sent", "resolved", "said by eve")
+    # It was a test that went to a colleague: nothing of the customer's.
+    assert sent_to(ann) == []
+
+
+def sent_to(profile_id):
+    while store.fold_batch().events:
+        pass
+    found = store.list_activity(profile_id=profile_id, names=["Email Sent"]).items
+    return [activity.properties["send_id"] for activity in found]
+
+
+@pytest.mark.parametrize("state", ["sent", "failed"])
+def test_what_an_operator_says_of_a_doubtful_message_is_in_the_history(ann, state):
+    (one,) = queue(ann)
+    with transaction("owner") as connection:
+        connection.execute(
+            "UPDATE broadcast_send SET run_kind = 'service', test_address = '', wire_at = now()"
+        )
+    set_state(one.send_id, "unknown", "no_reply")
+    broadcast.resolve_unknown(send_id=one.send_id, state=state, by="eve", now=NOW)
+    assert sent_to(ann) == ([str(one.send_id)] if state == "sent" else [])
+    store.erase_profile(profile_id=ann, by="eve", now=NOW)
+    set_state(one.send_id, "unknown", "no_reply")
+    assert broadcast.resolve_unknown(send_id=one.send_id, state="sent", by="eve", now=NOW)
 
 
 def test_the_mailbox_keeps_what_it_answers_for_and_shows_it(ann):

@@ -418,7 +418,7 @@ def list_observed_campaigns() -> list[ObservedCampaign]:
 
 def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
     """Take one turn of the broadcast consumer: what clicks and opens say of doubtful messages."""
-    return following.follow_batch(limit=limit)
+    return following.follow_batch(now=now, limit=limit)
 
 
 def run_campaigns(*, now: datetime) -> int:

@@ -5,20 +5,21 @@ opens it, it has arrived (rule D20). A scanner proves nothing: it may have looke
 was then refused.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from amity.infra import queries
+from amity.broadcast.logic import proving
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
 
-_SQL: Final = queries.load("amity.broadcast")
 CONSUMER: Final = "broadcast"
 _PROOFS: Final = frozenset({"Email Link Clicked", "Email Opened"})
 
 
-def follow_batch(*, limit: int) -> FoldResult:
+def follow_batch(*, now: datetime, limit: int) -> FoldResult:
     """Take one turn; see `api.follow_batch`."""
     with transaction() as connection:
         position = store.claim_consumer(connection=connection, name=CONSUMER)
@@ -27,12 +28,22 @@ def follow_batch(*, limit: int) -> FoldResult:
         activities = store.read_activity(connection=connection, after=position, limit=limit)
         if not activities:
             return FoldResult(events=0)
-        proved = sorted({send_id for each in activities if (send_id := _proved_by(each))})
-        if proved:
-            connection.execute(_SQL["measure_prove"], [proved])
+        proofs = _list_proofs(activities)
+        if proofs:
+            proving.prove(connection, proofs, now)
         last = activities[-1].position
         store.advance_consumer(connection=connection, name=CONSUMER, position=last)
     return FoldResult(events=len(activities))
+
+
+def _list_proofs(activities: Sequence[Activity]) -> dict[UUID, str]:
+    """Return the messages that are shown to have arrived, with the decision that is named."""
+    proofs: dict[UUID, str] = {}
+    for each in activities:
+        send_id = _proved_by(each)
+        if send_id is not None:
+            proofs[send_id] = proofs.get(send_id) or str(each.properties.get("decision_id", ""))
+    return proofs
 
 
 def _proved_by(activity: Activity) -> UUID | None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from amity.broadcast.contracts import Held, Message, RunKind, SendState
+from amity.broadcast.logic import proving
 from amity.broadcast.logic.reasons import REASONS, explain
 from amity.infra import queries
 from amity.infra.database import transaction
@@ -93,7 +94,9 @@ def resolve_unknown(*, send_id: UUID, state: SendState, by: str, now: datetime) 
         done = connection.execute(
             _SQL["messages_resolve"],
             {"send_id": send_id, "state": state, "words": f"said by {by}", "now": now},
-        ).rowcount
+        ).fetchall()
+        if state == "sent":
+            proving.record_sent(connection, [proving.Arrived(*row) for row in done], now)
     message = get_message(send_id=send_id)
     if not done:
         raise Conflict("this message is not in doubt")

@@ -100,3 +100,4 @@ WHERE s.run_kind = 'campaign' AND s.run_id = %s AND s.state = 'sent'
 -- A second time changes nothing: only what is doubtful is resolved.
 UPDATE broadcast_send SET state = 'sent', reason = 'proved'
 WHERE id = ANY (%s::uuid[]) AND state = 'unknown'
+RETURNING id, run_kind, run_id, profile_id, subject, test_address <> '', wire_at

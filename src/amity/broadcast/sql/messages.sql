@@ -36,6 +36,7 @@ ORDER BY at DESC LIMIT %(limit)s
 UPDATE broadcast_send
 SET state = %(state)s, reason = 'resolved', reply = %(words)s, settled_at = %(now)s
 WHERE id = %(send_id)s AND state = 'unknown'
+RETURNING id, run_kind, run_id, profile_id, subject, test_address <> '', wire_at
 
 -- name: messages_blank
 -- Whoever was erased: nothing more leaves, and nothing of her stays in what was sent.

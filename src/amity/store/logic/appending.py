@@ -111,6 +111,8 @@ class SystemEvent(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     properties: dict[str, Any]
     message_id: str
+    occurred_at: datetime | None = None
+    """When it happened, if not at the moment it is recorded."""
 
 
 def record_events(*, connection: Connection, events: Sequence[SystemEvent], now: datetime) -> None:
@@ -150,7 +152,7 @@ def _system_body(event: SystemEvent, now: datetime) -> bytes:
             "event": event.name,
             "profileId": event.profile_id,
             "properties": event.properties,
-            "timestamp": format_instant(now),
+            "timestamp": format_instant(event.occurred_at or now),
             "messageId": event.message_id,
         }
     )
