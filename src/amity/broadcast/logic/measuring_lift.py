@@ -9,12 +9,11 @@ are none in up to one campaign of five.
 """
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from amity.broadcast.contracts import Estimate
 
@@ -102,7 +101,7 @@ def is_suspect(treatment: int, holdout: int, holdout_rate: float) -> bool:
     """Say whether two groups are not the sizes they were drawn to be (chi squared)."""
     customers = treatment + holdout
     expected = [customers * (1 - holdout_rate), customers * holdout_rate]
-    return bool(stats.chisquare([treatment, holdout], expected).pvalue < SUSPECT)
+    return bool(_stats().chisquare([treatment, holdout], expected).pvalue < SUSPECT)
 
 
 def expected_buyers(treatment: Arm, holdout: Arm) -> float:
@@ -138,7 +137,7 @@ def revenue_difference(
     if min(len(treatment.spent), len(holdout.spent)) >= many:
         freedom = sum(parts) ** 2 / (parts[0] ** 2 / (one - 1) + parts[1] ** 2 / (other - 1))
         high = _quantile(freedom)
-        low, p_value = -high, float(2 * stats.t.sf(abs(ratio), freedom))
+        low, p_value = -high, float(2 * _stats().t.sf(abs(ratio), freedom))
     else:
         by_chance = _draw_again(treatment, holdout, rng, draws)
         low, high = np.quantile(by_chance, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -177,15 +176,22 @@ def _draw_again(treatment: Arm, holdout: Arm, rng: np.random.Generator, draws: i
     return ratios
 
 
+def _stats() -> Any:
+    """Return scipy's tests: loading them takes longer than all else, and most never ask."""
+    from scipy import stats  # noqa: PLC0415
+
+    return stats
+
+
 def _variance(arm: Arm) -> float:
     mean = arm.total / arm.customers
     return max((arm.squares - mean * arm.total) / (arm.customers - 1), 0.0)
 
 
 def _quantile(freedom: float) -> float:
-    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
+    return float(_stats().t.ppf((1 + LEVEL) / 2, freedom))
 
 
 def _wilson(converted: int, customers: int) -> tuple[float, float]:
-    found = stats.binomtest(converted, customers).proportion_ci(LEVEL, method="wilson")
+    found = _stats().binomtest(converted, customers).proportion_ci(LEVEL, method="wilson")
     return float(found.low), float(found.high)

@@ -1,0 +1,153 @@
+"""Kill -9 of senders, the mail server and PostgreSQL in the middle of a campaign (T9).
+
+Nothing is doubled and nothing silently lost: each message is in a state that says what became of
+it, and whatever nobody knows is listed as unknown. The control, which marks after it has sent,
+must double, or none of this proves anything.
+"""
+
+import logging
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from amity.infra import database
+from amity.infra.database import transaction
+from amity.testing.mailing import count_states, make_campaign, make_content, make_people, queue
+from amity.testing.post_office import PostOffice, wait_until
+
+KILLS = int(os.environ.get("AMITY_CHAOS_KILLS", "30"))
+SEED = 20261122
+SENDERS = 2
+TROUBLE = (
+    "accept=60,slow=10,defer_rcpt=4,defer_data=4,drop_before=2,drop_after=2,drop_rcpt=2,"
+    "defer_mail=1,silent=1,refuse_data=1"
+)
+
+
+@pytest.fixture
+def office(tmp_path):
+    made = PostOffice(
+        tmp_path, modes=TROUBLE, send_lease_seconds=1.5, send_retry_seconds=0.3, smtp_connections=4
+    )
+    with made.entered():
+        made.start_postgres(is_new=True)
+        made.start_sink()
+        yield made
+        made.stop()
+
+
+def plan(messages):
+    with transaction() as connection:
+        make_campaign(connection)
+        make_people(connection, range(1, messages + 1))
+        queue(connection, range(1, messages + 1), make_content(connection))
+
+
+def ids(where):
+    with transaction() as connection:
+        rows = connection.execute(f"SELECT id::text FROM broadcast_send WHERE {where}")
+        return {row[0] for row in rows}
+
+
+def is_drained():
+    return not {"queued", "claimed", "wire"} & {each.partition(":")[0] for each in count_states()}
+
+
+def rage(office, rng):
+    """Kill one after the other; each is started again at once, as the supervisor does."""
+    kills = Counter()
+    while sum(kills.values()) < KILLS:
+        victim = rng.choices(["sender", "sink", "postgres"], [6, 2, 1])[0]
+        if not kills["postgres"] and sum(kills.values()) > KILLS // 2:
+            victim = "postgres"
+        before = office.size()
+        office.kill(victim, rng.randrange(SENDERS))
+        kills[victim] += 1
+        office.keep_alive()
+        # The next one dies at work, not while it starts.
+        wait_until(lambda size=before: office.size() > size, seconds=3, office=office)
+        time.sleep(rng.uniform(0.0, 0.4))
+    return kills
+
+
+@pytest.mark.timeout(120 + 4 * KILLS)
+def test_nothing_is_doubled_and_nothing_silently_lost(office):
+    messages = 25 * KILLS
+    plan(messages)
+    office.start_senders(SENDERS)
+    wait_until(lambda: len(office.taken()) > 20, seconds=30)
+    began = time.monotonic()
+    kills = rage(office, random.Random(SEED))
+    killing = time.monotonic() - began
+    left = messages - len(office.taken())
+    assert wait_until(is_drained, seconds=90, office=office), count_states()
+    office.stop_senders()
+
+    taken, states = office.taken(), count_states()
+    assert sum(states.values()) == messages, "conservation"
+    assert set(states) <= {"sent", "unknown:no_reply", "failed:rejected"}, states
+    doubled = {each: times for each, times in taken.items() if times > 1}
+    assert doubled == {}
+    sent, unknown, failed = ids("state = 'sent'"), ids("state = 'unknown'"), ids("state = 'failed'")
+    assert sent - set(taken) == set(), "said to be sent, and never arrived"
+    assert set(taken) - sent - unknown == set(), "arrived, and nobody says so"
+    assert not failed & set(taken)
+    with transaction() as connection:
+        events = connection.execute(
+            "SELECT count(*) FROM store_event_log WHERE position('\\x22456d61696c2053656e74'::bytea"
+            " IN body) > 0"
+        ).fetchone()[0]
+    assert events == len(sent), "each that was sent is told once"
+    assert left > 0, "it was over before the killing was, so this proves little"
+    logging.getLogger(__name__).info(
+        "%d messages, %s in %.0f s: %d sent, %d unknown (%d of them arrived), %d refused; "
+        "0 doubled, 0 silently lost; %d senders started; %d were left after the last kill",
+        messages, dict(kills), killing, len(sent), len(unknown), len(unknown & set(taken)),
+        len(failed), office.starts["sender"], left,
+    )  # fmt: skip
+
+
+CONTROL = """
+import smtplib, sys, psycopg
+port, conninfo = int(sys.argv[1]), sys.argv[2]
+c = psycopg.connect(conninfo, autocommit=True)
+while row := c.execute("SELECT id FROM control WHERE NOT is_sent ORDER BY id LIMIT 1").fetchone():
+    try:
+        with smtplib.SMTP("127.0.0.1", port, timeout=5) as s:
+            s.sendmail("a@x.example", ["b@x.example"], f"X-Send-Id: {row[0]}\\r\\n\\r\\nhi\\r\\n")
+    except (OSError, smtplib.SMTPException):
+        continue
+    c.execute("UPDATE control SET is_sent = true WHERE id = %s", row)
+"""
+
+
+def test_the_control_that_marks_after_sending_doubles(tmp_path, db):
+    """The same sink, the same kills, the usual loop: it must double, or the sink counts nothing."""
+    office = PostOffice(tmp_path, modes="slow=1")
+    with transaction("owner") as connection:
+        connection.execute(
+            "CREATE TABLE control (id int PRIMARY KEY, is_sent boolean NOT NULL DEFAULT false);"
+            "INSERT INTO control SELECT generate_series(1, 400)"
+        )
+    conninfo, rng = database.conninfo("owner"), random.Random(SEED)
+    office.start_sink()
+    try:
+        assert wait_until(office.is_listening, seconds=10)
+        for _ in range(12):
+            loop = subprocess.Popen(
+                [sys.executable, "-c", CONTROL, str(office.port), conninfo],
+            )
+            time.sleep(rng.uniform(0.5, 0.8))
+            loop.kill()
+            loop.wait()
+            if any(times > 1 for times in office.taken().values()):
+                break
+    finally:
+        office.sink.kill()
+        office.sink.wait()
+    assert any(times > 1 for times in office.taken().values())
