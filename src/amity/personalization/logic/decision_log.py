@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 
 from amity.infra import queries
+from amity.infra.copying import copy_in
 from amity.infra.database import Connection
 from amity.infra.grouping import AsyncConnection, Grouping
 from amity.personalization.contracts import DecidedItem, DecideRequest, Decision, Stage, Verdict
@@ -198,8 +199,7 @@ class DecisionCommitter(Grouping[bytes, bool]):
 
 
 async def _copy(connection: AsyncConnection, rows: Sequence[bytes]) -> None:
-    async with connection.cursor().copy(_SQL["copy_decisions"]) as copy:
-        await copy.write(join_rows(rows))
+    await copy_in(connection, _SQL["copy_decisions"], join_rows(rows))
 
 
 async def _is_written(connection: AsyncConnection, row: bytes) -> bool:
