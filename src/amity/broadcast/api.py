@@ -417,7 +417,11 @@ def list_observed_campaigns() -> list[ObservedCampaign]:
 
 
 def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
-    """Take one turn of the broadcast consumer: what clicks and opens say of doubtful messages."""
+    """Take one turn of the broadcast consumer: what customers do with messages and ask for.
+
+    A click or an open shows that a doubtful message arrived; whoever asked for a new link to her
+    preferences is written to.
+    """
     return following.follow_batch(now=now, limit=limit)
 
 

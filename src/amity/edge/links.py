@@ -230,7 +230,10 @@ class Links:
             address_key=point.address_key,
             now=now,
         )
-        words = "We know now that you want a new link to your preferences."
+        words = (
+            "We send a new link to your address, if we may still write to it: once a day at most. "
+            "It should be there in a few minutes."
+        )
         return pages.plain("Thank you", words)
 
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

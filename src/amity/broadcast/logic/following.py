@@ -1,8 +1,10 @@
-"""The broadcast consumer: what customers do with a message says whether it arrived.
+"""The broadcast consumer: what customers do with messages, and what they ask for.
 
 A message whose receiving server never answered is `unknown`. When a person follows a link in it or
 opens it, it has arrived (rule D20). A scanner proves nothing: it may have looked at a message that
 was then refused.
+
+Whoever asks for a new link to her preferences gets one by mail (`link_requests`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from amity.broadcast.logic import proving
+from amity.broadcast.logic import link_requests, proving
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
@@ -31,6 +33,7 @@ def follow_batch(*, now: datetime, limit: int) -> FoldResult:
         proofs = _list_proofs(activities)
         if proofs:
             proving.prove(connection, proofs, now)
+        link_requests.answer_requests(connection, activities, now)
         last = activities[-1].position
         store.advance_consumer(connection=connection, name=CONSUMER, position=last)
     return FoldResult(events=len(activities))

@@ -201,6 +201,16 @@ def _keep(connection: Connection, draft: Draft, content: Content, now: datetime)
     return int(row[0]) if row else 0
 
 
+def keep_once(connection: Connection, draft: Draft, now: datetime) -> int:
+    """Return the content that says what a draft says, kept in the caller's transaction if new.
+
+    For messages that come with Amity; two callers at the same moment would keep it twice.
+    """
+    wanted = [draft.message_class, draft.subject, draft.source]
+    row = connection.execute(_SQL["find_content"], wanted).fetchone()
+    return int(row[0]) if row else _keep(connection, draft, compose(draft), now)
+
+
 def create_template(*, name: str, fields: TemplateFields, by: str, now: datetime) -> Template:
     """Add a template."""
     draft = _draft(fields)

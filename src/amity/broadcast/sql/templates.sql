@@ -11,6 +11,10 @@ FROM broadcast_content c WHERE c.id = ANY (%s::bigint[])
 INSERT INTO broadcast_content (class, subject, preheader, source, html, text, created_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id
 
+-- name: find_content
+SELECT c.id FROM broadcast_content c
+WHERE c.class = %s AND c.subject = %s AND c.source = %s ORDER BY c.id DESC LIMIT 1
+
 -- name: insert_template
 INSERT INTO broadcast_template (name, content_id, created_by, created_at, updated_at)
 VALUES (%s, %s, %s, %s, %s)
