@@ -192,6 +192,15 @@ def test_only_who_agreed_is_followed(configured):
     ]
 
 
+def test_a_shop_at_our_own_address_is_followed_but_never_the_link_to_unsubscribe(configured):
+    ours = "https://u.shop.example"
+    html = f'<a href="{ours}/shop?offer=tea">Tea</a><a href="{{{{ links.unsubscribe }}}}">Bye</a>'
+    first, second = re.findall(r'href="([^"]+)"', make(configured, is_tracked=True, html=html).html)
+    said = tokens.read("click", first.removeprefix(f"{ours}/c/"), now=NOW)
+    assert said[3] == f"{ours}/shop?offer=tea"
+    assert second.startswith(f"{ours}/u/v1.")
+
+
 def test_a_link_to_an_offer_says_which_decision_chose_it(configured):
     decision = Decision(
         decision_id=UUID(int=5),

@@ -11,6 +11,7 @@ from amity.kernel.errors import Invalid
 
 _PREFERENCES_DAYS: Final = 30
 _FOLLOWED: Final = ("https://", "http://")
+_OWN: Final = ("/u/", "/p/", "/c/", "/o/")
 
 
 def public_base(settings: Settings) -> str:
@@ -27,6 +28,8 @@ class LinkMaker:
         self._unsubscribe = tokens.signer("unsubscribe")
         self._preferences = tokens.signer("preferences")
         self._open = tokens.signer("open")
+        # Not all below our address: the shop itself may live there too.
+        self.own = tuple(self.base + path for path in _OWN)
         self.click_begin = f"{self.base}/c/"
         self.sign_click = tokens.signer("click")
 
@@ -58,25 +61,25 @@ def preferences_until(now: float) -> int:
 class Clicks:
     """The links of one message, for somebody who agreed to being followed."""
 
-    __slots__ = ("_base", "_begin", "_by_url", "_profile_id", "_send", "_sign")
+    __slots__ = ("_begin", "_by_url", "_own", "_profile_id", "_send", "_sign")
 
     def __init__(
         self, maker: LinkMaker, profile_id: int, send: str, by_url: dict[str, tuple[str, str]]
     ) -> None:
-        self._base = maker.base
         self._begin = maker.click_begin
+        self._own = maker.own
         self._sign = maker.sign_click
         self._profile_id = profile_id
         self._send = send
         self._by_url = by_url
 
     def __call__(self, number: int, url: str, row: Any) -> str:
-        """Return a signed link to ``url``; links to ourselves and to mail stay as they are."""
+        """Return a signed link to ``url``; our signed links and those to mail stay as they are."""
         if not is_usual(url):
             url = clean_url(url)
             if not url.startswith(_FOLLOWED):
                 return escape_text(url)
-        if url.startswith(self._base):
+        if url.startswith(self._own):
             return escape_text(url)
         decision = item = ""
         if row.__class__ is dict and "decision_id" in row:
