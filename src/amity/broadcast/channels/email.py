@@ -6,6 +6,7 @@ import time
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
+from functools import cache
 from typing import ClassVar, Final
 
 from amity.broadcast.channel import (
@@ -40,7 +41,7 @@ class EmailChannel(Channel):
 
     def __init__(self, relay: Relay, *, circuit: Circuit | None = None) -> None:
         self._relay = relay
-        self._tls = tls_context(relay)
+        self._tls = cache(lambda: tls_context(relay))
         self._patience = Patience().times(relay.patience)
         self._free: list[SmtpConnection] = []
         self._busy: set[SmtpConnection] = set()

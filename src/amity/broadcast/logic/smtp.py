@@ -9,6 +9,7 @@ import re
 import ssl
 from base64 import b64encode
 from collections import deque
+from collections.abc import Callable
 from typing import Final, cast
 
 import msgspec
@@ -20,6 +21,7 @@ from amity.broadcast.logic.smtp_replies import BadReply, Reply, ReplyReader
 _BARE: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _BREAK: Final = b"\r\n"
 _CLOSING: Final = 421
+_DRAIN_SECONDS: Final = 0.01
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +73,6 @@ class SmtpConnection(asyncio.Protocol):
         self._reader = ReplyReader()
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._is_clogged = False
         self._lost: Exception | None = None
         self._is_dirty = False
 
@@ -80,7 +81,6 @@ class SmtpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not everybody's transports are of this class, as uvloop's are not.
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -92,13 +92,6 @@ class SmtpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(ConnectionLost(str(exc) if exc else "the server hung up"))
-
-    def pause_writing(self) -> None:
-        self._is_clogged = True
-
-    def resume_writing(self) -> None:
-        self._is_clogged = False
-        self._wake()
 
     def _fail(self, error: Exception) -> None:
         if self._lost is None:
@@ -117,7 +110,7 @@ class SmtpConnection(asyncio.Protocol):
         """Say whether another message can be handed over here."""
         return self._lost is None and not self._replies
 
-    async def open(self, tls: ssl.SSLContext) -> None:
+    async def open(self, tls: Callable[[], ssl.SSLContext]) -> None:
         """Connect, greet, encrypt and sign in; raise ConnectionLost or Unwilling."""
         loop, relay = asyncio.get_running_loop(), self.relay
         is_tls = relay.security == "tls"
@@ -127,7 +120,7 @@ class SmtpConnection(asyncio.Protocol):
                     lambda: self,
                     relay.host,
                     relay.port,
-                    ssl=tls if is_tls else None,
+                    ssl=tls() if is_tls else None,
                     server_hostname=relay.host if is_tls else None,
                 )
         except TimeoutError as error:
@@ -138,7 +131,7 @@ class SmtpConnection(asyncio.Protocol):
             self._expect(await self._reply(self.patience.greeting), 220)
             await self._greet()
             if relay.security == "starttls":
-                await self._encrypt(tls)
+                await self._encrypt(tls())
                 await self._greet()
             if relay.user:
                 await self._sign_in()
@@ -174,7 +167,6 @@ class SmtpConnection(asyncio.Protocol):
         if encrypted is None:
             raise ConnectionLost("the server hung up")
         self._transport = encrypted
-        encrypted.set_write_buffer_limits(high=0)
 
     async def _sign_in(self) -> None:
         ways = self.extensions.get("AUTH", "").upper().split()
@@ -234,10 +226,17 @@ class SmtpConnection(asyncio.Protocol):
         return self._replies.popleft()
 
     async def _drain(self, seconds: float) -> None:
-        while self._is_clogged:
+        """Return when all that was written has left this process; mostly at once."""
+        assert self._transport is not None
+        await asyncio.sleep(0)
+        waited = 0.0
+        while self._transport.get_write_buffer_size():
+            if self._lost is None and waited > seconds:
+                self._fail(ConnectionLost("the server does not read"))
             if self._lost is not None:
                 raise self._lost
-            await self._wait(seconds)
+            await asyncio.sleep(_DRAIN_SECONDS)
+            waited += _DRAIN_SECONDS
 
     async def _command(self, line: bytes) -> Reply:
         self._write(line + _BREAK)

@@ -64,7 +64,9 @@ class ReplyReader:
         if found is None or len(self._lines) > MOST_LINES:
             raise BadReply(f"not a reply: {line[:80]!r}")
         words = (found[3] or b"").decode("utf-8", "replace")
-        self._lines.append("".join(c if c.isprintable() else " " for c in words))
+        if not words.isprintable():
+            words = "".join(c if c.isprintable() else " " for c in words)
+        self._lines.append(words)
         if found[2] == b"-":
             return None
         lines, self._lines = self._lines, []
