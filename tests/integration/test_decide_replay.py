@@ -140,12 +140,12 @@ def test_what_was_tampered_with_or_is_gone_is_told(world):
         ids = [
             row[0]
             for row in connection.execute(
-                "SELECT id FROM personalization_decision WHERE result ->> 'items' <> '[]' "
+                "SELECT id FROM personalization_decision WHERE get_byte(result, 1) <> 144 "
                 "ORDER BY decided_at DESC, id DESC LIMIT 2"
             )
         ]
         changed = "UPDATE personalization_decision SET {} WHERE id = %s"
-        connection.execute(changed.format('result = \'{"items": [], "verdicts": []}\''), [ids[0]])
+        connection.execute(changed.format(r"result = '\x9290c400'"), [ids[0]])
         connection.execute(changed.format("snapshot_id = 987654"), [ids[1]])
     replay = api.replay_decisions()
     assert (replay.different, replay.missing) == ([ids[0]], 1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from amity.personalization.contracts import DecideRequest
 from amity.personalization.logic.deciding import decide
-from amity.personalization.logic.decision_log import decode_result, encode_result
+from amity.personalization.logic.decision_log import decode_result, encode_result, read_items
 from amity.personalization.logic.facts import (
     Facts,
     decode_facts,
@@ -26,6 +26,7 @@ from amity.personalization.logic.snapshot import (
     compile_definition,
     decode_arms,
     decode_definition,
+    decode_verdicts,
     encode_arms,
     encode_definition,
     make_snapshot,
@@ -207,9 +208,12 @@ def test_a_decision_made_again_from_what_was_written_down_is_the_same(
         seed=seed,
     )
     assert again == made
-    assert decode_result(encode_result(again))[0] == [
+    candidates = snapshot.places["hero"].candidates
+    kept = decode_result(encode_result(made, candidates))
+    assert read_items(kept, made.fallback) == [
         msgspec.structs.replace(item, content={}) for item in made.items
     ]
+    assert decode_verdicts(kept.verdicts, candidates) == made.verdicts
     _check_sense(made, parts, slots)
 
 

@@ -31,6 +31,7 @@ from amity.personalization.logic import (
     products,
     publishing,
     replaying,
+    retention,
     rewarding,
     troubles,
 )
@@ -229,6 +230,15 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     What was learnt from them stays, since nobody is in it.
     """
     return forgetting.forget_profiles(profile_ids=profile_ids)
+
+
+def keep_house(*, now: datetime) -> dict[str, int]:
+    """Delete decisions older than `decision_days` with their outcomes, and what only they needed.
+
+    That is snapshots no kept decision names, and definitions and models no kept snapshot holds;
+    never the latest. What was learnt stays. Works in slices; returns how many of each went.
+    """
+    return retention.keep_house(now=now)
 
 
 # Learning

@@ -27,7 +27,7 @@ from amity.personalization.logic.profile_cache import Person, ProfileCache, make
 from amity.personalization.logic.profile_cache_following import Follower
 from amity.personalization.logic.profile_cache_loading import PeopleLoader
 from amity.personalization.logic.request_reading import Asked, check_public, read_request
-from amity.personalization.logic.snapshot import Snapshot, warm_up
+from amity.personalization.logic.snapshot import Place, Snapshot, warm_up
 from amity.personalization.logic.snapshot_reading import SnapshotShelf
 
 __all__ = ["Asked", "Decider", "DeciderHealth", "check_public", "read_request"]
@@ -140,7 +140,7 @@ class Decider:
         )
         if decision.fallback == POLICY_FAILED:
             self._follower.count_trouble(POLICY_FAILED, decision.policy)
-        await self._log(decision, place.placement.placement_id, asked.request, person)
+        await self._log(decision, place, asked.request, person)
         return _reply(decision, is_enabled=place.placement.is_enabled)
 
     async def list_popular(self) -> list[Product]:
@@ -158,9 +158,9 @@ class Decider:
         return self._popular
 
     async def _log(
-        self, decision: Decision, placement_id: int, request: DecideRequest, person: Person
+        self, decision: Decision, place: Place, request: DecideRequest, person: Person
     ) -> None:
-        row = pack_row(Logged(decision, placement_id, request, person.packed))
+        row = pack_row(Logged(decision, place, request, person.packed))
         try:
             is_written = await self._committer.submit(row)
         except AmityError as error:

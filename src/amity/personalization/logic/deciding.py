@@ -119,9 +119,14 @@ def _offer_item(place: Place, rank: int, choice: Choice, fallback: str) -> Decid
         item=candidate.key,
         propensity=choice.propensity,
         score=arm.rate,
-        reason=_REASONS[fallback],
+        reason=say_reason(fallback),
         content=candidate.content,
     )
+
+
+def say_reason(fallback: str) -> str:
+    """Return why an offer was chosen, as a sentence."""
+    return _REASONS[fallback]
 
 
 _REASONS: Final = {

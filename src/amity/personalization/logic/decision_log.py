@@ -1,7 +1,7 @@
 """The log of decisions: how a row is written and read, and its group commit.
 
-A row holds what is needed to make the decision again; what was to be shown (`content`) is not in
-it, for the snapshot says that. Candidates that met the same end for the same reason share a place.
+A row holds what is needed to make the decision again. What the snapshot says is not in it: what was
+to be shown (`content`), and the words of the verdicts, of which there is one byte for a candidate.
 """
 
 import struct
@@ -16,7 +16,9 @@ from amity.infra import queries
 from amity.infra.copying import copy_in
 from amity.infra.database import Connection
 from amity.infra.grouping import AsyncConnection, Grouping
-from amity.personalization.contracts import DecidedItem, DecideRequest, Decision, Stage, Verdict
+from amity.personalization.contracts import DecidedItem, DecideRequest, Decision, Verdict
+from amity.personalization.logic.deciding import say_reason
+from amity.personalization.logic.snapshot import Candidate, Place, encode_verdicts
 
 _SQL: Final = queries.load("amity.personalization")
 _MOST_ROWS: Final = 2_000
@@ -38,86 +40,74 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
     """One decision with all that the log keeps of it; ``facts`` as `encode_facts` gives them."""
 
     decision: Decision
-    placement_id: int
+    place: Place
     request: DecideRequest
     facts: bytes
 
 
-class _Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class KeptItem(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the log keeps of one thing chosen."""
+
     item: str
     propensity: float
     score: float
     reason: str
+    """"" where the decision's fallback says it."""
 
 
-class _End(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Candidates that met the same end."""
+class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What was chosen, and by candidate, in the order of the snapshot, what became of it."""
 
-    stage: Stage
-    passed: bool
-    reason: str
-    items: list[str]
-
-
-class _Result(msgspec.Struct, frozen=True, gc=False):
-    items: list[_Item]
-    verdicts: list[_End]
+    items: list[KeptItem]
+    verdicts: bytes
+    """One byte each: which of the candidate's `Verdicts`."""
 
 
-class _Written(msgspec.Struct, frozen=True, gc=False):
-    items: list[_Item]
-    verdicts: msgspec.Raw
-
-
-_RESULT: Final = msgspec.json.Decoder(_Result)
+_pack: Final[Callable[[Any], bytes]] = msgspec.msgpack.Encoder().encode
+_KEPT: Final = msgspec.msgpack.Decoder(Kept)
 # Decisions that judged alike share their list of verdicts, so most of them are written already.
-_written: Final[dict[int, tuple[list[Verdict], msgspec.Raw]]] = {}
+_written: Final[dict[int, tuple[list[Verdict], bytes]]] = {}
 
 
-def encode_result(decision: Decision) -> bytes:
-    """Write what was chosen and what became of every candidate, as JSON."""
+def encode_result(decision: Decision, candidates: Sequence[Candidate]) -> bytes:
+    """Write what was chosen and what became of every candidate of the placement."""
     held = _written.get(id(decision.verdicts))
     if held is None or held[0] is not decision.verdicts:
         if len(_written) >= _MOST_WRITTEN:
             _written.clear()
-        raw = msgspec.Raw(_encode(_join_ends(decision.verdicts)))
-        held = _written[id(decision.verdicts)] = (decision.verdicts, raw)
-    items = [_Item(each.item, each.propensity, each.score, each.reason) for each in decision.items]
-    return _encode(_Written(items, held[1]))
-
-
-def _join_ends(verdicts: list[Verdict]) -> list[_End]:
-    ends: dict[tuple[str, bool, str], _End] = {}
-    for verdict in verdicts:
-        key = (verdict.stage, verdict.passed, verdict.reason)
-        end = ends.get(key)
-        if end is None:
-            ends[key] = _End(*key, [verdict.item])
-        else:
-            end.items.append(verdict.item)
-    return list(ends.values())
-
-
-def decode_result(text: bytes | str) -> tuple[list[DecidedItem], list[Verdict]]:
-    """Read what `encode_result` wrote; the items are without their content."""
-    result = _RESULT.decode(text)
+        codes = encode_verdicts(decision.verdicts, candidates)
+        held = _written[id(decision.verdicts)] = (decision.verdicts, codes)
+    said = say_reason(decision.fallback) if decision.kind == "offers" else ""
     items = [
+        KeptItem(one.item, one.propensity, one.score, "" if one.reason == said else one.reason)
+        for one in decision.items
+    ]
+    return _pack(Kept(items, held[1]))
+
+
+def decode_result(raw: bytes) -> Kept:
+    """Read what `encode_result` wrote; raises msgspec's errors for anything else."""
+    return _KEPT.decode(raw)
+
+
+def read_chosen(raw: bytes) -> list[str]:
+    """Return what was chosen, by key, the first rank first."""
+    return [one.item for one in decode_result(raw).items]
+
+
+def read_items(kept: Kept, fallback: str) -> list[DecidedItem]:
+    """Return the items as they were decided, without what was to be shown of them."""
+    return [
         DecidedItem(
             rank=rank,
-            item=each.item,
-            propensity=each.propensity,
-            score=each.score,
-            reason=each.reason,
+            item=one.item,
+            propensity=one.propensity,
+            score=one.score,
+            reason=one.reason or say_reason(fallback),
             content={},
         )
-        for rank, each in enumerate(result.items, start=1)
+        for rank, one in enumerate(kept.items, start=1)
     ]
-    verdicts = [
-        Verdict(item=item, stage=end.stage, passed=end.passed, reason=end.reason)
-        for end in result.verdicts
-        for item in end.items
-    ]
-    return items, verdicts
 
 
 def _without_names(request: DecideRequest) -> DecideRequest:
@@ -135,12 +125,13 @@ def pack_row(logged: Logged) -> bytes:
     decision = logged.decision
     channel, policy = decision.channel.encode(), decision.policy.encode()
     fallback, request = decision.fallback.encode(), _encode(_without_names(logged.request))
-    result = encode_result(decision)
+    result = encode_result(decision, logged.place.candidates)
+    placement_id = logged.place.placement.placement_id
     start = (12, 16, decision.decision_id.bytes, 8, _micros(decision.decided_at))
     if decision.profile_id is None:
-        head = _STRANGER(*start, -1, 4, logged.placement_id)
+        head = _STRANGER(*start, -1, 4, placement_id)
     else:
-        head = _KNOWN(*start, 8, decision.profile_id, 4, logged.placement_id)
+        head = _KNOWN(*start, 8, decision.profile_id, 4, placement_id)
     return b"".join(
         (
             head,
@@ -156,8 +147,7 @@ def pack_row(logged: Logged) -> bytes:
             request,
             _LENGTH(len(logged.facts)),
             logged.facts,
-            _LENGTH(len(result) + 1),
-            _JSONB_VERSION,
+            _LENGTH(len(result)),
             result,
         )
     )

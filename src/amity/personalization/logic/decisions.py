@@ -31,10 +31,16 @@ from amity.personalization.contracts import (
 from amity.personalization.logic import publishing
 from amity.personalization.logic.deciding import POLICY_FAILED
 from amity.personalization.logic.deciding import decide as decide_purely
-from amity.personalization.logic.decision_log import Logged, decode_result, log_decisions
+from amity.personalization.logic.decision_log import (
+    Kept,
+    Logged,
+    decode_result,
+    log_decisions,
+    read_items,
+)
 from amity.personalization.logic.facts import Facts, encode_facts, make_stranger
 from amity.personalization.logic.facts_loading import find_roots, load_facts
-from amity.personalization.logic.snapshot import Snapshot
+from amity.personalization.logic.snapshot import Candidate, Snapshot, decode_verdicts
 from amity.personalization.logic.snapshot_reading import ProductIndex, SnapshotShelf
 from amity.personalization.logic.troubles import count_troubles
 from amity.store import api as store
@@ -151,8 +157,8 @@ class _Maker:
             now=self._now,
             seed=secrets.randbits(_SEED_BITS) if seed is None else seed,
         )
-        placement_id = self._snapshot.places[request.placement].placement.placement_id
-        self._made.append(Logged(decision, placement_id, request, encode_facts(facts)))
+        place = self._snapshot.places[request.placement]
+        self._made.append(Logged(decision, place, request, encode_facts(facts)))
         return decision
 
     def log(self, connection: Connection) -> None:
@@ -223,7 +229,7 @@ def _read(connection: Connection, wanted: Mapping[str, Any]) -> list[DecisionRec
         outcome = Outcome(item=item, kind=kind, occurred_at=at, value_minor=value)
         outcomes.setdefault(decision_id, []).append(outcome)
     results = [decode_result(row[11]) for row in rows]
-    shown = _Shown(connection, rows, [items for items, _ in results])
+    shown = _Shown(connection, rows, results)
     return [
         DecisionRecord(
             decision=Decision(
@@ -237,13 +243,13 @@ def _read(connection: Connection, wanted: Mapping[str, Any]) -> list[DecisionRec
                 seed=row[7],
                 policy=row[8],
                 fallback=row[9],
-                items=[shown.fill(row, item) for item in items],
-                verdicts=verdicts,
+                items=[shown.fill(row, item) for item in read_items(kept, row[9])],
+                verdicts=decode_verdicts(kept.verdicts, shown.candidates(row)),
             ),
             request=_REQUEST.decode(row[10]),
             outcomes=outcomes.get(row[0], []),
         )
-        for row, (items, verdicts) in zip(rows, results, strict=True)
+        for row, kept in zip(rows, results, strict=True)
     ]
 
 
@@ -254,29 +260,31 @@ class _Shown:
         self,
         connection: Connection,
         rows: Sequence[tuple[Any, ...]],
-        items: Sequence[Sequence[DecidedItem]],
+        results: Sequence[Kept],
     ) -> None:
         products = [
             item.item
-            for row, some in zip(rows, items, strict=True)
+            for row, kept in zip(rows, results, strict=True)
             if row[4] == "products"
-            for item in some
+            for item in kept.items
         ]
         found = connection.execute(_SQL["products_to_show"], [products]) if products else ()
         self._products = ProductIndex({row[0]: (*row[1:],) for row in found})
-        self._offers: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}
+        self._candidates: dict[int, Mapping[int, Sequence[Candidate]]] = {}
         with borrow_shelf() as shelf:
             for definition_id in {row[13] for row in rows if row[13] is not None}:
                 definition = shelf.definition(connection, definition_id)
-                for placement_id, candidates in definition.candidates.items():
-                    self._offers[definition_id, placement_id] = {
-                        candidate.key: candidate.content for candidate in candidates
-                    }
+                self._candidates[definition_id] = definition.candidates
+
+    def candidates(self, row: tuple[Any, ...]) -> Sequence[Candidate]:
+        """Return what there was to choose from; nothing when the snapshot is gone."""
+        return self._candidates.get(row[13], {}).get(row[12], ())
 
     def fill(self, row: tuple[Any, ...], item: DecidedItem) -> DecidedItem:
         """Return the item with what was to be shown of it."""
         if row[4] == "products":
             content = self._products.get(item.item)
         else:
-            content = self._offers.get((row[13], row[12]), {}).get(item.item, {})
+            found = (one.content for one in self.candidates(row) if one.key == item.item)
+            content = next(found, {})
         return msgspec.structs.replace(item, content=content)

@@ -32,7 +32,6 @@ def refresh_recommenders(*, now: datetime) -> list[RecommenderRun]:
         connection.execute(_SQL["products_forget"])
         baskets, too_large = _read_baskets(connection, now)
         runs = [_learn(connection, kind(), baskets, too_large, now) for kind in load_recommenders()]
-        connection.execute(_SQL["models_prune"])
     return runs
 
 

@@ -11,9 +11,14 @@ import msgspec
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import NotFound
-from amity.personalization.contracts import DecidedItem, DecideRequest, Decision, Replay
+from amity.personalization.contracts import DecideRequest, Replay
 from amity.personalization.logic.deciding import decide
-from amity.personalization.logic.decision_log import decode_result, encode_result
+from amity.personalization.logic.decision_log import (
+    Kept,
+    KeptItem,
+    decode_result,
+    encode_result,
+)
 from amity.personalization.logic.decisions import borrow_shelf
 from amity.personalization.logic.facts import decode_facts
 from amity.personalization.logic.snapshot import Snapshot
@@ -38,7 +43,7 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     fallback: str
     request: str
     facts: bytes
-    result: str
+    result: bytes
 
 
 def replay_decisions(*, since: datetime | None, limit: int | None, placement: str | None) -> Replay:
@@ -100,20 +105,19 @@ def _is_same(snapshot: Snapshot, row: _Row) -> bool | None:
         row.profile_id,
         row.fallback,
         row.policy,
-    ) and _are_alike(made, row.result)
+    ) and _are_alike(decode_result(encode_result(made, place.candidates)), row.result)
 
 
-def _are_alike(made: Decision, logged: str) -> bool:
-    items, verdicts = decode_result(encode_result(made))
-    logged_items, logged_verdicts = decode_result(logged)
+def _are_alike(made: Kept, raw: bytes) -> bool:
+    logged = decode_result(raw)
     return (
-        verdicts == logged_verdicts
-        and len(items) == len(logged_items)
-        and all(_is_alike(one, other) for one, other in zip(items, logged_items, strict=True))
+        made.verdicts == logged.verdicts
+        and len(made.items) == len(logged.items)
+        and all(_is_alike(one, other) for one, other in zip(made.items, logged.items, strict=True))
     )
 
 
-def _is_alike(one: DecidedItem, other: DecidedItem) -> bool:
+def _is_alike(one: KeptItem, other: KeptItem) -> bool:
     # The reason may name a product, and products are renamed; nothing is decided by it.
     return (
         one.item == other.item

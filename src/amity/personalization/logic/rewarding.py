@@ -14,6 +14,7 @@ from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
 from amity.personalization.contracts import OutcomeKind
+from amity.personalization.logic.decision_log import read_chosen
 from amity.personalization.logic.facts_loading import find_roots
 from amity.personalization.logic.rewards import (
     CLAIMING,
@@ -122,7 +123,7 @@ class _Turn:
     def _read_made(self, decision_ids: Iterable[UUID | None]) -> None:
         wanted = sorted({one for one in decision_ids if one is not None} - self._made.keys())
         rows = self._connection.execute(_SQL["reward_decisions"], [wanted]) if wanted else ()
-        found = [Made(*row) for row in rows]
+        found = [Made(*row[:7], items=read_chosen(row[7])) for row in rows]
         self._made |= {made.decision_id: made for made in found}
         owners = {made.profile_id for made in found if made.profile_id is not None}
         if owners:

@@ -98,7 +98,10 @@ def decode_arms(raw: bytes) -> list[ArmRow]:
 
 
 class Verdicts(msgspec.Struct, frozen=True, array_like=True):
-    """What can be said of one offer, said once: `decide` only picks."""
+    """What can be said of one offer, said once: `decide` only picks.
+
+    The log keeps which one was picked as its number here, so new ones come last and none may go.
+    """
 
     passed: Verdict
     switched_off: Verdict
@@ -110,6 +113,9 @@ class Verdicts(msgspec.Struct, frozen=True, array_like=True):
     capped: Verdict
     not_eligible: Verdict
     spent: Verdict
+
+
+_NAMES: Final = Verdicts.__struct_fields__
 
 
 class Candidate(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -285,6 +291,21 @@ def make_snapshot(
         models=models,
         products=products,
     )
+
+
+def encode_verdicts(verdicts: Sequence[Verdict], candidates: Sequence[Candidate]) -> bytes:
+    """Return a byte for each candidate: which of its verdicts was picked."""
+    return bytes(
+        next(code for code, name in enumerate(_NAMES) if getattr(one.verdicts, name) is verdict)
+        for verdict, one in zip(verdicts, candidates, strict=False)
+    )
+
+
+def decode_verdicts(codes: bytes, candidates: Sequence[Candidate]) -> list[Verdict]:
+    """Return the verdicts picked; none when the candidates are not known any more."""
+    return [
+        getattr(one.verdicts, _NAMES[code]) for code, one in zip(codes, candidates, strict=False)
+    ]
 
 
 def warm_up(snapshot: Snapshot, before: Snapshot) -> None:

@@ -117,10 +117,10 @@ CREATE TABLE personalization_decision (
     request jsonb NOT NULL,
     -- the profile as `decide` saw it
     facts bytea NOT NULL,
-    -- what was chosen, with propensities, and the verdict on every candidate
-    result jsonb NOT NULL
--- A row of some kilobytes stays whole: to pack each one up costs more than to write it.
-) WITH (toast_tuple_target = 8160);
+    -- what was chosen, with propensities, and the verdict on every candidate (msgpack); the words
+    -- of the verdicts are in the snapshot's definition
+    result bytea NOT NULL
+);
 CREATE INDEX personalization_decision_latest ON personalization_decision (decided_at DESC, id DESC);
 CREATE INDEX personalization_decision_profile ON personalization_decision (profile_id, decided_at DESC, id DESC) WHERE profile_id IS NOT NULL;
 

@@ -1,6 +1,6 @@
 -- name: select_decisions
 SELECT d.id, d.decided_at, d.profile_id, p.key, p.kind, d.channel, d.snapshot_id, d.seed, d.policy,
-       d.fallback, d.request::text, d.result::text, d.placement_id, s.definition_id
+       d.fallback, d.request::text, d.result, d.placement_id, s.definition_id
 FROM personalization_decision d
 JOIN personalization_placement p ON p.id = d.placement_id
 LEFT JOIN personalization_snapshot s ON s.id = d.snapshot_id
@@ -22,7 +22,7 @@ FROM personalization_product p WHERE p.product_id = ANY (%s::text[])
 
 -- name: replayable_decisions
 SELECT d.id, d.decided_at, d.profile_id, d.snapshot_id, d.seed, d.policy, d.fallback,
-       d.request::text, d.facts, d.result::text
+       d.request::text, d.facts, d.result
 FROM personalization_decision d
 JOIN personalization_placement p ON p.id = d.placement_id
 WHERE (%(placement)s::text IS NULL OR p.key = %(placement)s)

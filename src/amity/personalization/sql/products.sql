@@ -54,15 +54,6 @@ JOIN (SELECT product_id, row_number() OVER (ORDER BY product_id COLLATE "C") - 1
 INSERT INTO personalization_model (recommender, made_at, items, baskets, body, report)
 VALUES (%s, %s, %s, %s, %s, %s::jsonb) RETURNING id
 
--- name: models_prune
--- Decisions name the models they were made with: those in use by a snapshot stay.
-DELETE FROM personalization_model m
-WHERE m.id < (SELECT min(id) FROM (
-        SELECT id FROM personalization_model WHERE recommender = m.recommender
-        ORDER BY id DESC LIMIT 3) AS latest)
-  AND NOT EXISTS (
-        SELECT FROM personalization_snapshot s WHERE (s.models ->> m.recommender)::integer = m.id)
-
 -- name: models_latest
 SELECT id, recommender, made_at, items, baskets, report FROM personalization_model
 WHERE recommender = %s ORDER BY id DESC LIMIT 1

@@ -1,7 +1,7 @@
 -- name: reward_decisions
 -- What was decided, by whom it may be rewarded, and what counts as success there.
 SELECT d.id, d.decided_at, d.profile_id, d.placement_id, p.kind, p.goal, d.channel,
-       ARRAY(SELECT i ->> 0 FROM jsonb_array_elements(d.result -> 'items') AS i)
+       d.result
 FROM personalization_decision d JOIN personalization_placement p ON p.id = d.placement_id
 WHERE d.id = ANY (%s::uuid[])
 
