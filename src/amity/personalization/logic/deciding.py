@@ -4,7 +4,6 @@ The order in which a candidate is judged never changes: lawful → preference �
 eligibility → budget → rank → explore → log.
 """
 
-import random
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -23,7 +22,7 @@ from amity.personalization.contracts import (
 from amity.personalization.logic.facts import Facts
 from amity.personalization.logic.judging import judge, may_profile
 from amity.personalization.logic.snapshot import Place, Snapshot
-from amity.personalization.policy import Choice
+from amity.personalization.policy import Choice, Dice
 
 UNIFORM: Final = "uniform"
 POPULARITY: Final = "popularity"
@@ -58,7 +57,7 @@ def decide(
     place = snapshot.places.get(request.placement)
     if place is None:
         raise NotFound(f"there is no placement “{request.placement}”")
-    rng = random.Random(seed)  # noqa: S311  # to be repeated, not to be secret
+    rng = Dice(seed)
     placement = place.placement
     if placement.kind == "offers":
         outcome = _decide_offers(place, facts, now, rng)
@@ -82,7 +81,7 @@ def decide(
     )
 
 
-def _decide_offers(place: Place, facts: Facts, now: datetime, rng: random.Random) -> _Outcome:
+def _decide_offers(place: Place, facts: Facts, now: datetime, rng: Dice) -> _Outcome:
     if not place.placement.is_enabled:
         return _Outcome([], [one.verdicts.switched_off for one in place.candidates])
     judged = judge(place, facts, now)
@@ -96,7 +95,7 @@ def _decide_offers(place: Place, facts: Facts, now: datetime, rng: random.Random
 def _choose(
     place: Place,
     eligible: tuple[int, ...],
-    rng: random.Random,
+    rng: Dice,
     may_profile: bool,  # noqa: FBT001
 ) -> tuple[list[Choice], str]:
     """Return the choices and what stood in for the policy, if anything did."""

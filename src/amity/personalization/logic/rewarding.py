@@ -123,7 +123,7 @@ class _Turn:
     def _read_made(self, decision_ids: Iterable[UUID | None]) -> None:
         wanted = sorted({one for one in decision_ids if one is not None} - self._made.keys())
         rows = self._connection.execute(_SQL["reward_decisions"], [wanted]) if wanted else ()
-        found = [Made(*row[:7], items=read_chosen(row[7])) for row in rows]
+        found = [Made(*(*row[:7], read_chosen(row[7]))) for row in rows]
         self._made |= {made.decision_id: made for made in found}
         owners = {made.profile_id for made in found if made.profile_id is not None}
         if owners:
