@@ -81,6 +81,7 @@ def test_a_shop_without_orders_learns_nothing_and_says_so(db):
 def test_old_models_are_let_go(db):
     for _ in range(5):
         api.refresh_recommenders(now=NOW)
+    assert api.keep_house(now=NOW)["models"] == 4
     from amity.infra.database import transaction
 
     with transaction() as connection:

@@ -44,6 +44,7 @@ from amity.broadcast.logic import (
     messages,
     observed,
     reasons,
+    retention,
     sending_process,
     targeting,
     template_starters,
@@ -246,6 +247,14 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     # The journeys first: who is on no way any more gets no further message planned.
     ways = enrolling.forget_ways(profile_ids=profile_ids)
     return messages.forget_profiles(profile_ids=profile_ids) | {"broadcast_enrolment": ways}
+
+
+def keep_house(*, now: datetime) -> dict[str, int]:
+    """Delete settled messages older than `send_days` whose run is over, and old local mail.
+
+    Works in slices; returns how many of each went. A campaign that lost messages says so.
+    """
+    return retention.keep_house(now=now)
 
 
 def run_sender(*, clock: Callable[[], datetime]) -> None:
