@@ -2,10 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 _QUIET = [
     "--disable-gpu",
@@ -14,6 +21,9 @@ _QUIET = [
     "--disable-sync",
     "--no-first-run",
 ]
+_PERSON = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{} Safari/537.36"
+)
 
 
 def _chromium() -> str | None:
@@ -49,29 +59,44 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A page of its own that may speak to this machine only; any other request fails the test."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    strangers: list[str] = []
+def open_page(chromium: Browser) -> Iterator[Callable[[], Page]]:
+    """Opens pages of visitors of their own, who may speak to this machine only.
 
-    def watch(request) -> None:
+    Any other request fails the test, of the tabs a page opens too.
+    """
+    contexts: list[BrowserContext] = []
+    strangers: list[str] = []
+    errors: list[str] = []
+
+    def watch(request: Request) -> None:
         host = request.url.split("/")[2].split(":")[0] if "://" in request.url else ""
         if host not in {"127.0.0.1", "localhost", ""}:
             strangers.append(request.url)
 
-    opened = context.new_page()
-    opened.on("request", watch)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on(
-        "console",
-        lambda message: (
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Content Security Policy" in message.text:
             errors.append(message.text)
-            if message.type == "error" and "Content Security Policy" in message.text
-            else None
-        ),
-    )
-    yield opened
-    context.close()
+
+    def make() -> Page:
+        context = chromium.new_context(
+            viewport={"width": 1280, "height": 900},
+            # What calls itself headless is taken for a machine when it follows a link.
+            user_agent=_PERSON.format(chromium.version),
+        )
+        context.on("request", watch)
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        context.on("console", listen)
+        contexts.append(context)
+        return context.new_page()
+
+    yield make
+    for context in contexts:
+        context.close()
     assert not strangers, f"the page asked other hosts: {strangers}"
     assert not errors, f"the page reported errors: {errors}"
+
+
+@pytest.fixture
+def page(open_page: Callable[[], Page]) -> Page:
+    """A page of its own."""
+    return open_page()

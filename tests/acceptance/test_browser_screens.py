@@ -6,13 +6,13 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from amity.testing.browser import Audit, card
 from amity.testing.installation import Installation, wait_for
 
 pytestmark = pytest.mark.browser
@@ -21,8 +21,6 @@ expect.set_options(timeout=10_000)  # a busy machine is slow, not wrong
 PASSWORD = "four walruses in a teapot"
 SEGMENT = "Came back within the month"
 SLOWEST_MS = 200
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-AUDIT = Path(__file__).with_name("test_browser_audit.js").read_text("utf-8")
 SHOP = [
     {"type": "page", "name": "Home", "properties": {"path": "/", "title": "Welcome"}},
     {
@@ -95,11 +93,6 @@ def customer(user_id: str, name: str, email: str) -> dict[str, Any]:
         "anonymousId": f"device-{user_id}",
         "traits": {"name": name, "email": email},
     }
-
-
-def card(page: Page, heading: str) -> Locator:
-    """Return the part of the page under one heading."""
-    return page.locator("section", has=page.get_by_role("heading", name=heading, exact=True)).last
 
 
 # --- the main path -------------------------------------------------------------------------------
@@ -291,86 +284,23 @@ def look_as_a_viewer(installation, api_key, page, chromium, segment_id):
 # --- what every page keeps -----------------------------------------------------------------------
 
 
-class Audit:
-    """A phone in the dark, walking the pages and noting what is wrong with each."""
-
-    def __init__(self, page: Page, origin: str) -> None:
-        self.page = page
-        self.origin = origin
-        self.faults: list[str] = []
-        self.milliseconds: dict[str, float] = {}
-        self._at = ""
-        page.on("pageerror", lambda error: self.note(f"script error: {error}"))
-        page.on("console", lambda message: message.type == "error" and self.note(message.text))
-
-    def note(self, fault: str) -> None:
-        self.faults.append(f"{self._at}: {fault}")
-
-    def visit(self, path: str) -> list[str]:
-        """Look at one page from all sides; return where it leads."""
-        self._at = path
-        answer = self.page.goto(self.origin + path)
-        if answer is None or "text/html" not in answer.headers.get("content-type", ""):
-            return []
-        if answer.status != 200:
-            self.note(f"answered {answer.status}")
-        took = "performance.getEntriesByType('navigation')[0]"
-        self.milliseconds[path] = self.page.evaluate(f"{took}.responseStart - {took}.requestStart")
-        self.look_around(path)
-        find = "links => links.map(link => link.pathname)"
-        return self.page.eval_on_selector_all("a[href]:not([download])", find)
-
-    def look_around(self, name: str) -> None:
-        """Look at it on a phone in the dark, unfolded, on a desk by daylight, each dialog open."""
-        self._at = name
-        self.page.emulate_media(color_scheme="dark")
-        expect(self.page.locator(".chart:not(.drawn)")).to_have_count(0)
-        self.look("shape", "contrast", "focus")
-        unfold = "all => all.forEach(one => one.open = true)"
-        self.page.eval_on_selector_all("main details", unfold)
-        self.look("shape", "contrast")
-        self.page.emulate_media(color_scheme="light")
-        self.page.set_viewport_size(DESK)
-        self.look("shape", "contrast")
-        self.page.set_viewport_size(PHONE)
-        for button in self.page.locator("[data-do=open]:visible").all():
-            button.click()
-            self.look("shape", "contrast")
-            self.page.keyboard.press("Escape")
-            expect(self.page.locator("dialog[open]")).to_have_count(0)
-
-    def look(self, *what: str) -> None:
-        """Note what the audit finds now."""
-        self.page.keyboard.press("Shift")  # from here on the browser shows focus, as for a keyboard
-        self.faults += [f"{self._at}: {fault}" for fault in self.page.evaluate(AUDIT, list(what))]
-
-    def walk(self, *start: str) -> None:
-        """Visit every kind of page links lead to; numbers in an address make no other kind."""
-        waiting = list(start)
-        seen = {re.sub(r"\d+", "0", path) for path in start}
-        while waiting:
-            for link in self.visit(waiting.pop(0)):
-                kind = re.sub(r"\d+", "0", link)
-                if kind not in seen and not link.startswith("/admin") and link.endswith("/"):
-                    seen.add(kind)
-                    waiting.append(link)
-
-    def open_what_floats(self) -> None:
-        """Look at the menu, the palette and the list of shortcuts as they stand open."""
-        self.page.emulate_media(color_scheme="dark")
-        self.page.goto(self.origin)
-        self.page.keyboard.press("Tab")
-        expect(self.page.get_by_role("link", name="Skip to the page")).to_be_focused()
-        for name in ("Menu", "Shortcuts"):
-            self._at = name
-            self.page.get_by_role("button", name=name).click()
-            self.look("shape", "contrast", "focus")
-        self.page.keyboard.press("Escape")
-        self._at = "palette"
-        self.page.keyboard.press("/")
-        self.page.keyboard.type("s")
-        expect(self.page.get_by_role("option").first).to_be_visible()
-        self.look("shape", "contrast")
+def open_what_floats(audit: Audit) -> None:
+    """Look at the menu, the palette and the list of shortcuts as they stand open."""
+    page = audit.page
+    page.emulate_media(color_scheme="dark")
+    page.goto(audit.origin)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+    for name in ("Menu", "Shortcuts"):
+        audit.at = name
+        page.get_by_role("button", name=name).click()
+        audit.look("shape", "contrast", "focus")
+    audit.at = "palette"
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("s")
+    expect(page.get_by_role("option").first).to_be_visible()
+    audit.look("shape", "contrast")
 
 
 def fill(installation: Installation, key: str) -> list[str]:
@@ -429,13 +359,12 @@ def import_a_file(audit: Audit) -> None:
 
 def test_every_page_is_fit_for_a_phone_and_for_everybody(installation, api_key, sign_in, page):
     telling = fill(installation, api_key)
-    page.set_viewport_size(PHONE)
     audit = Audit(page, installation.web)
     audit.visit("/sign-in/")
     sign_in(page)
     import_a_file(audit)
     audit.walk("/", "/api/", "/settings/password/", *telling)
-    audit.open_what_floats()
+    open_what_floats(audit)
     slow = {path: round(took) for path, took in audit.milliseconds.items() if took > SLOWEST_MS}
     print(f"\n{len(audit.milliseconds)} pages, over {SLOWEST_MS} ms: {slow or 'none'}")  # noqa: T201
     assert len(audit.milliseconds) > 15, audit.milliseconds

@@ -1,0 +1,89 @@
+"""What tests share that walk the pages in a real browser: finding cards, looking a page over."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Locator, Page, ViewportSize, expect
+
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
+DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
+_AUDIT: Final = Path(__file__).with_name("browser_audit.js").read_text("utf-8")
+_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
+
+
+def card(page: Page, heading: str) -> Locator:
+    """Return the part of the page under one heading."""
+    return page.locator("section", has=page.get_by_role("heading", name=heading, exact=True)).last
+
+
+class Audit:
+    """A phone in the dark, walking the pages and noting what is wrong with each."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page = page
+        self.origin = origin
+        self.faults: list[str] = []
+        self.milliseconds: dict[str, float] = {}
+        self.at = ""
+        page.set_viewport_size(PHONE)
+        page.on("pageerror", lambda error: self.note(f"script error: {error}"))
+        page.on(
+            "console", lambda message: self.note(message.text) if message.type == "error" else None
+        )
+
+    def note(self, fault: str) -> None:
+        """Write down what is wrong with the page looked at."""
+        self.faults.append(f"{self.at}: {fault}")
+
+    def visit(self, path: str) -> list[str]:
+        """Look at one page from all sides; return where it leads."""
+        self.at = path
+        answer = self.page.goto(self.origin + path)
+        if answer is None or "text/html" not in answer.headers.get("content-type", ""):
+            return []
+        if answer.status != 200:
+            self.note(f"answered {answer.status}")
+        took = "performance.getEntriesByType('navigation')[0]"
+        self.milliseconds[path] = self.page.evaluate(f"{took}.responseStart - {took}.requestStart")
+        self.look_around(path)
+        find = "links => links.map(link => link.pathname)"
+        found: list[str] = self.page.eval_on_selector_all("a[href]:not([download])", find)
+        return found
+
+    def look_around(self, name: str) -> None:
+        """Look at it on a phone in the dark, unfolded, on a desk by daylight, each dialog open."""
+        self.at = name
+        self.page.emulate_media(color_scheme="dark")
+        expect(self.page.locator(".chart:not(.drawn)")).to_have_count(0)
+        self.look("shape", "contrast", "focus")
+        unfold = "all => all.forEach(one => one.open = true)"
+        self.page.eval_on_selector_all("main details", unfold)
+        self.look("shape", "contrast")
+        self.page.emulate_media(color_scheme="light")
+        self.page.set_viewport_size(DESK)
+        self.look("shape", "contrast")
+        self.page.set_viewport_size(PHONE)
+        for button in self.page.locator("[data-do=open]:visible").all():
+            button.click()
+            self.look("shape", "contrast")
+            self.page.keyboard.press("Escape")
+            expect(self.page.locator("dialog[open]")).to_have_count(0)
+
+    def look(self, *what: str) -> None:
+        """Note what the audit finds now."""
+        self.page.keyboard.press("Shift")  # from here on the browser shows focus, as for a keyboard
+        self.faults += [f"{self.at}: {fault}" for fault in self.page.evaluate(_AUDIT, list(what))]
+
+    def walk(self, *start: str, below: tuple[str, ...] = ("/",)) -> None:
+        """Visit every kind of page links lead to; an id in an address makes no other kind."""
+        waiting = list(start)
+        seen = {_ID.sub("0", path) for path in start}
+        while waiting:
+            for link in self.visit(waiting.pop(0)):
+                kind = _ID.sub("0", link)
+                if kind in seen or link.startswith("/admin") or not link.endswith("/"):
+                    continue
+                if link.startswith(below):
+                    seen.add(kind)
+                    waiting.append(link)
