@@ -14,6 +14,7 @@ from amity.web.access import may, requires
 from amity.web.customers.decided import decided_for
 from amity.web.customers.filters import MEMBERS_SEEN, SORTS, find_rows, read_filter
 from amity.web.customers.reached import told_to
+from amity.web.customers.refused import refused_at
 from amity.web.customers.sentences import FILTERS
 from amity.web.customers.timeline import read_timeline
 from amity.web.customers.words import KINDS, REFUSALS, SCORES, is_known, spell, value_of, who
@@ -77,6 +78,7 @@ def customer(request: HttpRequest, profile_id: int) -> HttpResponse:
             {"purpose": purpose, "is": consent, "source": sources.get(consent.source_id, "")}
             for purpose, consent in sorted(profile.consents.items())
         ],
+        **refused_at(request, profile),
         **told_to(request, profile_id),
         **decided_for(request, profile_id),
         "can_unmerge": may(request, "profiles.unmerge"),
