@@ -1,10 +1,18 @@
 """MJML and HTML become HTML with their Liquid intact; the text part is readable by itself."""
 
-import pytest
+import time
+from datetime import UTC, datetime
+from uuid import UUID
 
+import pytest
+from markupsafe import Markup
+
+from amity.broadcast.logic import making, templates
 from amity.broadcast.logic.liquid import compile_liquid
 from amity.broadcast.logic.template_source import make_html
 from amity.broadcast.logic.text_part import make_text
+from amity.infra import config
+from amity.infra.config import override
 from amity.kernel.errors import Invalid
 
 MJML = """<mjml><mj-body>
@@ -94,3 +102,80 @@ def test_the_text_part_reads_well():
         "Shop now (https://s.example/?a=1&b={{ c }}) https://s.example up A picture ({{ u }})\n\n"
         "---\n\nLeft\nRight\n\n{% for a in b %}\n\n{{ a }}\n\n{% endfor %}\n"
     )
+
+
+DEEP = {
+    "MJML": "<mjml><mj-body><mj-raw>" + "<div>" * 20_000 + "</div>" * 20_000 + "</mj-raw>",
+    "MJML in paragraphs": "<mjml><mj-body><mj-raw>" + "<p>" * 20_000 + "</p>" * 20_000,
+    "in a script": "<mjml><mj-body><mj-raw><script>" + "<i>" * 20_000,
+    "styled": "<style>p{color:red}</style>" + "<div>" * 20_000 + "</div>" * 20_000,
+    "closed in comments": "<style>p{color:red}</style>" + "<b><!--</b>-->" * 20_000,
+    "closed in texts": "<style>p{color:red}</style>" + "<b><i title='</b>'></i>" * 20_000,
+    "closed elsewhere": "<style>p{color:red}</style>" + "<b><table><td></b></td></table>" * 9_000,
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_what_is_nested_without_end_is_refused_and_not_followed(name):
+    """Both libraries recurse, and a stack that ends takes the whole process with it."""
+    with pytest.raises(Invalid, match="stand inside each other"):
+        make_html(DEEP[name])
+
+
+def test_nested_tables_and_elements_that_need_no_end_are_no_reason():
+    tables = "<table><tr><td>" * 40 + "x" + "</td></tr></table>" * 40
+    assert make_html("<style>td{color:red}</style>" + tables).count("<td") == 40
+    loose = "<style>p{color:red}</style>" + "<p>a<br>b<li>c" * 2_000
+    assert make_html(loose).count("<p") == 2_000
+    lines = "<mj-text>" + "a<br>b<br />c<img src='x'>" * 500 + "</mj-text>"
+    body = f"<mj-body><mj-section><mj-column>{lines}</mj-column></mj-section></mj-body>"
+    assert make_html(f"<mjml>{body}</mjml>").count("<img") == 500
+
+
+SLOW = {
+    "outputs without end": ("<p>" + "{{" * 60_000, "without"),
+    "tags without end": ("<p>" + "{%" * 60_000, "without"),
+    "raw without end": ("{% raw %}" * 30_000, "without"),
+    "comments without end": ("{% comment %}" * 30_000, "without"),
+    "spaces in Liquid": ("<p>{{" + " " * 400_000 + "x }}", "spaces in a row"),
+    "too many pieces": ("<p>" + "{{ a }} " * 50_000, "more than 5000"),
+    "spaces": ("<p>" + " " * 400_000 + "</p>", None),
+    "comments first": ("<!-- a -->\n" * 40 + "<p>x</p>", None),
+    "names of ours": ("<p>" + "".join(f"lq{n}x" for n in range(50_000)), None),
+    "breaks": ("<mjml><mj-body><mj-raw>" + "<br" * 100_000, "MJML"),
+    "tags within tags": ("<p>" + "<a " * 60_000, None),
+    "beginnings of comments": ("<p>" + "<!--" * 100_000, None),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_no_source_is_read_for_ever(name):
+    source, problem = SLOW[name]
+    began = time.process_time()
+    draft = templates.Draft(subject="Hi", source=source)
+    if problem is None:
+        templates.compose(draft)
+    else:
+        with pytest.raises(Invalid, match=problem):
+            templates.compose(draft)
+    assert time.process_time() - began < 2.5
+
+
+@pytest.mark.parametrize("word", ["İndirim İstanbul", "ẞ", "ǰ", "plain"])
+def test_a_footer_stands_before_the_end_whatever_letters_come_before(word, tmp_path):
+    """Small letters can be more than their large ones, and so move every place after them."""
+    with override(data=tmp_path):
+        draft = templates.Draft(subject="x", source=f"<html><body><p>{word * 30}</p></BODY></html>")
+        content = templates.compose(draft)
+        html = making.get_maker(content, config.settings()).fill(
+            making.Recipient(
+                send_id=UUID(int=7),
+                profile_id=1,
+                address="ann@x.example",
+                address_key="k",
+                data={"_pixel": Markup("<img>")},
+                now=datetime(2026, 3, 1, tzinfo=UTC),
+            )
+        )[1]
+    assert content.html.endswith("</div></BODY></html>")
+    assert html.endswith("</div><img></BODY></html>")

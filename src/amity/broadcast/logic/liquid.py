@@ -5,6 +5,7 @@ file or another template; what a value says is never read as a template; HTML is
 addresses in attributes are encoded. Loops, values and output are bounded for each person.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
@@ -21,6 +22,15 @@ from amity.broadcast.logic.liquid_writer import Writer
 from amity.kernel.errors import Invalid
 
 LONGEST_SOURCE: Final = 524_288
+MOST_PIECES: Final = 5_000
+_OPENING: Final = re.compile(r"\{[{%]")
+_BLOCK: Final = re.compile(r"\{%-?\s{0,200}+(raw|comment)\s{0,200}+-?%\}")
+_BLOCK_END: Final = {
+    word: re.compile(rf"\{{%-?\s{{0,200}}+end{word}\s{{0,200}}+-?%\}}")
+    for word in ("raw", "comment")
+}
+_CLOSING: Final = {"{{": "}}", "{%": "%}"}
+_WIDE: Final = re.compile(r"\s{100}")
 _TAGS: Final = frozenset(
     ("if", "unless", "case", "for", "break", "continue", "assign", "capture", "comment", "#")
 )
@@ -74,8 +84,7 @@ def _environment(*, is_html: bool) -> Environment:
 
 def compile_liquid(source: str, *, is_html: bool, part: str = "template") -> Program:
     """Compile a template; raises Invalid with the line and what is wrong."""
-    if len(source) > LONGEST_SOURCE:
-        raise Invalid(f"the {part} is longer than 512 KiB", code="bad_template")
+    check_pieces(source, part=part)
     try:
         nodes = _environment(is_html=is_html).parse(source).nodes
         writer = Writer(is_html=is_html, assigned=_assigned(nodes))
@@ -89,9 +98,52 @@ def compile_liquid(source: str, *, is_html: bool, part: str = "template") -> Pro
         raise Invalid(f"the {part} is too deeply nested", code="bad_template") from error
 
 
+def check_pieces(source: str, *, part: str) -> None:
+    """Raise Invalid for a template that parsers would take minutes or hours to read.
+
+    They look for each end from each beginning, and again for each space before it.
+    """
+    if len(source) > LONGEST_SOURCE:
+        raise Invalid(f"the {part} is longer than 512 KiB", code="bad_template")
+    place = count = 0
+    while (found := _OPENING.search(source, place)) is not None:
+        place = _end_of_piece(source, found.start(), part)
+        count += 1
+    if count > MOST_PIECES:
+        raise Invalid(
+            f"the {part} has more than {MOST_PIECES} variables and tags", code="bad_template"
+        )
+
+
+def _end_of_piece(source: str, start: int, part: str) -> int:
+    """Return where the piece of Liquid that begins at ``start`` ends."""
+    words, block = "", _BLOCK.match(source, start)
+    if block is not None:
+        last = _BLOCK_END[block[1]].search(source, block.end())
+        end = -1 if last is None else last.end()
+        opening, closing = block[1], f"end{block[1]}"
+    else:
+        opening = source[start : start + 2]
+        closing = _CLOSING[opening]
+        end = source.find(closing, start + 2) + 2
+    if end < start + 4:
+        words = f"“{opening}” without “{closing}”"
+    elif block is None and _WIDE.search(source, start, end):
+        words = f"100 spaces in a row after “{opening}”"
+    if words:
+        raise _invalid_at(part, source, words, start)
+    return end
+
+
 def _invalid(part: str, source: str, words: str, token: Any) -> Invalid:
-    place = "" if token is None else f", line {source.count(chr(10), 0, token.start_index) + 1}"
-    return Invalid(f"{part}{place}: {words}", code="bad_template")
+    if token is None:
+        return Invalid(f"{part}: {words}", code="bad_template")
+    return _invalid_at(part, source, words, token.start_index)
+
+
+def _invalid_at(part: str, source: str, words: str, place: int) -> Invalid:
+    line = source.count("\n", 0, place) + 1
+    return Invalid(f"{part}, line {line}: {words}", code="bad_template")
 
 
 def _assigned(nodes: list[Node]) -> Iterator[str]:

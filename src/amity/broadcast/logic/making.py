@@ -22,8 +22,10 @@ from amity.personalization.contracts import Decision
 __all__ = ["Content", "Made", "Maker", "Recipient", "RenderFailed", "get_maker"]
 
 _BODY: Final = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
+_BODY_END: Final = re.compile(r"</body", re.IGNORECASE)
 _GAP: Final = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
-_INDENT: Final = re.compile(r"[ \t]*\r?\n[ \t]*")
+# Only from where spaces begin, or a long row of them would be tried from each.
+_INDENT: Final = re.compile(r"(?<![ \t])[ \t]*\r?\n[ \t]*")
 _SPACES_COUNT: Final = re.compile(r"<(?:pre|textarea)\b|white-space\s*:\s*pre", re.IGNORECASE)
 _HIDDEN: Final = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">'
 # Keeps the first words of the text below out of the preview.
@@ -204,9 +206,17 @@ def _prepare(content: Content) -> str:
         found = _BODY.search(html)
         place = 0 if found is None else found.end()
         html = html[:place] + hidden + html[place:]
-    end = html.lower().rfind("</body")
-    end = len(html) if end < 0 else end
+    end = end_of_body(html)
     return html[:end] + "{{ _pixel }}" + html[end:]
+
+
+def end_of_body(html: str) -> int:
+    """Return where the body's content ends: before its last end tag, or at the end."""
+    # Not in the small letters of it all, which can be longer: those of "İ" are two.
+    last = None
+    for last in _BODY_END.finditer(html):  # noqa: B007  # the last of them is wanted
+        pass
+    return len(html) if last is None else last.start()
 
 
 def _add_decided(data: dict[str, Any], decision: Decision | None) -> dict[str, tuple[str, str]]:

@@ -7,21 +7,35 @@ and digits, and must come back: what was lost on the way is refused.
 
 import re
 from collections.abc import Callable
+from html.parser import HTMLParser
 from typing import Final
 
 import css_inline
 import mrml
 
+from amity.broadcast.logic.liquid import check_pieces
 from amity.kernel.errors import Invalid
 
 _LIQUID: Final = re.compile(
     r"\{%-?\s*(raw|comment)\s*-?%\}.*?\{%-?\s*end\1\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL
 )
-_MJML: Final = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<mjml\b", re.DOTALL)
+# Atomic, or a page that begins with thirty comments would be looked at for ever.
+_MJML: Final = re.compile(r"\s*+(?:<\?xml[^>]*+>\s*+)?(?:<!--(?>.*?-->)\s*+)*+<mjml\b", re.DOTALL)
 _LEFT: Final = re.compile(r"<(mj-[a-z-]+)")
 _PLACE: Final = re.compile(r"at position (\d+):\d+")
 _STYLE: Final = re.compile(r"<style\b", re.IGNORECASE)
-_VOID: Final = re.compile(r"<(br|hr|img|wbr)\b([^>]*?)\s*/?>", re.IGNORECASE)
+_VOID: Final = re.compile(r"<(br|hr|img|wbr)\b([^<>]*+)>", re.IGNORECASE)
+_SALT: Final = re.compile(r"lq(\d+)x")
+DEEPEST: Final = 200
+"""Elements inside each other: both libraries follow them down the stack, and end the process where
+it ends. Tables in tables make some sixty."""
+# In HTML these hold nothing, or end where the next of them begins.
+_NOT_DEEPER: Final = frozenset(
+    (
+        *("p", "li", "dt", "dd", "area", "base", "br", "col", "embed", "hr", "img", "input"),
+        *("link", "meta", "param", "source", "track", "wbr"),
+    )
+)
 
 
 def is_mjml(source: str) -> bool:
@@ -36,8 +50,8 @@ class Aside:
         self._pieces: dict[str, str] = {}
         self._source = source
         self._wrap = wrap
-        salt = 0
-        while f"lq{salt}x" in source:
+        taken, salt = set(_SALT.findall(source)), 0
+        while str(salt) in taken:
             salt += 1
         self._prefix = f"lq{salt}x"
         self.text = _LIQUID.sub(self._take, source)
@@ -60,22 +74,69 @@ class Aside:
 
     def list_lost(self, text: str) -> list[str]:
         """Return the pieces that are not in a text any more."""
-        return [piece for name, piece in self._pieces.items() if name not in text]
+        kept = set(self._back.findall(text))
+        return [piece for name, piece in self._pieces.items() if name not in kept]
+
+
+class _Depth(HTMLParser):
+    """Measures how deep elements stand in each other; only the innermost can be closed."""
+
+    def __init__(self, *, is_xml: bool) -> None:
+        super().__init__(convert_charrefs=False)
+        self._is_xml = is_xml
+        self._open: list[str] = []
+        self.deepest = 0
+
+    def set_cdata_mode(self, elem: str, *, escapable: bool = False) -> None:
+        # In MJML a script holds elements as any other does.
+        pass
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._is_xml or tag not in _NOT_DEEPER:
+            self._open.append(tag)
+            self.deepest = max(self.deepest, len(self._open))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # HTML does not know of elements that close themselves.
+        if not self._is_xml:
+            self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open and self._open[-1] == tag:
+            self._open.pop()
+
+
+def check_source(source: str) -> None:
+    """Raise Invalid for a source that would take for ever, or the process with it, to be read."""
+    check_pieces(source, part="template")
+    text, is_xml = Aside(source).text, is_mjml(source)
+    depth = _Depth(is_xml=is_xml)
+    depth.feed(_close_void(text) if is_xml else text)
+    if depth.deepest > DEEPEST:
+        raise Invalid(
+            f"more than {DEEPEST} elements stand inside each other; are some not closed?",
+            code="bad_template",
+        )
 
 
 def make_html(source: str) -> str:
     """Return the HTML of a source, with Liquid still in it; raises Invalid with what is wrong."""
     if not source.strip():
         raise Invalid("the message is empty", code="bad_template")
+    check_source(source)
     if is_mjml(source):
         return _from_mjml(source)
     return _inline(source) if _STYLE.search(source) else source
 
 
+def _close_void(text: str) -> str:
+    # MJML is XML, yet everybody writes <br>.
+    return _VOID.sub(lambda tag: f"<{tag[1]}{tag[2].rstrip(' /')} />", text)
+
+
 def _from_mjml(source: str) -> str:
     aside = Aside(source)
-    # MJML is XML, yet everybody writes <br>.
-    text = _VOID.sub(r"<\1\2 />", aside.text)
+    text = _close_void(aside.text)
     try:
         made = mrml.to_html(text).content
     except OSError as error:

@@ -12,7 +12,7 @@ import psycopg.errors
 from amity.broadcast.contracts import MessageClass, Rendered, Template, TemplateFields
 from amity.broadcast.logic import making_data, mime
 from amity.broadcast.logic.liquid import compile_liquid
-from amity.broadcast.logic.making import Content, Maker, Recipient, get_maker
+from amity.broadcast.logic.making import Content, Maker, Recipient, end_of_body, get_maker
 from amity.broadcast.logic.template_source import make_html
 from amity.broadcast.logic.text_part import make_text
 from amity.infra import queries
@@ -96,8 +96,7 @@ def compose(draft: Draft) -> Content:
     paths = _asks(html, is_html=True, part="HTML")
     if draft.message_class == "marketing" and not paths >= {_UNSUBSCRIBE, _POSTAL}:
         footer = _FOOTER[_UNSUBSCRIBE not in paths]
-        end = html.lower().rfind("</body")
-        end = len(html) if end < 0 else end
+        end = end_of_body(html)
         html = html[:end] + footer + html[end:]
     text = draft.text.strip()
     if not text:
