@@ -181,3 +181,46 @@ def test_choices_hold_at_once_and_are_said_by_events(api, ann):
     assert after["tracking.email"]["status"] == "granted"
     post(api, f"/profiles/{ann}/consents", {"choices": {}}, 422)
     post(api, "/profiles/999999/consents", said, 404)
+
+
+def test_a_blocked_address_can_be_written_to_again(api, ann):
+    from amity.store import api as store
+
+    key = store.contact_key(channel="email", address="ann@shop.example")
+    store.suppress(channel="email", address_key=key, reason="manual", now=datetime.now(UTC))
+    post(api, f"/profiles/{ann}/consents", {"choices": {"marketing.email": False}})
+    said, path = {"channel": "email", "address_key": key}, f"/profiles/{ann}/lift-suppression"
+    post(api, path, said | {"address_key": "0" * 32}, 404)
+    post(api, "/profiles/999999/lift-suppression", said, 404)
+    post(api, path, said | {"channel": "pigeon"}, 422)
+    [point] = read(api.get(f"/api/v1/profiles/{ann}/consents"))["contact_points"]
+    assert point["suppression"] == "manual"
+    for _ in range(2):
+        [point] = post(api, path, said)["contact_points"]
+        assert (point["suppression"], point["suppressed_at"]) == ("", None)
+        assert list(point["objections"]) == ["marketing.email"]
+
+
+def test_lifting_needs_the_scope_to_write_consents(ann):
+    from amity.web.staff.api_keys import create_api_key
+
+    key = create_api_key(name="r", scopes=["consents:read", "profiles:write"], by="test")
+    client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {key}"})
+    said = {"channel": "email", "address_key": "0" * 32}
+    post(client, f"/profiles/{ann}/lift-suppression", said, 403)
+
+
+def test_the_key_of_links_is_changed_from_the_command_line(amity):
+    from amity.infra import tokens
+
+    before = tokens.sign("unsubscribe", [1])
+    code, printed, _ = amity("links", "rotate-key", "--json")
+    made = json.loads(printed)
+    assert (code, made["key"]) == (0, tokens.current_key())
+    code, printed, _ = amity("links", "rotate-key")
+    assert code == 0
+    assert f"key {tokens.current_key()} from now on" in printed
+    assert made["file"] in printed
+    assert int(tokens.current_key()) > int(made["key"])
+    for token in (before, tokens.sign("unsubscribe", [1])):
+        assert tokens.read("unsubscribe", token, now=datetime.now(UTC)) == [1]

@@ -87,3 +87,26 @@ def test_a_customer_without_an_address_has_none_to_say_anything_of(db):
     page = page_of(id_of("u9"))
     assert "None recorded" in page
     assert "at their addresses" not in page
+
+
+def test_who_manages_sending_lifts_it_and_nobody_else(ada):
+    say(ada, NOW - timedelta(days=2), marketing_email=False)
+    suppress("complaint")
+    said = {"channel": "email", "address_key": key()}
+    marketer, admin = sign_in("marketer"), sign_in("admin")
+    url, page = f"/customers/{ada}/lift-suppression/", f"/customers/{ada}/"
+    assert "Write here again" not in text_of(marketer.get(page))
+    assert marketer.post(url, said).status_code == 403
+    assert admin.get(url).status_code == 405
+    offered = text_of(admin.get(page))
+    assert f"Write to {ADDRESS} again?" in offered
+    assert "only if they asked you to" in offered
+    assert admin.post(url, said | {"address_key": "0" * 32}).status_code == 404
+    assert admin.post(url, {"channel": "pigeon"}).status_code == 302
+    assert store.find_contact_point(channel="email", address_key=key()).suppression
+    answer = admin.post(url, said, follow=True)
+    assert f"{ADDRESS} is not blocked any more." in text_of(answer)
+    point = store.find_contact_point(channel="email", address_key=key())
+    assert (point.suppression, list(point.objections)) == ("", ["marketing.email"])
+    assert "refused here marketing.email" in text_of(answer)
+    assert "Write here again" not in text_of(answer)

@@ -1,6 +1,7 @@
 """Tokens: whatever is done to one, it is accepted only as it was made (card T20)."""
 
 import base64
+import os
 import random
 import string
 from datetime import UTC, datetime, timedelta
@@ -153,6 +154,16 @@ def test_keys_are_changed_with_overlap_until_one_is_taken_away(tmp_path):
         path.write_bytes(msgspec.json.encode(keys))
         believed = [tokens.read("unsubscribe", token, now=NOW) is not None for token in made]
         assert believed == [True, False, True]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for somebody else")
+def test_a_key_that_root_made_can_be_read_by_whom_the_folder_belongs_to(tmp_path):
+    with config.override(data=tmp_path):
+        tokens.sign("unsubscribe", CONTENT)
+        os.chown(tmp_path, 65534, 65534)
+        tokens.rotate_key()
+        found = tokens.key_file().stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (65534, 65534, 0o600)
 
 
 def test_what_is_too_long_to_be_read_is_not_signed():

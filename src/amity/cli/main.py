@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "campaign": ("amity.cli.campaign:campaign", "Make, launch, stop and measure campaigns.", False),
     "journey": ("amity.cli.journey:journey", "Manage journeys.", False),
     "sending": ("amity.cli.sending:sending", "Say whether messages may leave.", False),
+    "links": ("amity.cli.links:links", "Manage the key that signs links in messages.", False),
     "decide": ("amity.cli.decide:decide", "Decide what to show somebody, as the edge does.", False),
     "replay-decisions": (
         "amity.cli.decide:replay_decisions",

@@ -54,10 +54,15 @@ def _further_keys(path: Path, changed_at: int) -> dict[str, bytes]:
     return {kid: bytes.fromhex(key) for kid, key in found.items()}
 
 
+def key_file() -> Path:
+    """Return where the keys lie that were added by `rotate_key`."""
+    return settings().data / _FILE
+
+
 def _keys() -> dict[str, bytes]:
     """Return the keys by id; the last one signs, the others are still believed."""
     first = {"1": _first_key(installation_secrets().pepper)}
-    path = settings().data / _FILE
+    path = key_file()
     try:
         return first | _further_keys(path, path.stat().st_mtime_ns)
     except FileNotFoundError:
@@ -69,7 +74,7 @@ def rotate_key() -> str:
 
     To stop believing a key, delete it from `link_keys.json`: all links signed with it are void.
     """
-    path = settings().data / _FILE
+    path = key_file()
     held = {kid: key.hex() for kid, key in _keys().items() if kid != "1"}
     kid = str(max(map(int, held), default=1) + 1)
     draft = path.with_name(f".{_FILE}.{os.getpid()}")
@@ -78,6 +83,10 @@ def rotate_key() -> str:
         file.write(msgspec.json.encode(held | {kid: secrets.token_hex(32)}))
         file.flush()
         os.fsync(file.fileno())
+    owner = path.parent.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        # Amity runs as somebody else, who must be able to read it.
+        os.chown(draft, owner.st_uid, owner.st_gid)
     draft.replace(path)
     return kid
 

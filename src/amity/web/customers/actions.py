@@ -1,6 +1,7 @@
-"""What can be done to a customer: taking a join apart, and erasing them."""
+"""What can be done to a customer: taking a join apart, writing to them again, erasing them."""
 
 from datetime import UTC, datetime
+from typing import get_args
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -9,9 +10,11 @@ from django.views.decorators.http import require_POST
 
 from amity.kernel.errors import NotFound
 from amity.store import api as store
+from amity.store.contracts import Channel
 from amity.web.access import requires, staff_of
 from amity.web.customers.words import who
 from amity.web.erasing import erase_customer
+from amity.web.lifting import lift_suppression
 
 
 @requires("profiles.unmerge")
@@ -34,6 +37,21 @@ def _require_merge(profile_id: int, merge_id: int) -> None:
         cursor = page.next_cursor
         if cursor is None:
             raise NotFound("this customer has no such join")
+
+
+@requires("sending.manage")
+@require_POST
+def lift(request: HttpRequest, profile_id: int) -> HttpResponse:
+    """Let one of this customer's addresses be written to again; what was refused stays refused."""
+    for channel in get_args(Channel):
+        if channel == request.POST.get("channel"):
+            point = lift_suppression(
+                profile_id=profile_id,
+                channel=channel,
+                address_key=request.POST.get("address_key", ""),
+            )
+            messages.success(request, f"{point.address} is not blocked any more.")
+    return redirect("customer", profile_id=profile_id)
 
 
 @requires("profiles.erase", step_up=True)

@@ -16,6 +16,11 @@ urlpatterns = [
         actions.undo_merge,
         name="undo_merge",
     ),
+    path(
+        "customers/<int:profile_id>/lift-suppression/",
+        actions.lift,
+        name="lift_suppression",
+    ),
     path("customers/<int:profile_id>/erase/", actions.erase, name="erase_customer"),
 ]
 RAIL = [

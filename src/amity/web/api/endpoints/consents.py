@@ -7,7 +7,8 @@ from msgspec import Meta
 
 from amity.kernel.errors import Conflict
 from amity.store import api as store
-from amity.store.contracts import Choices, Consent, ContactPoint
+from amity.store.contracts import Channel, Choices, Consent, ContactPoint
+from amity.web import lifting
 from amity.web.api.routing import Call, RowId, route
 
 Purpose = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -29,6 +30,13 @@ class NewChoices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         dict[Annotated[str, Meta(max_length=50)], Annotated[str, Meta(max_length=500)]],
         Meta(max_length=20),
     ] = {}
+
+
+class BlockedAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of the customer's contact points, as their consents list it."""
+
+    channel: Channel
+    address_key: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 @route("GET", "/profiles/{profile_id}/consents", scope="consents:read")
@@ -61,3 +69,15 @@ def state_choices(profile_id: RowId, body: NewChoices, call: Call) -> ConsentsDo
         now=call.now,
     )
     return get_consents(profile.profile_id)
+
+
+@route("POST", "/profiles/{profile_id}/lift-suppression", scope="consents:write")
+def lift_suppression(profile_id: RowId, body: BlockedAddress) -> ConsentsDocument:
+    """Let an address of a customer be written to again after a bounce, a complaint or a block.
+
+    Objections and consents stay as they are; an address that is not suppressed stays as it is.
+    """
+    lifting.lift_suppression(
+        profile_id=profile_id, channel=body.channel, address_key=body.address_key
+    )
+    return get_consents(profile_id)
