@@ -127,7 +127,8 @@ class Edge:
         held = min(announced or self._settings.max_batch_bytes, self._settings.max_batch_bytes)
         try:
             if key:
-                source = await self._let_in(key)
+                known = self.collector.known_source(key)
+                source = self._admit(known) if known else await self._let_in(key)
             self.collector.hold(held)
         except (AmityError, Refusal):
             await self._drain(exchange, announced)
@@ -185,6 +186,10 @@ class Edge:
         source = await self.collector.find_source(write_key)
         if source is None:
             raise Refusal(401, "unknown_write_key", "this write key belongs to no source")
+        return self._admit(source)
+
+    def _admit(self, source: Source) -> Source:
+        """Return the source when it may send now, or refuse it."""
         if not source.is_enabled:
             self.collector.refuse(source)
             raise Refusal(404, "source_disabled", "this source is disabled")
@@ -198,7 +203,10 @@ class Edge:
     async def _read(self, scope: Scope, exchange: Exchange) -> bytes:
         most = self._settings.max_batch_bytes
         announced = http.content_length(scope.headers)
-        body = await self._deadlines.keep(http.read_body(exchange, announced, most))
+        if announced is not None and announced <= most:
+            body = await self._deadlines.keep(exchange())
+        else:
+            body = await self._deadlines.keep(http.read_body(exchange, announced, most))
         encoding = scope.headers.get("content-encoding")
         return http.inflate(body, encoding, self._settings.max_inflated_bytes)
 

@@ -103,17 +103,17 @@ class Grouping(ABC, Generic[Work, Outcome]):
                 task.cancel()
         self._fail_waiting()
 
-    async def submit(self, work: Work) -> Outcome:
-        """Carry out one request's work together with that of others; return its outcome.
+    def submit(self, work: Work) -> "asyncio.Future[Outcome]":
+        """Carry out one request's work together with that of others; its outcome is to be awaited.
 
-        Raises Unavailable when that is not known to have happened.
+        Raises Unavailable, at once or when awaited, when that is not known to have happened.
         """
         if self._closing or not self.lanes_up:
             raise Unavailable("the database cannot be reached now", code="database_down")
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Submission(work, done))
         self._wake.set()
-        return await done
+        return done
 
     def _take(self) -> list[_Submission[Work, Outcome]]:
         """Take what is waiting, as much as is carried out at once.

@@ -10,6 +10,7 @@ import random
 import time
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -18,7 +19,7 @@ from amity.infra import database
 from amity.infra.config import Settings
 from amity.kernel.errors import AmityError, NotFound, Unavailable
 from amity.kernel.ids import make_uuid7
-from amity.personalization.contracts import DecidedItem, DecideRequest, Decision, Product
+from amity.personalization.contracts import DecidedItem, Decision, Product
 from amity.personalization.logic import products
 from amity.personalization.logic.deciding import POLICY_FAILED, decide
 from amity.personalization.logic.decision_log import DecisionCommitter, Logged, pack_row
@@ -27,7 +28,7 @@ from amity.personalization.logic.profile_cache import Person, ProfileCache, make
 from amity.personalization.logic.profile_cache_following import Follower
 from amity.personalization.logic.profile_cache_loading import PeopleLoader
 from amity.personalization.logic.request_reading import Asked, check_public, read_request
-from amity.personalization.logic.snapshot import Place, Snapshot, warm_up
+from amity.personalization.logic.snapshot import Snapshot, warm_up
 from amity.personalization.logic.snapshot_reading import SnapshotShelf
 
 __all__ = ["Asked", "Decider", "DeciderHealth", "check_public", "read_request"]
@@ -50,7 +51,7 @@ class DeciderHealth(msgspec.Struct, frozen=True):
 
 
 class _Reply(msgspec.Struct, gc=False, rename="camel"):
-    decision_id: str
+    decision_id: UUID
     placement: str
     kind: str
     items: list[DecidedItem]
@@ -140,7 +141,13 @@ class Decider:
         )
         if decision.fallback == POLICY_FAILED:
             self._follower.count_trouble(POLICY_FAILED, decision.policy)
-        await self._log(decision, place, asked.request, person)
+        row = pack_row(Logged(decision, place, asked.request, person.packed))
+        try:
+            is_written = await self._committer.submit(row)
+        except AmityError as error:
+            raise self._unavailable(error.reason) from error
+        if not is_written:
+            raise self._unavailable("storage")
         return _reply(decision, is_enabled=place.placement.is_enabled)
 
     async def list_popular(self) -> list[Product]:
@@ -156,17 +163,6 @@ class Decider:
             except (psycopg.Error, OSError, AmityError) as error:
                 _log.warning("the products cannot be read: %s", type(error).__name__)
         return self._popular
-
-    async def _log(
-        self, decision: Decision, place: Place, request: DecideRequest, person: Person
-    ) -> None:
-        row = pack_row(Logged(decision, place, request, person.packed))
-        try:
-            is_written = await self._committer.submit(row)
-        except AmityError as error:
-            raise self._unavailable(error.reason) from error
-        if not is_written:
-            raise self._unavailable("storage")
 
     def _trouble(self) -> str:
         """Return what is in the way of deciding, "" when nothing is."""
@@ -229,7 +225,7 @@ def _is_alike(one: Needs, other: Needs) -> bool:
 def _reply(decision: Decision, *, is_enabled: bool) -> bytes:
     return _encode(
         _Reply(
-            str(decision.decision_id),
+            decision.decision_id,
             decision.placement,
             decision.kind,
             decision.items,

@@ -156,6 +156,10 @@ class Collector:
         except Unavailable as error:
             raise self.unavailable("database_down") from error
 
+    def known_source(self, write_key: str) -> Source | None:
+        """Return the source a write key belongs to, if that is known without asking."""
+        return self._watch.known_source(write_key)
+
     def find_public_source(self, name: str) -> Source | None:
         """Return the enabled browser source of that name, else the oldest one, if there is any.
 

@@ -86,10 +86,7 @@ def _decide_offers(place: Place, facts: Facts, now: datetime, rng: Dice) -> _Out
         return _Outcome([], [one.verdicts.switched_off for one in place.candidates])
     judged = judge(place, facts, now)
     choices, fallback = _choose(place, judged.eligible, rng, may_profile=may_profile(facts))
-    items = [
-        _offer_item(place, rank, choice, fallback) for rank, choice in enumerate(choices, start=1)
-    ]
-    return _Outcome(items, judged.verdicts, fallback)
+    return _Outcome(_offer_items(place, choices, fallback), judged.verdicts, fallback)
 
 
 def _choose(
@@ -111,16 +108,22 @@ def _choose(
         return place.policy(UNIFORM).choose(eligible, slots, rng), POLICY_FAILED
 
 
-def _offer_item(place: Place, rank: int, choice: Choice, fallback: str) -> DecidedItem:
-    candidate, arm = place.candidates[choice.index], place.arms[choice.index]
-    return DecidedItem(
-        rank=rank,
-        item=candidate.key,
-        propensity=choice.propensity,
-        score=arm.rate,
-        reason=say_reason(fallback),
-        content=candidate.content,
-    )
+def _offer_items(place: Place, choices: Sequence[Choice], fallback: str) -> list[DecidedItem]:
+    reason = say_reason(fallback)
+    items = []
+    for rank, choice in enumerate(choices, start=1):
+        candidate = place.candidates[choice.index]
+        items.append(
+            DecidedItem(
+                rank=rank,
+                item=candidate.key,
+                propensity=choice.propensity,
+                score=place.arms[choice.index].rate,
+                reason=reason,
+                content=candidate.content,
+            )
+        )
+    return items
 
 
 def say_reason(fallback: str) -> str:

@@ -7,6 +7,7 @@ to be shown (`content`), and the words of the verdicts, of which there is one by
 import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +33,8 @@ _KNOWN: Final = struct.Struct("!hi16siqiqii").pack
 _STRANGER: Final = struct.Struct("!hi16siqiii").pack
 _SNAPSHOT_SEED: Final = struct.Struct("!iqiq").pack
 _LENGTH: Final = struct.Struct("!i").pack
-_JSONB_VERSION: Final = b"\1"
+_JSONB: Final = struct.Struct("!ib").pack
+"""The length of a jsonb and the version of its notation."""
 _encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder().encode
 
 
@@ -79,10 +81,10 @@ def encode_result(decision: Decision, candidates: Sequence[Candidate]) -> bytes:
         held = _written[id(decision.verdicts)] = (decision.verdicts, codes)
     said = say_reason(decision.fallback) if decision.kind == "offers" else ""
     items = [
-        KeptItem(one.item, one.propensity, one.score, "" if one.reason == said else one.reason)
+        (one.item, one.propensity, one.score, "" if one.reason == said else one.reason)
         for one in decision.items
     ]
-    return _pack(Kept(items, held[1]))
+    return _pack((items, held[1]))  # as `Kept` has it
 
 
 def decode_result(raw: bytes) -> Kept:
@@ -117,14 +119,18 @@ def _without_names(request: DecideRequest) -> DecideRequest:
     """
     if not request.identifiers:
         return request
-    return msgspec.structs.replace(request, identifiers=dict.fromkeys(request.identifiers, ""))
+    return DecideRequest(
+        placement=request.placement,
+        identifiers=dict.fromkeys(request.identifiers, ""),
+        context=request.context,
+        channel=request.channel,
+    )
 
 
 def pack_row(logged: Logged) -> bytes:
     """Return one row in the format of PostgreSQL's binary COPY (its manual, COPY)."""
     decision = logged.decision
-    channel, policy = decision.channel.encode(), decision.policy.encode()
-    fallback, request = decision.fallback.encode(), _encode(_without_names(logged.request))
+    request = _encode(_without_names(logged.request))
     result = encode_result(decision, logged.place.candidates)
     placement_id = logged.place.placement.placement_id
     start = (12, 16, decision.decision_id.bytes, 8, _micros(decision.decided_at))
@@ -135,15 +141,11 @@ def pack_row(logged: Logged) -> bytes:
     return b"".join(
         (
             head,
-            _LENGTH(len(channel)),
-            channel,
+            _pack_text(decision.channel),
             _SNAPSHOT_SEED(8, decision.snapshot_id, 8, decision.seed),
-            _LENGTH(len(policy)),
-            policy,
-            _LENGTH(len(fallback)),
-            fallback,
-            _LENGTH(len(request) + 1),
-            _JSONB_VERSION,
+            _pack_text(decision.policy),
+            _pack_text(decision.fallback),
+            _JSONB(len(request) + 1, 1),
             request,
             _LENGTH(len(logged.facts)),
             logged.facts,
@@ -151,6 +153,13 @@ def pack_row(logged: Logged) -> bytes:
             result,
         )
     )
+
+
+@lru_cache(maxsize=1024)
+def _pack_text(text: str) -> bytes:
+    """Return one of the few short texts that all rows share."""
+    value = text.encode()
+    return _LENGTH(len(value)) + value
 
 
 def _micros(moment: datetime) -> int:

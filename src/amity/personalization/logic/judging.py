@@ -64,7 +64,9 @@ def _list_capped(place: Place, facts: Facts, now: datetime) -> tuple[int, ...]:
     found = []
     for key, seen in facts.impressions.items():
         candidate = place.capped.get(key)
-        if candidate is not None and _is_capped(candidate, seen, now):
+        if candidate is None or len(seen) < (candidate.cap_count or 0):
+            continue
+        if _is_capped(candidate, seen, now):
             found.append(candidate.offer_id)
     return tuple(found)
 

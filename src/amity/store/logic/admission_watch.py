@@ -69,6 +69,10 @@ class Watch:
         if self._connection is not None:
             await self._connection.close()
 
+    def known_source(self, write_key: str) -> Source | None:
+        """Return the source of a write key, if that is known without asking."""
+        return self._sources.get(write_key)
+
     async def find_source(self, write_key: str) -> Source | None:
         """Return the source of a write key, also of one that was made a moment ago.
 
