@@ -172,7 +172,8 @@ def decode_node(raw: object) -> Node:
     kind = raw.get("kind") if isinstance(raw, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         known = ", ".join(sorted(kinds.names()))
-        raise Invalid(f"has the unknown kind {kind!r}; the kinds are {known}", code="bad_node")
+        said = repr(kind if isinstance(kind, str | None) else type(kind))[:80]
+        raise Invalid(f"has the unknown kind {said}; the kinds are {known}", code="bad_node")
     try:
         return msgspec.convert(raw, kinds[kind])
     except msgspec.ValidationError as error:

@@ -153,6 +153,7 @@ def stop_campaign(*, campaign_id: int, by: str, now: datetime) -> Campaign:
 
 def _move(query: str, what: str, values: dict[str, Any]) -> Campaign:
     campaign_id = values["campaign_id"]
+    _check_number(campaign_id)
     with transaction() as connection:
         if not connection.execute(_SQL[query], values).rowcount:
             raise _refuse(connection, campaign_id, what)
@@ -191,7 +192,7 @@ def list_campaigns(
     with transaction("readonly") as connection:
         found = _select(
             connection,
-            search=search.strip().replace("\0", ""),
+            search=search.strip().replace("\0", "").encode("utf-8", "replace").decode(),
             state=state,
             before=before,
             limit=limit + 1,
@@ -226,10 +227,16 @@ def add_up(states: dict[str, int]) -> SendCounts:
 
 def load(connection: Connection, campaign_id: int) -> Campaign:
     """Return a campaign in the caller's transaction; raise NotFound when there is none."""
-    found = _select(connection, campaign_id=campaign_id, is_any=True) if campaign_id > 0 else []
+    _check_number(campaign_id)
+    found = _select(connection, campaign_id=campaign_id, is_any=True)
     if not found:
         raise NotFound(f"there is no campaign {campaign_id}")
     return found[0]
+
+
+def _check_number(campaign_id: int) -> None:
+    if not 0 < campaign_id < 2**31:
+        raise NotFound(f"there is no campaign {campaign_id}")
 
 
 def _select(connection: Connection, **wanted: Any) -> list[Campaign]:

@@ -21,6 +21,7 @@ _MOST: Final = 1000
 _LONGEST_NAME: Final = 100
 _LONGEST_TEXT: Final = 1000
 _INT4: Final = 2**31
+_MOST_SAID: Final = 20
 T = TypeVar("T")
 
 _WAYS: Final[dict[JourneyState, frozenset[JourneyState]]] = {
@@ -285,7 +286,10 @@ def load_names() -> Names:
 
 def _refuse_problems(problems: list[str]) -> None:
     if problems:
-        raise Invalid("the journey cannot go live: " + "; ".join(problems), code="bad_journey")
+        said = "; ".join(problems[:_MOST_SAID])
+        more = len(problems) - _MOST_SAID
+        said += f"; and {more:,} more" if more > 0 else ""
+        raise Invalid(f"the journey cannot go live: {said}", code="bad_journey")
 
 
 def _name(name: str) -> str:

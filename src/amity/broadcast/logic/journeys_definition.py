@@ -21,6 +21,7 @@ from amity.rules import Where
 MOST_NODES: Final = 200
 _MOST_BYTES: Final = 262_144
 _LONGEST_NAME: Final = 64
+_MOST_NAMED: Final = 5
 _FIELDS: Final = ("entry", "exit", "reentry_days", "start", "nodes")
 
 
@@ -197,9 +198,10 @@ class _Reader:
         if not isinstance(raw, dict):
             self.problems.append("the definition is not a JSON object")
             return
-        for field in raw:
-            if field not in _FIELDS:
-                self.problems.append(f"there is no setting {field!r}; only {', '.join(_FIELDS)}")
+        unknown = [str(field)[:_LONGEST_NAME] for field in raw if field not in _FIELDS]
+        if unknown:
+            named = ", ".join(repr(field) for field in unknown[:_MOST_NAMED])
+            self.problems.append(f"there is no setting {named}; only {', '.join(_FIELDS)}")
         self.entry = self._read("entry", raw.get("entry"), Entry, "nothing begins the journey")
         if raw.get("exit") is not None:
             self.exit = self._read("exit", raw["exit"], Trigger, "")
@@ -246,7 +248,8 @@ class _Reader:
             # A colon parts the pieces of a step's key in the ledger.
             if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME or ":" in name:
                 self.problems.append(
-                    f"“{name}” is no name for a step: 1 to {_LONGEST_NAME} characters, no colon"
+                    f"“{str(name)[:_LONGEST_NAME]}” is no name for a step: "
+                    f"1 to {_LONGEST_NAME} characters, no colon"
                 )
                 continue
             try:

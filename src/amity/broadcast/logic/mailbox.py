@@ -6,7 +6,7 @@ It listens on loopback only and relays nothing, so nothing can leave the machine
 import asyncio
 import logging
 from email import policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from typing import Any, Final
 from uuid import UUID
@@ -69,7 +69,21 @@ def _send_id(text: str) -> UUID | None:
 
 
 def _subject_of(raw: bytes) -> str:
-    return _clean(str(_PARSER.parsebytes(raw[:_HEAD_BYTES], headersonly=True).get("Subject", "")))
+    head = _PARSER.parsebytes(raw[:_HEAD_BYTES], headersonly=True)
+    return next((text for name, text in _headers(head) if name.lower() == "subject"), "")
+
+
+def _headers(message: Message) -> list[tuple[str, str]]:
+    """Return the headers as people read them; what Python's parser fails at, as it was sent."""
+    found = []
+    for name, raw in message.raw_items():
+        try:
+            text = str(message.policy.header_fetch_parse(name, raw))
+        except Exception:
+            # Strangers' addresses make it fail in many ways: IndexError, AttributeError, recursion.
+            text = str(raw)
+        found.append((name, _clean(text)))
+    return found
 
 
 def _clean(text: str) -> str:
@@ -99,6 +113,7 @@ async def serve(port: int) -> None:
 
 def list_mailbox(*, search: str, cursor: str | None, limit: int) -> Page[MailboxMessage]:
     """Return messages, the latest first; see `api.list_mailbox`."""
+    search = _clean(search)
     pattern = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     wanted = {
         "search": search,
@@ -116,7 +131,9 @@ def list_mailbox(*, search: str, cursor: str | None, limit: int) -> Page[Mailbox
 def get_message(*, mailbox_id: int) -> MailboxMessage:
     """Return a message whole; raise NotFound when there is none."""
     with transaction("readonly") as connection:
-        row = connection.execute(_SQL["mailbox_get"], [mailbox_id]).fetchone()
+        row = None
+        if 0 < mailbox_id < 2**63:
+            row = connection.execute(_SQL["mailbox_get"], [mailbox_id]).fetchone()
     if row is None:
         raise NotFound("there is no such message in the mailbox")
     return _message(row)
@@ -133,18 +150,19 @@ def _message(row: tuple[Any, ...]) -> MailboxMessage:
     mailbox_id, received_at, sender, recipient, subject, send_id, raw = row
     parsed = _PARSER.parsebytes(raw)
     assert isinstance(parsed, EmailMessage)
+    headers = _headers(parsed)
     text = _part(parsed, "plain")
     return MailboxMessage(
         mailbox_id=mailbox_id,
         received_at=received_at,
-        sender=str(parsed.get("From", sender)),
+        sender=next((value for name, value in headers if name.lower() == "from"), sender),
         recipient=recipient,
         subject=subject,
         preheader=" ".join(text.split())[:160],
         send_id=send_id,
         html=_part(parsed, "html"),
         text=text,
-        headers=[(name, str(value)) for name, value in parsed.items()],
+        headers=headers,
         raw=raw,
     )
 
@@ -154,5 +172,6 @@ def _part(parsed: EmailMessage, kind: str) -> str:
     try:
         part = parsed.get_body((kind,))
         return "" if part is None else str(part.get_content())
-    except (LookupError, ValueError, KeyError, AttributeError):
+    except Exception:
+        # Here too a stranger's headers may be more than the parser can take.
         return ""

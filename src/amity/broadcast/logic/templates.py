@@ -56,10 +56,19 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _draft(fields: Mapping[str, Any]) -> Draft:
+    for field, value in fields.items():
+        if isinstance(value, str):
+            _check_text(field, value)
     try:
         return msgspec.convert(dict(fields), Draft)
     except msgspec.ValidationError as error:
         raise Invalid(str(error), code="bad_template") from error
+
+
+def _check_text(field: str, text: str) -> None:
+    """Raise Invalid for what no database keeps: a NUL, or half a character."""
+    if "\0" in text or text.encode("utf-8", "replace").decode() != text:
+        raise Invalid(f"the {field} holds a NUL or half a character", code="bad_text")
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -183,6 +192,7 @@ def _template(row: tuple[Any, ...]) -> Template:
 
 def _check_name(name: str) -> str:
     name = name.strip()
+    _check_text("name", name)
     if not 1 <= len(name) <= _LONGEST_NAME:
         raise Invalid(f"a name has 1 to {_LONGEST_NAME} characters", code="bad_name")
     return name
@@ -325,7 +335,7 @@ def preview(
 def render(*, content_id: int, profile_id: int, now: datetime) -> Rendered:
     """Return a content as one customer would get it."""
     with transaction() as connection:
-        found = load_contents(connection, [content_id])
+        found = load_contents(connection, [content_id] if 0 < content_id < 2**63 else [])
     if content_id not in found:
         raise NotFound(f"there is no content {content_id}")
     return _show(found[content_id], profile_id, "", now)

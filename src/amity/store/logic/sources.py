@@ -39,8 +39,10 @@ def list_sources() -> list[Source]:
 
 def get_source(*, source_id: int) -> Source:
     """Return one source; raise NotFound when there is none."""
-    with transaction() as connection:
-        row = connection.execute(_SQL["get_source"], [source_id]).fetchone()
+    row = None
+    if 0 <= source_id < 2**31:
+        with transaction() as connection:
+            row = connection.execute(_SQL["get_source"], [source_id]).fetchone()
     if row is None:
         raise NotFound(f"there is no source {source_id}")
     return _source(row)

@@ -183,6 +183,7 @@ def rotate(request: HttpRequest, source_id: int) -> HttpResponse:
 @requires("sources.write")
 def send_test(request: HttpRequest, source_id: int) -> HttpResponse:
     """Record one event as this source, marked as a test, through the rules every event meets."""
+    store.get_source(source_id=source_id)
     event = example_event() | {
         "event": "Test Event",
         "userId": None,
