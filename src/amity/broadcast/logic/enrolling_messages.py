@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from amity.broadcast.logic.enrolling_runs import Run
 from amity.broadcast.logic.ledger import NewSend
@@ -38,7 +38,7 @@ def make_sends(connection: Connection, planned: _Planned, now: datetime) -> list
     sends = []
     for run, each in planned:
         content_id, message_class = contents.get(each.action.template_id, (0, "marketing"))
-        variables = {"event": run.state.entry.properties}
+        variables: dict[str, Any] = {"event": run.state.entry.properties}
         if each.action.placement_key:
             variables["placement"] = each.action.placement_key
         sends.append(
