@@ -26,6 +26,9 @@ def person(number, *, consents=GRANTED, traits="{}", merged_into=None):
             " last_seen_at, version) VALUES (%s, %s, %s, %s, %s, now(), now(), 1)",
             [number, merged_into, f"p{number}@x.example", consents, traits],
         )
+        store.ensure_contact_points(
+            connection=connection, channel="email", address_keys=[key(number)]
+        )
 
 
 def key(number):
@@ -143,6 +146,9 @@ def test_an_objection_and_a_suppression_at_the_address_count(armed):
 
 
 def test_the_erased_and_those_without_an_address_get_nothing(armed):
+    person(9)
+    with transaction() as connection:
+        connection.execute("DELETE FROM store_profile")
     assert judge(send(9)) == ("suppressed", "erased")
     person(1)
     assert judge(send(1), keys={1: ""}) == ("suppressed", "no_address")
@@ -153,6 +159,7 @@ def test_the_erased_and_those_without_an_address_get_nothing(armed):
 
 
 def test_a_test_to_a_colleague_asks_no_consent(armed):
+    person(0)
     row = send(0, run_kind="test", test_address="p0@x.example")
     assert judge(row, now=NOON.replace(hour=23)) == ("wire", "")
 
@@ -316,3 +323,11 @@ def test_a_token_is_good_for_one_message_once(armed):
     token.use(claimed[0].send_id)
     with pytest.raises(PermissionError):
         token.use(claimed[0].send_id)
+
+
+def test_an_address_that_cannot_be_locked_is_not_written_to(armed):
+    person(1)
+    claimed = claim(send(1))
+    with pytest.raises(LookupError):
+        enter(claimed, keys={1: "nobody"})
+    assert stored("state") == "claimed"

@@ -91,6 +91,9 @@ def queue(
         )
         for number in numbers
     ]
+    store.ensure_contact_points(
+        connection=connection, channel="email", address_keys={row.contact_point for row in rows}
+    )
     return queue_sends(connection, rows)
 
 

@@ -10,12 +10,16 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
 from amity.broadcast.channel import GateToken
 from amity.broadcast.logic.fence import Fence, advance_file
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
 from amity.store import api as store
+from amity.store.contracts import Channel
 
 _SQL: Final = queries.load("amity.broadcast")
 
@@ -51,20 +55,26 @@ def enter(
     *,
     owner: str,
     fence: Fence,
-    channel: str = "email",
+    channel: Channel = "email",
     now: datetime | None = None,
 ) -> dict[UUID, Ruling]:
     """Put on the wire what may be sent, one transaction for all, and settle what may not.
 
     Returns the ruling of each; when this raises, nothing may be handed over. ``now`` is
-    PostgreSQL's own clock unless given.
+    PostgreSQL's own clock unless given. Raises LookupError when a contact point has no row.
     """
+    keys = sorted({each.address_key for each in candidates} - {""})
     with transaction() as connection:
-        people = [each.profile_id for each in candidates]
-        connection.execute(_SQL["gate_lock_people"], [people])
-        _lock_points(connection, channel, sorted({c.address_key for c in candidates} - {""}))
-        connection.execute(_SQL["gate_lock_fence"])
-        rows = _judge(connection, candidates, owner=owner, fence=fence, to_wire=True, now=now)
+        # Sent together, done one after the other: each statement sees what committed before it.
+        with connection.pipeline():
+            connection.execute(_SQL["gate_lock_people"], [[c.profile_id for c in candidates]])
+            points = {"channel": channel, "keys": keys}
+            locked = connection.execute(_SQL["gate_lock_points"], points)
+            connection.execute(_SQL["gate_lock_fence"])
+            judged = _judge(connection, candidates, owner=owner, fence=fence, to_wire=True, now=now)
+        if locked.rowcount < len(keys):
+            raise LookupError("an address without a contact point cannot be locked")
+        rows = judged.fetchall()
     if rows:
         advance_file(max(row[3] for row in rows))
     rulings = dict.fromkeys((each.send_id for each in candidates), LOST)
@@ -80,24 +90,21 @@ def ask(
     *,
     owner: str,
     fence: Fence,
+    channel: Channel = "email",
     now: datetime | None = None,
 ) -> dict[UUID, Ruling]:
     """Settle what may not be sent as things stand, before any work is spent on it.
 
     In the caller's transaction. `claimed` means that it may go on to be made; it will be judged
-    again at the wire.
+    again at the wire. Makes sure that the contact points have rows, which `enter` needs to lock.
     """
-    rows = _judge(connection, candidates, owner=owner, fence=fence, to_wire=False, now=now)
+    keys = sorted({each.address_key for each in candidates} - {""})
+    store.ensure_contact_points(connection=connection, channel=channel, address_keys=keys)
+    judged = _judge(connection, candidates, owner=owner, fence=fence, to_wire=False, now=now)
+    rows = judged.fetchall()
     rulings = dict.fromkeys((each.send_id for each in candidates), LOST)
     rulings.update({row[0]: Ruling(row[1], row[2]) for row in rows})
     return rulings
-
-
-def _lock_points(connection: Connection, channel: str, keys: list[str]) -> None:
-    wanted = {"channel": channel, "keys": keys}
-    if connection.execute(_SQL["gate_lock_points"], wanted).rowcount < len(keys):
-        store.ensure_contact_points(connection=connection, channel="email", address_keys=keys)
-        connection.execute(_SQL["gate_lock_points"], wanted)
 
 
 def _judge(
@@ -108,7 +115,7 @@ def _judge(
     fence: Fence,
     to_wire: bool,
     now: datetime | None,
-) -> list[tuple[UUID, str, str, int]]:
+) -> Cursor[TupleRow]:
     using = settings()
     values: dict[str, Any] = {
         "ids": [each.send_id for each in candidates],
@@ -127,4 +134,4 @@ def _judge(
         "quiet_until": using.quiet_until,
         "time_zone": using.time_zone,
     }
-    return connection.execute(_SQL["gate_judge"], values).fetchall()
+    return connection.execute(_SQL["gate_judge"], values)

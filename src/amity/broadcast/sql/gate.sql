@@ -56,7 +56,8 @@ WITH moment AS MATERIALIZED (
     LEFT JOIN store_profile p ON p.id = r.root
     LEFT JOIN store_contact_point k ON k.channel = h.channel AND k.address_key = h.address_key
 ), asked AS MATERIALIZED (
-    SELECT p.*, p.class = 'marketing' AND p.run_kind <> 'test' AND %(cap_count)s > 0 AS is_capped,
+    SELECT p.*, o.lately,
+           p.class = 'marketing' AND p.run_kind <> 'test' AND %(cap_count)s > 0 AS is_capped,
            CASE
                WHEN f.is_stopped THEN 'stopped_all'
                WHEN f.epoch <> %(epoch)s OR q.last_value < %(progress)s THEN 'not_armed'
@@ -70,24 +71,23 @@ WITH moment AS MATERIALIZED (
                WHEN store_contact_reason(p.suppression, p.objections, p.consents, p.purpose) <> ''
                    THEN store_contact_reason(p.suppression, p.objections, p.consents, p.purpose)
                WHEN p.problem <> '' THEN p.problem
-               WHEN p.run_kind = 'campaign' AND EXISTS (
-                   SELECT FROM broadcast_send o
-                   WHERE o.profile_id = ANY (p.parts) AND o.run_kind = p.run_kind
-                     AND o.run_id = p.run_id AND o.id <> p.id
-                     AND o.state IN ('wire', 'sent', 'unknown')) THEN 'same_person'
+               WHEN p.run_kind = 'campaign' AND o.has_had_it THEN 'same_person'
                WHEN p.class = 'marketing' AND broadcast_quiet_until(
                    m.at, p.zone, %(time_zone)s, %(quiet_from)s, %(quiet_until)s) IS NOT NULL
                    THEN 'quiet_hours'
                ELSE '' END AS first_reason
     FROM person p CROSS JOIN moment m CROSS JOIN broadcast_fence f CROSS JOIN broadcast_progress q
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE s.class = 'marketing' AND s.run_kind <> 'test'
+                                AND s.wire_at > m.at - %(cap_days)s * interval '1 day') AS lately,
+               coalesce(bool_or(s.run_kind = p.run_kind AND s.run_id = p.run_id
+                                AND s.id <> p.id), false) AS has_had_it
+        -- by person alone: any other index would go through all that was ever sent
+        FROM (SELECT * FROM broadcast_send WHERE profile_id = ANY (p.parts) OFFSET 0) AS s
+        WHERE s.state IN ('wire', 'sent', 'unknown')
+    ) AS o
 ), counted AS MATERIALIZED (
     SELECT a.*,
-           CASE WHEN a.first_reason = '' AND a.is_capped THEN (
-               SELECT count(*) FROM broadcast_send o
-               WHERE o.profile_id = ANY (a.parts) AND o.class = 'marketing' AND o.run_kind <> 'test'
-                 AND o.state IN ('wire', 'sent', 'unknown')
-                 AND o.wire_at > (SELECT at FROM moment) - %(cap_days)s * interval '1 day')
-           ELSE 0 END AS lately,
            -- those of one person in this group, in their order
            row_number() OVER (PARTITION BY a.root, a.first_reason, a.is_capped
                               ORDER BY a.priority, a.planned_at, a.id) AS place,
