@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Locator, Page, ViewportSize, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, ViewportSize, expect
 
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
@@ -28,9 +28,11 @@ class Audit:
         self.at = ""
         page.set_viewport_size(PHONE)
         page.on("pageerror", lambda error: self.note(f"script error: {error}"))
-        page.on(
-            "console", lambda message: self.note(message.text) if message.type == "error" else None
-        )
+        page.on("console", self._listen)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.note(f"{message.text} {message.location.get('url', '')}")
 
     def note(self, fault: str) -> None:
         """Write down what is wrong with the page looked at."""
@@ -54,6 +56,7 @@ class Audit:
     def look_around(self, name: str) -> None:
         """Look at it on a phone in the dark, unfolded, on a desk by daylight, each dialog open."""
         self.at = name
+        self.page.bring_to_front()  # a page behind another draws one frame a second
         self.page.emulate_media(color_scheme="dark")
         expect(self.page.locator(".chart:not(.drawn)")).to_have_count(0)
         self.look("shape", "contrast", "focus")

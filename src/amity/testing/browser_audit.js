@@ -2,6 +2,9 @@
 async (what) => {
   // What follows a change of theme or width is done in the frame after it.
   for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  // What fades in is looked at once it is there.
+  for (const one of document.getAnimations())
+    if (Number.isFinite(one.effect.getComputedTiming().endTime)) one.finish();
   const found = [];
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   const spell = (element) => {
