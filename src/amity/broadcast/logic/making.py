@@ -90,14 +90,15 @@ class Maker:
         self.content = content
         self._links = links
         self._signer = signer
-        self._domain = settings.mail_from.rpartition("@")[2]
+        sender = headers.check_address(settings.mail_from)
+        self._domain = _domain_of(settings)
         self._bounces = settings.mail_bounces or f"bounces.{self._domain}"
         self._mailto = settings.mail_unsubscribe
+        _check_settings(self._bounces, self._mailto, links.base)
         self._subject = compile_liquid(content.subject, is_html=False, part="subject")
         self._html = compile_liquid(_prepare(content), is_html=True, part="HTML")
         self._text = compile_liquid(content.text, is_html=False, part="text")
         name = headers.clean(settings.mail_from_name)
-        sender = headers.check_address(settings.mail_from)
         self._from = headers.encode_phrase(name) + f" <{sender}>".encode()
         self._list_id = (
             headers.encode_phrase(name) + f" <{content.message_class}.{self._domain}>".encode()
@@ -197,6 +198,20 @@ class Maker:
         return lines
 
 
+def _domain_of(settings: Settings) -> str:
+    """Return the domain messages come from, as headers and the DNS have it."""
+    return headers.check_address(settings.mail_from).rpartition("@")[2]
+
+
+def _check_settings(bounces: str, mailto: str | None, base: str) -> None:
+    """Raise RenderFailed for a setting that would break the headers it goes into."""
+    headers.check_address(f"b@{bounces}")
+    if mailto:
+        headers.check_address(mailto)
+    if not base.isascii() or not base.isprintable() or set(base) & set("<>, "):
+        raise RenderFailed("the public address of the edge cannot stand in a header")
+
+
 def _prepare(content: Content) -> str:
     """Return the HTML with the preheader and the place of the open picture in it."""
     # Indents are a tenth of a usual message, and nobody sees them.
@@ -241,7 +256,7 @@ def _add_decided(data: dict[str, Any], decision: Decision | None) -> dict[str, t
 
 @lru_cache(maxsize=1)
 def _shared(settings: Settings, key_id: str) -> tuple[LinkMaker, dkim.Signer]:
-    domain = settings.mail_from.rpartition("@")[2]
+    domain = _domain_of(settings)
     key = dkim.cached_key(settings.data, settings.dkim_selector)
     return LinkMaker(settings), dkim.Signer(key, domain, settings.dkim_selector)
 
@@ -263,6 +278,6 @@ def _cached_maker(content: Content, settings: Settings, key_id: str) -> Maker:
 
 def dkim_record(settings: Settings) -> tuple[str, str]:
     """Return the name and the text of the DNS record that holds our public key."""
-    domain = settings.mail_from.rpartition("@")[2]
+    domain = _domain_of(settings)
     key = dkim.cached_key(settings.data, settings.dkim_selector)
     return f"{settings.dkim_selector}._domainkey.{domain}", dkim.public_record(key)
