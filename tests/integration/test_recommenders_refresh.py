@@ -37,7 +37,9 @@ def test_orders_become_products_and_neighbours(db):
     source = store.create_source(name="till", kind="server")
     tea, milk, odd = line("tea", category="Drinks"), line("milk", price="dear"), line("odd")
     events = [order(n, f"u{n}", [tea, milk, milk]) for n in range(8)]
-    events += [order(20, "u1", [line("tea", "Green tea", 2.25, category="Drinks"), odd], days_ago=0.1)]
+    events += [
+        order(20, "u1", [line("tea", "Green tea", 2.25, category="Drinks"), odd], days_ago=0.1)
+    ]
     events += [
         order(30, "u9", "none"),
         order(31, "u9", [None, 3, {"name": "no id"}, {"product_id": ""}]),
