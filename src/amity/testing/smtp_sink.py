@@ -123,6 +123,7 @@ class _Session(asyncio.Protocol):
         self._mode = "accept"
         self._is_data = False
         self._is_deaf = False
+        self._is_switching = False
         self._has_mail = False
         self._login: list[str] | None = None
 
@@ -149,7 +150,12 @@ class _Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while not self._is_deaf and (self._end_body() if self._is_data else self._read_line()):
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while not (self._is_deaf or self._is_switching) and (
+            self._end_body() if self._is_data else self._read_line()
+        ):
             pass
 
     def _read_line(self) -> bool:
@@ -193,8 +199,12 @@ class _Session(asyncio.Protocol):
             self._transport.close()
 
     def _on_starttls(self, line: str) -> None:
-        self._say(b"220 2.0.0 go")
         assert self._sink.tls is not None
+        assert self._transport is not None
+        # What the client says next is no longer for us.
+        self._transport.pause_reading()
+        self._say(b"220 2.0.0 go")
+        self._is_switching = True
         asyncio.get_running_loop().create_task(self._encrypt(self._sink.tls))
 
     async def _encrypt(self, tls: ssl.SSLContext) -> None:
@@ -205,6 +215,9 @@ class _Session(asyncio.Protocol):
             )
         except OSError:
             self._is_deaf = True
+        # What came encrypted meanwhile is answered encrypted.
+        self._is_switching = False
+        self._go_on()
 
     def _on_auth(self, line: str) -> None:
         kind, _, secret = line[5:].partition(" ")
