@@ -245,6 +245,38 @@ def test_a_domain_of_ours_in_any_script_is_ascii_in_every_header(folder):
     assert made.envelope_from.endswith("@bounces.xn--bcher-kva.example")
 
 
+def test_what_nobody_set_is_the_careful_way(sink):
+    """Rule D57: quiet hours, a cap, a lease and an expiry; nobody is followed without a yes."""
+    plain = config.Settings()
+    assert plain.smtp_url is None, "nothing leaves the machine"
+    assert plain.quiet_from != plain.quiet_until
+    assert plain.marketing_cap_count > 0
+    assert plain.marketing_cap_days > 0
+    assert plain.key_events_per_second > 0
+    assert plain.send_lease_seconds > 0
+    assert (plain.unsafe, plain.https) == (False, False)
+    html = '<html><body><a href="https://s.example/a">Go</a></body></html>'
+    with transaction() as connection:
+        content_id = make_content(connection, html=html)
+    plan(range(1, 4), content_id=content_id)
+    tell("UPDATE store_profile SET consents = '{}' WHERE id = 2")
+    yes = '{"tracking.email": {"status": "granted", "at": "2026-01-01T00:00:00Z"}}'
+    tell("UPDATE store_profile SET consents = consents || %s::jsonb WHERE id = 3", yes)
+    send_due(clock=utc_now)
+    assert count_states() == {"sent": 2, "suppressed:no_consent": 1}
+    pages = {
+        to: email.message_from_bytes(raw, policy=email.policy.default)
+        .get_body(("html",))
+        .get_content()
+        for _, to, raw in sink.accepted
+    }
+    assert "/c/v1." not in pages[address_of(1)]
+    assert "/o/v1." not in pages[address_of(1)]
+    assert "https://s.example/a" in pages[address_of(1)]
+    assert "/c/v1." in pages[address_of(3)]
+    assert "/o/v1." in pages[address_of(3)]
+
+
 # Addresses
 
 STRANGE = [

@@ -11,6 +11,7 @@ from amity.kernel.errors import NotFound
 from amity.personalization import api
 from amity.personalization.contracts import DecideRequest
 from amity.personalization.policy import POLICIES, Policy
+from amity.personalization.recommender import load_recommenders
 from amity.store import api as store
 
 FRENCH = {"node": "check", "field": "trait.country", "is": {"op": "eq", "value": "FR"}}
@@ -308,3 +309,24 @@ def test_what_is_logged_names_nobody_and_goes_with_the_person(shop):
     shop.track("ann", "Promotion Viewed", decision_id=str(decision.decision_id))
     assert api.forget_profiles(profile_ids=[ann]) == {"decisions": 1, "outcomes": 1}
     assert api.list_decisions().items == []
+
+
+def test_a_recommender_that_raises_is_stood_in_for_and_counted(shop, monkeypatch):
+    api.create_placement(key="also", kind="products", by="t", now=_now(), slots=2)
+    for number in range(6):
+        lines = [{"product_id": one, "name": one, "price": 2} for one in ("tea", "pot")]
+        shop.track(f"u{number}", "Order Completed", order_id=f"o{number}", products=lines)
+    api.refresh_recommenders(now=_now())
+    assert shop.decide(placement="also", context={"product_id": "tea"}).fallback == ""
+
+    def fail(*_, **__):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(load_recommenders()["also_bought"], "rank", fail)
+    decision = shop.decide(placement="also", context={"product_id": "tea"})
+    assert decision.fallback == "policy_failed"
+    assert [item.item for item in decision.items] == ["pot"], "what is popular instead"
+    troubles = api.list_troubles()
+    assert [(one.kind, one.name, one.count) for one in troubles] == [
+        ("policy_failed", "also_bought", 1)
+    ]
