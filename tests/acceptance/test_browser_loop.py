@@ -480,6 +480,9 @@ def visit_the_shop(shop: Page, mara: Marketer, placement: str, journey: str) -> 
     expect(shop.get_by_role("status")).to_contain_text("Your order is placed")
     expect(standing.first).to_contain_text(re.compile(r"0\s*here"))
     expect(mara.page.locator("#flow")).to_contain_text(re.compile(r"Left by the way out\s*1"))
+    mara.go("/journeys/")
+    her = mara.page.get_by_role("row", name="Abandoned cart")
+    expect(her.locator("[data-label=Ended]")).to_have_text("1")
 
 
 def clicks_of(mara: Marketer, placement: str) -> int:

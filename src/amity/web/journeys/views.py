@@ -47,6 +47,7 @@ class JourneyLine(msgspec.Struct, frozen=True, kw_only=True):
 
     journey: Journey
     report: JourneyReport
+    ended: int
     look: str
 
 
@@ -74,14 +75,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
         request,
         "journeys/list.html",
         {
-            "lines": [
-                JourneyLine(
-                    journey=journey,
-                    report=broadcast.report_journey(journey_id=journey.journey_id),
-                    look=_LOOKS[journey.state],
-                )
-                for journey in shown
-            ],
+            "lines": [_line(journey) for journey in shown],
             "total": len(found),
             "search": search,
             "state": state,
@@ -89,6 +83,13 @@ def show_list(request: HttpRequest) -> HttpResponse:
             "can_write": may(request, "journeys.write"),
         },
     )
+
+
+def _line(journey: Journey) -> JourneyLine:
+    report = broadcast.report_journey(journey_id=journey.journey_id)
+    # However it ended: most who leave a journey that did its work leave by the way out.
+    ended = report.entered - report.active
+    return JourneyLine(journey=journey, report=report, ended=ended, look=_LOOKS[journey.state])
 
 
 def _is_state(journey: Journey, state: str) -> bool:
