@@ -205,7 +205,10 @@ def build_the_segment(page):
     page.get_by_label("Name", exact=True).fill(SEGMENT)
     page.get_by_role("button", name="What they did").click()
     page.get_by_label("Name of the event").fill("Order Completed")
-    page.get_by_label("How often").select_option("at_least")
+    with page.expect_response(re.compile("/segments/tree/")):
+        page.get_by_label("How often").select_option("at_least")
+    # The builder is drawn anew: what is typed before that is lost.
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
     count = page.get_by_label("How many times", exact=True)
     beside = page.locator("#preview")
     count.fill("1")
