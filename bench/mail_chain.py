@@ -223,6 +223,7 @@ def run(rounds):
         port = stack.enter_context(sink_process())
         settings = {
             "smtp_url": f"smtp://127.0.0.1:{port}?greeting=bench.example",
+            "postal_address": "9 Sender Lane, Testville",
             "quiet_from": 0,
             "quiet_until": 0,
             "marketing_cap_count": 10_000,

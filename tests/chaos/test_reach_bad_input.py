@@ -77,6 +77,7 @@ def sink(db):
         sink_running() as (running, port),
         config.override(
             smtp_url=f"smtp://127.0.0.1:{port}?patience=0.003",
+            postal_address="9 Sender Lane, Testville",
             quiet_from=0,
             quiet_until=0,
             send_retry_seconds=0.2,

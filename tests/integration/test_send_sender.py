@@ -9,6 +9,7 @@ import dkim
 import msgspec
 import pytest
 
+from amity.broadcast import api
 from amity.broadcast.logic import fence, making
 from amity.broadcast.logic.sending_process import send_due
 from amity.infra import config
@@ -38,6 +39,7 @@ def sink(db):
         sink_running() as (running, port),
         config.override(
             smtp_url=f"smtp://127.0.0.1:{port}?patience=0.003",
+            postal_address="9 Sender Lane, Testville",
             quiet_from=0,
             quiet_until=0,
             send_retry_seconds=0.2,
@@ -190,7 +192,10 @@ def test_a_server_that_is_down_loses_nothing_and_costs_no_attempt(sink):
     plan(range(1, 41))
     port = free_port()
     with (
-        config.override(smtp_url=f"smtp://127.0.0.1:{port}?patience=0.003"),
+        config.override(
+            smtp_url=f"smtp://127.0.0.1:{port}?patience=0.003",
+            postal_address="9 Sender Lane, Testville",
+        ),
         sender_running(clock=utc_now),
     ):
         time.sleep(1.5)
@@ -250,3 +255,13 @@ def test_unarmed_or_stopped_nothing_is_claimed(sink):
     assert count_states() == {"queued": 5}
     path.with_name("moved").rename(path)
     assert send_due(clock=utc_now) == 5
+
+
+def test_promotion_waits_for_an_address_of_ones_own(sink):
+    """The made-up postal address is for the local mailbox; a mail server is in earnest."""
+    plan(range(1, 3))
+    with config.override(postal_address=config.Settings().postal_address):
+        send_due(clock=utc_now)
+    assert {(one.state, one.reason) for one in api.list_messages().items} == {
+        ("suppressed", "no_postal_address")
+    }

@@ -133,7 +133,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     postal_address: Annotated[
         str,
-        Meta(description="The sender's postal address; marketing is not sent without one."),
+        Meta(
+            description="The sender's postal address; marketing is not sent through a mail server "
+            "before it is set."
+        ),
     ] = "1 Market Street, Springfield"
     dkim_selector: Annotated[str, Meta(description="Selector of the DKIM key.")] = "amity1"
     senders: Annotated[int, Meta(description="Processes that send messages.")] = 1

@@ -41,6 +41,7 @@ class PostOffice:
         self._settings = {
             **_SETTINGS,
             "smtp_url": f"smtp://127.0.0.1:{self.port}?patience=0.005",
+            "postal_address": "9 Sender Lane, Testville",
             **settings,
         }
 

@@ -12,7 +12,7 @@ from amity.broadcast.logic.gate import Candidate
 from amity.broadcast.logic.ledger import Claimed
 from amity.broadcast.logic.making import Content, Recipient
 from amity.infra import queries
-from amity.infra.config import settings
+from amity.infra.config import Settings, settings
 from amity.infra.database import Connection
 from amity.kernel.errors import Invalid, NotFound
 from amity.personalization import api as personalization
@@ -122,7 +122,7 @@ def _agrees(consents: dict[str, Any]) -> bool:
 
 def _find_problem(claimed: Claimed) -> str:
     needs_address = claimed.message_class == "marketing" and not claimed.test_address
-    return "no_postal_address" if needs_address and not settings().postal_address.strip() else ""
+    return "no_postal_address" if needs_address and not _has_postal_address() else ""
 
 
 def _respect_objections(connection: Connection, letters: list[Letter]) -> None:
@@ -163,3 +163,10 @@ def decide(letters: Sequence[Letter], now: datetime) -> None:
             continue
         for letter in those:
             letter.decision = made.get(letter.claimed.profile_id)
+
+
+def _has_postal_address() -> bool:
+    """Say whether the sender's address is set; the made-up one serves the local mailbox only."""
+    using = settings()
+    is_made_up = using.postal_address == Settings().postal_address
+    return bool(using.postal_address.strip()) and not (is_made_up and using.smtp_url is not None)
