@@ -34,7 +34,7 @@ def test_every_file_of_the_package_is_in_it(wheel):
     wanted = {
         str(path.relative_to(ROOT / "src"))
         for path in (ROOT / "src" / "amity").rglob("*")
-        if path.is_file() and path.suffix not in {".pyc"}
+        if path.is_file() and "__pycache__" not in path.parts
     }
     assert wanted - carried == set()
     assert {"html", "sql", "css", "js"} <= {name.rpartition(".")[2] for name in carried}

@@ -39,10 +39,17 @@ def send_nothing(office):
     """Let a sender run for a while; nothing may leave."""
     before = office.size()
     office.start_senders(1)
+    assert wait_until(is_known_as_a_copy, seconds=30)
     time.sleep(2.5)
     office.stop_senders()
     assert office.size() == before
     assert "sent" not in {name for name in states() if name == "wire"}
+
+
+def is_known_as_a_copy():
+    with transaction() as connection:
+        row = connection.execute("SELECT copied_at FROM broadcast_fence").fetchone()
+    return row[0] is not None
 
 
 def at_rest(office):
