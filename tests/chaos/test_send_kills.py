@@ -54,6 +54,16 @@ def ids(where):
         return {row[0] for row in rows}
 
 
+def rows_of(send_ids):
+    """What the ledger says of messages, for whoever reads a failure."""
+    with transaction() as connection:
+        return connection.execute(
+            "SELECT id, state, reason, reply, attempts, crashes, token, wire_at, settled_at"
+            " FROM broadcast_send WHERE id = ANY (%s::uuid[])",
+            [list(send_ids)],
+        ).fetchall()
+
+
 def is_drained():
     return not {"queued", "claimed", "wire"} & {each.partition(":")[0] for each in count_states()}
 
@@ -92,7 +102,7 @@ def test_nothing_is_doubled_and_nothing_silently_lost(office):
     assert sum(states.values()) == messages, "conservation"
     assert set(states) <= {"sent", "unknown:no_reply", "failed:rejected"}, states
     doubled = {each: times for each, times in taken.items() if times > 1}
-    assert doubled == {}
+    assert doubled == {}, rows_of(doubled)
     sent, unknown, failed = ids("state = 'sent'"), ids("state = 'unknown'"), ids("state = 'failed'")
     assert sent - set(taken) == set(), "said to be sent, and never arrived"
     assert set(taken) - sent - unknown == set(), "arrived, and nobody says so"
