@@ -12,10 +12,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
+from amity.broadcast.channels.email import EmailChannel
+from amity.broadcast.logic import fence
+from amity.broadcast.logic.sending import Sender
+from amity.broadcast.logic.sending_process import relay_of
 from amity.infra import database
+from amity.infra.config import settings
 from amity.infra.database import transaction
 from amity.testing.mailing import count_states, make_campaign, make_content, make_people, queue
 from amity.testing.post_office import PostOffice, wait_until
@@ -161,3 +167,41 @@ def test_the_control_that_marks_after_sending_doubles(tmp_path, db):
         office.sink.kill()
         office.sink.wait()
     assert any(times > 1 for times in office.taken().values())
+
+
+def claims(sender):
+    with transaction() as connection:
+        return connection.execute(
+            "SELECT id, owner, token FROM broadcast_send WHERE state = 'claimed' AND owner = %s"
+            " ORDER BY id",
+            [sender.owner],
+        ).fetchall()
+
+
+def lose_the_database(office):
+    """Kill it the moment after a commit was confirmed, and start it again."""
+    from amity.infra import database
+
+    office.kill("postgres")
+    database.close_pools()
+    office.keep_alive()
+    assert wait_until(lambda: count_states() is not None, seconds=20)
+
+
+def test_a_claim_outlives_the_database_it_was_made_in(office):
+    """A claim that is lost could be made again by the same sender under the same token.
+
+    What it then says of the one (not handed over: send it again) would be taken for the other,
+    which is on the wire, and the message would arrive twice.
+    """
+    plan(40)
+    using = settings()
+    sender = Sender(EmailChannel(relay_of(using)), using, clock=lambda: datetime.now(UTC))
+    fence.arm_new_installation(now=datetime.now(UTC))
+    for _ in range(4):
+        letters, _ = sender._claim(10)
+        assert letters
+        held = {(each.claimed.send_id, each.claimed.token) for each in letters}
+        lose_the_database(office)
+        kept = {(send_id, token) for send_id, _, token in claims(sender)}
+        assert held <= kept, "a confirmed claim is gone"

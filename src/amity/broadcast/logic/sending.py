@@ -172,8 +172,8 @@ class Sender:
                 fence.note_copy(connection, now=self._clock())
             if not held.is_open:
                 return [], 0
-            # Lost by a crash they are only claimed again: the gate sees whose they are.
-            connection.execute("SET LOCAL synchronous_commit = off")
+            # Committed to the disk: were a claim lost in a crash, the same sender could claim again
+            # under the same token, and what it says of one claim would be taken for the other.
             claimed, ended = ledger.claim(
                 connection,
                 owner=self.owner,
