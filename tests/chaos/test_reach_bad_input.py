@@ -1,7 +1,7 @@
-"""What may not reach anybody, or may not keep the others from being reached (issue 3, bad input).
+"""What may not reach anybody, or may not keep the others from being reached.
 
-Headers that carry more than they should, addresses that are commands, data that breaks a template,
-mail servers that stall, and changes in the middle of a campaign; end to end where it can be.
+Addresses that are commands, data that breaks a template, mail servers that stall, changes in the
+middle of a campaign; end to end where it can be.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import email
 import email.header
 import email.policy
 import random
-import re
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -20,17 +19,14 @@ import pytest
 
 from amity.broadcast import api as broadcast
 from amity.broadcast.channel import GateToken, Parcel
-from amity.broadcast.logic import fence, mailbox, making
+from amity.broadcast.logic import fence
 from amity.broadcast.logic.sending_process import send_due
 from amity.broadcast.logic.smtp import ConnectionLost, Patience, SmtpConnection, Unwilling
 from amity.broadcast.logic.smtp_relay import Relay, tls_context
-from amity.edge import links
 from amity.infra import config
 from amity.infra.database import transaction
-from amity.kernel.errors import AmityError, Invalid, NotFound
+from amity.kernel.errors import Invalid
 from amity.personalization import api as personalization
-from amity.personalization.contracts import DecidedItem, DecideRequest, Decision
-from amity.personalization.hot import read_request
 from amity.store import api as store
 from amity.testing.mailing import (
     address_of,
@@ -54,15 +50,6 @@ def utc_now():
 def ask(query, *values):
     with transaction() as connection:
         return connection.execute(query, values).fetchall()
-
-
-def told(call):
-    """Return what a door says of what it refuses; "" when it takes it."""
-    try:
-        call()
-    except AmityError as error:
-        return error.message
-    return ""
 
 
 def tell(query, *values):
@@ -97,188 +84,6 @@ def plan(numbers, *, run_id=1, **changes):
         content_id = changes.pop("content_id", None) or make_content(connection)
         queue(connection, numbers, content_id, run_id=run_id, **changes)
 
-
-# Headers
-
-EVIL = {
-    "q-word": "=?utf-8?q?a=0D=0ABcc:_evil@x?=",
-    "b-word": "=?utf-8?b?YQ0KQmNjOiBldmlsQHg=?=",
-    "breaks": "a\r\nBcc: evil@x\r\n\r\n<b>body</b>",
-    "bare LF": "a\nBcc: evil@x",
-    "bare CR": "a\rBcc: evil@x",
-    "folded": "a\r\n\tBcc: evil@x",
-    "other breaks": "a\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029Bcc: evil@x",
-    "NUL": "a\x00Bcc: evil@x",
-    "word in word": "=?utf-8?q?=3D=3Futf-8=3Fq=3Fa=3D0D=3D0ABcc:_evil@x=3F=3D?=",
-    "five words deep": "=?utf-8?b?" * 5 + "YQ0KQmNjOiBldmlsQHg=" + "?=" * 5,
-    "halves": "=?utf-8?q?a=0D?= =?utf-8?q?=0ABcc:_evil@x?=",
-    "half a word": "=?utf-8?q?a=0D=0ABcc:_evil@x",
-    "utf-7": "=?utf-7?q?+AA0-+AAo-Bcc:_evil@x?=",
-    "utf-16": "=?utf-16-be?b?AGEADQAKAEIAYwBjADoAeA==?=",
-    "unicode escapes": "=?unicode_escape?q?a=5Cr=5CnBcc:_evil@x?=",
-    "no charset": "=?nonsense?q?a=0D=0ABcc:_evil@x?=",
-    "an address": '"a" <evil@x>, b@y; c',
-    "overlong": "x" * 3_000 + "\r\nBcc: evil@x",
-    "right to left": "\u202e\u0000moc.live\u202c",
-    "emoji": "👩‍👩‍👧 é漢" * 30,
-}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("mail")
-
-
-def make(evil, folder, **settings):
-    """Make a message in which every field that reaches a header says something evil."""
-    fields = "{{ customer.name }}{{ customer.traits.city }}{{ brand.name }}{{ campaign.name }}"
-    fields += "{{ event.products[0].name }}{{ offer.headline }}"
-    content = making.Content(
-        content_id=1,
-        message_class="marketing",
-        subject="Hi " + fields,
-        preheader=fields,
-        html=f"<p>{fields}</p>",
-        text=fields,
-    )
-    item = DecidedItem(
-        rank=1, item="o", propensity=1.0, score=0.0, reason="", content={"headline": evil}
-    )
-    who = making.Recipient(
-        send_id=SEND,
-        profile_id=7,
-        address="ann@example.com",
-        address_key="k" * 43,
-        purpose="marketing.email",
-        is_tracked=True,
-        stream="c12",
-        data={
-            "customer": {"name": evil, "traits": {"city": evil}},
-            "campaign": {"name": evil},
-            "event": {"products": [{"name": evil}]},
-        },
-        decision=Decision(
-            decision_id=SEND,
-            decided_at=NOW,
-            placement="p",
-            kind="offers",
-            profile_id=7,
-            channel="email",
-            policy="thompson",
-            fallback="",
-            verdicts=[],
-            snapshot_id=1,
-            seed=1,
-            items=[item],
-        ),
-        now=NOW,
-    )
-    wanted = {"public_url": "https://u.shop.example", **settings}
-    with config.override(data=folder, **wanted) as using:
-        return making.get_maker(content, using).make(who)
-
-
-def read_modern(raw):
-    found = email.message_from_bytes(raw, policy=email.policy.default)
-    return [(name.lower(), str(value)) for name, value in found.items()]
-
-
-def read_classic(raw):
-    found = email.message_from_bytes(raw, policy=email.policy.compat32)
-    return [
-        (name.lower(), str(email.header.make_header(email.header.decode_header(value))))
-        for name, value in found.items()
-    ]
-
-
-def read_plainly(raw):
-    """Read as RFC 5322 has it and no more: lines, and those that go on the line before."""
-    head = raw.partition(b"\r\n\r\n")[0]
-    lines = re.sub(rb"\r\n(?=[ \t])", b"", head).decode("ascii").split("\r\n")
-    return [(name.lower(), value.strip()) for name, _, value in (x.partition(":") for x in lines)]
-
-
-@pytest.mark.parametrize("name", EVIL)
-def test_no_field_becomes_a_header_whoever_reads_it(folder, name):
-    evil = EVIL[name]
-    brand = {} if "\0" in evil else {"mail_from_name": evil}
-    plain = make("Ann", folder)
-    raw = (made := make(evil, folder, **brand)).head + made.body
-    expected = [name for name, _ in read_plainly(plain.head)]
-    for read in (read_modern, read_classic, read_plainly):
-        found = read(raw)
-        assert [name for name, _ in found] == expected, read.__name__
-        values = dict(found)
-        assert not re.search("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]", values["subject"])
-        assert values["from"].rstrip(">").endswith("news@shop.example")
-        assert values["to"] == "ann@example.com"
-        assert values["list-id"].rstrip(">").endswith("marketing.shop.example")
-        assert values["feedback-id"].startswith("c12:shop.example:marketing:")
-    assert dict(read_modern(raw))["subject"] == dict(read_classic(raw))["subject"] == made.subject
-    parsed = email.message_from_bytes(raw, policy=email.policy.default)
-    assert [address.addr_spec for address in parsed["from"].addresses] == ["news@shop.example"]
-    # Whoever writes down again what was read adds nothing either: as the broken Python would.
-    again = email.message_from_bytes(parsed.as_bytes(), policy=email.policy.default)
-    assert [name.lower() for name in again.keys()] == expected  # noqa: SIM118  # twice shows
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"mail_unsubscribe": "leave@shop.example>\r\nBcc: <evil@x"},
-        {"mail_unsubscribe": "leave@shop.example?subject=x"},
-        {"mail_bounces": "shop.example>\r\nRCPT TO:<evil@x"},
-        {"mail_from": "news@shop.example\r\nBcc: evil@x"},
-        {"mail_from": "Shop <news@shop.example>"},
-        {"public_url": "https://u.shop.example>\r\nBcc: <evil@x"},
-        {"public_url": "https://u.shop.example/a,b"},
-    ],
-)
-def test_a_setting_that_would_break_a_header_is_refused(folder, wrong):
-    with pytest.raises(Invalid):
-        make("Ann", folder, **wrong)
-
-
-def test_a_domain_of_ours_in_any_script_is_ascii_in_every_header(folder):
-    made = make("Ann", folder, mail_from="news@bücher.example")
-    assert made.head.isascii()
-    assert b"xn--bcher-kva.example" in made.head
-    assert made.envelope_from.endswith("@bounces.xn--bcher-kva.example")
-
-
-def test_what_nobody_set_is_the_careful_way(sink):
-    """Rule D57: quiet hours, a cap, a lease and an expiry; nobody is followed without a yes."""
-    plain = config.Settings()
-    assert plain.smtp_url is None, "nothing leaves the machine"
-    assert plain.quiet_from != plain.quiet_until
-    assert plain.marketing_cap_count > 0
-    assert plain.marketing_cap_days > 0
-    assert plain.key_events_per_second > 0
-    assert plain.send_lease_seconds > 0
-    assert (plain.unsafe, plain.https) == (False, False)
-    html = '<html><body><a href="https://s.example/a">Go</a></body></html>'
-    with transaction() as connection:
-        content_id = make_content(connection, html=html)
-    plan(range(1, 4), content_id=content_id)
-    tell("UPDATE store_profile SET consents = '{}' WHERE id = 2")
-    yes = '{"tracking.email": {"status": "granted", "at": "2026-01-01T00:00:00Z"}}'
-    tell("UPDATE store_profile SET consents = consents || %s::jsonb WHERE id = 3", yes)
-    send_due(clock=utc_now)
-    assert count_states() == {"sent": 2, "suppressed:no_consent": 1}
-    pages = {
-        to: email.message_from_bytes(raw, policy=email.policy.default)
-        .get_body(("html",))
-        .get_content()
-        for _, to, raw in sink.accepted
-    }
-    assert "/c/v1." not in pages[address_of(1)]
-    assert "/o/v1." not in pages[address_of(1)]
-    assert "https://s.example/a" in pages[address_of(1)]
-    assert "/c/v1." in pages[address_of(3)]
-    assert "/o/v1." in pages[address_of(3)]
-
-
-# Addresses
 
 STRANGE = [
     "a@b.example\r\nRCPT TO:<x@y.example>",
@@ -651,207 +456,3 @@ def test_a_server_that_takes_and_forgets_is_doubted_and_not_asked_again(sink):
     assert len({send_id for send_id, _, _ in sink.accepted}) == sink.taken
     assert sum(states.values()) == 20
     assert set(states) <= {"unknown:no_reply", "queued", "queued:server_down"}, states
-
-
-# Doors
-
-
-TEXTS = ["a\0b", "\ud800x", "x" * 600_000, "", " \u2028 "]
-
-
-def test_no_text_is_more_than_a_door_can_refuse(db):
-    good = {"message_class": "marketing", "subject": "x", "source": "<p>x", "text": ""}
-    refused = 0
-    for text in TEXTS:
-        for field in ("name", "subject", "preheader", "source", "text"):
-            fields = {"name": f"T{len(text)}{field}", **good, field: text}
-            words = told(lambda f=fields: broadcast.create_template(by="me", now=NOW, **f))
-            assert len(words) < 1_000
-            refused += bool(words)
-        key = {"key": text, "name": text, "kind": "offers"}
-        named = {"name": text, "description": "", "definition": {}}
-        asked = DecideRequest(placement=text[:99], channel=text[:99])
-        for call in (
-            lambda text=text: broadcast.list_campaigns(search=text),
-            lambda text=text: broadcast.list_mailbox(search=text),
-            lambda named=named: broadcast.create_journey(by="me", now=NOW, **named),
-            lambda key=key: personalization.create_placement(by="me", now=NOW, **key),
-            lambda asked=asked: personalization.decide(request=asked, now=NOW),
-        ):
-            assert len(told(call)) < 1_000
-    assert refused > len(TEXTS) * 3
-
-
-def test_a_number_nothing_has_is_not_found(db):
-    doors = (
-        lambda number: broadcast.get_campaign(campaign_id=number),
-        lambda number: broadcast.pause_campaign(campaign_id=number, by="me", now=NOW),
-        lambda number: broadcast.report_campaign(campaign_id=number, now=NOW),
-        lambda number: broadcast.get_journey(journey_id=number),
-        lambda number: broadcast.get_mailbox_message(mailbox_id=number),
-        lambda number: broadcast.render_content(content_id=number, profile_id=1, now=NOW),
-        lambda number: personalization.get_placement(placement_id=number),
-        lambda number: personalization.get_offer(offer_id=number),
-        lambda number: store.get_source(source_id=number),
-    )
-    for number in (-1, 2**31, 2**63, 10**30):
-        for door in doors:
-            with pytest.raises(NotFound):
-                door(number)
-
-
-def test_monstrous_journeys_are_refused_soon_and_in_few_words(db):
-    entry = {"event": "Cart Viewed"}
-    deep = {}
-    for _ in range(900):
-        deep = {"a": deep}
-    steps = {f"n{n}": {"kind": "wait", "seconds": 60, "next": f"n{n + 1}"} for n in range(10_000)}
-    unread = {f"n{n}": {"kind": "nonsense" * 100} for n in range(200)}
-    drawings = {
-        "fields": {f"f{n}": 0 for n in range(25_000)},
-        "steps": {"entry": entry, "start": "n0", "nodes": steps},
-        "unread": {"entry": entry, "start": "n0", "nodes": unread},
-        "deep": deep,
-        "deep rule": {
-            "entry": entry,
-            "start": "n",
-            "nodes": {"n": {"kind": "branch", "rule": deep, "yes": "", "no": ""}},
-        },
-        "names": {"entry": entry, "start": "n", "nodes": {"x" * 200_000: {"kind": "wait"}}},
-    }
-    began = time.process_time()
-    for name, drawing in drawings.items():
-        named = {"name": name, "description": "", "definition": drawing}
-        words = told(lambda named=named: broadcast.create_journey(by="me", now=NOW, **named))
-        assert len(words) < 1_000, name
-        held = broadcast.find_journey(name=name)
-        assert bool(held) is not bool(words), "kept as a draft, or refused"
-        if held is not None:
-            assert 0 < sum(map(len, held.problems)) < 100_000, name
-            wanted = {"journey_id": held.journey_id, "state": "live", "by": "me", "now": NOW}
-            words = told(lambda wanted=wanted: broadcast.set_journey_state(**wanted))
-            assert 0 < len(words) < 10_000, name
-    assert time.process_time() - began < 2
-
-
-BODIES = {
-    "nothing": b"",
-    "no JSON": b"\xff\xfe{",
-    "a list": b"[]",
-    "NaN": b'{"placement":"p","context":{"a":NaN}}',
-    "infinite": b'{"placement":"p","context":{"a":1e999}}',
-    "half a character": b'{"placement":"\\ud800"}',
-    "a NUL": b'{"placement":"a\\u0000b"}',
-    "deep": b'{"placement":"p","context":' + b'{"a":' * 20_000 + b"1" + b"}" * 20_001,
-    "wrong types": b'{"placement":{"a":1},"identifiers":[],"context":"x","channel":7}',
-    "a truth for a name": b'{"placement":"p","identifiers":{"user_id":true}}',
-    "digits": b'{"placement":"p","identifiers":{"user_id":' + b"9" * 5_000 + b"}}",
-    "digits in the context": b'{"placement":"p","context":{"product_id":' + b"9" * 5_000 + b"}}",
-    "twice": b'{"placement":"p","placement":"q","userId":"a","identifiers":{"user_id":"b"}}',
-    "long": b'{"placement":"' + b"p" * 60_000 + b'"}',
-    "a basket of 10,000": b'{"placement":"p","context":{"basket":[' + b'"x",' * 9_999 + b'"x"]}}',
-    "odd baskets": b'{"placement":"p","context":{"basket":[null,{},[],1.5,true,"","a\\u2028"]}}',
-}
-
-
-def test_a_question_is_read_or_refused_and_decided_in_time(db):
-    personalization.create_placement(key="p", name="P", kind="products", by="me", now=NOW)
-    kept = 0
-    for name, body in BODIES.items():
-        began = time.process_time()
-        made = []
-        words = told(
-            lambda body=body, made=made: made.append(
-                personalization.decide(request=read_request(body).request, now=utc_now())
-            )
-        )
-        assert len(words) < 1_000, name
-        assert bool(made) is not bool(words), name
-        for decision in made:
-            assert decision.items == [], name
-            assert personalization.get_decision(decision_id=decision.decision_id)
-            kept += 1
-        assert time.process_time() - began < 1, name
-    replayed = personalization.replay_decisions()
-    assert (replayed.same, replayed.different) == (kept, [])
-
-
-# What comes back
-
-
-def test_no_form_however_broken_keeps_somebody_subscribed():
-    """Whatever cannot be read has no fields, and a POST without fields unsubscribes."""
-    rng = random.Random(1)
-    pieces = [
-        *(
-            b"--a",
-            b"--a--",
-            b"\r\n",
-            b"\n",
-            b"\r\n\r\n",
-            b"; ",
-            b'"',
-            b"\xff",
-            b"\0",
-            b"begin 644 x\n",
-        ),
-        *(b"content-disposition: form-data; name=", b"action", b"=unsubscribe", b"name*0*=u''%ff"),
-        *(b"content-transfer-encoding: base64", b"content-transfer-encoding: x-uuencode"),
-        *(b"name*99999999999999999999=x", b"content-type: multipart/mixed; boundary=a", b"%", b"&"),
-        *(b"content-type: message/rfc822", b"content-type: text/plain; charset=zip", b"=?u?q?x?="),
-    ]
-    kinds = [
-        "multipart/form-data; boundary=a",
-        "multipart/form-data",
-        'multipart/form-data; boundary="a',
-        "multipart/form-data; boundary*0*=utf-8''a",
-        "MULTIPART/form-data; boundary=a; charset=nonsense",
-        "application/x-www-form-urlencoded",
-        "",
-        "\xff",
-    ]
-    for _ in range(3_000):
-        body = b"".join(rng.choice(pieces) for _ in range(rng.randrange(40)))
-        assert isinstance(links.read_form(body, rng.choice(kinds)), dict)
-    part = b"content-type: multipart/x; boundary=b\r\n\r\n--b\r\n"
-    for body in (
-        b"--a\r\n" + b"content-type: message/rfc822\r\n\r\n" * 550,
-        b"--a\r\n" + part * (16_000 // len(part)),
-        b"--a\r\n" + b"content-type:multipart/digest;boundary=b\n\n--b\n\n" * 330,
-        b"--a\r\ncontent-disposition: form-data" + b"; a=b" * 3_200 + b"\r\n\r\nx",
-        b"a=b&" * 4_000,
-    ):
-        for kind in kinds:
-            began = time.process_time()
-            assert isinstance(links.read_form(body[:16_384], kind), dict)
-            assert time.process_time() - began < 0.5
-
-
-ODD_HEADS = [
-    *(b'From: "', b"From: <", b'To: "a', b"To: a:b:c;;<@,@:>", b"Reply-To: a@[1.2", b"Cc: ,,,;"),
-    *(b"To: " + b"(" * 3_000, b"To: " + b"<" * 500, b"From: " + b'"' * 501, b"Message-ID: <"),
-    *(b"Date: Fri, 99 Foo 99999 99:99:99 +9999", b"MIME-Version: (", b"Content-ID: <"),
-    *(b"Content-Type: text/html; charset=zip", b"Content-Type: ; ; = *0*=", b"Resent-Date: x"),
-    *(
-        b"Content-Type: text/plain; a*1=b; a*0=c; a*=d",
-        b"Content-Disposition: a; filename*0*=''%ff",
-    ),
-    *(b"Subject: \xff\xfe\0", b"Subject: =?utf-8?b?=", b"Subject: " + b"=?utf-8?q?" * 500),
-    *(
-        b'Content-Type: multipart/mixed; boundary=""',
-        b"Content-Type: message/rfc822",
-        b"X-Send-Id: z",
-    ),
-]
-
-
-def test_the_mailbox_shows_what_no_parser_can_read(db):
-    for head in ODD_HEADS:
-        raw = head + b"\r\n\r\n" + b"x\xff\0"
-        mailbox.keep(sender="a@x.example", recipients=["b@x.example"], raw=raw)
-    page = broadcast.list_mailbox(limit=100)
-    assert len(page.items) == len(ODD_HEADS)
-    for shown in page.items:
-        whole = broadcast.get_mailbox_message(mailbox_id=shown.mailbox_id)
-        assert bytes(whole.raw).endswith(b"x\xff\0")
-        assert not any("\0" in value for _, value in whole.headers)
