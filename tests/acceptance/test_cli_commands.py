@@ -146,14 +146,14 @@ def test_sign_in_link_is_the_only_thing_printed(amity, document):
 
 
 def test_rule_comes_from_a_file_or_from_standard_input(amity, tmp_path, monkeypatch):
-    from amity.cli.segment import read_rule
+    from amity.cli.json_input import read_object
 
     rule = {"node": "all", "of": []}
     path = tmp_path / "rule.json"
     path.write_text(json.dumps(rule))
-    assert read_rule(str(path)) == read_rule(json.dumps(rule)) == rule
+    assert read_object(str(path), "rule") == read_object(json.dumps(rule), "rule") == rule
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(rule).encode())))
-    assert read_rule("-") == rule
+    assert read_object("-", "rule") == rule
     code, _, err = amity("segment", "preview", "--rule", '{"node"')
     assert code == 1
     assert "not a JSON object" in err

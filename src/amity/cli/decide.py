@@ -1,15 +1,13 @@
 """`amity decide` and `amity replay-decisions`: a decision on the command line, and made again."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import click
-import msgspec
 
+from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
 from amity.kernel.clock import parse_instant
-from amity.kernel.errors import Invalid
 from amity.personalization.contracts import DecideRequest, Decision
 
 _KINDS = ("user_id", "anonymous_id", "email", "phone")
@@ -20,7 +18,9 @@ _KINDS = ("user_id", "anonymous_id", "email", "phone")
 @click.option(
     "--for", "who", metavar="KIND:VALUE", help="Who, such as user_id:ada; else a stranger."
 )
-@click.option("--context", "context_text", default="{}", metavar="JSON", help="What is known now.")
+@click.option(
+    "--context", "context_text", default="{}", metavar="FILE|-|JSON", help="What is known now."
+)
 @click.option("--seed", type=int, help="Draw as another decision did.")
 @click.option("--log", "is_logged", is_flag=True, help="Keep it like any other decision.")
 @json_option
@@ -43,7 +43,7 @@ def decide(  # one argument an option of the command
     request = DecideRequest(
         placement=placement,
         identifiers=_read_identifier(who),
-        context=_read_context(context_text),
+        context=read_object(context_text, "context"),
         channel="cli",
     )
     made = api.decide(request=request, now=datetime.now(UTC), seed=seed, is_logged=is_logged)
@@ -60,13 +60,6 @@ def _read_identifier(who: str | None) -> dict[str, str]:
     if kind not in _KINDS or not value:
         raise click.UsageError(f"--for takes KIND:VALUE with a kind of {', '.join(_KINDS)}")
     return {kind: value}
-
-
-def _read_context(text: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(text.encode(), type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise Invalid(f"the context is not a JSON object: {error}", code="bad_context") from error
 
 
 def _print(made: Decision) -> None:

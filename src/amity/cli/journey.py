@@ -1,17 +1,14 @@
 """`amity journey`: standing campaigns, step by step, with who is where."""
 
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
 from amity.broadcast.contracts import Journey, JourneyReport, JourneyState
+from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
-from amity.kernel.errors import Invalid, NotFound
+from amity.kernel.errors import NotFound
 
 
 @click.group()
@@ -100,7 +97,7 @@ def create(
     definition = (
         api.abandoned_cart(template_id=template_id)
         if template_id is not None
-        else read_definition(definition_text or "")
+        else read_object(definition_text or "", "definition")
     )
     now = datetime.now(UTC)
     made = api.create_journey(
@@ -173,21 +170,6 @@ def _print_report(report: JourneyReport) -> None:
         ],
         empty="It has no steps yet.",
     )
-
-
-def read_definition(text: str) -> dict[str, Any]:
-    """Read a drawing from JSON, from the file of that name, or from standard input (`-`)."""
-    stripped = text.strip()
-    if stripped == "-":
-        content = sys.stdin.buffer.read()
-    elif stripped.startswith("{"):
-        content = stripped.encode("utf-8", "surrogateescape")
-    else:
-        content = Path(text).read_bytes()
-    try:
-        return msgspec.json.decode(content, type=dict[str, Any])
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Invalid(f"the definition is not a JSON object: {error}", code="bad_json") from error
 
 
 def _find(name: str) -> Journey:

@@ -1,17 +1,14 @@
 """`amity segment`: rules with a name, and who is in them."""
 
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
 from amity.analysis.contracts import Segment
+from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
-from amity.kernel.errors import Invalid, NotFound
+from amity.kernel.errors import NotFound
 
 _RULE = click.option(
     "--rule", "rule_text", required=True, metavar="FILE|-|JSON", help="The rule, as JSON."
@@ -33,7 +30,7 @@ def create(name: str, rule_text: str, description: str, *, as_json: bool) -> Non
     """Make a segment called NAME; it fills from history and then follows every event."""
     from amity.analysis import api
 
-    rule = read_rule(rule_text)
+    rule = read_object(rule_text, "rule")
     now = datetime.now(UTC)
     made = api.create_segment(
         name=name, rule=rule, description=description, by="command line", now=now
@@ -127,7 +124,7 @@ def preview(rule_text: str, *, as_json: bool) -> None:
     """Say in words and numbers what a rule would find now; nothing is saved."""
     from amity.analysis import api
 
-    found = api.preview(rule=read_rule(rule_text), now=datetime.now(UTC))
+    found = api.preview(rule=read_object(rule_text, "rule"), now=datetime.now(UTC))
     if as_json:
         print_json(found)
         return
@@ -139,21 +136,6 @@ def preview(rule_text: str, *, as_json: bool) -> None:
             *(("Warning", warning) for warning in found.warnings),
         ]
     )
-
-
-def read_rule(text: str) -> dict[str, Any]:
-    """Read a rule from JSON, from the file of that name, or from standard input (`-`)."""
-    stripped = text.strip()
-    if stripped == "-":
-        content = sys.stdin.buffer.read()
-    elif stripped.startswith("{"):
-        content = stripped.encode("utf-8", "surrogateescape")
-    else:
-        content = Path(text).read_bytes()
-    try:
-        return msgspec.json.decode(content, type=dict[str, Any])
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Invalid(f"the rule is not a JSON object: {error}", code="bad_json") from error
 
 
 def _find(name: str) -> Segment:
