@@ -219,10 +219,13 @@ class SmtpConnection(asyncio.Protocol):
             self._waiter = None
 
     async def _reply(self, seconds: float) -> Reply:
+        """Return the next reply; all of it has to come in time, in however many pieces."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
         while not self._replies:
             if self._lost is not None:
                 raise self._lost
-            await self._wait(seconds)
+            await self._wait(max(until - clock(), 0.0))
         return self._replies.popleft()
 
     async def _drain(self, seconds: float) -> None:
