@@ -442,7 +442,7 @@ def test_a_clock_that_jumps_sends_nothing_early_twice_or_never(sink):
     rng = random.Random(4)
 
     def jumping():
-        return utc_now() + timedelta(days=rng.choice([-30, -7, -1, 0, 1, 7, 30]))
+        return utc_now() + timedelta(days=rng.choice([-4000, -30, -1, 0, 1, 30, 400]))
 
     plan(range(1, 61))
     plan(range(61, 71), not_before=utc_now() + timedelta(hours=1))

@@ -14,6 +14,7 @@ from amity.broadcast.logic import fence, making
 from amity.broadcast.logic.sending_process import send_due
 from amity.infra import config
 from amity.infra.database import transaction
+from amity.personalization import api as personalization
 from amity.store import api as store
 from amity.testing.installation import free_port, wait_for
 from amity.testing.mailing import (
@@ -265,3 +266,15 @@ def test_promotion_waits_for_an_address_of_ones_own(sink):
     assert {(one.state, one.reason) for one in api.list_messages().items} == {
         ("suppressed", "no_postal_address")
     }
+
+
+def test_what_one_placement_does_wrong_keeps_no_other_message_waiting(sink, monkeypatch):
+    def raise_(**asked):
+        raise ValueError(f"a plug-in of {asked['placement']} is broken")
+
+    monkeypatch.setattr(personalization, "decide_many", raise_)
+    plan(range(1, 3), variables={"placement": "hero"})
+    plan(range(3, 6))
+    send_due(clock=utc_now)
+    assert count_states() == {"failed:template": 2, "sent": 3}
+    assert {row[0] for row in rows("reply", "state = 'failed'")} == {"a plug-in of hero is broken"}

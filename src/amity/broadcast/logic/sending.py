@@ -313,7 +313,7 @@ class Sender:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                settle_all(self.owner, finished, now=self._clock())
+                settle_all(self.owner, finished)
             except _DOWN:
                 if self._is_leaving():
                     _log.error("%d outcomes were not written down", len(finished))

@@ -1,11 +1,13 @@
 """What a sender knows of each message before it makes it: loaded for a whole batch at once."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from amity.broadcast.logic import making_data, templates
 from amity.broadcast.logic.gate import Candidate
@@ -14,12 +16,13 @@ from amity.broadcast.logic.making import Content, Recipient
 from amity.infra import queries
 from amity.infra.config import Settings, settings
 from amity.infra.database import Connection
-from amity.kernel.errors import Invalid, NotFound
+from amity.kernel.errors import Invalid, Unavailable
 from amity.personalization import api as personalization
 from amity.personalization.contracts import Decision
 from amity.store import api as store
 
 _SQL: Final = queries.load("amity.broadcast")
+_log = logging.getLogger("amity.sender")
 _TRACKING: Final = "tracking.email"
 
 
@@ -157,9 +160,13 @@ def decide(letters: Sequence[Letter], now: datetime) -> None:
                 channel="email",
                 now=now,
             )
-        except NotFound as error:
+        except (Unavailable, psycopg.Error):
+            raise
+        except Exception as error:
+            # What one placement does wrong must not keep other campaigns' messages waiting.
+            _log.exception("nothing could be decided for the placement %s", placement)
             for letter in those:
-                letter.failure = error.message
+                letter.failure = str(error) or type(error).__name__
             continue
         for letter in those:
             letter.decision = made.get(letter.claimed.profile_id)

@@ -20,12 +20,16 @@ _NOTE: Final = "Paused: the receiving server refuses what this sender sends ({sa
 Finished = tuple[Letter, Done]
 
 
-def settle_all(owner: str, finished: Sequence[Finished], *, now: datetime) -> int:
+def settle_all(owner: str, finished: Sequence[Finished]) -> int:
     """Write down what became of messages; return how many were still this sender's.
 
     What another sender has taken over meanwhile changes nothing and is told to nobody.
     """
     with transaction() as connection:
+        # This machine's clock may be years away, and the log takes no event of such a day.
+        row = connection.execute(_SQL["sending_now"]).fetchone()
+        assert row is not None
+        now: datetime = row[0]
         held = ledger.settle(connection, owner, [done.settlement for _, done in finished])
         ours = [pair for pair in finished if pair[1].settlement.send_id in held]
         _touch_addresses(connection, ours, now)

@@ -19,3 +19,6 @@ WHERE channel = 'email' AND address_key = ANY (%s::text[]) AND objections ? 'tra
 SELECT 'campaign', id::bigint, name FROM broadcast_campaign WHERE id = ANY (%(campaigns)s::bigint[])
 UNION ALL
 SELECT 'journey', id, name FROM broadcast_journey WHERE id = ANY (%(journeys)s::bigint[])
+
+-- name: sending_now
+SELECT clock_timestamp()
