@@ -101,7 +101,7 @@ def test_nothing_is_doubled_and_nothing_silently_lost(office):
     kills = rage(office, random.Random(SEED))
     killing = time.monotonic() - began
     left = messages - len(office.taken())
-    assert wait_until(is_drained, seconds=150, office=office), count_states()
+    assert wait_until(is_drained, seconds=120 + 2 * KILLS, office=office), count_states()
     office.stop_senders()
 
     taken, states = office.taken(), count_states()
