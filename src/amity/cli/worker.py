@@ -47,6 +47,7 @@ def worker() -> None:
         threading.Thread(target=_repeat, args=(turn, pause, stopping), name=name, daemon=True)
         for name, turn, pause in (
             ("consumers", _follow, _IDLE_SECONDS),
+            ("projections", _project, _IDLE_SECONDS),
             ("imports", _import, _IMPORT_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
         )
@@ -88,6 +89,13 @@ def _plan() -> int:
     now = datetime.now(UTC)
     handled = int(personalization.publish_snapshot(now=now) is not None)
     return handled + broadcast.run_campaigns(now=now)
+
+
+def _project() -> int:
+    """One turn of the store's followers, beside the consumers that customers wait for."""
+    from amity.store import api as store
+
+    return store.follow(now=datetime.now(UTC))
 
 
 def _import() -> int:

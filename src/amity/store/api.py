@@ -36,6 +36,7 @@ from amity.store.logic.contact_points import (
 )
 from amity.store.logic.erasure import erase_profile
 from amity.store.logic.folding import fold_batch
+from amity.store.logic.following import follow
 from amity.store.logic.housekeeping import check_log, keep_house
 from amity.store.logic.importing import (
     cancel_import,
@@ -91,6 +92,7 @@ __all__ = [
     "find_profile",
     "find_source",
     "fold_batch",
+    "follow",
     "forget_soft_bounces",
     "get_import",
     "get_profile",

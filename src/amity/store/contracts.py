@@ -104,6 +104,8 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     properties: dict[str, Any]
     context: dict[str, Any]
+    origin_id: int = 0
+    """The profile it belonged to before any merge; it changes only when a merge is undone."""
 
 
 class HistoryWish(msgspec.Struct, frozen=True, kw_only=True):

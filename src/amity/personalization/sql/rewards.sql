@@ -39,7 +39,7 @@ ORDER BY a.profile_id, a.occurred_at
 -- name: reward_past_activity
 -- What joined profiles did that may have been told of decisions made for one another.
 SELECT a.position, a.profile_id, a.event_id, a.source_id, a.occurred_at, a.received_at, a.type,
-       a.name, a.properties, a.context
+       a.name, a.properties, a.context, a.origin_id
 FROM store_activity a
 WHERE a.profile_id = ANY (%(ids)s::bigint[]) AND a.name = ANY (%(names)s::text[])
   AND a.position <= %(position)s

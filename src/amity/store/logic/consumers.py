@@ -91,6 +91,7 @@ def activity(row: tuple[Any, ...]) -> Activity:
         name=row[7],
         properties=row[8],
         context=row[9],
+        origin_id=row[10],
     )
 
 

@@ -16,12 +16,14 @@ from amity.infra import queries
 from amity.infra.crypto import pseudonym
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import NotFound
+from amity.store.follower import followers
 from amity.store.logic.consumers import stop_profiles
 from amity.store.logic.contact_points import addresses_of, erase_contact_points
 from amity.store.logic.folding import fold_batch
 from amity.store.logic.folding_batch import MARKER
 from amity.store.logic.folding_undo import find_component
 from amity.store.logic.folding_write import add_tallies
+from amity.store.logic.following import forget
 from amity.store.logic.profiles import find_root
 
 _SQL: Final = queries.load("amity.store")
@@ -47,6 +49,8 @@ def erase_profile(*, profile_id: int, by: str, now: datetime) -> dict[str, int]:
         keys = [(row[0], row[1]) for row in identifiers]
         counts = _erase_events(connection, root, [value for _, value in keys])
         counts |= _erase_projections(connection, component, keys)
+        for kind in followers():
+            counts |= forget(connection, kind, component)
         erase_contact_points(connection, addresses_of(keys), now)
         connection.execute(
             _SQL["insert_erasure"],

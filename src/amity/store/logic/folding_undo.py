@@ -107,6 +107,8 @@ def _announce(batch: Batch, entry: Entry, component: list[int], found: tuple[Any
     names = ("merge_id", "event_id", "winner_id", "loser_id", "kind", "value")
     properties = dict(zip(names, found, strict=True))
     del properties["event_id"]
+    # Some of these may be gone: whoever keeps rows by profile tells them by this list.
+    properties["profiles"] = component
     roots = {batch.root(profile_id) for profile_id in component if profile_id in batch.states}
     for profile_id in sorted(roots):
         batch.mark(profile_id, UNMERGED, properties, row=entry.row, at=at)

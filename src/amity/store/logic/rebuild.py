@@ -7,6 +7,7 @@ from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.store.logic.consumers import stop_profiles
 from amity.store.logic.folding import fold_batch
+from amity.store.logic.following import start_over
 
 _SQL: Final = queries.load("amity.store")
 
@@ -25,6 +26,7 @@ def rebuild(*, progress: Callable[[int, int], None] | None = None) -> int:
         stop_profiles(connection)
         connection.execute(_SQL["settle_positions"])
         connection.execute(_SQL["truncate_projections"])
+        start_over(connection)
         connection.execute(_SQL["rewind_profiles"])
         total = _number(connection, "count_log")
     done = 0

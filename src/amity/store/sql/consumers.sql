@@ -25,5 +25,19 @@ UPDATE store_consumer SET epoch = epoch + 1, updated_at = now() WHERE name = 'pr
 
 -- name: read_activity
 SELECT position, profile_id, event_id, source_id, occurred_at, received_at, type, name,
-       properties, context
+       properties, context, origin_id
 FROM store_activity WHERE position > %s ORDER BY position LIMIT %s
+
+-- name: read_activity_of
+SELECT position, profile_id, event_id, source_id, occurred_at, received_at, type, name,
+       properties, context, origin_id
+FROM store_activity WHERE profile_id = ANY (%s::bigint[]) AND position <= %s ORDER BY position
+
+-- name: ensure_consumer
+INSERT INTO store_consumer (name)
+SELECT n.name FROM (SELECT %s::text AS name) n
+WHERE NOT EXISTS (SELECT FROM store_consumer c WHERE c.name = n.name)
+ON CONFLICT DO NOTHING
+
+-- name: rewind_consumers
+UPDATE store_consumer SET position = 0, failures = 0, updated_at = now() WHERE name = ANY (%s)

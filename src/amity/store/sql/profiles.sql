@@ -36,7 +36,7 @@ FROM store_merge m WHERE m.id = %s FOR SHARE
 
 -- name: list_activity
 SELECT a.position, a.profile_id, a.event_id, a.source_id, a.occurred_at, a.received_at, a.type,
-       a.name, a.properties, a.context
+       a.name, a.properties, a.context, a.origin_id
 FROM store_activity a
 WHERE a.profile_id = %(profile_id)s
   AND (%(names)s::text[] IS NULL OR a.name = ANY (%(names)s))

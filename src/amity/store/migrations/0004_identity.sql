@@ -1,0 +1,2 @@
+-- Evidence between identifiers, links between people, and the review queue.
+SELECT 1;

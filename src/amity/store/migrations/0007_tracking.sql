@@ -1,0 +1,2 @@
+-- What events should look like, and what their sources sent.
+SELECT 1;

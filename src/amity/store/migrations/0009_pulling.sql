@@ -1,0 +1,2 @@
+-- Sources that are asked: files, databases, mailboxes.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Sources that call: secrets of webhooks, calls, enrichment.
+SELECT 1;

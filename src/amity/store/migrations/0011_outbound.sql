@@ -1,0 +1,2 @@
+-- What is told to others: webhooks and exports.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- How far the warehouse has come.
+SELECT 1;
