@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from amity.infra.database import Connection
 from amity.kernel.registry import Registry
@@ -25,6 +25,9 @@ class Follower(ABC):
     """Its name among the consumers."""
     tables: ClassVar[tuple[str, ...]]
     """The tables it alone writes; each has a column `origin_id`."""
+    samples: ClassVar[tuple[dict[str, Any], ...]] = ()
+    """Events it makes rows of, as they come over the wire, which the conformance kit sends beside
+    its own. `SAMPLE_PEOPLE` of the kit says who they may be of; times are set by the kit."""
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self.connection = connection

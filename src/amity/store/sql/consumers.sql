@@ -28,10 +28,19 @@ SELECT position, profile_id, event_id, source_id, occurred_at, received_at, type
        properties, context, origin_id
 FROM store_activity WHERE position > %s ORDER BY position LIMIT %s
 
--- name: read_activity_of
+-- name: read_activity_from
+WITH RECURSIVE up AS (
+    SELECT id, merged_into FROM store_profile WHERE id = ANY (%(origins)s::bigint[])
+    UNION
+    SELECT p.id, p.merged_into FROM up JOIN store_profile p ON p.id = up.merged_into
+)
+-- There is no index by origin: the profiles they are joined in now lead to the rows.
 SELECT position, profile_id, event_id, source_id, occurred_at, received_at, type, name,
        properties, context, origin_id
-FROM store_activity WHERE profile_id = ANY (%s::bigint[]) AND position <= %s ORDER BY position
+FROM store_activity
+WHERE profile_id IN (SELECT id FROM up WHERE merged_into IS NULL)
+  AND origin_id = ANY (%(origins)s) AND position <= %(last)s
+ORDER BY position
 
 -- name: ensure_consumer
 INSERT INTO store_consumer (name)
