@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -98,6 +98,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mailbox_days: Annotated[
         float, Meta(description="Days the local mailbox keeps what it took.")
     ] = 30
+    warehouse: Annotated[
+        Literal["on", "off"],
+        Meta(description="Whether the worker exports to the warehouse of Parquet files."),
+    ] = "on"
+    warehouse_seconds: Annotated[
+        float, Meta(description="How long the worker waits between two exports.")
+    ] = 60
     public_url: Annotated[
         str | None,
         Meta(
@@ -154,6 +161,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "time twice as long, up to an hour."
         ),
     ] = 60
+    egress_allow: Annotated[
+        str,
+        Meta(
+            description="What may be called beside public https: networks (`10.0.0.0/8`) and hosts "
+            "with ports (`erp.internal:8443`), separated by commas. Private addresses, http and "
+            "other ports are closed without it."
+        ),
+    ] = ""
     marketing_cap_count: Annotated[
         int, Meta(description="Marketing messages one person gets at most in a while; 0 = no cap.")
     ] = 3

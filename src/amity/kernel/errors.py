@@ -57,3 +57,22 @@ class Unavailable(AmityError):
     ) -> None:
         super().__init__(message, code=code)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Retryable(Unavailable):
+    """What was called out there did not do it this time and may do it the next."""
+
+    code = "try_again"
+
+
+class Permanent(AmityError):
+    """What was called out there will not do it, however often it is asked."""
+
+    code = "refused_elsewhere"
+
+
+class NeedsAttention(AmityError):
+    """Calling out fails until a person mends something: a certificate, a password, an address."""
+
+    kind = "unavailable"
+    code = "needs_attention"
