@@ -40,8 +40,11 @@ from amity.store.logic.following import follow
 from amity.store.logic.housekeeping import check_log, keep_house
 from amity.store.logic.importing import (
     cancel_import,
+    create_dry_run,
     create_import,
     get_import,
+    import_checked,
+    iter_problems,
     list_connectors,
     list_imports,
     preview_file,
@@ -84,6 +87,7 @@ __all__ = [
     "count_by_source",
     "count_profiles",
     "count_quarantine",
+    "create_dry_run",
     "create_import",
     "create_source",
     "ensure_contact_points",
@@ -97,6 +101,8 @@ __all__ = [
     "get_import",
     "get_profile",
     "get_source",
+    "import_checked",
+    "iter_problems",
     "keep_house",
     "lift_suppression",
     "list_activity",

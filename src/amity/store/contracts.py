@@ -330,6 +330,8 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     finished_at: datetime | None
     failure: str
+    is_dry_run: bool = False
+    """Whether nothing is stored: ``stored`` is what would be new to the log as it is now."""
 
 
 class FoldResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -378,6 +380,8 @@ class ImportPreview(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     connector: str
+    format: str
+    """`csv`, `excel`, `parquet`, `json lines`, or `zip` for CSV files in an archive."""
     encoding: str
     delimiter: str
     columns: list[ImportColumn]

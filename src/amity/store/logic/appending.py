@@ -93,6 +93,21 @@ def append_events(
     if connection is None:
         with transaction() as own:
             return append_events(source_id=source_id, events=events, connection=own, now=now)
+    rows, rejected = _read_rows(source_id, events)
+    result = store_rows(connection, rows, rejected, now)
+    return make_receipt(len(result.fresh), len(result.duplicates), result.rejected)
+
+
+def weigh_events(
+    *, source_id: int, events: list[bytes], connection: Connection, now: datetime
+) -> Receipt:
+    """Say what would become of events if they were appended now; nothing is stored."""
+    rows, rejected = _read_rows(source_id, events)
+    result = sort_rows(rows, find_known(connection, rows))
+    return make_receipt(len(result.fresh), len(result.duplicates), [*result.rejected, *rejected])
+
+
+def _read_rows(source_id: int, events: list[bytes]) -> tuple[list[Row], list[Rejected]]:
     rows: list[Row] = []
     rejected: list[Rejected] = []
     for index, raw in enumerate(events):
@@ -100,8 +115,7 @@ def append_events(
             rows.append(read_row(index, source_id, raw))
         except BadEvent as fault:
             rejected.append(reject(index, source_id, raw, fault))
-    result = store_rows(connection, rows, rejected, now)
-    return make_receipt(len(result.fresh), len(result.duplicates), result.rejected)
+    return rows, rejected
 
 
 class SystemEvent(msgspec.Struct, frozen=True, kw_only=True):

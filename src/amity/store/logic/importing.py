@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,11 +26,18 @@ from amity.store.contracts import (
     ImportPreview,
     ImportProblem,
 )
-from amity.store.logic.importing_file import Layout, RawRow, iter_rows, read_layout
+from amity.store.logic.importing_file import (
+    Layout,
+    RawRow,
+    count_rows,
+    iter_rows,
+    read_layout,
+)
 from amity.store.logic.importing_mapping import check_mapping, guess_mapping, make_row
 
 _LOOKED_AT: Final = 200
 _SAMPLES: Final = 3
+_PROBLEM_PAGE: Final = 2_000
 _NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _UNSAFE_NAME: Final = re.compile(r"[^\w.\- ()]+")
 
@@ -73,6 +81,7 @@ def preview_file(
     examples, row_problems = _try_rows(kind, layout, chosen, [] if problems else looked_at)
     return ImportPreview(
         connector=connector,
+        format=layout.format,
         encoding=layout.encoding,
         delimiter=layout.delimiter,
         columns=_describe_columns(layout, chosen, looked_at),
@@ -131,9 +140,35 @@ def create_import(
     Raises Invalid with every problem of the mapping when a needed column is missing, and
     NotFound when the connector or the source is unknown.
     """
-    kind = find_connector(connector)
-    folder = import_folder()
-    draft = folder / f".draft-{os.urandom(8).hex()}"
+    values = {"source_id": source_id, "connector": connector, "created_by": by}
+    return _create(content, file_name, values | {"is_dry_run": False}, mapping)
+
+
+def create_dry_run(
+    *,
+    content: Path | bytes,
+    file_name: str,
+    connector: str,
+    source_id: int,
+    mapping: dict[str, str] | None = None,
+    by: str = "",
+) -> Import:
+    """Do the same for a run that reads every row and stores nothing but what it found.
+
+    `import_checked` imports the file then.
+    """
+    values = {"source_id": source_id, "connector": connector, "created_by": by}
+    return _create(content, file_name, values | {"is_dry_run": True}, mapping)
+
+
+def _create(
+    content: Path | bytes,
+    file_name: str,
+    values: dict[str, Any],
+    mapping: dict[str, str] | None,
+) -> Import:
+    kind = find_connector(values["connector"])
+    draft = import_folder() / f".draft-{os.urandom(8).hex()}"
     try:
         file_hash = _copy(content, draft)
         layout = read_layout(draft)
@@ -141,23 +176,54 @@ def create_import(
         problems = check_mapping(kind, layout.columns, chosen)
         if problems:
             raise Invalid(" ".join(problems), code="bad_mapping")
-        values = {
-            "source_id": source_id,
-            "connector": connector,
+        values |= {
             "file_name": _clean_name(file_name),
             "file_hash": file_hash,
             "mapping": Jsonb(chosen),
-            "rows_total": sum(1 for _ in iter_rows(draft, layout)),
-            "created_by": by,
+            "rows_total": count_rows(draft, layout),
         }
         with transaction() as connection:
-            _require_source(connection, source_id)
+            _require_source(connection, values["source_id"])
             row = connection.execute(_sql("import_add"), values).fetchone()
             assert row is not None
             draft.replace(import_path(row[0]))
     finally:
         draft.unlink(missing_ok=True)
     return get_import(import_id=row[0])
+
+
+def import_checked(*, import_id: int, by: str = "") -> Import:
+    """Import the file of a dry run that is over; raise Conflict when it was none, or goes on."""
+    record = get_import(import_id=import_id)
+    if not record.is_dry_run or record.state != "finished":
+        raise Conflict(f"import {import_id} is not a dry run that went through the whole file")
+    path = import_path(import_id)
+    if not path.exists():
+        raise NotFound("the file is not kept any more; choose it again")
+    return create_import(
+        content=path,
+        file_name=record.file_name,
+        connector=record.connector,
+        source_id=record.source_id,
+        mapping=record.mapping,
+        by=by,
+    )
+
+
+def iter_problems(*, import_id: int) -> Iterator[ImportProblem]:
+    """Read every row that was left out, by its number, a page at a time.
+
+    Kept for a week after the end of the import, as its file is; raises NotFound.
+    """
+    get_import(import_id=import_id)
+    values = {"import_id": import_id, "after": 0, "after_id": 0, "limit": _PROBLEM_PAGE}
+    while True:
+        with transaction() as connection:
+            rows = connection.execute(_sql("import_problems_list"), values).fetchall()
+        yield from (ImportProblem(row=number, reason=reason) for number, reason, _ in rows)
+        if len(rows) < _PROBLEM_PAGE:
+            return
+        values |= {"after": rows[-1][0], "after_id": rows[-1][2]}
 
 
 def _require_source(connection: Any, source_id: int) -> None:

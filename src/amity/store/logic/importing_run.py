@@ -22,7 +22,7 @@ from amity.infra.database import Connection, conninfo, transaction
 from amity.kernel.errors import Conflict, Invalid, Unavailable
 from amity.store.connector import BadRow, Connector, find_connector
 from amity.store.contracts import Import, ImportProblem
-from amity.store.logic.appending import append_events
+from amity.store.logic.appending import append_events, weigh_events
 from amity.store.logic.importing import get_import, import_folder, import_path
 from amity.store.logic.importing_file import Layout, RawRow, iter_rows, read_layout
 from amity.store.logic.importing_mapping import check_mapping, make_row
@@ -78,7 +78,7 @@ def run_import(*, import_id: int, progress: Progress | None = None) -> Import:
 def run_waiting_imports() -> int:
     """Run what is waiting, or was left by a process that is gone; return how many were run.
 
-    Also deletes the files of imports that ended a week ago. Safe to call from several processes.
+    Also deletes what is kept of imports that ended a week ago. Safe to call from several processes.
     """
     with transaction() as connection:
         waiting = [row[0] for row in connection.execute(_sql("import_waiting")).fetchall()]
@@ -94,12 +94,17 @@ def run_waiting_imports() -> int:
 
 
 def delete_old_files() -> int:
-    """Delete the files of imports that ended over a week ago, and return how many."""
+    """Delete the files of imports that ended over a week ago, and return how many.
+
+    The rows of theirs that were left out are forgotten with them.
+    """
     names = {path.stem: path for path in import_folder().glob("*.csv")}
     if not names:
         return 0
     with transaction() as connection:
         ended = [str(row[0]) for row in connection.execute(_sql("import_forgotten")).fetchall()]
+        if any(name in names for name in ended):
+            connection.execute(_sql("import_problems_forget"))
     gone = [names[name] for name in ended if name in names]
     for path in gone:
         path.unlink(missing_ok=True)
@@ -141,10 +146,10 @@ def _run(record: Import, progress: Progress | None) -> None:
     if problems:
         raise Invalid(" ".join(problems))
     connector = kind(currency=settings().currency)
-    groups = _iter_groups(path, layout, kind, record)
     done = record.rows_done
+    groups = _skip_rows(_iter_groups(path, layout, kind, record), done)
     units = (_make_unit(connector, layout, record.mapping, group) for group in groups)
-    for batch in _iter_batches(_skip_rows(units, done)):
+    for batch in _iter_batches(units):
         _append(record, batch, done)
         done += sum(len(unit.numbers) for unit in batch)
         if progress:
@@ -172,14 +177,14 @@ def _blame(numbers: list[int], error: BadRow) -> list[ImportProblem]:
     return [own, *others]
 
 
-def _skip_rows(units: Iterator[_Unit], done: int) -> Iterator[_Unit]:
-    """Pass over what an earlier run has brought in; it stopped between two units."""
+def _skip_rows(groups: Iterator[list[RawRow]], done: int) -> Iterator[list[RawRow]]:
+    """Pass over what an earlier run has brought in; it stopped between two groups."""
     while done > 0:
-        unit = next(units, None)
-        if unit is None:
+        group = next(groups, None)
+        if group is None:
             return
-        done -= len(unit.numbers)
-    yield from units
+        done -= len(group)
+    yield from groups
 
 
 def _iter_batches(units: Iterator[_Unit]) -> Iterator[list[_Unit]]:
@@ -204,7 +209,8 @@ def _append(record: Import, batch: list[_Unit], rows_before: int) -> None:
     with transaction() as connection:
         stored = duplicate = 0
         if sent:
-            receipt = append_events(
+            take = weigh_events if record.is_dry_run else append_events
+            receipt = take(
                 source_id=record.source_id,
                 events=[event for event, _ in sent],
                 connection=connection,
@@ -216,7 +222,18 @@ def _append(record: Import, batch: list[_Unit], rows_before: int) -> None:
                 bad_rows.update(numbers)
                 problems.append(ImportProblem(row=numbers[0], reason=error.message))
         counts = {"stored": stored, "duplicate": duplicate, "rejected": len(bad_rows)}
+        _keep_problems(connection, record.import_id, problems)
         _count(connection, record.import_id, counts, problems, rows_before, batch)
+
+
+def _keep_problems(connection: Connection, import_id: int, problems: list[ImportProblem]) -> None:
+    if problems:
+        values = {
+            "import_id": import_id,
+            "numbers": [problem.row for problem in problems],
+            "reasons": [problem.reason for problem in problems],
+        }
+        connection.execute(_sql("import_problems_add"), values)
 
 
 def _count(

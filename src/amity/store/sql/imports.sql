@@ -1,18 +1,21 @@
 -- name: import_add
-INSERT INTO store_import (source_id, connector, file_name, file_hash, mapping, state, rows_total, created_by)
+INSERT INTO store_import (source_id, connector, file_name, file_hash, mapping, state, rows_total,
+                          created_by, is_dry_run)
 VALUES (%(source_id)s, %(connector)s, %(file_name)s, %(file_hash)s, %(mapping)s, 'waiting',
-        %(rows_total)s, %(created_by)s)
+        %(rows_total)s, %(created_by)s, %(is_dry_run)s)
 RETURNING id;
 
 -- name: import_get
 SELECT id, source_id, connector, file_name, mapping, state, rows_total, rows_done, stored,
-       duplicate, rejected, problems, created_by, created_at, started_at, finished_at, failure
+       duplicate, rejected, problems, created_by, created_at, started_at, finished_at, failure,
+       is_dry_run
 FROM store_import
 WHERE id = %(import_id)s;
 
 -- name: import_list
 SELECT id, source_id, connector, file_name, mapping, state, rows_total, rows_done, stored,
-       duplicate, rejected, problems, created_by, created_at, started_at, finished_at, failure
+       duplicate, rejected, problems, created_by, created_at, started_at, finished_at, failure,
+       is_dry_run
 FROM store_import
 WHERE %(before)s::bigint IS NULL OR id < %(before)s
 ORDER BY id DESC
@@ -67,3 +70,19 @@ WHERE state IN ('finished', 'failed', 'cancelled') AND finished_at < now() - int
 
 -- name: import_clock
 SELECT now();
+
+-- name: import_problems_add
+INSERT INTO store_import_problem (import_id, number, reason)
+SELECT %(import_id)s, t.number, t.reason
+FROM unnest(%(numbers)s::bigint[], %(reasons)s::text[]) AS t (number, reason);
+
+-- name: import_problems_list
+SELECT number, reason, id FROM store_import_problem
+WHERE import_id = %(import_id)s AND (number, id) > (%(after)s::bigint, %(after_id)s::bigint)
+ORDER BY number, id
+LIMIT %(limit)s;
+
+-- name: import_problems_forget
+DELETE FROM store_import_problem p USING store_import i
+WHERE i.id = p.import_id AND i.state IN ('finished', 'failed', 'cancelled')
+  AND i.finished_at < now() - interval '7 days';
