@@ -6,10 +6,15 @@ import os
 import secrets
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from amity.infra.config import settings
+from amity.kernel.errors import NeedsAttention
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,3 +79,37 @@ def pseudonym(text: str) -> str:
     """Return a keyed hash of an identifier, fit for logs and suppression lists."""
     key = installation_secrets().pepper.encode()
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def encrypt(text: str, *, about: str) -> bytes:
+    """Encrypt a secret that must be read again, such as the key of a webhook.
+
+    ``about`` names what it belongs to (`outbound.7`): put elsewhere it cannot be read, so a row
+    copied over another gives nothing away. It needs this installation's `secrets.json`.
+    """
+    nonce = os.urandom(12)
+    return b"\x01" + nonce + _cipher().encrypt(nonce, text.encode(), about.encode())
+
+
+def decrypt(sealed: bytes, *, about: str) -> str:
+    """Return what `encrypt` was given; raise NeedsAttention when this installation cannot."""
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415  # the collector needs none
+
+    try:
+        return _cipher().decrypt(sealed[1:13], sealed[13:], about.encode()).decode()
+    except (InvalidTag, ValueError) as error:
+        raise NeedsAttention(
+            "a stored secret cannot be read with this installation's secrets.json; enter it anew",
+            code="secret_lost",
+        ) from error
+
+
+def _cipher() -> "AESGCM":
+    return _cipher_of(installation_secrets().pepper)
+
+
+@cache
+def _cipher_of(pepper: str) -> "AESGCM":
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+    return AESGCM(hmac.digest(pepper.encode(), b"amity.encrypt", "sha256"))
