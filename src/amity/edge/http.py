@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import re
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -28,6 +29,7 @@ _STATUS: Final = {
     "denied": 403,
     "unavailable": 429,
 }
+_HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9_, -]{0,500}")
 _JSON: Final = ("content-type", "application/json")
 # The write key comes in a header, not in a cookie, so any page may be told the answer.
 _ANYONE: Final = ("access-control-allow-origin", "*")
@@ -119,6 +121,42 @@ def reply_json(
 def reply_preflight(exchange: Exchange) -> None:
     """Allow a page to send what the SDKs send."""
     exchange.response_empty(204, _PREFLIGHT_HEADERS)
+
+
+def cors(origin: str | None) -> list[tuple[str, str]]:
+    """Let the page that asks read the answer, also one that sends its cookies, which are not read.
+
+    Answers are for whoever has the write key, so it does not matter which page it is.
+    """
+    if not origin:
+        return [_ANYONE, _EXPOSED]
+    return [
+        ("access-control-allow-origin", origin),
+        ("access-control-allow-credentials", "true"),
+        ("vary", "origin"),
+        _EXPOSED,
+    ]
+
+
+def reply_preflight_to(exchange: Exchange, headers: Any, methods: list[str]) -> None:
+    """Allow a page what it asks to send: no header it could name is trusted here."""
+    asked = headers.get("access-control-request-headers") or ""
+    names = asked if _HEADER_NAMES.fullmatch(asked) else ""
+    answer = [
+        *cors(headers.get("origin")),
+        ("access-control-allow-methods", ", ".join(methods)),
+        ("access-control-max-age", "86400"),
+    ]
+    if names:
+        answer.append(("access-control-allow-headers", names))
+    exchange.response_empty(204, answer)
+
+
+def bearer(authorization: str | None) -> str:
+    """Return the token of a Bearer authorization, "" when there is none."""
+    if not authorization or authorization[:7].lower() != "bearer ":
+        return ""
+    return authorization[7:].strip()
 
 
 @lru_cache(maxsize=1024)

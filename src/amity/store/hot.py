@@ -17,6 +17,7 @@ from amity.infra import database
 from amity.infra.config import Settings
 from amity.kernel.errors import AmityError, Unavailable
 from amity.store.contracts import Receipt, Source
+from amity.store.dialect import Call, Dialect, Reply, Taken, dialects
 from amity.store.logic.admission import TokenBucket, retry_after_seconds
 from amity.store.logic.admission_watch import Limits, Watch
 from amity.store.logic.appending import SystemEvent
@@ -29,6 +30,7 @@ from amity.store.logic.appending_rows import (
     read_row,
     reject,
 )
+from amity.store.logic.calls import CALL, pack_call
 from amity.store.logic.choices import read_preferences, request_preference_link, state_choices
 from amity.store.logic.decoding import (
     BadEvent,
@@ -39,18 +41,26 @@ from amity.store.logic.decoding import (
 )
 from amity.store.logic.identity import normalize_identifier
 from amity.store.logic.tracking import record_tracked
-from amity.store.logic.wire import BATCH, Request, add_anonymous_id, split_request
+from amity.store.logic.wire import BATCH, MAX_EVENTS, Request, add_anonymous_id, split_request
 
 __all__ = [
     "BATCH",
+    "CALL",
+    "MAX_EVENTS",
     "BadEvent",
+    "Call",
     "Collector",
+    "Dialect",
     "Health",
     "Incoming",
+    "Reply",
     "Request",
     "SystemEvent",
+    "Taken",
+    "dialects",
     "is_plain",
     "normalize_identifier",
+    "pack_call",
     "parse_object",
     "read_instant",
     "read_preferences",
@@ -159,6 +169,10 @@ class Collector:
     def known_source(self, write_key: str) -> Source | None:
         """Return the source a write key belongs to, if that is known without asking."""
         return self._watch.known_source(write_key)
+
+    async def source_secret(self, source: Source) -> bytes | None:
+        """Return what the requests of a source are signed with, None when it has no secret."""
+        return None
 
     def find_public_source(self, name: str) -> Source | None:
         """Return the enabled browser source of that name, else the oldest one, if there is any.

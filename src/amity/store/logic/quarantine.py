@@ -12,6 +12,7 @@ from amity.kernel.pagination import Page, decode_cursor, encode_cursor
 from amity.store.contracts import EventError, QuarantinedEvent, Receipt
 from amity.store.logic.appending import append_events, find_known, write_sorted
 from amity.store.logic.appending_rows import Counts, Sorted, count_arguments, read_row, sort_rows
+from amity.store.logic.calls import CALL, read_call
 from amity.store.logic.decoding import BadEvent
 from amity.store.logic.wire import BATCH, split_request
 
@@ -111,8 +112,9 @@ def _replay(connection: Connection, item: _Taken) -> Receipt:
     """Store one event, or the events of a whole request, and close its entry; or raise BadEvent."""
     row = connection.execute(_SQL["database_time"]).fetchone()
     assert row is not None
-    if item.type == BATCH:
-        events = split_request(item.raw, BATCH).events
+    if item.type in {BATCH, CALL}:
+        is_call = item.type == CALL
+        events = read_call(item.raw) if is_call else split_request(item.raw, BATCH).events
         receipt = append_events(
             source_id=item.source_id, events=events, connection=connection, now=row[0]
         )
