@@ -1,0 +1,232 @@
+"""Linking from end to end: make ready, block, compare, learn, score, cluster."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from amity.kernel.errors import Invalid
+from amity.store.linkage.blocking import Candidates, choose_keys, default_max_block, find_candidates
+from amity.store.linkage.clustering import best_only, find_clusters
+from amity.store.linkage.comparing import Patterns, count_levels, find_exchangeable
+from amity.store.linkage.model import (
+    EXCHANGED,
+    Bits,
+    Comparison,
+    Field,
+    Grades,
+    Linkage,
+    Model,
+    Options,
+    Records,
+    Rows,
+    probability_of,
+)
+from amity.store.linkage.scoring import Scorer, find_prior, given_finer, prior_bits
+from amity.store.linkage.table import Table, learn_layouts, make_table
+from amity.store.linkage.training import (
+    agreement_rate,
+    estimate_m,
+    estimate_u,
+    start_m,
+    without_matches,
+)
+from amity.store.linkage.warning import find_warnings
+
+_ROUNDS: Final = 2
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A pair that may be one person: two record ids and what speaks for it."""
+
+    record_id: str
+    against_id: str
+    probability: float
+    bits: float
+    grades: dict[str, str]
+
+
+class _Training(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    table: Table
+    candidates: Candidates
+    patterns: Patterns
+    evidence: Bits
+    model: Model
+    learnt: list[float]
+
+
+class Linker:
+    """A trained model: links the records it was trained on, and compares new ones with known."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @classmethod
+    def link(cls, records: Records, fields: Sequence[Field], options: Options) -> Linkage:
+        """Train on the records and say which of them are one person.
+
+        Raises Invalid when there is nothing to compare. The same records in any order give the
+        same clusters.
+        """
+        trained = _train(records, fields, options)
+        table, model, candidates = trained.table, trained.model, trained.candidates
+        bits: Bits = trained.evidence + prior_bits(model.prior)
+        scorer = Scorer(model, table)
+        left, right = candidates.left, candidates.right
+        linked = probability_of(bits) >= model.threshold
+        if options.one_to_one and table.side is not None:
+            linked[linked] = best_only(left[linked], right[linked], bits[linked])
+        links = left[linked], right[linked]
+        clusters = find_clusters(len(table), links, (left, right, bits), scorer.score)
+        return _make_linkage(trained, bits, clusters.label, clusters.split)
+
+    def compare(
+        self, records: Records, against: Records, *, lowest: float = 0.5
+    ) -> list[Candidate]:
+        """Return the pairs of a new record with a known one, or with another new one, that are
+        one person with a probability of ``lowest`` or more; the most likely first.
+
+        Nothing is trained. Frequencies of values are those of both together.
+        """
+        fields = [comparison.field for comparison in self.model.comparisons]
+        both = Records(
+            ids=records.ids + against.ids,
+            columns={f.name: records.columns[f.name] + against.columns[f.name] for f in fields},
+        )
+        table = make_table(both, fields)
+        newer = (table.order < len(records)).astype(np.int64)
+        found = find_candidates(table, self.model.keys, max_block=self.model.max_block, newer=newer)
+        scorer = Scorer(self.model, table)
+        patterns = scorer.grade(found.left, found.right)
+        bits: Bits = scorer.evidence(found.left, found.right, patterns)
+        bits = bits + prior_bits(self.model.prior)
+        kept = np.flatnonzero(probability_of(bits) >= lowest)
+        kept = kept[np.lexsort((found.right[kept], found.left[kept], -bits[kept]))]
+        result = []
+        for pair in kept.tolist():
+            one, other = int(found.left[pair]), int(found.right[pair])
+            if not newer[one]:
+                one, other = other, one
+            result.append(
+                Candidate(
+                    record_id=both.ids[table.order[one]],
+                    against_id=both.ids[table.order[other]],
+                    probability=float(probability_of(bits[pair])),
+                    bits=float(bits[pair]),
+                    grades=self._describe(patterns.grades[:, patterns.of_pair[pair]]),
+                )
+            )
+        return result
+
+    def _describe(self, grades: Grades) -> dict[str, str]:
+        return {
+            one.field.name: one.levels[grade]
+            for one, grade in zip(self.model.comparisons, grades.tolist(), strict=True)
+            if grade >= 0
+        }
+
+
+def _train(records: Records, fields: Sequence[Field], options: Options) -> _Training:
+    if len(records) < 2:
+        raise Invalid("there are fewer than two records to compare", code="too_few_records")
+    table = make_table(records, learn_layouts(records, fields))
+    table = msgspec.structs.replace(
+        table, columns=tuple(c for c in table.columns if len(c.values) > 2)
+    )
+    if not table.columns:
+        raise Invalid("no column can be compared: all are empty or the same", code="not_comparable")
+    max_block = options.max_block or default_max_block(len(table))
+    keys = options.keys or choose_keys(table)
+    if not keys:
+        raise Invalid(
+            "no column, nor three together, tell records apart well enough to look for pairs",
+            code="not_comparable",
+        )
+    candidates = find_candidates(table, keys, max_block=max_block)
+    u = estimate_u(table, np.random.default_rng(options.seed))
+    blank = Model(
+        kind=options.kind,
+        comparisons=(),
+        keys=keys,
+        prior=0.5,
+        threshold=options.threshold,
+        max_block=max_block,
+    )
+    m = [
+        start_m(count, len(column.matcher.levels) - 1)
+        for column, count in zip(table.columns, count_levels(table.columns), strict=True)
+    ]
+    model = msgspec.structs.replace(blank, comparisons=_comparisons(table, m, u, 0.0))
+    patterns = Scorer(model, table).grade(candidates.left, candidates.right)
+    floor = 0.5 / max(1, table.all_pairs)
+    pure, learnt, evidence, prior = u, [0.0] * len(m), np.zeros(0), 0.0
+    for _ in range(_ROUNDS):
+        m, learnt = estimate_m(table, candidates, patterns, pure)
+        model = msgspec.structs.replace(
+            blank, comparisons=_comparisons(table, m, pure, prior * table.all_pairs)
+        )
+        evidence = Scorer(model, table).evidence(candidates.left, candidates.right, patterns)
+        prior = find_prior(evidence, table.all_pairs)
+        model = msgspec.structs.replace(model, prior=prior)
+        pure = without_matches(u, m, prior, floor)
+    return _Training(
+        table=table,
+        candidates=candidates,
+        patterns=patterns,
+        evidence=evidence,
+        model=model,
+        learnt=learnt,
+    )
+
+
+def _comparisons(
+    table: Table, m: Sequence[Bits], u: Sequence[Bits], matches: float
+) -> tuple[Comparison, ...]:
+    exact = [len(column.matcher.levels) - 1 for column in table.columns]
+    given = given_finer(
+        table,
+        [float(share[top]) for share, top in zip(m, exact, strict=True)],
+        [float(share[top]) for share, top in zip(u, exact, strict=True)],
+        matches,
+    )
+    partner = {
+        one: table.columns[other].field.name for one, other in find_exchangeable(table.columns)
+    }
+    return tuple(
+        Comparison(
+            field=column.field,
+            levels=column.matcher.levels + ((EXCHANGED,) if place in partner else ()),
+            m=tuple(m[place].tolist()),
+            u=tuple(u[place].tolist()),
+            chance=agreement_rate(column, table.side),
+            given=given[place],
+            exchanged_with=partner.get(place, ""),
+        )
+        for place, column in enumerate(table.columns)
+    )
+
+
+def _make_linkage(trained: _Training, bits: Bits, label: Rows, split: int) -> Linkage:
+    table, candidates = trained.table, trained.candidates
+    inside = label[candidates.left] == label[candidates.right]
+    best = np.full(len(table), -np.inf)
+    np.maximum.at(best, candidates.left[inside], bits[inside])
+    np.maximum.at(best, candidates.right[inside], bits[inside])
+    cluster, probability = np.empty(len(table), np.int64), np.empty(len(table))
+    cluster[table.order] = table.order[label]
+    probability[table.order] = np.where(np.isfinite(best), probability_of(best), 0.0)
+    result = Linkage(
+        model=trained.model,
+        cluster=cluster,
+        probability=probability,
+        left=table.order[candidates.left],
+        right=table.order[candidates.right],
+        bits=bits,
+        keys=candidates.uses,
+        filled={column.field.name: column.filled_rate for column in table.columns},
+        distinct={column.field.name: len(column.values) - 1 for column in table.columns},
+        split=split,
+        warnings=(),
+    )
+    return msgspec.structs.replace(result, warnings=find_warnings(result, trained.learnt))

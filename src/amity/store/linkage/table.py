@@ -1,0 +1,103 @@
+"""Records made ready: in an order of their own, each column as numbers of its distinct values."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from amity.store.linkage.model import Field, KeyPart, Records, Rows
+from amity.store.matcher import Matcher, find_matcher
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One field of all records: ``codes`` point into ``values``; 0 is the empty text, missing."""
+
+    field: Field
+    matcher: Matcher
+    codes: Rows
+    values: list[str]
+    counts: Rows
+
+    @property
+    def filled_rate(self) -> float:
+        """Return the share of records that have a value."""
+        return float(1 - self.counts[0] / max(1, len(self.codes)))
+
+    def key_codes(self, way: str) -> Rows:
+        """Return each record's blocking key as a number; 0 where it has none."""
+        place = self.matcher.ways.index(way)
+        if way == "whole":
+            return self.codes
+        numbers = {"": 0}
+        of_value = [0] + [
+            numbers.setdefault(self.matcher.keys(value)[place], len(numbers))
+            for value in self.values[1:]
+        ]
+        return np.asarray(of_value, np.int64)[self.codes]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The records in order of side and id, so that nothing depends on how they came."""
+
+    order: Rows
+    """Where each of its rows stood in the records that were given."""
+    columns: tuple[Column, ...]
+    side: Rows | None
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @property
+    def all_pairs(self) -> int:
+        """Return how many pairs there are that could be one person."""
+        if self.side is None:
+            return len(self) * (len(self) - 1) // 2
+        second = int(self.side.sum())
+        return second * (len(self) - second)
+
+    def column(self, name: str) -> Column:
+        """Return the column of a field."""
+        return next(column for column in self.columns if column.field.name == name)
+
+    def part_codes(self, part: KeyPart) -> Rows:
+        """Return the blocking key of one part, record by record."""
+        return self.column(part.field).key_codes(part.way)
+
+
+def learn_layouts(records: Records, fields: Sequence[Field]) -> tuple[Field, ...]:
+    """Return the fields with what their matchers say of how the values are written."""
+    return tuple(
+        msgspec.structs.replace(
+            field, layout=find_matcher(field.matcher).learn(set(records.columns[field.name]))
+        )
+        for field in fields
+    )
+
+
+def make_table(records: Records, fields: Sequence[Field]) -> Table:
+    """Return the records ready to be compared by these fields."""
+    order = _sort(records)
+    side = None if records.side is None else records.side[order].astype(np.int64)
+    columns = tuple(_encode(field, records.columns[field.name], order) for field in fields)
+    return Table(order=order, columns=columns, side=side)
+
+
+def _sort(records: Records) -> Rows:
+    ids = records.ids
+    order = np.asarray(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
+    if records.side is not None:
+        order = order[np.argsort(records.side[order], kind="stable")]
+    return order
+
+
+def _encode(field: Field, raw: list[str], order: Rows) -> Column:
+    matcher = find_matcher(field.matcher)(field.layout)
+    ordered = [raw[place] for place in order.tolist()]
+    numbers = {"": 0}
+    of_raw = {
+        value: numbers.setdefault(matcher.normalise(value), len(numbers))
+        for value in dict.fromkeys(ordered)
+    }
+    codes = np.fromiter(map(of_raw.__getitem__, ordered), np.int64, len(ordered))
+    counts = np.bincount(codes, minlength=len(numbers))
+    return Column(field=field, matcher=matcher, codes=codes, values=list(numbers), counts=counts)

@@ -1,0 +1,57 @@
+"""Whole addresses in one column: number, street, and whatever else was written there."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from rapidfuzz.fuzz import token_sort_ratio
+
+from amity.store.linkage.likeness import fold, grade, likeness, sound
+from amity.store.matcher import MATCHERS, Levels, Matcher
+
+_LONG_FORMS: Final = {"st": "street", "str": "street", "rd": "road", "ave": "avenue", "dr": "drive"}
+_NUMBER: Final = re.compile(r"\d+")
+
+
+@MATCHERS.register("address")
+class Address(Matcher):
+    """A whole address in one column."""
+
+    name = "address"
+    title = "Address"
+    description = "Whole addresses by the likeness of their words, numbers taken seriously."
+    headings = (
+        *("address", "full_address", "street_address", "postal_address", "adresse", "direccion"),
+        "mailing_address",
+    )
+    levels = ("differs", "similar", "close", "same")
+    ways = ("number and word",)
+    refines = 4
+    samples = (
+        ("12 High St.", "12, high street", "same"),
+        ("12 High Street", "12 Hihg Street", "close"),
+        ("12 High Street", "98 Mill Lane", "differs"),
+    )
+
+    def normalise(self, value: str) -> str:
+        return " ".join(_LONG_FORMS.get(word, word) for word in fold(value).split())
+
+    def keys(self, value: str) -> tuple[str, ...]:
+        number = _NUMBER.search(value)
+        word = max((w for w in value.split() if w.isalpha()), key=len, default="")
+        return (f"{number[0]} {sound(word)}" if number and word else "",)
+
+    def compare(self, left: Sequence[str], right: Sequence[str]) -> Levels:
+        levels = grade(likeness(left, right, token_sort_ratio), 75, 88)
+        other_number = np.fromiter(
+            (
+                set(_NUMBER.findall(a)) != set(_NUMBER.findall(b))
+                for a, b in zip(left, right, strict=True)
+            ),
+            bool,
+            len(left),
+        )
+        # The same street with another number is another house, however alike the letters are.
+        levels[other_number & (levels > 1)] = 1
+        return levels
