@@ -49,6 +49,7 @@ def test_every_setting_command_route_operator_and_event_is_in_it(pages):
 def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
     from amity.analysis import contracts as analysis
     from amity.analysis.logic import following_changes
+    from amity.store import contracts_claims as claims
     from amity.store.contracts import EVENTS
     from amity.store.logic import choices, consent, fold, fold_orders, folding_batch
 
@@ -59,6 +60,9 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
         folding_batch.MERGED,
         folding_batch.UNMERGED,
         choices.LINK_REQUESTED,
+        claims.TRAIT_ASSERTED,
+        claims.TRAIT_EXPIRED,
+        claims.TRAIT_RESOLVED,
     }
     assert {event.name for event in EVENTS} == known
     recorded = {following_changes.ENTERED, following_changes.LEFT}

@@ -432,6 +432,22 @@ EVENTS: tuple[EventWords, ...] = (
         properties={"order_id": "the order"},
     ),
     EventWords(
+        name="Trait Asserted",
+        words="A source claims something about a customer, with what is known about the claim. "
+        "What customers told, what was bought about them and what expert systems worked out all "
+        "come so; an `identify` claims its traits without more.",
+        properties={
+            "trait": "the trait",
+            "value": "its value; null takes back what the same source said before",
+            "traits": "several at once, in place of `trait` and `value`",
+            "how": "`stated` by the customer, `inferred`, `observed` or `verified`",
+            "confidence": "0 to 1",
+            "lawful_basis": "on what ground it is held",
+            "expires_at": "when it is not to be shown any more (ISO 8601)",
+            "provenance": "where it comes from, in words",
+        },
+    ),
+    EventWords(
         name="Segment Consent Preference Updated",
         words="A customer said yes or no to purposes. A browser source can only take back.",
         properties={"categoryPreferences": "purposes with true or false; also in the context"},
@@ -457,5 +473,17 @@ EVENTS: tuple[EventWords, ...] = (
         is_own=True,
     ),
     EventWords(name="Profile Unmerged", words="A merge was undone.", is_own=True),
+    EventWords(
+        name="Trait Expired",
+        words="The time of claims about a customer is over.",
+        properties={"traits": "the traits claimed", "until": "what was to end by then is over"},
+        is_own=True,
+    ),
+    EventWords(
+        name="Trait Resolved",
+        words="Another claim is shown, since the rule that picks it was changed.",
+        properties={"traits": "the traits that show another value now"},
+        is_own=True,
+    ),
 )
 """The events the store gives a meaning to, and those it records itself."""

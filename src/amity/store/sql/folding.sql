@@ -44,7 +44,7 @@ JOIN store_order o ON o.profile_id = k.profile_id AND o.order_id = k.order_id
 DELETE FROM store_order WHERE profile_id = ANY (%s::bigint[])
 
 -- name: make_stage
-CREATE TEMPORARY TABLE IF NOT EXISTS fold_profile (LIKE store_profile) ON COMMIT DELETE ROWS
+CREATE TEMPORARY TABLE IF NOT EXISTS fold_profile (LIKE store_profile INCLUDING DEFAULTS) ON COMMIT DELETE ROWS
 
 -- name: copy_stage
 COPY fold_profile (id, merged_into, user_id, name, email, phone, traits, trait_origins, consents,

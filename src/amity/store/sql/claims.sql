@@ -1,0 +1,31 @@
+-- name: upsert_claims
+INSERT INTO store_claim AS c (origin_id, trait, source_id, how, value, claimed_at,
+    last_confirmed_at, recorded_at, event_id, confidence, lawful_basis, expires_at, provenance)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::integer[], %s::text[], %s::jsonb[],
+    %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::real[], %s::text[],
+    %s::timestamptz[], %s::text[])
+ON CONFLICT (origin_id, trait, source_id, how, value_key) DO UPDATE SET
+    claimed_at = least(c.claimed_at, excluded.claimed_at),
+    recorded_at = least(c.recorded_at, excluded.recorded_at),
+    (last_confirmed_at, event_id, confidence, lawful_basis, expires_at, provenance, is_over) = (
+        SELECT CASE WHEN n.is_newer THEN excluded.last_confirmed_at ELSE c.last_confirmed_at END,
+               CASE WHEN n.is_newer THEN excluded.event_id ELSE c.event_id END,
+               CASE WHEN n.is_newer THEN excluded.confidence ELSE c.confidence END,
+               CASE WHEN n.is_newer THEN excluded.lawful_basis ELSE c.lawful_basis END,
+               CASE WHEN n.is_newer THEN excluded.expires_at ELSE c.expires_at END,
+               CASE WHEN n.is_newer THEN excluded.provenance ELSE c.provenance END,
+               CASE WHEN n.is_newer THEN false ELSE c.is_over END
+        FROM (SELECT (excluded.last_confirmed_at, excluded.event_id)
+                   > (c.last_confirmed_at, c.event_id) AS is_newer) AS n)
+
+-- name: end_claims
+UPDATE store_claim c SET is_over = true
+FROM unnest(%s::bigint[], %s::timestamptz[]) AS e (origin_id, until)
+WHERE c.origin_id = e.origin_id AND c.expires_at <= e.until AND NOT c.is_over
+
+-- name: due_claims
+SELECT origin_id, max(expires_at), array_agg(DISTINCT trait ORDER BY trait), max(event_id)
+FROM (
+    SELECT origin_id, expires_at, trait, event_id FROM store_claim
+    WHERE expires_at <= %s AND NOT is_over ORDER BY expires_at LIMIT %s) AS due
+GROUP BY origin_id ORDER BY origin_id
