@@ -50,6 +50,7 @@ from amity.store.logic.importing import (
     preview_file,
 )
 from amity.store.logic.importing_run import run_import, run_waiting_imports
+from amity.store.logic.linking_files import link_files
 from amity.store.logic.profiles import (
     count_profiles,
     find_profile,
@@ -105,6 +106,7 @@ __all__ = [
     "iter_problems",
     "keep_house",
     "lift_suppression",
+    "link_files",
     "list_activity",
     "list_connectors",
     "list_consent_history",
