@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "scores": ("amity.cli.scores:scores", "Compute customers' scores again.", False),
     "estimate": ("amity.cli.estimate:estimate", "Estimate from a file, without a store.", False),
     "link": ("amity.cli.link:link", "Find records that are one, in one file or two.", False),
+    "audit": ("amity.cli.audit:audit", "Check that the consent ledger is whole.", False),
     "events": ("amity.cli.events:events", "Show events as they are received.", False),
     "quarantine": ("amity.cli.quarantine:quarantine", "See and replay refused events.", False),
     "rebuild": ("amity.cli.rebuild:rebuild", "Rebuild every profile from the event log.", False),

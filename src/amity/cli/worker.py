@@ -95,7 +95,8 @@ def _project() -> int:
     """One turn of the store's followers, beside the consumers that customers wait for."""
     from amity.store import api as store
 
-    return store.follow(now=datetime.now(UTC))
+    handled = store.follow(now=datetime.now(UTC))
+    return handled + store.write_consents(now=datetime.now(UTC))
 
 
 def _import() -> int:

@@ -55,3 +55,10 @@ def _grant() -> None:
         connection.execute(
             sql.SQL("REVOKE UPDATE, TRUNCATE ON store_event_log FROM {}").format(app)
         )
+        # So is what was said about consent; blanking goes through its own function.
+        connection.execute(
+            sql.SQL(
+                "REVOKE UPDATE, DELETE, TRUNCATE ON store_consent, store_consent_head, store_notice"
+                " FROM {}"
+            ).format(app)
+        )

@@ -23,6 +23,15 @@ from amity.store.logic.choices import (
     read_preferences,
     state_choices,
 )
+from amity.store.logic.consent_gate import judge_consents, list_policies, may_use
+from amity.store.logic.consent_ledger import verify_consents, write_consents
+from amity.store.logic.consent_reading import (
+    count_consent_records,
+    get_consent_record,
+    list_consent_methods,
+    list_consent_records,
+    make_receipt,
+)
 from amity.store.logic.consumers import advance_consumer, claim_consumer, read_activity
 from amity.store.logic.contact_points import (
     contact_key,
@@ -63,6 +72,15 @@ from amity.store.logic.profiles import (
     load_profiles,
     unmerge,
 )
+from amity.store.logic.purposes import (
+    add_notice,
+    find_notice,
+    get_purpose,
+    latest_notices,
+    list_notices,
+    list_purposes,
+    save_purpose,
+)
 from amity.store.logic.quarantine import count_quarantine, list_quarantine, replay_quarantine
 from amity.store.logic.rebuild import rebuild
 from amity.store.logic.sources import (
@@ -79,6 +97,7 @@ from amity.store.logic.subjects import make_subject, make_wishes, minor_units
 
 __all__ = [
     "SystemEvent",
+    "add_notice",
     "advance_consumer",
     "append_events",
     "cancel_import",
@@ -86,6 +105,7 @@ __all__ = [
     "claim_consumer",
     "contact_key",
     "count_by_source",
+    "count_consent_records",
     "count_profiles",
     "count_quarantine",
     "create_dry_run",
@@ -94,38 +114,50 @@ __all__ = [
     "ensure_contact_points",
     "erase_profile",
     "find_contact_point",
+    "find_notice",
     "find_profile",
     "find_source",
     "fold_batch",
     "follow",
     "forget_soft_bounces",
+    "get_consent_record",
     "get_import",
     "get_profile",
+    "get_purpose",
     "get_source",
     "import_checked",
     "iter_problems",
+    "judge_consents",
     "keep_house",
+    "latest_notices",
     "lift_suppression",
     "link_files",
     "list_activity",
     "list_connectors",
     "list_consent_history",
+    "list_consent_methods",
+    "list_consent_records",
     "list_contact_points",
     "list_event_names",
     "list_identifiers",
     "list_imports",
     "list_joined",
     "list_merges",
+    "list_notices",
+    "list_policies",
     "list_profiles",
     "list_properties",
+    "list_purposes",
     "list_quarantine",
     "list_received",
     "list_sources",
     "list_trait_names",
     "load_histories",
     "load_profiles",
+    "make_receipt",
     "make_subject",
     "make_wishes",
+    "may_use",
     "minor_units",
     "preview_file",
     "read_activity",
@@ -138,10 +170,13 @@ __all__ = [
     "rotate_source_key",
     "run_import",
     "run_waiting_imports",
+    "save_purpose",
     "state_choices",
     "stats",
     "suppress",
     "trait_values",
     "unmerge",
     "update_source",
+    "verify_consents",
+    "write_consents",
 ]

@@ -126,13 +126,15 @@ class TraitOrigin(msgspec.Struct, frozen=True, kw_only=True):
     event_id: int
 
 
-class Consent(msgspec.Struct, frozen=True, kw_only=True):
+class Consent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a customer said about one purpose (such as `marketing.email`), and where."""
 
     status: ConsentStatus
     at: datetime
     source_id: int
     event_id: int
+    expires_at: datetime | None = None
+    """Until when a yes holds, where the event said so; a purpose's own expiry comes on top."""
 
 
 class ContactPoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,18 +5,29 @@ When two customers turn out to be one, the more restrictive of their last words.
 A browser source has a public key, so it may deny or withdraw a consent but never give one.
 """
 
+import calendar
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from amity.kernel.clock import parse_instant
 from amity.store.contracts import Consent, ConsentStatus, SourceKind
+from amity.store.contracts_consent import Purpose, UseReason
 from amity.store.logic.decoding import DecodedEvent
 
 PREFERENCES_UPDATED: Final = "Segment Consent Preference Updated"
 UNSUBSCRIBED: Final = "Unsubscribed"
+CONSENT_REQUESTED: Final = "Consent Requested"
+"""Somebody asked for messages and has not shown yet that the address is theirs."""
+
 EMAIL_MARKETING: Final = "marketing.email"
 CONSENT_EVENTS: Final = frozenset({PREFERENCES_UPDATED, UNSUBSCRIBED})
 MAX_PURPOSE: Final = 100
+
+_UNKNOWN_PURPOSE: Final = Purpose(key="", title="", covers="")
+"""How a purpose counts that nobody has described: it needs consent, which does not expire."""
 
 _STRICTNESS: Final[dict[ConsentStatus, int]] = {"granted": 0, "denied": 1, "withdrawn": 2}
 
@@ -44,6 +55,71 @@ def read_statements(
                 continue
             said[purpose] = "granted" if value else "denied"
     return said
+
+
+def read_wishes(properties: Mapping[str, Any]) -> list[str]:
+    """Return the purposes that `Consent Requested` asks for."""
+    wanted = properties.get("purposes")
+    if not isinstance(wanted, list):
+        return []
+    return sorted({each for each in wanted if isinstance(each, str) and is_purpose(each)})
+
+
+def is_purpose(text: str) -> bool:
+    """Say whether a text can be the name of a purpose."""
+    return 0 < len(text) <= MAX_PURPOSE
+
+
+def expiry_of(properties: Mapping[str, Any]) -> datetime | None:
+    """Return until when a yes holds that an event gives (`expires_at`), if it says so."""
+    value = properties.get("expires_at")
+    return parse_instant(value) if isinstance(value, str) else None
+
+
+def reason_of(
+    purpose: str,
+    consents: Mapping[str, Consent],
+    policies: Mapping[str, Purpose],
+    now: datetime,
+) -> UseReason:
+    """Return why a customer's data may not be used for a purpose now, "" when it may: the gate.
+
+    In SQL it is `store_use_reason`; a property test holds the two together. What is missing or
+    has expired is no, unless the purpose needs no consent: then only an objection is.
+    """
+    said = consents.get(purpose)
+    if said is not None and said.status != "granted":
+        return "objected"
+    policy = policies.get(purpose, _UNKNOWN_PURPOSE)
+    if not policy.needs_consent:
+        return ""
+    if said is None:
+        return "no_consent"
+    until = ends_at(said, policy)
+    return "consent_expired" if until is not None and until <= now else ""
+
+
+def ends_at(said: Consent, policy: Purpose | None) -> datetime | None:
+    """Return when a yes is over: by its own date or the purpose's policy, whichever is sooner."""
+    months = None if policy is None else policy.expiry_months
+    ends = [said.expires_at] if said.expires_at is not None else []
+    if months is not None:
+        ends.append(add_months(said.at, months))
+    return min(ends, default=None)
+
+
+def add_months(at: datetime, months: int) -> datetime:
+    """Return the same day and time some months later, the month's last day where it has no such.
+
+    As PostgreSQL does it in UTC.
+    """
+    moment = at.astimezone(UTC)
+    years, month = divmod(moment.month - 1 + months, 12)
+    year = moment.year + years
+    if year > 9999:
+        return datetime.max.replace(tzinfo=UTC)
+    last = calendar.monthrange(year, month + 1)[1]
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
 
 
 def later(one: Consent, other: Consent) -> Consent:

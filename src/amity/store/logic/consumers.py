@@ -68,6 +68,16 @@ def stop_profiles(connection: Connection) -> LogPlace:
     return LogPlace(*_row(connection.execute(_SQL["read_consumer"], [PROFILES])))
 
 
+def raise_epoch(connection: Connection) -> None:
+    """Make what other processes remember of the projections void."""
+    connection.execute(_SQL["raise_epoch"])
+
+
+def wait_consumer(connection: Connection, name: str) -> None:
+    """Wait for a consumer's turn to end, and keep it from the next until the transaction ends."""
+    connection.execute(_SQL["wait_consumer"], [name])
+
+
 def read_activity(*, connection: Connection, after: int, limit: int) -> list[Activity]:
     """Return up to ``limit`` activities after a position, in the order they were folded.
 

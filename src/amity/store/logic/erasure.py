@@ -17,6 +17,7 @@ from amity.infra.crypto import pseudonym
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import NotFound
 from amity.store.follower import followers
+from amity.store.logic.consent_ledger import blank_consents, copy_head
 from amity.store.logic.consumers import stop_profiles
 from amity.store.logic.contact_points import addresses_of, erase_contact_points
 from amity.store.logic.folding import fold_batch
@@ -51,6 +52,7 @@ def erase_profile(*, profile_id: int, by: str, now: datetime) -> dict[str, int]:
         counts |= _erase_projections(connection, component, keys)
         for kind in followers():
             counts |= forget(connection, kind, component)
+        counts["store_consent"], head = blank_consents(connection, component, now)
         erase_contact_points(connection, addresses_of(keys), now)
         connection.execute(
             _SQL["insert_erasure"],
@@ -62,6 +64,7 @@ def erase_profile(*, profile_id: int, by: str, now: datetime) -> dict[str, int]:
                 msgspec.json.encode(counts).decode(),
             ],
         )
+    copy_head(head)
     return counts
 
 

@@ -11,7 +11,13 @@ from typing import Any, Final
 import msgspec
 
 from amity.store.contracts import Consent, SourceKind
-from amity.store.logic.consent import CONSENT_EVENTS, combine_consents, later, list_statements
+from amity.store.logic.consent import (
+    CONSENT_EVENTS,
+    combine_consents,
+    expiry_of,
+    later,
+    list_statements,
+)
 from amity.store.logic.decoding import DecodedEvent
 from amity.store.logic.fold_orders import OrderTotals
 from amity.store.logic.identity import MAX_LENGTH, normalize_email, normalize_phone
@@ -161,12 +167,14 @@ def _join_traits(
 
 def _fold_consents(state: State, happening: Happening) -> dict[str, Consent]:
     consents = dict(state.consents)
+    until = expiry_of(happening.event.properties)
     for purpose, status in list_statements(happening.event, happening.source_kind).items():
         said = Consent(
             status=status,
             at=happening.occurred_at,
             source_id=happening.source_id,
             event_id=happening.event_id,
+            expires_at=until if status == "granted" else None,
         )
         held = consents.get(purpose)
         consents[purpose] = said if held is None else later(held, said)
