@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -29,6 +30,7 @@ __all__ = [
     "Taken",
     "at_millis",
     "at_seconds",
+    "campaign_of",
     "dialects",
     "dump",
     "make_id",
@@ -203,6 +205,20 @@ def translate(
         except BadEvent:
             events.append(raw)
     return events
+
+
+def campaign_of(url: Any) -> dict[str, str] | None:
+    """Return the campaign an address names by `utm_…`, as Segment's clients write it."""
+    if not isinstance(url, str) or "utm_" not in url:
+        return None
+    try:
+        pairs = parse_qsl(urlsplit(url).query, max_num_fields=100)
+    except ValueError:
+        return None
+    found = {name[4:]: value for name, value in pairs if name.startswith("utm_")}
+    if "campaign" in found:
+        found["name"] = found.pop("campaign")
+    return found or None
 
 
 def at_seconds(value: Any) -> str | None:
