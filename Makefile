@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export AMITY_DATA ?= $(CURDIR)/.amity
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check chaos fmt lint types contracts docs bench dist lock browser node clean
+.PHONY: help demo run test check chaos fmt lint types contracts docs bench dist lock browser servers node clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,16 +40,19 @@ run: $(VENV)/.runtime ## Run Amity without a demo
 browser:
 	@sh scripts/browser.sh
 
+servers:
+	@sh scripts/servers.sh
+
 node: $(VENV)/.dev
 	@sh scripts/node.sh
 
-test: $(VENV)/.dev browser node ## Run every test
+test: $(VENV)/.dev browser servers node ## Run every test
 	@$(PYTEST)
 
 chaos: $(VENV)/.dev ## Kill what sends mail three hundred times (CHAOS_KILLS=n for another number)
 	@AMITY_CHAOS_KILLS=$(or $(CHAOS_KILLS),300) $(BIN)/python -m pytest tests/chaos/test_send_kills.py --log-cli-level=INFO
 
-check: $(VENV)/.dev lint types contracts browser node ## Format, lint, types, contracts, tests, documentation: what CI runs
+check: $(VENV)/.dev lint types contracts browser servers node ## Format, lint, types, contracts, tests, documentation: what CI runs
 	@$(PYTEST)
 
 lint: $(VENV)/.dev

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import os
+import random
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Final
@@ -13,6 +15,7 @@ from typing import Final
 import click
 import psycopg
 
+from amity.infra.config import settings
 from amity.infra.process import die_with_parent
 from amity.infra.telemetry import configure_logging
 from amity.kernel.errors import Unavailable
@@ -21,9 +24,11 @@ _IDLE_SECONDS: Final = 0.05
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _IMPORT_POLL_SECONDS: Final = 0.5
+_PULL_POLL_SECONDS: Final = 1.0
 _PLAN_POLL_SECONDS: Final = 0.25
 _TICK_SECONDS: Final = 0.1
 _STOP_SECONDS: Final = 5.0
+_LOW_PRIORITY: Final = 10
 _log = logging.getLogger("amity.worker")
 
 Turn = Callable[[], int]
@@ -49,9 +54,17 @@ def worker() -> None:
             ("consumers", _follow, _IDLE_SECONDS),
             ("projections", _project, _IDLE_SECONDS),
             ("imports", _import, _IMPORT_POLL_SECONDS),
+            ("pulls", _pull, _PULL_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
+            ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
         )
     ]
+    if settings().warehouse == "on":
+        threads.append(
+            threading.Thread(
+                target=_keep_warehouse, args=(stopping,), name="warehouse", daemon=True
+            )
+        )
     for thread in threads:
         thread.start()
     signal.signal(signal.SIGINT, stop)
@@ -99,10 +112,45 @@ def _project() -> int:
     return handled + store.write_consents(now=datetime.now(UTC))
 
 
+class _Outbound:
+    """Tells others what they asked to be told; its requests are under way between the turns."""
+
+    def __init__(self) -> None:
+        from amity.store import api as store
+
+        self._store = store
+        self._deliverer = store.Deliverer(rng=random.Random())  # noqa: S311  # spreads retries
+
+    def turn(self) -> int:
+        """Queue what is new and send what is due; how much there was to do."""
+        queued = self._store.queue_deliveries()
+        done = self._deliverer.turn(now=datetime.now(UTC))
+        return queued + done.claimed + int(self._deliverer.is_busy)
+
+
 def _import() -> int:
     from amity.store import api as store
 
     return store.run_waiting_imports()
+
+
+def _keep_warehouse(stopping: threading.Event) -> None:
+    """Export to the warehouse from time to time, behind everybody else."""
+    from amity.web.warehousing import Exporter
+
+    with suppress(OSError):  # Linux has priorities of threads; elsewhere it goes without
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
+    pause = settings().warehouse_seconds
+    # Not at once: who starts up has better to do.
+    stopping.wait(pause)
+    _repeat(Exporter().turn, pause, stopping)
+
+
+def _pull() -> int:
+    """One turn of the databases that are due; some pages of each."""
+    from amity.store import api as store
+
+    return store.run_due_pulls(now=datetime.now(UTC))
 
 
 def _repeat(turn: Turn, idle_seconds: float, stopping: threading.Event) -> None:

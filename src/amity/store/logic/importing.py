@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from amity.infra import queries
 from amity.infra.config import settings
-from amity.infra.database import transaction
+from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
 from amity.store.connector import BadRow, Connector, connectors, find_connector
@@ -27,7 +27,6 @@ from amity.store.contracts import (
     ImportProblem,
 )
 from amity.store.logic.importing_file import (
-    Layout,
     RawRow,
     count_rows,
     iter_rows,
@@ -78,13 +77,13 @@ def preview_file(
         looked_at.append(row)
         if len(looked_at) == _LOOKED_AT:
             break
-    examples, row_problems = _try_rows(kind, layout, chosen, [] if problems else looked_at)
+    examples, row_problems = try_rows(kind, layout.columns, chosen, [] if problems else looked_at)
     return ImportPreview(
         connector=connector,
         format=layout.format,
         encoding=layout.encoding,
         delimiter=layout.delimiter,
-        columns=_describe_columns(layout, chosen, looked_at),
+        columns=describe_columns(layout.columns, chosen, looked_at),
         mapping=chosen,
         problems=problems or ([] if looked_at else ["The file has headings and no rows."]),
         notes=layout.notes,
@@ -93,11 +92,12 @@ def preview_file(
     )
 
 
-def _describe_columns(
-    layout: Layout, mapping: dict[str, str], rows: list[RawRow]
+def describe_columns(
+    columns: list[str], mapping: dict[str, str], rows: list[RawRow]
 ) -> list[ImportColumn]:
+    """Return columns with what they are taken for and some of their values."""
     described = []
-    for place, name in enumerate(layout.columns):
+    for place, name in enumerate(columns):
         values = [row.cells[place] for row in rows if row.cells and row.cells[place]]
         samples = list(dict.fromkeys(values))[:_SAMPLES]
         if name:
@@ -105,9 +105,10 @@ def _describe_columns(
     return described
 
 
-def _try_rows(
-    kind: type[Connector], layout: Layout, mapping: dict[str, str], rows: list[RawRow]
+def try_rows(
+    kind: type[Connector], columns: list[str], mapping: dict[str, str], rows: list[RawRow]
 ) -> tuple[list[dict[str, Any]], list[ImportProblem]]:
+    """Return the events the first good rows become, and what is wrong with the others."""
     connector = kind(currency=settings().currency)
     examples: list[dict[str, Any]] = []
     problems: list[ImportProblem] = []
@@ -118,7 +119,7 @@ def _try_rows(
         try:
             # One row alone: for orders this shows each line, and lines that do not fit together
             # only show when the file is imported.
-            made = connector.make_messages([make_row(layout, mapping, row)])
+            made = connector.make_messages([make_row(columns, mapping, row)])
         except BadRow as error:
             problems.append(ImportProblem(row=error.number, reason=error.reason))
         else:
@@ -183,7 +184,7 @@ def _create(
             "rows_total": count_rows(draft, layout),
         }
         with transaction() as connection:
-            _require_source(connection, values["source_id"])
+            require_source(connection, values["source_id"])
             row = connection.execute(_sql("import_add"), values).fetchone()
             assert row is not None
             draft.replace(import_path(row[0]))
@@ -226,7 +227,8 @@ def iter_problems(*, import_id: int) -> Iterator[ImportProblem]:
         values |= {"after": rows[-1][0], "after_id": rows[-1][2]}
 
 
-def _require_source(connection: Any, source_id: int) -> None:
+def require_source(connection: Connection, source_id: int) -> None:
+    """Raise NotFound or Invalid unless rows can be counted for this source."""
     row = connection.execute(_sql("import_exists_source"), {"source_id": source_id}).fetchone()
     if row is None:
         raise NotFound(f"there is no source {source_id}")

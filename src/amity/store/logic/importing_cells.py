@@ -57,7 +57,7 @@ def _other(value: Any) -> str:
     if isinstance(value, timedelta):
         return str(value)
     try:
-        return msgspec.json.encode(value, order="deterministic", enc_hook=cell_text).decode()
+        return msgspec.json.encode(value, order="deterministic", enc_hook=str).decode()
     except (TypeError, ValueError):
         return str(value)
 

@@ -2,10 +2,11 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from amity.store.connector import Connector, Field, Row
-from amity.store.logic.importing_file import Layout, RawRow
+from amity.store.logic.importing_layout import RawRow
 
 _WORDS: Final = re.compile(r"[^a-z0-9]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -85,11 +86,11 @@ def _nearest(column: str, columns: list[str]) -> str:
     return f" (is it {near[0]!r}?)" if near else ""
 
 
-def make_row(layout: Layout, mapping: dict[str, str], row: RawRow) -> Row:
+def make_row(columns: Sequence[str], mapping: dict[str, str], row: RawRow) -> Row:
     """Name the filled cells of a row by the field each column was mapped to."""
     cells = {
         mapping[column]: cell
-        for column, cell in zip(layout.columns, row.cells, strict=True)
+        for column, cell in zip(columns, row.cells, strict=True)
         if cell and mapping.get(column)
     }
     return Row(row.number, cells)

@@ -20,12 +20,12 @@ from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, conninfo, transaction
 from amity.kernel.errors import Conflict, Invalid, Unavailable
-from amity.store.connector import BadRow, Connector, find_connector
+from amity.store.connector import Connector, find_connector
 from amity.store.contracts import Import, ImportProblem
-from amity.store.logic.appending import append_events, weigh_events
 from amity.store.logic.importing import get_import, import_folder, import_path
 from amity.store.logic.importing_file import Layout, RawRow, iter_rows, read_layout
-from amity.store.logic.importing_mapping import check_mapping, make_row
+from amity.store.logic.importing_mapping import check_mapping
+from amity.store.logic.importing_units import Outcome, Unit, make_unit, take_units
 
 _BATCH_EVENTS: Final = 500
 _BATCH_BYTES: Final = 1_000_000
@@ -36,14 +36,6 @@ _SPOOL_ROWS: Final = 2_000
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[Import], None]
-
-
-class _Unit(msgspec.Struct, frozen=True):
-    """What one row, or the rows of one order, came to: events, or problems."""
-
-    numbers: list[int]
-    events: list[bytes]
-    problems: list[ImportProblem]
 
 
 class _Stopped(Exception):
@@ -148,33 +140,12 @@ def _run(record: Import, progress: Progress | None) -> None:
     connector = kind(currency=settings().currency)
     done = record.rows_done
     groups = _skip_rows(_iter_groups(path, layout, kind, record), done)
-    units = (_make_unit(connector, layout, record.mapping, group) for group in groups)
+    units = (make_unit(connector, layout.columns, record.mapping, group) for group in groups)
     for batch in _iter_batches(units):
         _append(record, batch, done)
         done += sum(len(unit.numbers) for unit in batch)
         if progress:
             progress(get_import(import_id=record.import_id))
-
-
-def _make_unit(
-    connector: Connector, layout: Layout, mapping: dict[str, str], group: list[RawRow]
-) -> _Unit:
-    numbers = [row.number for row in group]
-    broken = next((row for row in group if row.problem), None)
-    if broken:
-        return _Unit(numbers, [], [ImportProblem(row=broken.number, reason=broken.problem)])
-    try:
-        messages = connector.make_messages([make_row(layout, mapping, row) for row in group])
-    except BadRow as error:
-        return _Unit(numbers, [], _blame(numbers, error))
-    return _Unit(numbers, [msgspec.json.encode(message) for message in messages], [])
-
-
-def _blame(numbers: list[int], error: BadRow) -> list[ImportProblem]:
-    own = ImportProblem(row=error.number, reason=error.reason)
-    because = f"left out with row {error.number}, which it belongs to"
-    others = [ImportProblem(row=n, reason=because) for n in numbers if n != error.number]
-    return [own, *others]
 
 
 def _skip_rows(groups: Iterator[list[RawRow]], done: int) -> Iterator[list[RawRow]]:
@@ -187,8 +158,8 @@ def _skip_rows(groups: Iterator[list[RawRow]], done: int) -> Iterator[list[RawRo
     yield from groups
 
 
-def _iter_batches(units: Iterator[_Unit]) -> Iterator[list[_Unit]]:
-    batch: list[_Unit] = []
+def _iter_batches(units: Iterator[Unit]) -> Iterator[list[Unit]]:
+    batch: list[Unit] = []
     events = size = rows = 0
     for unit in units:
         batch.append(unit)
@@ -202,28 +173,11 @@ def _iter_batches(units: Iterator[_Unit]) -> Iterator[list[_Unit]]:
         yield batch
 
 
-def _append(record: Import, batch: list[_Unit], rows_before: int) -> None:
-    sent = [(event, unit.numbers) for unit in batch for event in unit.events]
-    problems = [problem for unit in batch for problem in unit.problems]
-    bad_rows = {number for unit in batch if not unit.events for number in unit.numbers}
+def _append(record: Import, batch: list[Unit], rows_before: int) -> None:
     with transaction() as connection:
-        stored = duplicate = 0
-        if sent:
-            take = weigh_events if record.is_dry_run else append_events
-            receipt = take(
-                source_id=record.source_id,
-                events=[event for event, _ in sent],
-                connection=connection,
-                now=connection.execute(_sql("import_clock")).fetchone()[0],  # type: ignore[index]
-            )
-            stored, duplicate = receipt.accepted, receipt.duplicate
-            for error in receipt.errors:
-                numbers = sent[error.index][1]
-                bad_rows.update(numbers)
-                problems.append(ImportProblem(row=numbers[0], reason=error.message))
-        counts = {"stored": stored, "duplicate": duplicate, "rejected": len(bad_rows)}
-        _keep_problems(connection, record.import_id, problems)
-        _count(connection, record.import_id, counts, problems, rows_before, batch)
+        outcome = take_units(connection, record.source_id, batch, is_dry_run=record.is_dry_run)
+        _keep_problems(connection, record.import_id, outcome.problems)
+        _count(connection, record.import_id, outcome, rows_before, batch)
 
 
 def _keep_problems(connection: Connection, import_id: int, problems: list[ImportProblem]) -> None:
@@ -237,18 +191,17 @@ def _keep_problems(connection: Connection, import_id: int, problems: list[Import
 
 
 def _count(
-    connection: Connection,
-    import_id: int,
-    counts: dict[str, int],
-    problems: list[ImportProblem],
-    rows_before: int,
-    batch: list[_Unit],
+    connection: Connection, import_id: int, outcome: Outcome, rows_before: int, batch: list[Unit]
 ) -> None:
-    values = counts | {
+    kept = outcome.problems[:_KEPT_PROBLEMS]
+    values = {
         "import_id": import_id,
+        "stored": outcome.stored,
+        "duplicate": outcome.duplicate,
+        "rejected": outcome.rejected,
         "rows": sum(len(unit.numbers) for unit in batch),
         "rows_before": rows_before,
-        "problems": Jsonb([msgspec.to_builtins(problem) for problem in problems[:_KEPT_PROBLEMS]]),
+        "problems": Jsonb([msgspec.to_builtins(problem) for problem in kept]),
         "keep": _KEPT_PROBLEMS,
     }
     if connection.execute(_sql("import_progress"), values).fetchone() is None:

@@ -27,7 +27,7 @@ CREATE TABLE store_pull (
     relation_schema text NOT NULL DEFAULT '',
     relation text NOT NULL DEFAULT '',
     cursor_column text NOT NULL DEFAULT '',
-    key_column text NOT NULL DEFAULT '',
+    key_columns text[] NOT NULL DEFAULT '{}',
     connector text NOT NULL DEFAULT '',
     mapping jsonb NOT NULL DEFAULT '{}',
     interval_seconds integer NOT NULL DEFAULT 900 CHECK (interval_seconds BETWEEN 60 AND 604800),

@@ -86,3 +86,14 @@ LIMIT %(limit)s;
 DELETE FROM store_import_problem p USING store_import i
 WHERE i.id = p.import_id AND i.state IN ('finished', 'failed', 'cancelled')
   AND i.finished_at < now() - interval '7 days';
+
+-- name: object_contact_point
+-- Of two times at which a purpose was refused here the later one counts.
+INSERT INTO store_contact_point AS p (channel, address_key, objections)
+VALUES (%(channel)s, %(key)s, %(objections)s)
+ON CONFLICT (channel, address_key) DO UPDATE
+SET objections = p.objections || (
+        SELECT jsonb_object_agg(n.key, to_jsonb(greatest(
+            (n.value #>> '{}')::timestamptz, (p.objections ->> n.key)::timestamptz)))
+        FROM jsonb_each(excluded.objections) AS n),
+    updated_at = clock_timestamp();
