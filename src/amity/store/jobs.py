@@ -10,3 +10,4 @@ from amity.store import api
 def keep_house(timestamp: int) -> None:
     """Make the log's next partitions and forget what need not be kept, each hour."""
     api.keep_house()
+    api.forget_deliveries()
