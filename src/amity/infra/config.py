@@ -78,6 +78,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_import_bytes: Annotated[
         int, Meta(description="Largest file that can be uploaded for an import.")
     ] = 536_870_912
+    identity_max_identifiers: Annotated[
+        int, Meta(description="Identifiers one customer may have in all.")
+    ] = 100
+    identity_max_emails: Annotated[
+        int, Meta(description="E-mail addresses one customer may have.")
+    ] = 5
+    identity_max_phones: Annotated[
+        int, Meta(description="Phone numbers one customer may have.")
+    ] = 5
+    identity_place_logins: Annotated[
+        int, Meta(description="User ids on one device from which it is a place and nobody's.")
+    ] = 5
+    identity_blocked: Annotated[
+        str,
+        Meta(
+            description="Further values that identify nobody, separated by commas, such as a "
+            "shop's own address. Like the limits above it counts from then on, and for all "
+            "events after `amity rebuild`."
+        ),
+    ] = ""
     dedupe_days: Annotated[
         int, Meta(description="Days for which a message id is remembered, at least 90.")
     ] = 120

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from amity.infra import queries
+from amity.infra import queries, warehouse
 from amity.infra.crypto import pseudonym
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import NotFound
@@ -22,7 +22,7 @@ from amity.store.logic.consumers import stop_profiles
 from amity.store.logic.contact_points import addresses_of, erase_contact_points
 from amity.store.logic.folding import fold_batch
 from amity.store.logic.folding_batch import MARKER
-from amity.store.logic.folding_undo import find_component
+from amity.store.logic.folding_refold import find_component
 from amity.store.logic.folding_write import add_tallies
 from amity.store.logic.following import forget
 from amity.store.logic.profiles import find_root
@@ -53,6 +53,7 @@ def erase_profile(*, profile_id: int, by: str, now: datetime) -> dict[str, int]:
         for kind in followers():
             counts |= forget(connection, kind, component)
         counts["store_consent"], head = blank_consents(connection, component, now)
+        warehouse.ask_to_forget(connection, component)
         erase_contact_points(connection, addresses_of(keys), now)
         connection.execute(
             _SQL["insert_erasure"],
@@ -124,6 +125,14 @@ def _erase_projections(
             "values": [value for _, value in keys],
         },
     ).fetchall()
+    about = {
+        "ids": component,
+        "kinds": [kind for kind, _ in keys],
+        "values": [value for _, value in keys],
+    }
+    evidence = connection.execute(_SQL["erase_evidence"], about).rowcount
+    candidates = connection.execute(_SQL["erase_candidates"], about).rowcount
+    links = connection.execute(_SQL["erase_links"], about).rowcount
     orders = connection.execute(_SQL["delete_orders"], [component]).rowcount
     profiles = connection.execute(_SQL["delete_profiles"], [component]).rowcount
     add_tallies(
@@ -137,6 +146,9 @@ def _erase_projections(
     return {
         "store_identifier": identifiers,
         "store_merge": len(merges),
+        "store_evidence": evidence,
+        "store_link_candidate": candidates,
+        "store_link": links,
         "store_order": orders,
         "store_profile": profiles,
     }

@@ -59,6 +59,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     event_counts: dict[str, int] = {}
     orders: OrderTotals = OrderTotals()
     identifier_count: int = 0
+    email_count: int = 0
+    phone_count: int = 0
+    is_known: bool = False
+    is_contested: bool = False
     version: int = 0
 
 
@@ -198,6 +202,10 @@ def combine(winner: State, loser: State) -> State:
         event_count=winner.event_count + loser.event_count,
         event_counts=counts,
         identifier_count=winner.identifier_count + loser.identifier_count,
+        email_count=winner.email_count + loser.email_count,
+        phone_count=winner.phone_count + loser.phone_count,
+        is_known=winner.is_known or loser.is_known,
+        is_contested=winner.is_contested or loser.is_contested,
         version=max(winner.version, loser.version),
     )
 

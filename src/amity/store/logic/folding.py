@@ -21,9 +21,10 @@ from amity.kernel.errors import Unavailable
 from amity.store.contracts import SYSTEM_SOURCE_ID, FoldResult, SourceKind
 from amity.store.logic.appending_rows import Rejected, quarantine_arguments
 from amity.store.logic.consumers import PROFILES, LogPlace, try_profiles
-from amity.store.logic.folding_batch import UNMERGED, Batch, Entry, LogRow, decode_entry
+from amity.store.logic.folding_batch import Batch, Entry, LogRow, decode_entry
 from amity.store.logic.folding_memory import Memory
-from amity.store.logic.folding_undo import undo_merge
+from amity.store.logic.folding_refold import Cause, reconsider
+from amity.store.logic.folding_undo import BY_HAND, take_apart
 from amity.store.logic.folding_write import write_batch
 
 _SQL: Final = queries.load("amity.store")
@@ -85,13 +86,26 @@ def _turn(limit: int) -> FoldResult:
         kinds = read_kinds(connection)
         entries = _until_undo([decode_entry(row, kinds[row.source_id]) for row in rows])
         if _is_undo(entries[0]):
-            batch = undo_merge(connection, entries[0], kinds, position=place.position)
+            batch = take_apart(connection, entries[0], kinds, position=place.position)
             _memory.clear()
         else:
-            batch = _fold(connection, entries, place)
-        _move(connection, place, entries[-1].row, batch.position)
-    _memory.keep(batch.states, batch.graph.owners, database=database_name(), epoch=place.epoch + 1)
-    return FoldResult(events=len(entries), merges=len(batch.losers))
+            batch, entries = _fold(connection, entries, place)
+        merges, position = len(batch.losers), batch.position
+        if batch.stirred:
+            cause = Cause(entries[-1], kinds, {"reason": "evidence"})
+            anew = reconsider(connection, batch.stirred, cause, position=position)
+            if anew is not None:
+                _memory.clear()
+                batch, position = anew, anew.position
+        _move(connection, place, entries[-1].row, position)
+    _memory.keep(
+        batch.states,
+        batch.graph.owners,
+        batch.evidence.known,
+        database=database_name(),
+        epoch=place.epoch + 1,
+    )
+    return FoldResult(events=len(entries), merges=merges)
 
 
 def _is_behind(connection: Connection) -> bool:
@@ -99,16 +113,22 @@ def _is_behind(connection: Connection) -> bool:
     return row is not None and row[0]
 
 
-def _fold(connection: Connection, entries: list[Entry], place: LogPlace) -> Batch:
+def _fold(
+    connection: Connection, entries: list[Entry], place: LogPlace
+) -> tuple[Batch, list[Entry]]:
+    """Fold entries up to the first after which all evidence around it has to be weighed anew."""
     batch = Batch(connection, _memory, position=place.position)
     batch.load(entries)
-    for entry in entries:
+    for number, entry in enumerate(entries, 1):
         batch.apply(entry)
+        if batch.stirred:
+            entries = entries[:number]
+            break
     write_batch(batch)
     if batch.aside:
         rows = [entry.row for entry in batch.aside]
         _put_aside(connection, rows, "no_identity", "all its identifiers are placeholders")
-    return batch
+    return batch, entries
 
 
 def _read_log(connection: Connection, place: LogPlace, limit: int) -> list[LogRow]:
@@ -122,7 +142,7 @@ def read_kinds(connection: Connection) -> dict[int, SourceKind]:
 
 
 def _until_undo(entries: list[Entry]) -> list[Entry]:
-    """Cut a batch before an undone merge, which is a turn of its own."""
+    """Cut a batch before what takes customers apart, which is a turn of its own."""
     for index, entry in enumerate(entries):
         if _is_undo(entry):
             return entries[: max(index, 1)]
@@ -130,7 +150,7 @@ def _until_undo(entries: list[Entry]) -> list[Entry]:
 
 
 def _is_undo(entry: Entry) -> bool:
-    return entry.row.source_id == SYSTEM_SOURCE_ID and entry.event.name == UNMERGED
+    return entry.row.source_id == SYSTEM_SOURCE_ID and entry.event.name in BY_HAND
 
 
 def _move(connection: Connection, place: LogPlace, last: LogRow, position: int) -> None:

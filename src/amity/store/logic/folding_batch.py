@@ -7,6 +7,7 @@ not depend on where a batch begins and ends.
 
 from collections import Counter
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -30,17 +31,21 @@ from amity.store.logic.fold import (
     time_of,
 )
 from amity.store.logic.fold_orders import ORDER_EVENTS, Order, OrderTotals, read_order
+from amity.store.logic.folding_evidence import EvidenceBook, Seen, pairs_of
 from amity.store.logic.folding_memory import Memory
 from amity.store.logic.folding_pack import ActivityRow, IdentifierRow
 from amity.store.logic.identity import (
+    PREVIOUS,
     UNDONE,
     Block,
     Evidence,
     Graph,
     Join,
     Key,
+    Limits,
     Member,
     Owner,
+    Resolution,
     list_evidence,
     list_lookups,
     resolve,
@@ -49,6 +54,10 @@ from amity.store.logic.identity import (
 _SQL = queries.load("amity.store")
 MERGED: Final = "Profile Merged"
 UNMERGED: Final = "Profile Unmerged"
+JOINED: Final = "Profiles Joined"
+CONFIRMED: Final = "Identifier Confirmed"
+SPLIT: Final = "Profile Split"
+UNSPLIT: Final = "Profile Split Undone"
 MARKER: Final = "system"
 """The type of activities that say what happened to the profile itself."""
 
@@ -81,6 +90,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     event: DecodedEvent
     evidence: list[Evidence]
     position: int | None = None
+    way: str = "event"
 
 
 class MergeRow(msgspec.Struct, frozen=True, gc=False):
@@ -104,16 +114,60 @@ def decode_entry(row: LogRow, kind: SourceKind, position: int | None = None) -> 
         sent_at=row.sent_at,
         is_system=is_system,
     )
-    return Entry(row, kind, event, [] if is_system else list_evidence(event), position)
+    if is_system:
+        way = _WAYS.get(event.name, "event")
+        evidence = [] if way == "event" else _read_tie(event.properties)
+        return Entry(row, kind, event, evidence, position, way)
+    evidence = list_evidence(event, is_proof=kind == "server", blocked=blocked_values())
+    return Entry(row, kind, event, evidence, position)
+
+
+_WAYS: Final = {JOINED: "manual", CONFIRMED: "confirmed"}
+
+
+def _read_tie(properties: dict[str, Any]) -> list[Evidence]:
+    """Return the two identifiers that an event of Amity's own says are one person's."""
+    found = []
+    for slot, (kind, value) in zip((1, 3), properties.get("identifiers", []), strict=False):
+        found.append(Evidence(0 if kind == "user_id" and slot == 1 else slot, Key(kind, value)))
+    return found
+
+
+def blocked_values() -> frozenset[str]:
+    """Return the values that identify nobody here, besides those that never do."""
+    return _split(settings().identity_blocked)
+
+
+@cache
+def _split(text: str) -> frozenset[str]:
+    return frozenset(value.strip().lower() for value in text.split(",") if value.strip())
+
+
+def limits() -> Limits:
+    """Return how much one profile may hold here."""
+    held = settings()
+    return Limits(
+        identifiers=held.identity_max_identifiers,
+        emails=held.identity_max_emails,
+        phones=held.identity_max_phones,
+        logins=held.identity_place_logins,
+    )
 
 
 class Batch:
     """The working set of one batch, and what came of it."""
 
-    def __init__(self, connection: Connection, memory: Memory, *, position: int) -> None:
+    def __init__(
+        self, connection: Connection, memory: Memory, *, position: int, is_settled: bool = False
+    ) -> None:
         self.connection = connection
         self.memory = memory
         self.position = position
+        self.is_settled = is_settled
+        self.stirred: set[int] = set()
+        self.raised: set[Key] = set()
+        self.undone: dict[tuple[Key, Key], None] = {}
+        self.evidence = EvidenceBook(memory.pairs)
         self.home_currency = settings().currency
         self.states: dict[int, State] = {}
         self.changed: set[int] = set()
@@ -134,7 +188,13 @@ class Batch:
         """Read whatever the events lead to: owners, profiles, joins that were undone."""
         blocks = self.connection.execute(_SQL["load_blocks"]).fetchall()
         self._undone_ids = {row[3] for row in blocks}
-        self.graph = Graph(Block(*row[:3]) for row in blocks)
+        self.graph = Graph((Block(*row[:3]) for row in blocks), limits())
+        self.graph.is_settled = self.is_settled
+        places = self.connection.execute(_SQL["load_places"])
+        self.graph.places = {Key(kind, value) for kind, value in places}
+        pairs = {pair for entry in entries for pair in pairs_of(entry.evidence)}
+        self.evidence.load(self.connection, pairs)
+        self.graph.cuts = {pair: held.cut for pair, held in self.evidence.known.items() if held.cut}
         self._load_owners({key for entry in entries for key in list_lookups(entry.evidence)})
         ids = {owner.profile_id for owner in self.graph.owners.values()}
         ids.update(entry.event.profile_id for entry in entries if entry.event.profile_id)
@@ -183,13 +243,23 @@ class Batch:
     def _hold(self, state: State) -> None:
         self.states[state.profile_id] = state
         self.graph.members[state.profile_id] = Member(
-            state.user_id, state.identifier_count, state.merged_into
+            user_id=state.user_id,
+            identifier_count=state.identifier_count,
+            merged_into=state.merged_into,
+            email_count=state.email_count,
+            phone_count=state.phone_count,
+            is_known=state.is_known,
+            is_contested=state.is_contested,
         )
 
     def apply(self, entry: Entry) -> None:
         """Take one event: find its profile, fold it in, note what is to be written."""
         at = time_of(entry.event, entry.row.received_at)
-        if entry.kind == "system":
+        if entry.way != "event" and len(entry.evidence) == 2:
+            if not any(item.key in self.graph.owners for item in entry.evidence):
+                return  # both were erased
+            base, origin = self._identify(entry, at)
+        elif entry.kind == "system":
             named = entry.event.profile_id
             if named not in self.graph.members or named is None:
                 return  # that customer was erased
@@ -203,19 +273,54 @@ class Batch:
 
     def _identify(self, entry: Entry, at: datetime) -> tuple[int, int]:
         event_id, source_id = entry.row.event_id, entry.row.source_id
-        found = resolve(self.graph, entry.evidence, event_id)
+        by_hand = entry.way != "event"
+        found = resolve(self.graph, entry.evidence, event_id, by_hand=by_hand)
         if found.is_new:
             self.states[found.profile_id] = begin(found.profile_id, at)
             self.made.add(found.profile_id)
         for join in found.joins:
             self._join(join, entry, at)
         for key in found.attached:
+            is_stated = self.graph.owners[key].is_stated
             self.identifiers.append(
-                IdentifierRow(key, found.profile_id, found.origin_id, source_id, event_id, at)
+                IdentifierRow(
+                    *(key, found.profile_id, found.origin_id, source_id, event_id, at, is_stated)
+                )
             )
-        if found.attached:
+        if found.attached or found.raised:
             self.changed.add(found.profile_id)
+        self.raised.update(found.raised)
+        self._note(found, entry, at)
         return found.profile_id, found.origin_id
+
+    def _note(self, found: Resolution, entry: Entry, at: datetime) -> None:
+        """Keep what the event shows, and whether all evidence around has to be weighed anew."""
+        if self.is_settled:
+            for tie in found.ties:
+                if tie.cut == UNDONE:
+                    self.undone[tie.hub.key, tie.item.key] = None
+            return
+        is_news = False
+        for tie in found.ties:
+            way = "alias" if tie.item.slot == PREVIOUS else entry.way
+            seen = Seen(
+                at=at,
+                received_at=entry.row.received_at,
+                source_id=entry.row.source_id,
+                event_id=entry.row.event_id,
+                origin_id=found.origin_id,
+                way=way,
+            )
+            is_news |= self.evidence.see(tie, seen)
+            if tie.cut:
+                self.graph.cuts.setdefault((tie.hub.key, tie.item.key), tie.cut)
+                self.changed.add(found.profile_id)
+        for join in found.joins:
+            if join.refusal:
+                self.changed.update((self.root(join.winner_id), self.root(join.loser_id)))
+        member = self.graph.members[found.profile_id]
+        if is_news and (found.stirs or member.is_contested):
+            self.stirred.add(found.profile_id)
 
     def _join(self, join: Join, entry: Entry, at: datetime) -> None:
         winner, loser = join.winner_id, join.loser_id
@@ -350,4 +455,8 @@ def state_of(row: tuple[Any, ...]) -> State:
         orders=OrderTotals(row[10], row[11], row[12], row[13], _ORDERS.decode(row[14])),
         identifier_count=row[15],
         version=row[16],
+        email_count=row[17],
+        phone_count=row[18],
+        is_known=row[19],
+        is_contested=row[20],
     )

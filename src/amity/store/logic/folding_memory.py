@@ -8,10 +8,12 @@ makes it void.
 from typing import Final, TypeVar
 
 from amity.store.logic.fold import State
+from amity.store.logic.folding_evidence import Pair, Sighting
 from amity.store.logic.identity import Key, Owner
 
 MAX_STATES: Final = 50_000
 MAX_OWNERS: Final = 200_000
+MAX_PAIRS: Final = 200_000
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -23,6 +25,7 @@ class Memory:
     def __init__(self) -> None:
         self.states: dict[int, State] = {}
         self.owners: dict[Key, Owner] = {}
+        self.pairs: dict[Pair, Sighting] = {}
         self._valid_for: tuple[str, int] | None = None
 
     def enter(self, database: str, epoch: int) -> None:
@@ -34,6 +37,7 @@ class Memory:
         self,
         states: dict[int, State],
         owners: dict[Key, Owner],
+        pairs: dict[Pair, Sighting],
         *,
         database: str,
         epoch: int,
@@ -41,12 +45,14 @@ class Memory:
         """Remember what a committed batch left behind."""
         _renew(self.states, states, MAX_STATES)
         _renew(self.owners, owners, MAX_OWNERS)
+        _renew(self.pairs, pairs, MAX_PAIRS)
         self._valid_for = (database, epoch)
 
     def clear(self) -> None:
         """Forget everything."""
         self.states.clear()
         self.owners.clear()
+        self.pairs.clear()
         self._valid_for = None
 
 

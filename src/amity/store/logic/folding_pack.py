@@ -19,12 +19,12 @@ _LENGTH: Final = struct.Struct("!i").pack
 _BIG: Final = struct.Struct("!iq").pack
 _TWO_BIG: Final = struct.Struct("!iqiq").pack
 _THREE_BIG: Final = struct.Struct("!iqiqiq").pack
-_LAST: Final = struct.Struct("!iiiq").pack
+_LAST: Final = struct.Struct("!iiiqiiiii?i?").pack
 _NULL: Final = _LENGTH(-1)
 # The number of columns, then each number behind the length of its eight or four bytes.
 _ACTIVITY: Final = struct.Struct("!hiqiqiqiqiqiiiqiq").pack
 _PROFILE_ID: Final = struct.Struct("!hiq").pack
-_IDENTIFIER: Final = struct.Struct("!iqiqiiiqiq").pack
+_IDENTIFIER: Final = struct.Struct("!iqiqiiiqiqi?").pack
 _COLUMNS: Final = struct.Struct("!h").pack
 _JSONB_VERSION: Final = b"\1"
 _EMPTY_OBJECT: Final = _LENGTH(3) + _JSONB_VERSION + b"{}"
@@ -58,6 +58,7 @@ class IdentifierRow(msgspec.Struct, frozen=True, gc=False):
     source_id: int
     event_id: int
     first_seen_at: datetime
+    is_stated: bool = False
 
 
 def _micros(moment: datetime) -> int:
@@ -121,7 +122,7 @@ def pack_profiles(states: Iterable[State]) -> bytes:
     for state in states:
         names, orders = names_of(state.traits), state.orders
         parts += (
-            _PROFILE_ID(20, 8, state.profile_id),
+            _PROFILE_ID(24, 8, state.profile_id),
             _big(state.merged_into),
             _text(state.user_id),
             _text(names.name),
@@ -139,7 +140,11 @@ def pack_profiles(states: Iterable[State]) -> bytes:
             _time(orders.first_order_at),
             _time(orders.last_order_at),
             _json(orders.last_orders),
-            _LAST(4, state.identifier_count, 8, state.version),
+            _LAST(
+                *(4, state.identifier_count, 8, state.version),
+                *(4, state.email_count, 4, state.phone_count),
+                *(1, state.is_known, 1, state.is_contested),
+            ),
         )
     parts.append(TRAILER)
     return b"".join(parts)
@@ -150,12 +155,12 @@ def pack_identifiers(rows: Iterable[IdentifierRow], roots: Callable[[int], int])
     parts = [HEADER]
     for row in rows:
         parts += (
-            _COLUMNS(7),
+            _COLUMNS(8),
             _text(row.key.kind),
             _text(row.key.value),
             _IDENTIFIER(
                 *(8, roots(row.profile_id), 8, row.origin_id, 4, row.source_id),
-                *(8, row.event_id, 8, _micros(row.first_seen_at)),
+                *(8, row.event_id, 8, _micros(row.first_seen_at), 1, row.is_stated),
             ),
         )
     parts.append(TRAILER)

@@ -1,9 +1,7 @@
-"""Taking a merge back: the profile's events are told apart as if the two had never been joined.
+"""What is decided about customers by hand: taking a merge back, taking identifiers apart.
 
-`Profile Unmerged` is an event in the log, so a rebuild takes the merge back at the same place.
-All events of the joined profile are resolved and folded anew, in the order of the log, with the
-pair blocked: identifiers known by now never join these two again. What the events of others
-decided meanwhile stays decided.
+Each is an event in the log, so a rebuild does it again at the same place. The evidence that
+joined is retracted, not deleted, and all events of whom it concerns are folded anew.
 """
 
 from typing import Any, Final
@@ -12,103 +10,132 @@ from amity.infra import queries
 from amity.infra.database import Connection
 from amity.store.contracts import SourceKind
 from amity.store.logic.fold import time_of
-from amity.store.logic.folding_batch import UNMERGED, Batch, Entry, LogRow, decode_entry
+from amity.store.logic.folding_batch import SPLIT, UNMERGED, UNSPLIT, Batch, Entry
+from amity.store.logic.folding_evidence import edge_key
 from amity.store.logic.folding_memory import Memory
-from amity.store.logic.folding_pack import pack_activities
-from amity.store.logic.folding_write import (
-    add_tallies,
-    copy_in,
-    repoint,
-    totals_of,
-    write_profiles,
-)
+from amity.store.logic.folding_refold import Cause, find_component, reconsider, refold, set_cuts
+from amity.store.logic.folding_write import add_tallies
+from amity.store.logic.identity import UNDONE, Key
 
 _SQL: Final = queries.load("amity.store")
+BY_HAND: Final = frozenset({UNMERGED, SPLIT, UNSPLIT})
 
 
-def undo_merge(
+def take_apart(
     connection: Connection, entry: Entry, kinds: dict[int, SourceKind], *, position: int
 ) -> Batch:
-    """Carry out one `Profile Unmerged` event, in the caller's transaction.
+    """Carry out one event of `BY_HAND`, in the caller's transaction.
 
-    Nothing happens when the merge is not there any more: it was undone, or the customer erased.
+    Nothing happens when there is nothing to take apart any more: it was done before, or the
+    customer was erased.
     """
-    batch = Batch(connection, Memory(), position=position)
+    does = {UNMERGED: _undo_merge, SPLIT: _split, UNSPLIT: _undo_split}[entry.event.name]
+    done = does(connection, entry, kinds, position)
+    return Batch(connection, Memory(), position=position) if done is None else done
+
+
+def _undo_merge(
+    connection: Connection, entry: Entry, kinds: dict[int, SourceKind], position: int
+) -> Batch | None:
     merge_id = entry.event.properties.get("merge_id")
     if not isinstance(merge_id, int):
-        return batch
+        return None
     found = connection.execute(_SQL["find_undoable"], [merge_id]).fetchone()
     if found is None:
-        return batch
+        return None
     connection.execute(_SQL["set_undone"], [entry.row.event_id, merge_id])
     component, root = find_component(connection, found[2])
-    entries = _read_component(connection, root, kinds)
-    markers = connection.execute(_SQL["read_markers"], [root]).fetchall()
-    wiped = _wipe(connection, component, root, entries)
-    batch.load(entries)
-    for each in entries:
-        batch.apply(each)
-    _reassign(batch, markers)
-    _announce(batch, entry, component, found)
-    write_profiles(batch)
-    copy_in(connection, "copy_activities", pack_activities(batch.activities, batch.root))
-    tallies = totals_of(batch)
-    for key, amount in wiped.items():
-        tallies[key] -= amount
-    add_tallies(connection, tallies)
-    return batch
-
-
-def find_component(connection: Connection, profile_id: int) -> tuple[list[int], int]:
-    """Return all profiles that were joined with one, and the one of them that lives on."""
-    rows = connection.execute(_SQL["find_component"], {"profile_id": profile_id}).fetchall()
-    return [row[0] for row in rows], rows[0][1]
-
-
-def _read_component(connection: Connection, root: int, kinds: dict[int, SourceKind]) -> list[Entry]:
-    rows = connection.execute(_SQL["read_component"], [root], binary=True)
-    return [
-        decode_entry(LogRow(*columns), kinds[columns[3]], position) for position, *columns in rows
-    ]
-
-
-def _wipe(
-    connection: Connection, component: list[int], root: int, entries: list[Entry]
-) -> dict[tuple[str, str], int]:
-    """Delete what the events of a profile came to; return by how much the counts fall."""
-    event_ids = [entry.row.event_id for entry in entries]
-    identifiers = connection.execute(_SQL["delete_identifiers"], [component]).rowcount
-    merges = connection.execute(_SQL["delete_merges_of"], [event_ids]).fetchall()
-    connection.execute(_SQL["delete_orders"], [component])
-    connection.execute(_SQL["delete_profiles"], [component])
-    return {
-        ("total", "profiles"): 1,
-        ("total", "identifiers"): identifiers,
-        # The one that is undone is kept as a record, but counts no more.
-        ("total", "merges"): 1 + sum(refusal == "" for (refusal,) in merges),
-    }
-
-
-def _reassign(batch: Batch, markers: list[tuple[Any, ...]]) -> None:
-    """Give the activities to the profiles they are now known to belong to."""
-    repoint(batch)
-    rows = [(row.position, batch.root(row.profile_id), row.origin_id) for row in batch.activities]
-    known = batch.graph.members
-    rows += [(at, batch.root(origin), origin) for at, origin in markers if origin in known]
-    if rows:
-        columns = list(map(list, zip(*rows, strict=True)))
-        batch.connection.execute(_SQL["reassign_activities"], columns)
-    batch.activities.clear()
-
-
-def _announce(batch: Batch, entry: Entry, component: list[int], found: tuple[Any, ...]) -> None:
-    """Tell every profile that came out, so that whoever follows the activities looks again."""
-    at = time_of(entry.event, entry.row.received_at)
     names = ("merge_id", "event_id", "winner_id", "loser_id", "kind", "value")
     properties = dict(zip(names, found, strict=True))
     del properties["event_id"]
-    # Some of these may be gone: whoever keeps rows by profile tells them by this list.
-    properties["profiles"] = component
-    roots = {batch.root(profile_id) for profile_id in component if profile_id in batch.states}
-    for profile_id in sorted(roots):
-        batch.mark(profile_id, UNMERGED, properties, row=entry.row, at=at)
+    cause = Cause(entry, kinds, properties)
+    batch = refold(connection, {root: component}, cause, position=position)
+    # It is kept as a record, but counts no more.
+    add_tallies(connection, {("total", "merges"): -1})
+    return _weigh(connection, batch, cause)
+
+
+def _weigh(connection: Connection, batch: Batch, cause: Cause) -> Batch:
+    """Let evidence count again that contradicted what was taken apart."""
+    roots = sorted({batch.root(each) for each in batch.made})
+    weighed = Cause(cause.entry, cause.kinds, {"reason": "evidence"})
+    return reconsider(connection, roots, weighed, position=batch.position) or batch
+
+
+def _split(
+    connection: Connection, entry: Entry, kinds: dict[int, SourceKind], position: int
+) -> Batch | None:
+    told = entry.event.properties
+    apart = [Key(kind, value) for kind, value in told.get("identifiers", [])]
+    columns = [[key.kind for key in apart], [key.value for key in apart]]
+    rows = connection.execute(_SQL["find_owners"], columns).fetchall() if apart else []
+    if not rows or len({row[2] for row in rows}) > 1:
+        return None
+    component, root = find_component(connection, rows[0][2])
+    row = entry.row
+    edges = connection.execute(_SQL["read_area"], {"ids": component}).fetchall()
+    crossing = [
+        pair
+        for pair in ((Key(*edge[1:3]), Key(*edge[3:5])) for edge in edges if edge[8] != UNDONE)
+        if (pair[0] in apart) != (pair[1] in apart)
+    ]
+    set_cuts(connection, dict.fromkeys(crossing, UNDONE), at=row.received_at, by=row.event_id)
+    _tie_together(connection, apart, entry, root)
+    cause = Cause(entry, kinds, {"by": told.get("by", ""), "split": True})
+    batch = refold(connection, {root: component}, cause, position=position)
+    after = {
+        Key(each[0], each[1]): each[2]
+        for each in connection.execute(_SQL["find_owners"], columns).fetchall()
+    }
+    others = sorted({batch.root(each) for each in batch.made} - set(after.values()))
+    if after and others:
+        first = min(after)
+        connection.execute(
+            _SQL["insert_split"],
+            {
+                "id": row.event_id * 10,
+                "event_id": row.event_id,
+                "winner_id": root if root in others else others[0],
+                "loser_id": after[first],
+                "kind": first.kind,
+                "value": first.value,
+                "at": time_of(entry.event, row.received_at),
+                "source_id": row.source_id,
+            },
+        )
+    return _weigh(connection, batch, cause)
+
+
+def _tie_together(connection: Connection, apart: list[Key], entry: Entry, root: int) -> None:
+    """Keep what is taken apart together."""
+    row = entry.row
+    at = time_of(entry.event, row.received_at)
+    rows: list[tuple[Any, ...]] = [
+        (
+            *(edge_key((apart[0], key)), *apart[0], *key, root, row.event_id, "manual", True),
+            *(row.source_id, at, at.date(), row.received_at, ""),
+        )
+        for key in apart[1:]
+    ]
+    if rows:
+        connection.execute(_SQL["upsert_edges"], list(map(list, zip(*rows, strict=True))))
+
+
+def _undo_split(
+    connection: Connection, entry: Entry, kinds: dict[int, SourceKind], position: int
+) -> Batch | None:
+    told = entry.event.properties
+    split_id = told.get("split_id")
+    if not isinstance(split_id, int):
+        return None
+    row = entry.row
+    block = connection.execute(_SQL["delete_split"], [split_id * 10, split_id]).fetchall()
+    undone = connection.execute(_SQL["restore_edges"], [split_id]).fetchall()
+    ties = connection.execute(
+        _SQL["retract_ties"], [row.received_at, row.event_id, split_id]
+    ).fetchall()
+    origins = {each[0] for each in [*undone, *ties]} | {each for pair in block for each in pair}
+    if not undone:
+        return None
+    cause = Cause(entry, kinds, {"by": told.get("by", ""), "split": False})
+    return reconsider(connection, origins, cause, position=position, force=True)

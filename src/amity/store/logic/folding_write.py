@@ -23,6 +23,7 @@ def write_batch(batch: Batch) -> None:
     """Write profiles, identifiers, merges, orders, activities and counts of a batch."""
     repoint(batch)
     write_profiles(batch)
+    batch.evidence.write(batch.connection)
     if batch.activities:
         packed = pack_activities(batch.activities, batch.root)
         copy_in(batch.connection, "copy_activities", packed)
@@ -51,6 +52,9 @@ def write_profiles(batch: Batch) -> None:
     if batch.identifiers:
         rows: list[IdentifierRow] = batch.identifiers
         copy_in(batch.connection, "copy_identifiers", pack_identifiers(rows, batch.root))
+    if batch.raised:
+        raised = list(map(list, zip(*sorted(batch.raised), strict=True)))
+        batch.connection.execute(_SQL["raise_identifiers"], raised)
     if batch.merges:
         _insert_merges(batch)
 
@@ -87,10 +91,18 @@ def _settle(batch: Batch) -> None:
     for profile_id in batch.changed:
         state, member = batch.states[profile_id], batch.graph.members[profile_id]
         if state.merged_into is None and (
-            state.user_id != member.user_id or state.identifier_count != member.identifier_count
+            (state.user_id, state.identifier_count) != (member.user_id, member.identifier_count)
+            or (state.email_count, state.phone_count) != (member.email_count, member.phone_count)
+            or (state.is_known, state.is_contested) != (member.is_known, member.is_contested)
         ):
             batch.states[profile_id] = msgspec.structs.replace(
-                state, user_id=member.user_id, identifier_count=member.identifier_count
+                state,
+                user_id=member.user_id,
+                identifier_count=member.identifier_count,
+                email_count=member.email_count,
+                phone_count=member.phone_count,
+                is_known=member.is_known,
+                is_contested=member.is_contested,
             )
 
 

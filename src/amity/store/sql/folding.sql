@@ -15,7 +15,7 @@ ORDER BY l.xid, l.id LIMIT %s
 SELECT id, kind FROM store_source
 
 -- name: find_owners
-SELECT i.kind, i.value, i.profile_id, i.origin_id, i.event_id
+SELECT i.kind, i.value, i.profile_id, i.origin_id, i.event_id, i.is_stated
 FROM unnest(%s::text[], %s::text[]) AS k (kind, value)
 JOIN store_identifier i ON i.kind = k.kind AND i.value = k.value
 
@@ -23,7 +23,7 @@ JOIN store_identifier i ON i.kind = k.kind AND i.value = k.value
 SELECT p.id, p.merged_into, p.user_id, p.traits::text, p.trait_origins::text, p.consents::text,
        p.first_seen_at, p.last_seen_at, p.event_count, p.event_counts::text, p.order_count,
        p.revenue_minor, p.first_order_at, p.last_order_at, p.last_orders::text,
-       p.identifier_count, p.version
+       p.identifier_count, p.version, p.email_count, p.phone_count, p.is_known, p.is_contested
 FROM store_profile p WHERE p.id = ANY (%s::bigint[])
 
 -- name: load_blocks
@@ -49,12 +49,14 @@ CREATE TEMPORARY TABLE IF NOT EXISTS fold_profile (LIKE store_profile INCLUDING 
 -- name: copy_stage
 COPY fold_profile (id, merged_into, user_id, name, email, phone, traits, trait_origins, consents,
     first_seen_at, last_seen_at, event_count, event_counts, order_count, revenue_minor,
-    first_order_at, last_order_at, last_orders, identifier_count, version) FROM STDIN (FORMAT binary)
+    first_order_at, last_order_at, last_orders, identifier_count, version,
+    email_count, phone_count, is_known, is_contested) FROM STDIN (FORMAT binary)
 
 -- name: copy_profiles
 COPY store_profile (id, merged_into, user_id, name, email, phone, traits, trait_origins, consents,
     first_seen_at, last_seen_at, event_count, event_counts, order_count, revenue_minor,
-    first_order_at, last_order_at, last_orders, identifier_count, version) FROM STDIN (FORMAT binary)
+    first_order_at, last_order_at, last_orders, identifier_count, version,
+    email_count, phone_count, is_known, is_contested) FROM STDIN (FORMAT binary)
 
 -- name: apply_stage
 UPDATE store_profile p SET
@@ -63,12 +65,14 @@ UPDATE store_profile p SET
     first_seen_at = s.first_seen_at, last_seen_at = s.last_seen_at, event_count = s.event_count,
     event_counts = s.event_counts, order_count = s.order_count, revenue_minor = s.revenue_minor,
     first_order_at = s.first_order_at, last_order_at = s.last_order_at,
-    last_orders = s.last_orders, identifier_count = s.identifier_count, version = s.version
+    last_orders = s.last_orders, identifier_count = s.identifier_count, version = s.version,
+    email_count = s.email_count, phone_count = s.phone_count, is_known = s.is_known,
+    is_contested = s.is_contested
 FROM fold_profile s WHERE p.id = s.id
 
 -- name: copy_identifiers
-COPY store_identifier (kind, value, profile_id, origin_id, source_id, event_id, first_seen_at)
-FROM STDIN (FORMAT binary)
+COPY store_identifier (kind, value, profile_id, origin_id, source_id, event_id, first_seen_at,
+    is_stated) FROM STDIN (FORMAT binary)
 
 -- name: repoint_identifiers
 UPDATE store_identifier i SET profile_id = m.winner_id

@@ -4,7 +4,8 @@ UPDATE store_consumer c SET position =
 WHERE c.name <> 'profiles'
 
 -- name: truncate_projections
-TRUNCATE store_profile, store_identifier, store_merge, store_activity, store_order, store_tally
+TRUNCATE store_profile, store_identifier, store_merge, store_activity, store_order, store_tally,
+    store_evidence, store_place
 
 -- name: rewind_profiles
 UPDATE store_consumer SET xid = '0', event_id = 0, position = 0, failures = 0, updated_at = now()

@@ -350,6 +350,11 @@ def _merged(properties: Properties) -> Sentence:
 @_tells("s6", "Profile Unmerged")
 def _unmerged(properties: Properties) -> Sentence:
     by = properties.get("by")
+    if properties.get("reason") == "evidence":
+        return [Piece("Who is who was weighed anew, as new evidence contradicted older")]
+    if "split" in properties:
+        done = "Taken apart by hand" if properties["split"] else "A split was undone"
+        return [Piece(done + (f" by {_text(by)}" if by else ""))]
     return [Piece("A join was undone" + (f" by {_text(by)}" if by else ""))]
 
 

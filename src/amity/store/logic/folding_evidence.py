@@ -1,0 +1,124 @@
+"""The evidence of a batch: which identifiers were seen together, kept beside what came of it.
+
+A pair is written when it is new, when it turns out to be older or proven, and once on every day it
+is seen again; what was written lately is remembered, so that returning visitors cost nothing.
+"""
+
+from datetime import date, datetime
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from amity.infra import queries
+from amity.infra.database import Connection
+from amity.store.logic.identity import PREVIOUS, Evidence, Key, Tie
+
+_SQL: Final = queries.load("amity.store")
+Pair = tuple[Key, Key]
+
+
+class Sighting(NamedTuple):
+    """What is known of a pair."""
+
+    first_seen_at: datetime
+    last_seen_on: date
+    is_proof: bool
+    cut: str
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """Where a tie was seen: what a new row says besides the pair."""
+
+    at: datetime
+    received_at: datetime
+    source_id: int
+    event_id: int
+    origin_id: int
+    way: str
+
+
+class EvidenceBook:
+    """The pairs a batch touches, as they are known and as they are to be written."""
+
+    def __init__(self, remembered: dict[Pair, Sighting]) -> None:
+        self.remembered = remembered
+        self.known: dict[Pair, Sighting] = {}
+        self._first: dict[Pair, Seen] = {}
+        self._touched: dict[Pair, None] = {}
+
+    def load(self, connection: Connection, pairs: set[Pair]) -> None:
+        """Read what is known of these pairs and not remembered."""
+        missing: dict[UUID, Pair] = {}
+        for pair in pairs:
+            held = self.remembered.get(pair)
+            if held is None:
+                missing[edge_key(pair)] = pair
+            else:
+                self.known[pair] = held
+        if missing:
+            rows = connection.execute(_SQL["find_edges"], [list(missing)], binary=True)
+            for key, *columns in rows:
+                self.known[missing[key]] = Sighting(*columns)
+
+    def see(self, tie: Tie, seen: Seen) -> bool:
+        """Note a tie; say whether it is news to identity: new, older, or proven now."""
+        pair = (tie.hub.key, tie.item.key)
+        is_proof = tie.hub.is_proof and tie.item.is_proof
+        on = seen.at.date()
+        held = self.known.get(pair)
+        if held is None:
+            self.known[pair] = Sighting(seen.at, on, is_proof, tie.cut)
+            self._first[pair] = seen
+            self._touched[pair] = None
+            return tie.cut != "place"
+        is_older, is_raised = seen.at < held.first_seen_at, is_proof and not held.is_proof
+        if not is_older and not is_raised and on <= held.last_seen_on:
+            return False
+        self.known[pair] = Sighting(
+            min(seen.at, held.first_seen_at),
+            max(on, held.last_seen_on),
+            is_proof or held.is_proof,
+            held.cut,
+        )
+        self._touched[pair] = None
+        return (is_older or is_raised) and held.cut not in ("place", "undone")
+
+    def write(self, connection: Connection) -> None:
+        """Write what the batch saw."""
+        rows: list[tuple[Any, ...]] = []
+        for pair in self._touched:
+            (hub, other), held, first = pair, self.known[pair], self._first.get(pair)
+            rows.append(
+                (
+                    *(edge_key(pair), hub.kind, hub.value, other.kind, other.value),
+                    *((first.origin_id, first.event_id, first.way) if first else (0, 0, "event")),
+                    *(held.is_proof, first.source_id if first else 0, held.first_seen_at),
+                    *(held.last_seen_on, first.received_at if first else held.first_seen_at),
+                    held.cut,
+                )
+            )
+        if rows:
+            connection.execute(_SQL["upsert_edges"], list(map(list, zip(*rows, strict=True))))
+
+
+def edge_key(pair: Pair) -> UUID:
+    """Return what a pair is kept under."""
+    text = "\0".join((pair[0].kind, pair[0].value, pair[1].kind, pair[1].value))
+    return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+
+
+def pairs_of(evidence: list[Evidence]) -> list[Pair]:
+    """Return the pairs an event may tie; a previous id may be a user id as well."""
+    if not evidence:
+        return []
+    hub = evidence[0].key
+    if len(evidence) == 1:
+        return [] if hub.kind == "anonymous_id" or not evidence[0].is_proof else [(hub, hub)]
+    pairs = [(hub, item.key) for item in evidence[1:]]
+    pairs += [
+        (hub, Key("user_id", item.key.value)) for item in evidence[1:] if item.slot == PREVIOUS
+    ]
+    # Without its places an event may be about its hub alone.
+    return [*pairs, (hub, hub)]
