@@ -1,4 +1,5 @@
-"""Doing for many at once what many ask for one by one: while one group is done the next gathers."""
+"""Doing for many at once what many ask for one by one: while one group is done the next gathers,
+and a moment longer, since a transaction costs the same for ten as for five."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from typing import Final, Generic, TypeVar
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 _LARGEST: Final = 100
+_GATHER_SECONDS: Final = 0.004
 
 
 class Group(Generic[Asked, Given]):
@@ -43,6 +45,7 @@ class Group(Generic[Asked, Given]):
     async def _run(self) -> None:
         try:
             while self._waiting:
+                await asyncio.sleep(_GATHER_SECONDS)
                 group, self._waiting = self._waiting[:_LARGEST], self._waiting[_LARGEST:]
                 await self._answer(group)
         finally:
