@@ -50,9 +50,11 @@ from amity.broadcast.logic import (
     template_starters,
     templates,
     trials,
+    warehousing,
 )
 from amity.infra.config import settings
 from amity.infra.database import transaction
+from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
 from amity.store.contracts import FoldResult
 
@@ -247,6 +249,11 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     # The journeys first: who is on no way any more gets no further message planned.
     ways = enrolling.forget_ways(profile_ids=profile_ids)
     return messages.forget_profiles(profile_ids=profile_ids) | {"broadcast_enrolment": ways}
+
+
+def warehouse_exports() -> list[Export]:
+    """Return what the engine exports to the warehouse."""
+    return warehousing.warehouse_exports()
 
 
 def keep_house(*, now: datetime) -> dict[str, int]:

@@ -42,6 +42,11 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "link": ("amity.cli.link:link", "Find records that are one, in one file or two.", False),
     "audit": ("amity.cli.audit:audit", "Check that the consent ledger is whole.", False),
     "events": ("amity.cli.events:events", "Show events as they are received.", False),
+    "warehouse": (
+        "amity.cli.warehouse:warehouse",
+        "Export to Parquet, and compare it with the log.",
+        False,
+    ),
     "quarantine": ("amity.cli.quarantine:quarantine", "See and replay refused events.", False),
     "rebuild": ("amity.cli.rebuild:rebuild", "Rebuild every profile from the event log.", False),
     "migrate": ("amity.cli.migrate:migrate", "Bring the database to this version.", True),

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Unpack
 from uuid import UUID
 
+from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
 from amity.personalization.contracts import (
     ArmReport,
@@ -34,6 +35,7 @@ from amity.personalization.logic import (
     retention,
     rewarding,
     troubles,
+    warehousing,
 )
 from amity.store.contracts import FoldResult
 
@@ -230,6 +232,11 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     What was learnt from them stays, since nobody is in it.
     """
     return forgetting.forget_profiles(profile_ids=profile_ids)
+
+
+def warehouse_exports() -> list[Export]:
+    """Return what the engine exports to the warehouse."""
+    return warehousing.warehouse_exports()
 
 
 def keep_house(*, now: datetime) -> dict[str, int]:

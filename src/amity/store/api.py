@@ -23,7 +23,12 @@ from amity.store.logic.choices import (
     read_preferences,
     state_choices,
 )
-from amity.store.logic.consent_gate import judge_consents, list_policies, may_use
+from amity.store.logic.consent_gate import (
+    judge_consents,
+    list_ends,
+    list_policies,
+    may_use,
+)
 from amity.store.logic.consent_ledger import verify_consents, write_consents
 from amity.store.logic.consent_reading import (
     count_consent_records,
@@ -180,6 +185,7 @@ __all__ = [
     "list_contact_points",
     "list_deliveries",
     "list_endpoints",
+    "list_ends",
     "list_event_names",
     "list_identifiers",
     "list_imports",

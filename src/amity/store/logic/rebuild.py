@@ -8,6 +8,7 @@ from amity.infra.database import Connection, transaction
 from amity.store.logic.consumers import stop_profiles
 from amity.store.logic.folding import fold_batch
 from amity.store.logic.following import start_over
+from amity.store.logic.warehousing import start_warehouse_over
 
 _SQL: Final = queries.load("amity.store")
 
@@ -27,6 +28,7 @@ def rebuild(*, progress: Callable[[int, int], None] | None = None) -> int:
         connection.execute(_SQL["settle_positions"])
         connection.execute(_SQL["truncate_projections"])
         start_over(connection)
+        start_warehouse_over(connection)
         connection.execute(_SQL["rewind_profiles"])
         total = _number(connection, "count_log")
     done = 0

@@ -1,0 +1,89 @@
+-- What the store exports to the warehouse. The cursor is a position of the activities: one writer
+-- numbers them and commits in that order, so nothing appears behind it (rule D12).
+
+-- name: warehouse_horizon
+-- Nothing while the profiles are being rebuilt.
+SELECT max(n.position) FROM (
+    SELECT a.position FROM store_activity a
+    WHERE a.position > %(after)s
+      AND EXISTS (SELECT FROM store_consumer c WHERE c.name = 'profiles' AND c.position >= %(after)s)
+    ORDER BY a.position LIMIT %(limit)s) AS n
+
+-- name: warehouse_moved
+-- Whose merges were taken back: rows of all profiles that had been joined may be others' by now.
+SELECT DISTINCT p.id::bigint FROM store_activity a, jsonb_array_elements_text(a.properties -> 'profiles') AS p (id)
+WHERE a.position > %(after)s AND a.position <= %(upto)s
+  AND a.type = 'system' AND a.name = 'Profile Unmerged' AND a.source_id = 1
+
+-- name: warehouse_events
+SELECT a.event_id, a.origin_id, a.source_id, a.type, a.name, a.occurred_at, a.received_at,
+       a.properties, a.context
+FROM store_activity a
+WHERE a.position > %(after)s AND a.position <= %(upto)s AND a.type <> 'system'
+
+-- name: warehouse_all_events
+SELECT a.event_id, a.origin_id, a.source_id, a.type, a.name, a.occurred_at, a.received_at,
+       a.properties, a.context
+FROM store_activity a WHERE a.position <= %(upto)s AND a.type <> 'system'
+
+-- name: warehouse_owners
+WITH RECURSIVE up AS (
+    SELECT s.id, s.merged_into FROM store_profile s WHERE s.id = ANY (%(subjects)s::bigint[])
+    UNION
+    SELECT s.id, s.merged_into FROM up JOIN store_profile s ON s.id = up.merged_into
+)
+SELECT a.event_id, a.origin_id FROM store_activity a
+WHERE a.profile_id IN (SELECT up.id FROM up WHERE up.merged_into IS NULL) AND a.type <> 'system'
+
+-- name: warehouse_touched
+-- Every profile joined with one that something happened to, and those that are gone.
+WITH RECURSIVE seen AS (
+    SELECT DISTINCT a.profile_id AS id FROM store_activity a
+    WHERE a.position > %(after)s AND a.position <= %(upto)s
+    UNION
+    SELECT p.id::bigint FROM store_activity a, jsonb_array_elements_text(a.properties -> 'profiles') AS p (id)
+    WHERE a.position > %(after)s AND a.position <= %(upto)s
+      AND a.type = 'system' AND a.name = 'Profile Unmerged' AND a.source_id = 1
+), up AS (
+    SELECT s.id, s.merged_into FROM seen JOIN store_profile s USING (id)
+    UNION
+    SELECT s.id, s.merged_into FROM up JOIN store_profile s ON s.id = up.merged_into
+), down AS (
+    SELECT up.id, up.id AS root_id FROM up WHERE up.merged_into IS NULL
+    UNION ALL
+    SELECT s.id, down.root_id FROM down JOIN store_profile s ON s.merged_into = down.id
+), touched AS (
+    SELECT down.id, down.root_id FROM down
+    UNION ALL
+    SELECT seen.id, NULL FROM seen WHERE NOT EXISTS (SELECT FROM store_profile s WHERE s.id = seen.id)
+)
+
+-- name: warehouse_every
+WITH RECURSIVE touched AS (
+    SELECT s.id, s.id AS root_id FROM store_profile s WHERE s.merged_into IS NULL
+    UNION ALL
+    SELECT s.id, t.root_id FROM touched t JOIN store_profile s ON s.merged_into = t.id
+)
+
+-- name: warehouse_profiles
+SELECT t.id AS profile_id, t.root_id, p.merged_into, p.user_id, p.name, p.email, p.phone, p.traits,
+       p.consents, p.first_seen_at, p.last_seen_at, p.event_count, p.event_counts, p.order_count,
+       p.revenue_minor, p.first_order_at, p.last_order_at, p.identifier_count
+FROM touched t LEFT JOIN store_profile p ON p.id = t.id
+
+-- name: warehouse_identities
+SELECT t.id AS profile_id, i.kind, i.value, i.origin_id, i.source_id, i.event_id, i.first_seen_at
+FROM touched t LEFT JOIN store_identifier i ON i.profile_id = t.id
+
+-- name: warehouse_orders
+SELECT t.id AS profile_id, o.order_id, o.placed_at, o.event_id, o.total_minor, o.currency, o.items,
+       o.refunded_minor, o.is_refunded, o.is_cancelled
+FROM touched t LEFT JOIN store_order o ON o.profile_id = t.id
+
+-- name: warehouse_log_days
+-- The log as the events' table must have it: by the day of receipt, how many and which. Some of
+-- Amity's own events are orders to the fold, and no activity comes of them.
+SELECT (l.received_at AT TIME ZONE 'UTC')::date::text, count(*), sum(l.id::numeric)::text
+FROM store_event_log l, store_consumer c
+WHERE c.name = 'profiles' AND (l.xid, l.id) <= (c.xid, c.event_id) AND l.source_id <> 1
+GROUP BY 1

@@ -1,0 +1,304 @@
+"""Exporting to the warehouse, reading it, verifying it, erasing from it."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from amity.infra import database, warehouse
+from amity.infra.warehouse_reading import run_sql
+from amity.infra.warehouse_rewriting import compact
+from amity.infra.warehouse_verifying import prune_all, verify
+from amity.infra.warehouse_writing import (
+    ensure_exports,
+    export_all,
+    export_slice,
+    sweep_leftovers,
+    turn,
+)
+from amity.store import api as store
+from amity.web.erasing import erase_customer
+from amity.web.warehousing import list_exports
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+VIEWED = {"sku": "", "said": 'two\nlines, "quoted"', "gone": None}
+
+
+@pytest.fixture
+def source(db, tmp_path):
+    from amity.infra.crypto import installation_secrets
+
+    before = installation_secrets()  # of the running server: the folder below is only the files'
+    (tmp_path / "secrets.json").write_bytes(msgspec.json.encode(before))
+    yield store.create_source(name="Shop", kind="server").source_id
+    for path in sorted(warehouse.folder().rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def send(source_id, *events):
+    raw = [msgspec.json.encode(event) for event in events]
+    assert store.append_events(source_id=source_id, events=raw, now=NOW).accepted == len(events)
+    while store.fold_batch().events:
+        pass
+
+
+def track(name, minutes=0, properties=None, **ids):
+    at = (NOW - timedelta(days=3) + timedelta(minutes=minutes)).isoformat()
+    return {"type": "track", "event": name, "timestamp": at, "properties": properties or {}, **ids}
+
+
+def identify(traits, minutes=0, **ids):
+    return {**track("", minutes, **ids), "type": "identify", "traits": traits}
+
+
+def order(order_id, total, minutes=0, **ids):
+    return track("Order Completed", minutes, {"order_id": order_id, "total": total}, **ids)
+
+
+def export():
+    ensure_exports(list_exports())
+    return export_all(list_exports())
+
+
+def check():
+    return verify(list_exports(), log_days=store.read_log_days, now=NOW)
+
+
+def ask(sql):
+    return run_sql(sql, seconds=30).to_pylist()
+
+
+def tell(source):
+    send(
+        source,
+        identify({"email": "ann@shop.test", "name": 'Ann "the" Ünal'}, userId="ann"),
+        track("Product Viewed", 1, VIEWED, anonymousId="a-1"),
+        order("o-1", 12.5, 2, anonymousId="a-1"),
+        identify({"email": "bob@shop.test"}, 3, userId="bob"),
+        order("o-2", 7, 4, userId="bob"),
+    )
+
+
+def log_something_else():
+    """A send and a decision, as their engines write them."""
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO broadcast_send (run_kind, run_id, contact_point, profile_id, class,"
+            " content_id, state, not_before, not_after)"
+            " VALUES ('test', 0, %s, 7, 'service', 1, 'queued', now(), now())",
+            [str(uuid4())],
+        )
+        result = msgspec.msgpack.encode(([("offer-a", 0.25, 1.5, "")], b"\0"))
+        connection.execute(
+            "INSERT INTO personalization_decision (id, decided_at, profile_id, placement_id,"
+            " channel, snapshot_id, seed, policy, request, facts, result)"
+            " VALUES (%s, now(), 7, 1, 'web', 1, 3, 'thompson', '{}', '', %s)",
+            [uuid4(), result],
+        )
+
+
+def test_all_tables_come_over_once_and_verify(source):
+    tell(source)
+    log_something_else()
+    rows = export()
+    assert rows["events"] == 5
+    assert rows["profiles"] == 3
+    assert rows["orders"] >= 2
+    assert (rows["sends"], rows["decisions"]) == (1, 1)
+    assert export() == dict.fromkeys(rows, 0)
+    done = check()
+    assert done.is_clean, done.differences
+    assert done.rows["events"] == 5
+    assert done.rows["decisions"] == 1
+
+    people = ask("SELECT name, email FROM profiles WHERE user_id = 'ann'")
+    assert people == [{"name": 'Ann "the" Ünal', "email": "ann@shop.test"}]
+    viewed = ask("SELECT properties FROM events WHERE name = 'Product Viewed'")
+    assert msgspec.json.decode(viewed[0]["properties"]) == VIEWED
+    items = ask("SELECT items FROM decisions")[0]["items"]
+    assert msgspec.json.decode(items) == [{"item": "offer-a", "propensity": 0.25, "score": 1.5}]
+    assert ask("SELECT sum(total_minor)::BIGINT AS revenue FROM orders") == [{"revenue": 1950}]
+    assert warehouse.status(now=datetime.now(UTC)).is_clean is True
+
+
+def test_rows_that_change_hold_once_in_their_latest_version(source):
+    tell(source)
+    log_something_else()
+    export()
+    with database.transaction() as connection:
+        connection.execute("UPDATE broadcast_send SET state = 'sent', settled_at = now()")
+    send(source, {"type": "alias", "previousId": "a-1", "userId": "ann"})
+    send(source, identify({"email": "ann@new.test"}, 9, userId="ann"))
+    rows = export()
+    assert rows["sends"] == 1
+    assert ask("SELECT state FROM sends") == [{"state": "sent"}]
+    assert check().is_clean
+    people = ask("SELECT profile_id, root_id FROM profiles")
+    assert len(people) == 3
+    assert len({each["root_id"] for each in people}) == 2
+    by_customer = ask(
+        "SELECT p.root_id, count(*) AS n FROM events e"
+        " JOIN profiles p ON p.profile_id = e.origin_id GROUP BY 1 ORDER BY 2"
+    )
+    assert [each["n"] for each in by_customer] == [2, 5]
+    assert ask("SELECT count(*) AS n FROM orders") == [{"n": 2}]
+
+
+def test_a_merge_taken_back_moves_rows_and_leaves_nothing_of_the_other(source):
+    tell(source)
+    send(source, {"type": "alias", "previousId": "a-1", "userId": "ann"})
+    send(source, track("Cart Viewed", 8, anonymousId="a-1"))
+    export()
+    (ann,) = [r for r in store.list_profiles(limit=9).items if r.user_id == "ann"]
+    (merge,) = store.list_merges(profile_id=ann.profile_id).items
+    store.unmerge(merge_id=merge.merge_id, by="Tests", now=NOW)
+    while store.fold_batch().events:
+        pass
+    export()
+    done = check()
+    assert done.is_clean, done.differences
+    # Ann's old rows, in which the device's order was hers, are not kept as an older version.
+    with database.transaction() as connection:
+        files = connection.execute("SELECT path FROM warehouse_file WHERE export = 'orders'")
+        paths = [str(warehouse.folder() / row[0]) for row in files]
+    import pyarrow.parquet as pq
+
+    held = [r for path in paths for r in pq.ParquetFile(path).read().to_pylist() if r["order_id"]]
+    assert sorted((r["order_id"], r["profile_id"] == ann.profile_id) for r in held) == [
+        ("o-1", False),
+        ("o-2", False),
+    ]
+
+
+def test_an_erased_customer_is_in_no_byte_of_the_files(source):
+    tell(source)
+    log_something_else()
+    export()
+    send(source, {"type": "alias", "previousId": "a-1", "userId": "ann"})
+    send(source, identify({"email": "ann@later.test"}, 9, userId="ann"))
+    export()
+    (ann,) = [r for r in store.list_profiles(limit=9).items if r.user_id == "ann"]
+    counts = erase_customer(profile_id=ann.profile_id, by="Tests", now=NOW)
+    assert counts["warehouse_events"] == 5
+    export()
+    for path in warehouse.folder().rglob("*"):
+        if path.is_file():
+            raw = path.read_bytes().lower()
+            found = [t for t in (b"ann@", b"a-1", b"o-1", "ünal".encode()) if t in raw]
+            assert not found, (path, found)
+    done = check()
+    assert done.is_clean, done.differences
+    assert ask("SELECT count(*) AS n FROM events") == [{"n": 2}]
+    assert ask("SELECT email FROM profiles") == [{"email": "bob@shop.test"}]
+    assert warehouse.status(now=NOW).forgetting == 0
+
+
+def test_files_are_put_together_and_say_the_same(source):
+    tell(source)
+    export()
+    for number in range(6):
+        send(source, identify({"visits": number}, 10 + number, userId="ann"))
+        export()
+    before = warehouse.status(now=NOW)
+    assert compact(many=2) > 10
+    after = warehouse.status(now=NOW)
+    assert after.files < before.files
+    assert check().is_clean
+    sizes = {table.name: table for table in after.tables}
+    assert sizes["profiles"].files == 1
+    assert sizes["profiles"].rows == 3  # older versions are gone
+    assert ask("SELECT traits FROM profiles WHERE user_id = 'ann'")[0]["traits"].count("5") == 1
+
+
+def test_verify_names_what_differs(source):
+    tell(source)
+    log_something_else()
+    export()
+    with database.transaction("owner") as connection:
+        connection.execute("UPDATE store_activity SET properties = '{}' WHERE name LIKE 'Product%'")
+        connection.execute("DELETE FROM personalization_decision")
+    done = check()
+    said = {(each.table, each.message) for each in done.differences}
+    assert not done.is_clean
+    assert ("events", "5 rows here are not those in the source") in said
+    assert ("decisions", "1 rows here, 0 in the source") in said
+    assert warehouse.status(now=NOW).is_clean is False
+    assert prune_all(list_exports())["decisions"] == 1
+    assert {each.table for each in check().differences} == {"events"}
+
+    with database.transaction() as connection:
+        paths = [row[0] for row in connection.execute("SELECT path FROM warehouse_file")]
+    place = warehouse.folder() / paths[0]
+    raw = bytearray(place.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    place.write_bytes(raw)
+    (warehouse.folder() / paths[1]).unlink()
+    assert sorted(each.message for each in check().differences) == sorted(
+        [f"{paths[0]} is not what was written", f"{paths[1]} is missing"]
+    )
+
+
+def test_an_event_missing_from_the_log_is_told(source):
+    tell(source)
+    export()
+    with database.transaction("owner") as connection:
+        connection.execute(
+            "DELETE FROM store_event_log WHERE id = (SELECT min(id) FROM store_event_log)"
+        )
+    assert "5 rows here, 4 in the log" in {each.message for each in check().differences}
+
+
+def test_a_rebuild_has_the_store_s_tables_written_anew(source):
+    tell(source)
+    export()
+    store.rebuild()
+    assert export()["events"] == 5
+    assert sweep_leftovers() > 0
+    assert check().is_clean
+
+
+def test_only_one_writes_at_a_time(source):
+    tell(source)
+    ensure_exports(list_exports())
+    (events, *_) = list_exports()
+    with turn() as connection:
+        assert connection is not None
+        assert export_slice(events, waits=False) is None
+    assert export_slice(events, waits=False) == (5, True)
+
+
+def test_small_slices_come_to_the_same(source):
+    tell(source)
+    ensure_exports(list_exports())
+    assert export_all(list_exports(), limit=1)["events"] == 5
+    assert check().is_clean
+
+
+def test_a_table_of_another_shape_begins_anew(source):
+    tell(source)
+    export()
+    (events, *others) = list_exports()
+    columns = {n: k for n, k in events.shape.columns.items() if n != "context"}
+    shape = msgspec.structs.replace(events.shape, columns=columns)
+    narrow = msgspec.structs.replace(
+        events,
+        shape=shape,
+        rows=b"SELECT e.* FROM (" + events.rows + b") AS e",
+    )
+    ensure_exports([narrow, *others])
+    assert export_all([narrow])["events"] == 5
+    assert "context" not in warehouse.tables()["events"].columns
+
+
+def test_a_turn_of_the_worker_does_all_of_it(source):
+    from amity.web.warehousing import Exporter
+
+    tell(source)
+    exporter = Exporter()
+    assert exporter.turn() == 0
+    leftover = warehouse.folder() / "events" / "part-of-a-dead-writer.parquet"
+    leftover.write_bytes(b"x")
+    assert exporter.turn() == 0
+    assert not leftover.exists()
+    assert check().rows["events"] == 5
