@@ -15,6 +15,7 @@ from amity.store.logic.appending import SystemEvent, record_events
 from amity.store.logic.claims import Assertion, list_assertions
 from amity.store.logic.decoding import read_instant
 from amity.store.logic.folding import read_kinds
+from amity.store.logic.survivorship_rules import settle_next
 
 _SQL: Final = queries.load("amity.store")
 _DUE_AT_ONCE: Final = 500
@@ -95,7 +96,9 @@ class Claims(Follower):
         self.connection.execute(_SQL["upsert_claims"], list(map(list, zip(*rows, strict=True))))
 
     def ring(self) -> int:
-        """Record `Trait Expired` for claims whose time is over; they end when that is read here.
+        """Record what the clock and changed rules bring about.
+
+        `Trait Expired` for claims whose time is over; they end when that is read here.
 
         Until then they are found again, and the record with the same message id is left out.
         """
@@ -111,7 +114,8 @@ class Claims(Follower):
                 for origin_id, until, traits, event_id in due
             ]
             record_events(connection=self.connection, events=events, now=self.now)
-        return 0  # what was recorded comes back as an activity, and is counted then
+        # What was recorded comes back as an activity, and is counted then.
+        return settle_next(self.connection, self.now)
 
 
 def _make_told(each: Activity, said: Assertion) -> tuple[_Key, _Told]:

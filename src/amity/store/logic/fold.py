@@ -11,6 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from amity.store.contracts import Consent, SourceKind
+from amity.store.contracts_claims import TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED
+from amity.store.logic.claims import list_assertions
 from amity.store.logic.consent import (
     CONSENT_EVENTS,
     combine_consents,
@@ -18,11 +20,21 @@ from amity.store.logic.consent import (
     later,
     list_statements,
 )
-from amity.store.logic.decoding import DecodedEvent
+from amity.store.logic.decoding import DecodedEvent, read_instant
 from amity.store.logic.fold_orders import OrderTotals
 from amity.store.logic.identity import MAX_LENGTH, normalize_email, normalize_phone
+from amity.store.logic.survivorship import (
+    NO_RULES,
+    NO_WORDS,
+    Rules,
+    Word,
+    Words,
+    choose,
+    join_words,
+)
 
-SANITIZED: Final = "_sanitized"
+SYSTEM_TRAIT_EVENTS: Final = frozenset({TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED})
+"""Amity's own events that change traits."""
 _NAMES: Final = {
     "identify": "Identify",
     "page": "Page Viewed",
@@ -38,13 +50,16 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
     source_id: int
     at: datetime
     event_id: int
+    since: datetime | None = None
+    """When that source first spoke of the trait, where that was earlier."""
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """A profile while it is folded.
 
     A trait set to null is gone from ``traits`` but stays in ``origins``, so that an older value
-    that comes late does not bring it back.
+    that comes late does not bring it back. ``words`` has the traits on which more than one source
+    has a word, or one that is more than a value: a rule chooses from them what is in ``traits``.
     """
 
     profile_id: int
@@ -52,6 +67,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     traits: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
+    words: Words = NO_WORDS
     consents: dict[str, Consent] = {}
     first_seen_at: datetime
     last_seen_at: datetime
@@ -118,8 +134,10 @@ def time_of(event: DecodedEvent, received_at: datetime) -> datetime:
     return happened if happened < received_at else received_at
 
 
-def fold(state: State, happening: Happening) -> State:
+def fold(state: State, happening: Happening, rules: Rules = NO_RULES) -> State:
     """Return the profile after one more event; orders and identifiers are folded apart.
+
+    ``rules`` say which claim is shown of a trait.
 
     Amity's own events are the customer's history but not her doing: they neither count nor
     move the time she was last seen.
@@ -138,35 +156,129 @@ def fold(state: State, happening: Happening) -> State:
             changes["last_seen_at"] = at
     event = happening.event
     if event.type == "identify" and event.traits:
-        changes["traits"], changes["origins"] = _fold_traits(state, happening)
+        changes |= _fold_identify(state, happening, rules)
+    elif event.type == "track" and name in SYSTEM_TRAIT_EVENTS:
+        changes |= _fold_trait_event(state, happening, rules)
     elif name in CONSENT_EVENTS and event.type == "track":
         changes["consents"] = _fold_consents(state, happening)
     return msgspec.structs.replace(state, **changes)
 
 
-def _fold_traits(state: State, happening: Happening) -> tuple[dict[str, Any], dict[str, Origin]]:
-    origin = Origin(happening.source_id, happening.occurred_at, happening.event_id)
-    incoming = {name: value for name, value in happening.event.traits.items() if name != SANITIZED}
-    return _join_traits((state.traits, state.origins), (incoming, dict.fromkeys(incoming, origin)))
+class _Traits:
+    """The traits of a profile while words are added to them."""
 
+    def __init__(self, state: State, rules: Rules) -> None:
+        self.traits, self.origins = dict(state.traits), dict(state.origins)
+        self.words, self.until = dict(state.words.words), state.words.until
+        self.rules = rules
 
-def _join_traits(
-    one: tuple[dict[str, Any], dict[str, Origin]],
-    other: tuple[dict[str, Any], dict[str, Origin]],
-) -> tuple[dict[str, Any], dict[str, Origin]]:
-    traits, origins = dict(one[0]), dict(one[1])
-    values, arriving = other
-    for name, origin in arriving.items():
-        held = origins.get(name)
-        if held is not None and (held.at, held.event_id) >= (origin.at, origin.event_id):
-            continue
-        origins[name] = origin
-        value = values.get(name)
-        if value is None:
-            traits.pop(name, None)
+    def words_on(self, trait: str) -> tuple[Word, ...]:
+        """Return all words on a trait, also the single plain one that is not kept as such."""
+        held = self.words.get(trait)
+        if held is not None:
+            return held
+        origin = self.origins.get(trait)
+        if origin is None:
+            return ()
+        value, at = self.traits.get(trait), origin.at
+        since = origin.since or at
+        return (Word(origin.source_id, "observed", value, at, origin.event_id, since),)
+
+    def add(self, trait: str, words: tuple[Word, ...]) -> None:
+        """Join words on a trait to those there are, and choose anew."""
+        self._settle(trait, join_words(self.words_on(trait), words))
+
+    def replace(self, trait: str, value: Any, origin: Origin) -> None:
+        """Take a source's plain word in place of its own, if it is later: nobody else has one."""
+        held = self.origins[trait]
+        since = min(held.since or held.at, origin.at)
+        if (held.at, held.event_id) >= (origin.at, origin.event_id):
+            origin = held
+        elif value is None:
+            self.traits.pop(trait, None)
         else:
-            traits[name] = value
-    return traits, origins
+            self.traits[trait] = value
+        begun = None if since == origin.at else since
+        if origin.since != begun:
+            origin = msgspec.structs.replace(origin, since=begun)
+        self.origins[trait] = origin
+
+    def settle_all(self) -> None:
+        """Choose anew wherever there is a choice."""
+        for trait, words in list(self.words.items()):
+            self._settle(trait, words)
+
+    def _settle(self, trait: str, words: tuple[Word, ...]) -> None:
+        if len(words) > 1 or not words[0].is_plain:
+            self.words[trait] = words
+        else:
+            self.words.pop(trait, None)
+        chosen = choose(words, self.rules.find(trait), self.until)
+        since = None if chosen.since == chosen.at else chosen.since
+        self.origins[trait] = Origin(chosen.source_id, chosen.at, chosen.event_id, since)
+        if chosen.value is None:
+            self.traits.pop(trait, None)
+        else:
+            self.traits[trait] = chosen.value
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields of the state as they are now."""
+        words = Words(self.words, self.until) if self.words or self.until else NO_WORDS
+        return {"traits": self.traits, "origins": self.origins, "words": words}
+
+
+def _fold_identify(state: State, happening: Happening, rules: Rules) -> dict[str, Any]:
+    """Take the traits of an `identify`: those only this source speaks of, the short way."""
+    told = _Traits(state, rules)
+    source_id, at, event_id = happening.source_id, happening.occurred_at, happening.event_id
+    first = Origin(source_id, at, event_id)
+    for said in list_assertions("identify", "", happening.event.traits, happening.source_kind):
+        trait, held = said.trait, told.origins.get(said.trait)
+        if held is None:
+            told.origins[trait] = first
+            if said.value is not None:
+                told.traits[trait] = said.value
+        elif held.source_id == source_id and trait not in told.words:
+            told.replace(trait, said.value, first)
+        else:
+            told.add(trait, (Word(source_id, said.how, said.value, at, event_id, at),))
+    return told.changes()
+
+
+def _fold_trait_event(state: State, happening: Happening, rules: Rules) -> dict[str, Any]:
+    """Take claims that come with more than a value, or what Amity itself says about claims."""
+    told, at = _Traits(state, rules), happening.occurred_at
+    properties = happening.event.properties
+    if happening.name == TRAIT_ASSERTED:
+        kind = happening.source_kind
+        for said in list_assertions("track", TRAIT_ASSERTED, properties, kind):
+            word = Word(
+                happening.source_id,
+                said.how,
+                said.value,
+                at,
+                happening.event_id,
+                at,
+                said.confidence,
+                said.expires_at,
+            )
+            told.add(said.trait, (word,))
+    elif happening.source_kind == "system":
+        until = read_instant(str(properties.get("until"))) or told.until
+        if until is not None:
+            told.until = max(until, told.until or until)
+        told.settle_all()
+    return told.changes()
+
+
+def _combine_traits(winner: State, loser: State, rules: Rules) -> dict[str, Any]:
+    told, other = _Traits(winner, rules), _Traits(loser, rules)
+    untils = [each for each in (told.until, other.until) if each is not None]
+    told.until = max(untils, default=None)
+    for trait in other.origins:
+        told.add(trait, other.words_on(trait))
+    told.settle_all()
+    return told.changes()
 
 
 def _fold_consents(state: State, happening: Happening) -> dict[str, Consent]:
@@ -185,17 +297,14 @@ def _fold_consents(state: State, happening: Happening) -> dict[str, Consent]:
     return consents
 
 
-def combine(winner: State, loser: State) -> State:
+def combine(winner: State, loser: State, rules: Rules = NO_RULES) -> State:
     """Return the winner of a merge with all that is known of both; orders are joined apart."""
-    traits, origins = _join_traits((winner.traits, winner.origins), (loser.traits, loser.origins))
     counts = dict(winner.event_counts)
     for name, count in loser.event_counts.items():
         counts[name] = counts.get(name, 0) + count
     return msgspec.structs.replace(
         winner,
         user_id=winner.user_id or loser.user_id,
-        traits=traits,
-        origins=origins,
         consents=combine_consents(winner.consents, loser.consents),
         first_seen_at=min(winner.first_seen_at, loser.first_seen_at),
         last_seen_at=max(winner.last_seen_at, loser.last_seen_at),
@@ -207,6 +316,7 @@ def combine(winner: State, loser: State) -> State:
         is_known=winner.is_known or loser.is_known,
         is_contested=winner.is_contested or loser.is_contested,
         version=max(winner.version, loser.version),
+        **_combine_traits(winner, loser, rules),
     )
 
 

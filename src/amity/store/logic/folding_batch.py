@@ -19,6 +19,7 @@ from amity.store.contracts import SYSTEM_SOURCE_ID, Consent, OrderSummary, Sourc
 from amity.store.logic.consent import CONSENT_EVENTS
 from amity.store.logic.decoding import DecodedEvent, decode_event
 from amity.store.logic.fold import (
+    SYSTEM_TRAIT_EVENTS,
     Happening,
     Origin,
     State,
@@ -50,6 +51,8 @@ from amity.store.logic.identity import (
     list_lookups,
     resolve,
 )
+from amity.store.logic.survivorship import Words
+from amity.store.logic.survivorship_rules import read_rules
 
 _SQL = queries.load("amity.store")
 MERGED: Final = "Profile Merged"
@@ -65,6 +68,7 @@ _SLOTS: Final = 5
 _ORIGINS: Final = msgspec.json.Decoder(dict[str, Origin])
 _CONSENTS: Final = msgspec.json.Decoder(dict[str, Consent])
 _TRAITS: Final = msgspec.json.Decoder(dict[str, Any])
+_WORDS: Final = msgspec.json.Decoder(Words)
 _COUNTS: Final = msgspec.json.Decoder(dict[str, int])
 _ORDERS: Final = msgspec.json.Decoder(tuple[OrderSummary, ...])
 
@@ -169,6 +173,7 @@ class Batch:
         self.undone: dict[tuple[Key, Key], None] = {}
         self.evidence = EvidenceBook(memory.pairs)
         self.home_currency = settings().currency
+        self.rules = read_rules(connection)
         self.states: dict[int, State] = {}
         self.changed: set[int] = set()
         self.made: set[int] = set()
@@ -345,7 +350,7 @@ class Batch:
 
     def _merge(self, winner: State, loser: State) -> None:
         winner_id, loser_id = winner.profile_id, loser.profile_id
-        self.states[winner_id] = combine(winner, loser)
+        self.states[winner_id] = combine(winner, loser, self.rules)
         self.states[loser_id] = retire(loser, winner_id)
         self.changed.update((winner_id, loser_id))
         self.losers[loser_id] = winner_id
@@ -408,7 +413,7 @@ class Batch:
                 context=event.context,
             )
         )
-        if entry.kind == "system" and name not in CONSENT_EVENTS:
+        if entry.kind == "system" and name not in CONSENT_EVENTS | SYSTEM_TRAIT_EVENTS:
             return
         happening = Happening(
             event_id=row.event_id,
@@ -419,7 +424,7 @@ class Batch:
             name=name,
             event=event,
         )
-        self.states[base] = fold(self.states[base], happening)
+        self.states[base] = fold(self.states[base], happening, self.rules)
         self.changed.add(base)
         if name in ORDER_EVENTS and event.type == "track" and entry.kind != "system":
             order = read_order(
@@ -459,4 +464,5 @@ def state_of(row: tuple[Any, ...]) -> State:
         phone_count=row[18],
         is_known=row[19],
         is_contested=row[20],
+        words=_WORDS.decode(row[21]),
     )

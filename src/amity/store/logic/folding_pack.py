@@ -9,6 +9,7 @@ import msgspec
 
 from amity.store.logic.fold import State, names_of
 from amity.store.logic.identity import Key
+from amity.store.logic.survivorship import NO_WORDS
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = struct.pack("!h", -1)
@@ -122,7 +123,7 @@ def pack_profiles(states: Iterable[State]) -> bytes:
     for state in states:
         names, orders = names_of(state.traits), state.orders
         parts += (
-            _PROFILE_ID(24, 8, state.profile_id),
+            _PROFILE_ID(25, 8, state.profile_id),
             _big(state.merged_into),
             _text(state.user_id),
             _text(names.name),
@@ -130,6 +131,7 @@ def pack_profiles(states: Iterable[State]) -> bytes:
             _text(names.phone),
             _json(state.traits),
             _json(state.origins),
+            _EMPTY_OBJECT if state.words is NO_WORDS else _json(state.words),
             _json(state.consents),
             _THREE_BIG(
                 *(8, _micros(state.first_seen_at), 8, _micros(state.last_seen_at)),

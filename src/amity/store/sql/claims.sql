@@ -29,3 +29,28 @@ FROM (
     SELECT origin_id, expires_at, trait, event_id FROM store_claim
     WHERE expires_at <= %s AND NOT is_over ORDER BY expires_at LIMIT %s) AS due
 GROUP BY origin_id ORDER BY origin_id
+
+-- name: list_survivorship
+SELECT pattern, kind, sources, updated_at, updated_by FROM store_survivorship ORDER BY pattern
+
+-- name: set_survivorship
+INSERT INTO store_survivorship (pattern, kind, sources, updated_at, updated_by)
+VALUES (%s, %s, %s::integer[], %s, %s)
+ON CONFLICT (pattern) DO UPDATE SET kind = excluded.kind, sources = excluded.sources,
+    updated_at = excluded.updated_at, updated_by = excluded.updated_by
+
+-- name: remove_survivorship
+DELETE FROM store_survivorship WHERE pattern = %s
+
+-- name: begin_settling
+UPDATE store_survivorship_turn SET version = version + 1, after_profile_id = 0
+
+-- name: read_settling
+SELECT version, settled_version, after_profile_id FROM store_survivorship_turn
+
+-- name: note_settling
+UPDATE store_survivorship_turn SET settled_version = %s, after_profile_id = %s WHERE version = %s
+
+-- name: list_choices
+SELECT id, trait_origins::text, trait_words::text FROM store_profile
+WHERE trait_words <> '{}' AND merged_into IS NULL AND id > %s ORDER BY id LIMIT %s

@@ -23,7 +23,8 @@ JOIN store_identifier i ON i.kind = k.kind AND i.value = k.value
 SELECT p.id, p.merged_into, p.user_id, p.traits::text, p.trait_origins::text, p.consents::text,
        p.first_seen_at, p.last_seen_at, p.event_count, p.event_counts::text, p.order_count,
        p.revenue_minor, p.first_order_at, p.last_order_at, p.last_orders::text,
-       p.identifier_count, p.version, p.email_count, p.phone_count, p.is_known, p.is_contested
+       p.identifier_count, p.version, p.email_count, p.phone_count, p.is_known, p.is_contested,
+       p.trait_words::text
 FROM store_profile p WHERE p.id = ANY (%s::bigint[])
 
 -- name: load_blocks
@@ -47,13 +48,15 @@ DELETE FROM store_order WHERE profile_id = ANY (%s::bigint[])
 CREATE TEMPORARY TABLE IF NOT EXISTS fold_profile (LIKE store_profile INCLUDING DEFAULTS) ON COMMIT DELETE ROWS
 
 -- name: copy_stage
-COPY fold_profile (id, merged_into, user_id, name, email, phone, traits, trait_origins, consents,
+COPY fold_profile (id, merged_into, user_id, name, email, phone, traits, trait_origins,
+    trait_words, consents,
     first_seen_at, last_seen_at, event_count, event_counts, order_count, revenue_minor,
     first_order_at, last_order_at, last_orders, identifier_count, version,
     email_count, phone_count, is_known, is_contested) FROM STDIN (FORMAT binary)
 
 -- name: copy_profiles
-COPY store_profile (id, merged_into, user_id, name, email, phone, traits, trait_origins, consents,
+COPY store_profile (id, merged_into, user_id, name, email, phone, traits, trait_origins,
+    trait_words, consents,
     first_seen_at, last_seen_at, event_count, event_counts, order_count, revenue_minor,
     first_order_at, last_order_at, last_orders, identifier_count, version,
     email_count, phone_count, is_known, is_contested) FROM STDIN (FORMAT binary)
@@ -61,7 +64,8 @@ COPY store_profile (id, merged_into, user_id, name, email, phone, traits, trait_
 -- name: apply_stage
 UPDATE store_profile p SET
     merged_into = s.merged_into, user_id = s.user_id, name = s.name, email = s.email,
-    phone = s.phone, traits = s.traits, trait_origins = s.trait_origins, consents = s.consents,
+    phone = s.phone, traits = s.traits, trait_origins = s.trait_origins,
+    trait_words = s.trait_words, consents = s.consents,
     first_seen_at = s.first_seen_at, last_seen_at = s.last_seen_at, event_count = s.event_count,
     event_counts = s.event_counts, order_count = s.order_count, revenue_minor = s.revenue_minor,
     first_order_at = s.first_order_at, last_order_at = s.last_order_at,
