@@ -45,7 +45,7 @@ def send(source_id, *events):
     assert api.append_events(source_id=source_id, events=raw, now=now).accepted == len(events)
     while api.fold_batch().events:
         pass
-    while api.queue_deliveries():
+    while api.queue_deliveries(now=datetime.now(UTC)):
         pass
 
 
@@ -314,7 +314,7 @@ def test_a_rebuild_and_an_erasure_repeat_nothing(shop, receiver, deliverer):
     ids = {row.user_id: row.profile_id for row in api.list_profiles(limit=5).items}
     api.erase_profile(profile_id=ids["u1"], by="ann", now=datetime.now(UTC))
     api.rebuild()
-    while api.queue_deliveries():
+    while api.queue_deliveries(now=datetime.now(UTC)):
         pass
     deliver(deliverer)
     assert [b"o2" in got.body for got in receiver.received] == [True]

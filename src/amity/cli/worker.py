@@ -123,8 +123,9 @@ class _Outbound:
 
     def turn(self) -> int:
         """Queue what is new and send what is due; how much there was to do."""
-        queued = self._store.queue_deliveries()
-        done = self._deliverer.turn(now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        queued = self._store.queue_deliveries(now=now)
+        done = self._deliverer.turn(now=now)
         return queued + done.claimed + int(self._deliverer.is_busy)
 
 

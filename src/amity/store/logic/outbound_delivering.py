@@ -78,7 +78,7 @@ class Deliverer:
         with transaction() as connection:
             settled = settle(connection, ended)
             claims = self._claim(connection, room)
-            ready, refused = prepare(connection, claims)
+            ready, refused = prepare(connection, claims, now)
             withheld = settle(connection, refused)
         for claim, target, content in ready:
             message = make_message(content, target.format, target.endpoint_id)
@@ -126,7 +126,7 @@ class Deliverer:
 
 
 def prepare(
-    connection: Connection, claims: Sequence[_Claim]
+    connection: Connection, claims: Sequence[_Claim], now: datetime
 ) -> tuple[list[tuple[_Claim, Target, Content]], list[_Settled]]:
     """Read what claims are to say, past the gate; return what is to be sent, and what is not.
 
@@ -140,7 +140,7 @@ def prepare(
     missing = _WITHHELD if row and row[0] else _LATER
     refused = {
         purpose: list_refused(
-            connection, purpose, {content.profile_id or 0 for content in contents.values()}
+            connection, purpose, {content.profile_id or 0 for content in contents.values()}, now
         )
         for purpose in {target.purpose for target in targets.values()}
     }
@@ -189,7 +189,8 @@ def settle(connection: Connection, ended: Sequence[_Settled]) -> Counter[str]:
     states: Counter[str] = Counter()
     if not ended:
         return states
-    written = dict(connection.execute(_SQL["outbound_settle"], _columns(ended)).fetchall())
+    rows = connection.execute(_SQL["outbound_settle"], _columns(ended)).fetchall()
+    written: dict[int, str] = dict(rows)
     states.update(written.values())
     ours = [each for each in ended if each.claim.delivery_id in written]
     for endpoint_id in sorted({each.claim.endpoint_id for each in ours}):

@@ -6,17 +6,19 @@ customers who allow that purpose, and one without a purpose is told nothing pers
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
+from amity.store.logic.consent_gate import may_use
 from amity.store.logic.consumers import advance_consumer, claim_consumer
 
 _SQL: Final = queries.load("amity.store")
 CONSUMER: Final = "outbound"
 
 
-def queue_deliveries(*, limit: int = 2000) -> int:
+def queue_deliveries(*, now: datetime, limit: int = 2000) -> int:
     """Read on in the activities and queue what endpoints want; return how many were read."""
     with transaction() as connection:
         position = claim_consumer(connection=connection, name=CONSUMER)
@@ -35,15 +37,15 @@ def queue_deliveries(*, limit: int = 2000) -> int:
         if until is None:
             return 0
         span = {"after": position, "until": until}
-        _queue(connection, connection.execute(_SQL["outbound_match"], span).fetchall())
+        _queue(connection, connection.execute(_SQL["outbound_match"], span).fetchall(), now)
         advance_consumer(connection=connection, name=CONSUMER, position=until)
         return int(until - position)
 
 
-def _queue(connection: Connection, pairs: list[tuple[Any, ...]]) -> None:
+def _queue(connection: Connection, pairs: list[tuple[Any, ...]], now: datetime) -> None:
     refused = {
         purpose: list_refused(
-            connection, purpose, {pair[4] for pair in pairs if pair[1] == purpose}
+            connection, purpose, {pair[4] for pair in pairs if pair[1] == purpose}, now
         )
         for purpose in {pair[1] for pair in pairs}
     }
@@ -68,14 +70,13 @@ def _queue(connection: Connection, pairs: list[tuple[Any, ...]]) -> None:
 
 
 def list_refused(
-    connection: Connection, purpose: str, profile_ids: Iterable[int]
-) -> dict[int, str]:
-    """Return those of some profiles whose data may not be told for a purpose, and why.
+    connection: Connection, purpose: str, profile_ids: Iterable[int], now: datetime
+) -> set[int]:
+    """Return those of some profiles whose data may not be told for a purpose.
 
-    Nobody is refused for no purpose: then nothing personal is told. What was never said is no.
+    Nobody is refused for no purpose: then nothing personal is told.
     """
-    ids = sorted(profile_ids)
-    if not purpose or not ids:
-        return {}
-    rows = connection.execute(_SQL["outbound_refused"], {"purpose": purpose, "ids": ids})
-    return {profile_id: reason for profile_id, reason in rows}
+    if not purpose:
+        return set()
+    reasons = may_use(profile_ids=profile_ids, purpose=purpose, now=now, connection=connection)
+    return {profile_id for profile_id, reason in reasons.items() if reason}

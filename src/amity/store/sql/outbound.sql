@@ -181,11 +181,3 @@ WHERE endpoint_id = %(endpoint_id)s
 -- name: outbound_forget
 DELETE FROM store_delivery
 WHERE finished_at < now() - CASE WHEN state = 'delivered' THEN interval '7 days' ELSE interval '30 days' END
-
--- name: outbound_refused
--- Of these profiles those whose data may not be told for a purpose, and why.
-SELECT w.id, CASE WHEN p.id IS NULL THEN 'unknown'
-                  WHEN p.consents #>> ARRAY[%(purpose)s, 'status'] IN ('denied', 'withdrawn') THEN 'objected'
-                  ELSE 'no_consent' END
-FROM unnest(%(ids)s::bigint[]) AS w (id) LEFT JOIN store_profile p ON p.id = w.id AND p.merged_into IS NULL
-WHERE p.id IS NULL OR coalesce(p.consents #>> ARRAY[%(purpose)s, 'status'], '') <> 'granted'
