@@ -24,7 +24,7 @@ from amity.store.linkage.model import (
     probability_of,
 )
 from amity.store.linkage.scoring import Scorer, find_prior, given_finer, prior_bits
-from amity.store.linkage.table import Table, learn_layouts, make_table
+from amity.store.linkage.table import Table, make_table
 from amity.store.linkage.training import (
     agreement_rate,
     estimate_m,
@@ -130,7 +130,7 @@ class Linker:
 def _train(records: Records, fields: Sequence[Field], options: Options) -> _Training:
     if len(records) < 2:
         raise Invalid("there are fewer than two records to compare", code="too_few_records")
-    table = make_table(records, learn_layouts(records, fields))
+    table = make_table(records, fields)
     table = msgspec.structs.replace(
         table, columns=tuple(c for c in table.columns if len(c.values) > 2)
     )

@@ -64,18 +64,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return self.column(part.field).key_codes(part.way)
 
 
-def learn_layouts(records: Records, fields: Sequence[Field]) -> tuple[Field, ...]:
-    """Return the fields with what their matchers say of how the values are written."""
-    return tuple(
-        msgspec.structs.replace(
-            field, layout=find_matcher(field.matcher).learn(set(records.columns[field.name]))
-        )
-        for field in fields
-    )
-
-
 def make_table(records: Records, fields: Sequence[Field]) -> Table:
-    """Return the records ready to be compared by these fields."""
+    """Return the records ready to be compared by these fields.
+
+    A field that does not say yet how its values are written learns it from them.
+    """
     order = _sort(records)
     side = None if records.side is None else records.side[order].astype(np.int64)
     columns = tuple(_encode(field, records.columns[field.name], order) for field in fields)
@@ -91,13 +84,20 @@ def _sort(records: Records) -> Rows:
 
 
 def _encode(field: Field, raw: list[str], order: Rows) -> Column:
-    matcher = find_matcher(field.matcher)(field.layout)
-    ordered = [raw[place] for place in order.tolist()]
-    numbers = {"": 0}
-    of_raw = {
-        value: numbers.setdefault(matcher.normalise(value), len(numbers))
-        for value in dict.fromkeys(ordered)
-    }
-    codes = np.fromiter(map(of_raw.__getitem__, ordered), np.int64, len(ordered))
-    counts = np.bincount(codes, minlength=len(numbers))
-    return Column(field=field, matcher=matcher, codes=codes, values=list(numbers), counts=counts)
+    if not np.array_equal(order, np.arange(len(order))):
+        raw = [raw[place] for place in order.tolist()]
+    written = list(dict.fromkeys(raw))
+    kind = find_matcher(field.matcher)
+    field = msgspec.structs.replace(field, layout=field.layout or kind.learn(written))
+    matcher = kind(field.layout)
+    normal = matcher.normalise_all(written)
+    values = list(dict.fromkeys(["", *normal]))
+    codes = _places(values, normal)[_places(written, raw)]
+    counts = np.bincount(codes, minlength=len(values))
+    return Column(field=field, matcher=matcher, codes=codes, values=values, counts=counts)
+
+
+def _places(values: Sequence[str], texts: Sequence[str]) -> Rows:
+    """Return where each text stands among the values."""
+    places = dict(zip(values, range(len(values)), strict=True))
+    return np.fromiter(map(places.__getitem__, texts), np.int64, len(texts))

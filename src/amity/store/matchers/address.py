@@ -7,11 +7,13 @@ from typing import Final
 import numpy as np
 from rapidfuzz.fuzz import token_sort_ratio
 
-from amity.store.linkage.likeness import fold, grade, likeness, sound
+from amity.store.linkage.likeness import fold, fold_all, grade, likeness, sound
 from amity.store.matcher import MATCHERS, Levels, Matcher
 
 _LONG_FORMS: Final = {"st": "street", "str": "street", "rd": "road", "ave": "avenue", "dr": "drive"}
 _NUMBER: Final = re.compile(r"\d+")
+
+_SHORT: Final = re.compile(rf"\b(?:{'|'.join(_LONG_FORMS)})\b")
 
 
 @MATCHERS.register("address")
@@ -35,7 +37,10 @@ class Address(Matcher):
     )
 
     def normalise(self, value: str) -> str:
-        return " ".join(_LONG_FORMS.get(word, word) for word in fold(value).split())
+        return _spell_out(fold(value))
+
+    def normalise_all(self, values: Sequence[str]) -> list[str]:
+        return _spell_out("\n".join(fold_all(values))).split("\n")
 
     def keys(self, value: str) -> tuple[str, ...]:
         number = _NUMBER.search(value)
@@ -44,14 +49,12 @@ class Address(Matcher):
 
     def compare(self, left: Sequence[str], right: Sequence[str]) -> Levels:
         levels = grade(likeness(left, right, token_sort_ratio), 75, 88)
-        other_number = np.fromiter(
-            (
-                set(_NUMBER.findall(a)) != set(_NUMBER.findall(b))
-                for a, b in zip(left, right, strict=True)
-            ),
-            bool,
-            len(left),
-        )
         # The same street with another number is another house, however alike the letters are.
-        levels[other_number & (levels > 1)] = 1
+        for place in np.flatnonzero(levels > 1).tolist():
+            if set(_NUMBER.findall(left[place])) != set(_NUMBER.findall(right[place])):
+                levels[place] = 1
         return levels
+
+
+def _spell_out(text: str) -> str:
+    return _SHORT.sub(lambda found: _LONG_FORMS[found[0]], text)

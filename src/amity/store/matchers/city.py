@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amity.store.linkage.likeness import fold, grade, likeness, squeeze
+from amity.store.linkage.likeness import fold, fold_all, grade, likeness, squeeze
 from amity.store.matcher import MATCHERS, Levels, Matcher
 
 
@@ -36,6 +36,9 @@ class City(Matcher):
 
     def normalise(self, value: str) -> str:
         return fold(value)
+
+    def normalise_all(self, values: Sequence[str]) -> list[str]:
+        return fold_all(values)
 
     def keys(self, value: str) -> tuple[str, ...]:
         return squeeze(value)[:5], value

@@ -42,9 +42,13 @@ class Email(Matcher):
         return cls.fits(value)
 
     def normalise(self, value: str) -> str:
-        address = value.strip().lower()
-        local, sign, domain = address.rpartition("@")
-        return address if sign and local and domain and " " not in address else ""
+        return _check(value.strip().lower())
+
+    def normalise_all(self, values: Sequence[str]) -> list[str]:
+        addresses = "\n".join(values).lower().split("\n")
+        if len(addresses) != len(values):
+            return [self.normalise(value) for value in values]
+        return [_check(address.strip()) for address in addresses]
 
     def keys(self, value: str) -> tuple[str, ...]:
         local = value.rpartition("@")[0]
@@ -61,3 +65,7 @@ class Email(Matcher):
         )
         levels[same & (levels == 0)] = 1
         return levels
+
+
+def _check(address: str) -> str:
+    return address if 0 < address.find("@") < len(address) - 1 and " " not in address else ""

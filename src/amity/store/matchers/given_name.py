@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from amity.store.linkage.likeness import fold, grade, likeness, sound
+from amity.store.linkage.likeness import fold, fold_all, grade, likeness, sound
 from amity.store.matcher import MATCHERS, Levels, Matcher
 
 _SHORT_FORMS: Final = """
@@ -58,6 +58,9 @@ class GivenName(Matcher):
 
     def normalise(self, value: str) -> str:
         return fold(value)
+
+    def normalise_all(self, values: Sequence[str]) -> list[str]:
+        return fold_all(values)
 
     def keys(self, value: str) -> tuple[str, ...]:
         return sound(value), value

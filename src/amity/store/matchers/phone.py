@@ -10,6 +10,7 @@ from amity.store.linkage.likeness import is_slip
 from amity.store.matcher import MATCHERS, Levels, Matcher
 
 _NOT_DIGITS: Final = re.compile(r"\D+", re.ASCII)
+_NOT_IN_LINES: Final = re.compile(r"[^\d\n]+", re.ASCII)
 _LOOKS: Final = re.compile(r"\s*(\+|00)[\d\s().\-/]{7,20}\s*")
 _CAN_BE: Final = re.compile(r"[\d\s().\-/+xext]{6,25}", re.IGNORECASE)
 _LEAST: Final = 7
@@ -44,8 +45,13 @@ class Phone(Matcher):
         return bool(_LOOKS.fullmatch(value))
 
     def normalise(self, value: str) -> str:
-        digits = _NOT_DIGITS.sub("", value).lstrip("0")
-        return digits if len(digits) >= 6 and digits.strip(digits[0]) else ""
+        return _check(_NOT_DIGITS.sub("", value))
+
+    def normalise_all(self, values: Sequence[str]) -> list[str]:
+        numbers = _NOT_IN_LINES.sub("", "\n".join(values)).split("\n")
+        if len(numbers) != len(values):
+            return [self.normalise(value) for value in values]
+        return [_check(number) for number in numbers]
 
     def keys(self, value: str) -> tuple[str, ...]:
         return value[-_LEAST:], value
@@ -53,7 +59,15 @@ class Phone(Matcher):
     def compare(self, left: Sequence[str], right: Sequence[str]) -> Levels:
         levels = is_slip(left, right).astype(np.int8)
         for place, (one, other) in enumerate(zip(left, right, strict=True)):
+            if len(one) == len(other):
+                continue
             short, long = (one, other) if len(one) < len(other) else (other, one)
             if len(short) >= _LEAST and long.endswith(short):
                 levels[place] = 2
         return levels
+
+
+def _check(number: str) -> str:
+    """Return the number without zeros in front; empty when too short or one digit throughout."""
+    digits = number.lstrip("0")
+    return digits if len(digits) >= 6 and digits.strip(digits[0]) else ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from amity.store.linkage.likeness import fold
+from amity.store.linkage.likeness import fold, fold_all
 from amity.store.matcher import MATCHERS, Levels, Matcher
 
 
@@ -33,6 +33,9 @@ class Region(Matcher):
 
     def normalise(self, value: str) -> str:
         return fold(value)
+
+    def normalise_all(self, values: Sequence[str]) -> list[str]:
+        return fold_all(values)
 
     def compare(self, left: Sequence[str], right: Sequence[str]) -> Levels:
         return np.zeros(len(left), np.int8)

@@ -1,9 +1,10 @@
 """Streets and other lines of an address, the house number elsewhere."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from amity.store.linkage.likeness import fold, grade, likeness, squeeze
+from amity.store.linkage.likeness import fold, fold_all, grade, likeness, squeeze
 from amity.store.matcher import MATCHERS, Levels, Matcher
 
 _LONG_FORMS: Final = {
@@ -18,6 +19,8 @@ _LONG_FORMS: Final = {
     },
     **{"pde": "parade", "cct": "circuit", "tce": "terrace", "strasse": "street"},
 }
+
+_SHORT: Final = re.compile(rf"\b(?:{'|'.join(_LONG_FORMS)})\b")
 
 
 @MATCHERS.register("street")
@@ -42,10 +45,17 @@ class Street(Matcher):
     )
 
     def normalise(self, value: str) -> str:
-        return " ".join(_LONG_FORMS.get(word, word) for word in fold(value).split())
+        return _spell_out(fold(value))
+
+    def normalise_all(self, values: Sequence[str]) -> list[str]:
+        return _spell_out("\n".join(fold_all(values))).split("\n")
 
     def keys(self, value: str) -> tuple[str, ...]:
         return squeeze(value)[:6], value
 
     def compare(self, left: Sequence[str], right: Sequence[str]) -> Levels:
         return grade(likeness(left, right), 0.85, 0.93)
+
+
+def _spell_out(text: str) -> str:
+    return _SHORT.sub(lambda found: _LONG_FORMS[found[0]], text)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amity.store.linkage.likeness import fold, grade, likeness, sound
+from amity.store.linkage.likeness import fold, fold_all, grade, likeness, sound
 from amity.store.matcher import MATCHERS, Levels, Matcher
 
 
@@ -30,6 +30,9 @@ class Surname(Matcher):
 
     def normalise(self, value: str) -> str:
         return fold(value)
+
+    def normalise_all(self, values: Sequence[str]) -> list[str]:
+        return fold_all(values)
 
     def keys(self, value: str) -> tuple[str, ...]:
         return sound(value), value
