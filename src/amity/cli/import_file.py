@@ -1,14 +1,16 @@
-"""`amity import`: a CSV file becomes events, in the foreground."""
+"""`amity import`: a file becomes events, in the foreground."""
 
+import csv
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.progress import Progress
 from amity.cli.running import needs_database
+from amity.kernel.cells import guard_cell
 from amity.kernel.errors import AmityError, Conflict
 from amity.store.contracts import Import
 
@@ -30,28 +32,46 @@ _POLL_SECONDS: Final = 0.3
     help="Which field a column is; may be repeated. Without it, the headings are read.",
 )
 @click.option("--source", "source_name", required=True, help="The source they come in by.")
+@click.option("--dry-run", is_flag=True, help="Read every row and store nothing.")
+@click.option(
+    "--problems",
+    "problems_to",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write every row that was left out, with the reason, to this CSV file.",
+)
 @json_option
 @needs_database
 def import_file(
-    file: Path, connector: str, pairs: tuple[str, ...], source_name: str, *, as_json: bool
+    file: Path,
+    connector: str,
+    pairs: tuple[str, ...],
+    *,
+    source_name: str,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Import the rows of FILE. Good rows come in; bad ones are listed with their reasons.
+    """Import the rows of FILE: CSV, Excel, Parquet, JSON lines, or CSV files in a ZIP archive.
 
-    Importing the same file again adds nothing.
+    Good rows come in; bad ones are listed with their reasons. Importing the same file again adds
+    nothing.
     """
     from amity.cli.source import find
     from amity.store import api
 
-    made = api.create_import(
+    dry_run, problems_to = options["dry_run"], options["problems_to"]
+    create = api.create_dry_run if dry_run else api.create_import
+    made = create(
         content=file,
         file_name=file.name,
         connector=connector,
         source_id=find(source_name).source_id,
-        mapping=_read_pairs(pairs) if pairs else None,
+        mapping=read_pairs(pairs) if pairs else None,
         by="command line",
     )
-    with Progress(f"Importing {file.name}") as progress:
+    with Progress(f"{'Trying' if dry_run else 'Importing'} {file.name}") as progress:
         done = _bring_in(made, progress)
+    if problems_to is not None:
+        _write_problems(done, problems_to)
     if as_json:
         print_json(done)
     else:
@@ -78,7 +98,8 @@ def _bring_in(made: Import, progress: Progress) -> Import:
             time.sleep(_POLL_SECONDS)
 
 
-def _read_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
+def read_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return which field each column is, from texts COLUMN=FIELD."""
     mapping = {}
     for pair in pairs:
         # The last `=`: a column's heading may hold one, a field's name never does.
@@ -89,11 +110,21 @@ def _read_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
     return mapping
 
 
+def _write_problems(done: Import, path: Path) -> None:
+    from amity.store import api
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "reason"])
+        for problem in api.iter_problems(import_id=done.import_id):
+            writer.writerow([problem.row, guard_cell(problem.reason)])
+
+
 def _print_import(done: Import) -> None:
     print_facts(
         [
             ("Rows", done.rows_done),
-            ("Stored", done.stored),
+            ("Would be stored" if done.is_dry_run else "Stored", done.stored),
             ("Duplicate", done.duplicate),
             ("Rejected", done.rejected),
             ("State", done.state),

@@ -181,8 +181,10 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     """"" when the profile has it no more."""
     choices: dict[str, bool]
-    """By purpose; what was never said is no."""
+    """By purpose, what was said; what was never said is no."""
     is_suppressed: bool
+    allowed: dict[str, bool] = {}
+    """By purpose, whether it is done: a yes may be over, and some purposes need none."""
 
 
 class ConsentStatement(msgspec.Struct, frozen=True, kw_only=True):
@@ -463,6 +465,17 @@ EVENTS: tuple[EventWords, ...] = (
             "address_key": "its key: `store.api.contact_key`",
         },
         is_own=True,
+    ),
+    EventWords(
+        name="Address Left",
+        words="Another system knew that an address is not to be written to; its import stops "
+        "messages to it.",
+        properties={
+            "channel": "`email` or `sms`",
+            "address": "the address",
+            "reason": "`unsubscribed`, `bounced`, `complained` or `blocked`",
+            "purposes": "what was refused, such as `marketing.email`",
+        },
     ),
     EventWords(
         name="Profile Merged",

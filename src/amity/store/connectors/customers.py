@@ -3,27 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from amity.store.connector import CONNECTORS, BadRow, Connector, Field, Row, digest
-from amity.store.logic.importing_values import read_choice, read_extras, read_instant
-
-_TEXT_TRAITS = {
-    "email": "email",
-    "phone": "phone",
-    "name": "name",
-    "first_name": "firstName",
-    "last_name": "lastName",
-    "birthday": "birthday",
-    "gender": "gender",
-    "company": "company",
-    "title": "title",
-}
-_ADDRESS = {
-    "street": "street",
-    "city": "city",
-    "state": "state",
-    "postal_code": "postalCode",
-    "country": "country",
-}
+from amity.store.connector import CONNECTORS, Connector, Field, Row
+from amity.store.logic.importing_people import PERSON_FIELDS, read_traits, read_who
+from amity.store.logic.importing_values import read_choice, read_instant
 
 
 @CONNECTORS.register("customers")
@@ -54,20 +36,7 @@ class Customers(Connector):
             ),
             help="Your own id of the person: the one your shop signs in with.",
         ),
-        Field(name="email", label="E-mail", aliases=("email address", "e-mail address", "mail")),
-        Field(name="phone", label="Phone", aliases=("phone number", "mobile", "telephone", "tel")),
-        Field(name="name", label="Full name", aliases=("customer name", "display name")),
-        Field(name="first_name", label="First name", aliases=("given name", "forename")),
-        Field(name="last_name", label="Last name", aliases=("surname", "family name")),
-        Field(name="birthday", label="Date of birth", aliases=("birth date", "dob", "born")),
-        Field(name="gender", label="Gender", aliases=("sex",)),
-        Field(name="company", label="Company", aliases=("organisation", "organization")),
-        Field(name="title", label="Title", aliases=("job title", "position")),
-        Field(name="street", label="Street", aliases=("address", "address 1", "street address")),
-        Field(name="city", label="City", aliases=("town", "suburb")),
-        Field(name="state", label="State", aliases=("region", "province", "county")),
-        Field(name="postal_code", label="Postal code", aliases=("postcode", "zip", "zip code")),
-        Field(name="country", label="Country", aliases=("country code",)),
+        *PERSON_FIELDS,
         Field(
             name="created_at",
             label="Customer since",
@@ -103,8 +72,8 @@ class Customers(Connector):
 
     def make_events(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         row = rows[0]
-        event: dict[str, Any] = {"type": "identify", **_who(row)}
-        event["traits"] = _traits(row)
+        event: dict[str, Any] = {"type": "identify", **read_who(row)}
+        event["traits"] = read_traits(row)
         at = read_instant(row, "updated_at")
         if at:
             event["timestamp"] = at
@@ -120,32 +89,5 @@ def _consents(row: Row, at: str | None) -> list[dict[str, Any]]:
     if not said:
         return []
     event: dict[str, Any] = {"type": "track", "event": "Segment Consent Preference Updated"}
-    event |= _who(row) | {"properties": {"categoryPreferences": said}}
+    event |= read_who(row) | {"properties": {"categoryPreferences": said}}
     return [event | {"timestamp": at} if at else event]
-
-
-def _who(row: Row) -> dict[str, str]:
-    user_id = row.find("user_id")
-    if user_id:
-        return {"userId": user_id}
-    contact = row.find("email", "phone")
-    if not contact:
-        raise BadRow(row.number, "it names nobody: customer id, e-mail and phone are all empty")
-    # Nobody's own id, but an event must have one; the e-mail or phone among the traits joins it.
-    return {"anonymousId": f"import-{digest(contact.lower())}"}
-
-
-def _traits(row: Row) -> dict[str, Any]:
-    email = row.find("email")
-    if email and ("@" not in email.strip("@") or " " in email):
-        raise BadRow(row.number, f"{email!r} is not an e-mail address")
-    traits: dict[str, Any] = {
-        trait: row.cells[field] for field, trait in _TEXT_TRAITS.items() if field in row.cells
-    }
-    address = {key: row.cells[field] for field, key in _ADDRESS.items() if field in row.cells}
-    if address:
-        traits["address"] = address
-    since = read_instant(row, "created_at")
-    if since:
-        traits["createdAt"] = since
-    return traits | read_extras(row, "trait")
