@@ -117,7 +117,8 @@ def test_a_yes_takes_the_no_away(ann):
     fold()
     assert reason(profile_id, "tracking.email") == ""
     assert reason(profile_id) == "objected"
-    assert reason(profile_id, "profiling") == "no_consent"
+    assert reason(profile_id, "marketing.sms") == "no_consent"
+    assert reason(profile_id, "profiling") == ""  # allowed until she objects
 
 
 def test_a_later_yes_elsewhere_counts_and_an_earlier_one_does_not(ann):

@@ -187,6 +187,7 @@ class Links:
             channel=undo.point.channel,
             address_key=undo.point.address_key,
             purposes=[undo.point.purpose],
+            now=now,
         )
         if held is not None and held.choices[undo.point.purpose]:
             return pages.subscribed(undo.point.purpose)
@@ -194,32 +195,37 @@ class Links:
 
     async def _choose(self, point: Point, form: dict[str, str], now: datetime) -> Answer:
         """Show the preferences, after saving what a form says."""
-        held, action = await self._read(point), form.get("action")
+        held, action = await self._read(point, now), form.get("action")
         if action == "stop":
             wanted = dict.fromkeys(pages.PURPOSES, False)
         elif held is not None and action == "save":
             shown = {purpose: form.get(purpose) == "yes" for purpose in pages.PURPOSES}
-            wanted = {name: yes for name, yes in shown.items() if yes != held.choices[name]}
+            wanted = {
+                name: yes
+                for name, yes in shown.items()
+                if yes != held.choices[name] or yes != held.allowed[name]
+            }
         else:
             wanted = {}
         if wanted:
             said = _choices(point, wanted, "preferences")
             await self._in_thread(hot.state_choices, choices=said, now=now)
-            held = await self._read(point)
+            held = await self._read(point, now)
         if held is None:
             return pages.plain("Your preferences", "We hold nothing about you under this link.")
         notice = _NOTICES.get(action or "", "")
         if not notice and held.is_suppressed:
             notice = "Nothing is sent to this address at present."
-        return pages.preferences(held.choices, held.address, notice)
+        return pages.preferences(held.allowed, held.address, notice)
 
-    async def _read(self, point: Point) -> Preferences | None:
+    async def _read(self, point: Point, now: datetime) -> Preferences | None:
         return await self._in_thread(
             hot.read_preferences,
             profile_id=point.profile_id,
             channel=point.channel,
             address_key=point.address_key,
             purposes=list(pages.PURPOSES),
+            now=now,
         )
 
     async def _ask(self, point: Point, now: datetime) -> Answer:

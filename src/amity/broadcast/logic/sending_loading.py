@@ -93,7 +93,7 @@ def load(connection: Connection, batch: Sequence[Claimed]) -> list[Letter]:
     names = _load_names(connection, batch)
     letters = []
     for claimed in batch:
-        root, email, consents = people.get(claimed.profile_id, (0, "", {}))
+        root, email, agrees = people.get(claimed.profile_id, (0, "", False))
         address = claimed.test_address or email
         letters.append(
             Letter(
@@ -101,7 +101,7 @@ def load(connection: Connection, batch: Sequence[Claimed]) -> list[Letter]:
                 root=root,
                 address=address,
                 address_key=_key(address),
-                is_tracked=_agrees(consents) and not claimed.test_address,
+                is_tracked=agrees and not claimed.test_address,
                 customer=customers.get(root) or making_data.SAMPLE["customer"],
                 run_name=names.get((claimed.run_kind, claimed.run_id), ""),
                 content=contents.get(claimed.content_id),

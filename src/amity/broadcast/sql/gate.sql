@@ -33,6 +33,7 @@ WITH moment AS MATERIALIZED (
 ), person AS MATERIALIZED (
     SELECT h.*, r.root, p.consents, p.traits ->> 'timezone' AS zone,
            coalesce(k.suppression, '') AS suppression, coalesce(k.objections, '{}') AS objections,
+           u.needs_consent, u.expiry_months,
            ARRAY(WITH RECURSIVE down AS (
                      SELECT r.root AS id
                      UNION ALL
@@ -55,6 +56,7 @@ WITH moment AS MATERIALIZED (
     ) AS r ON true
     LEFT JOIN store_profile p ON p.id = r.root
     LEFT JOIN store_contact_point k ON k.channel = h.channel AND k.address_key = h.address_key
+    LEFT JOIN store_purpose u ON u.key = h.purpose
 ), asked AS MATERIALIZED (
     SELECT p.*, o.lately,
            p.class = 'marketing' AND p.run_kind <> 'test' AND %(cap_count)s > 0 AS is_capped,
@@ -68,8 +70,10 @@ WITH moment AS MATERIALIZED (
                WHEN p.is_test THEN p.problem
                WHEN p.root IS NULL THEN 'erased'
                WHEN p.address_key = '' THEN 'no_address'
-               WHEN store_contact_reason(p.suppression, p.objections, p.consents, p.purpose) <> ''
-                   THEN store_contact_reason(p.suppression, p.objections, p.consents, p.purpose)
+               WHEN store_contact_reason(p.suppression, p.objections, p.consents, p.purpose,
+                                         p.needs_consent, p.expiry_months, m.at) <> ''
+                   THEN store_contact_reason(p.suppression, p.objections, p.consents, p.purpose,
+                                             p.needs_consent, p.expiry_months, m.at)
                WHEN p.problem <> '' THEN p.problem
                WHEN p.run_kind = 'campaign' AND o.has_had_it THEN 'same_person'
                WHEN p.class = 'marketing' AND broadcast_quiet_until(

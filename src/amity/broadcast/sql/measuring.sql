@@ -93,8 +93,9 @@ SELECT (SELECT count(DISTINCT w.profile_id) FROM away w WHERE EXISTS (
 
 -- name: measure_tracked
 SELECT count(DISTINCT s.profile_id) FROM broadcast_send s JOIN store_profile p ON p.id = s.profile_id
+LEFT JOIN store_purpose u ON u.key = 'tracking.email'
 WHERE s.run_kind = 'campaign' AND s.run_id = %s AND s.state = 'sent'
-  AND p.consents #>> '{tracking.email,status}' = 'granted'
+  AND store_use_reason(p.consents, 'tracking.email', u.needs_consent, u.expiry_months, now()) = ''
 
 -- name: measure_prove
 -- A second time changes nothing: only what is doubtful is resolved.

@@ -7,8 +7,11 @@ WITH RECURSIVE up AS (
     UNION ALL
     SELECT up.asked, p.id, p.merged_into FROM up JOIN store_profile p ON p.id = up.merged_into
 )
-SELECT up.asked, p.id, coalesce(p.email, ''), p.consents
-FROM up JOIN store_profile p ON p.id = up.id WHERE up.merged_into IS NULL
+SELECT up.asked, p.id, coalesce(p.email, ''),
+       store_use_reason(p.consents, 'tracking.email', u.needs_consent, u.expiry_months, now()) = ''
+FROM up JOIN store_profile p ON p.id = up.id
+LEFT JOIN store_purpose u ON u.key = 'tracking.email'
+WHERE up.merged_into IS NULL
 
 -- name: sending_objectors
 -- Who said no at the contact point itself, which counts before the log is folded.

@@ -70,8 +70,10 @@ SELECT g.profile_id, CASE
 FROM unnest(%(profile_ids)s::bigint[], %(keys)s::text[]) AS g (profile_id, address_key)
 JOIN store_profile p ON p.id = g.profile_id
 LEFT JOIN store_contact_point k ON k.channel = %(channel)s AND k.address_key = g.address_key
+LEFT JOIN store_purpose u ON u.key = %(purpose)s
 CROSS JOIN LATERAL (SELECT store_contact_reason(
-    coalesce(k.suppression, ''), coalesce(k.objections, '{}'), p.consents, %(purpose)s) AS reason
+    coalesce(k.suppression, ''), coalesce(k.objections, '{}'), p.consents, %(purpose)s,
+    u.needs_consent, u.expiry_months, %(now)s::timestamptz) AS reason
 ) AS contact
 
 -- name: target_taken

@@ -62,7 +62,7 @@ def decide(
     if placement.kind == "offers":
         outcome = _decide_offers(place, facts, now, rng)
     elif placement.is_enabled:
-        outcome = _decide_products(snapshot, place, facts, request.context)
+        outcome = _decide_products(snapshot, place, facts, request.context, now)
     else:
         outcome = _Outcome([], [])
     return Decision(
@@ -85,7 +85,7 @@ def _decide_offers(place: Place, facts: Facts, now: datetime, rng: Dice) -> _Out
     if not place.placement.is_enabled:
         return _Outcome([], [one.verdicts.switched_off for one in place.candidates])
     judged = judge(place, facts, now)
-    choices, fallback = _choose(place, judged.eligible, rng, may_profile=may_profile(facts))
+    choices, fallback = _choose(place, judged.eligible, rng, may_profile=may_profile(facts, now))
     return _Outcome(_offer_items(place, choices, fallback), judged.verdicts, fallback)
 
 
@@ -139,11 +139,11 @@ _REASONS: Final = {
 
 
 def _decide_products(
-    snapshot: Snapshot, place: Place, facts: Facts, context: dict[str, Any]
+    snapshot: Snapshot, place: Place, facts: Facts, context: dict[str, Any], now: datetime
 ) -> _Outcome:
     slots = place.placement.slots
     shown = _products_of(context)
-    if not may_profile(facts):
+    if not may_profile(facts, now):
         found, _ = _rank(snapshot, POPULARITY, (), shown, slots)
         return _Outcome(_product_items(snapshot, found), [], NO_PROFILING)
     wanted = shown or facts.viewed or facts.bought

@@ -66,7 +66,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     profile_id: int | None = None
     subject: Subject = Subject()
     consents: Mapping[str, ConsentStatus] = {}
-    """By purpose, where anything was said."""
+    """By purpose, as the gate has it: what may be done is granted."""
+    until: Mapping[str, datetime] = {}
+    """By purpose, when a yes is over, where it ends by itself."""
     impressions: Mapping[str, list[datetime]] = {}
     """By offer with a cap, when it was seen within the longest cap."""
     bought: list[str] = []

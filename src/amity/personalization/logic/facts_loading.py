@@ -40,6 +40,8 @@ class _Loader:
         self._connection = connection
         self._ids = ids
         self._needs = needs
+        self._now = now
+        self._policies = store.list_policies(connection=connection)
         self._memberships = self._load_memberships()
         self._histories = self._load_histories(now)
         self._impressions = self._load_impressions(now)
@@ -54,15 +56,19 @@ class _Loader:
             segments=self._memberships.get(profile_id, frozenset()),
             history=self._histories.get(profile_id, {}),
         )
-        consents = {
-            purpose: profile.consents[purpose].status
-            for purpose in sorted(self._needs.purposes)
-            if purpose in profile.consents
-        }
+        consents = store.judge_consents(
+            consents=profile.consents,
+            purposes=self._needs.purposes,
+            policies=self._policies,
+            now=self._now,
+        )
         return Facts(
             profile_id=profile_id,
             subject=restrict(subject, self._needs),
             consents=consents,
+            until=store.list_ends(
+                consents=profile.consents, purposes=self._needs.purposes, policies=self._policies
+            ),
             impressions=self._impressions.get(profile_id, {}),
             bought=self._bought.get(profile_id, []),
             viewed=self._viewed.get(profile_id, []),

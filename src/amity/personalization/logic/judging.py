@@ -14,9 +14,15 @@ from amity.personalization.logic.snapshot import Candidate, Judged, Place
 _MOST_KINDS: Final = 4_096
 
 
-def may_profile(facts: Facts) -> bool:
-    """Say whether the person may be looked at at all."""
-    return facts.consents.get(PROFILING, "granted") == "granted"
+def may_profile(facts: Facts, now: datetime) -> bool:
+    """Say whether the person may be looked at at all; of a stranger there is nothing to see."""
+    return facts.consents.get(PROFILING, "granted") == "granted" and _holds(facts, PROFILING, now)
+
+
+def _holds(facts: Facts, purpose: str, now: datetime) -> bool:
+    """Say whether a yes is not over: facts are kept for a while after they were loaded."""
+    until = facts.until.get(purpose) if facts.until else None
+    return until is None or now < until
 
 
 def judge(place: Place, facts: Facts, now: datetime) -> Judged:
@@ -26,7 +32,7 @@ def judge(place: Place, facts: Facts, now: datetime) -> Judged:
     looked at one by one. Where time alone can change a verdict nothing is remembered.
     """
     capped = _list_capped(place, facts, now) if facts.impressions else ()
-    if not place.is_steady:
+    if not place.is_steady or facts.until:
         return _judge_all(place, facts, now, capped)
     subject, consents = facts.subject, facts.consents
     key = (id(subject), id(consents), capped, place.spent)
@@ -42,7 +48,7 @@ def judge(place: Place, facts: Facts, now: datetime) -> Judged:
 
 
 def _judge_all(place: Place, facts: Facts, now: datetime, capped: tuple[int, ...]) -> Judged:
-    profiled = may_profile(facts)
+    profiled = may_profile(facts, now)
     verdicts: list[Verdict] = []
     eligible: list[int] = []
     for index, candidate in enumerate(place.candidates):
@@ -82,13 +88,17 @@ def _judge(
     matches = candidate.matches
     if matches is not None and not may_profile:
         return candidate.verdicts.not_profiled
-    if candidate.purpose and facts.consents.get(candidate.purpose) != "granted":
+    if candidate.purpose and not _agrees(facts, candidate.purpose, now):
         return candidate.verdicts.no_consent
     if is_capped:
         return candidate.verdicts.capped
     if matches is not None and not matches(facts.subject, now):
         return candidate.verdicts.not_eligible
     return None
+
+
+def _agrees(facts: Facts, purpose: str, now: datetime) -> bool:
+    return facts.consents.get(purpose) == "granted" and _holds(facts, purpose, now)
 
 
 def _find_closed(candidate: Candidate, now: datetime) -> Verdict | None:

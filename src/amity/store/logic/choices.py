@@ -20,9 +20,11 @@ from amity.store.contracts import (
     Choices,
     Consent,
     ConsentStatement,
+    ConsentStatus,
     Preferences,
     Stated,
 )
+from amity.store.contracts_consent import Purpose
 from amity.store.logic.appending import SystemEvent, record_event, record_events
 from amity.store.logic.consent import (
     CONSENT_EVENTS,
@@ -31,9 +33,11 @@ from amity.store.logic.consent import (
     PREFERENCES_UPDATED,
     UNSUBSCRIBED,
     read_statements,
+    reason_of,
 )
 from amity.store.logic.contact_points import addresses_of
 from amity.store.logic.profiles import find_root
+from amity.store.logic.purposes import load_policies
 
 _SQL: Final = queries.load("amity.store")
 LINK_REQUESTED: Final = "Preference Link Requested"
@@ -148,6 +152,28 @@ class _Held:
             no_at = max(refused_at, no_at or refused_at)
         return yes_at is not None and (no_at is None or yes_at > no_at)
 
+    def is_allowed(
+        self,
+        purpose: str,
+        root: int | None,
+        consents: Mapping[str, Consent],
+        policies: Mapping[str, Purpose],
+        now: datetime,
+    ) -> bool:
+        """Say whether the gate lets data be used for a purpose here now, before the fold too."""
+        said = self.statements.get(purpose)
+        consent = consents.get(purpose)
+        if said is not None and (consent is None or said.at > consent.at):
+            if not said.is_yes or said.profile_id == root:
+                status: ConsentStatus = "granted" if said.is_yes else "denied"
+                folded = Consent(status=status, at=said.at, source_id=0, event_id=0)
+                consents = {**consents, purpose: folded}
+        elif self.objections.get(purpose, _NEVER) >= (consent.at if consent else _NEVER):
+            return purpose not in self.objections and not reason_of(
+                purpose, consents, policies, now
+            )
+        return not reason_of(purpose, consents, policies, now)
+
     def take(self, fresh: Mapping[str, bool], root: int | None, now: datetime) -> None:
         """Let choices take the place of what was said before."""
         for purpose, is_yes in fresh.items():
@@ -182,13 +208,20 @@ def _read_consents(
 
 
 def read_preferences(
-    *, profile_id: int, channel: Channel, address_key: str, purposes: Iterable[str]
+    *,
+    profile_id: int,
+    channel: Channel,
+    address_key: str,
+    purposes: Iterable[str],
+    now: datetime,
 ) -> Preferences | None:
     """Return how things stand at one contact point; None when there is no such profile any more.
 
     What was said a moment ago is in it, whether or not it has been folded.
     """
+    asked = list(purposes)
     with transaction() as connection:
+        policies = load_policies(connection)
         root, consents = _read_consents(connection, profile_id)
         if root is None:
             return None
@@ -199,7 +232,10 @@ def read_preferences(
     return Preferences(
         address=addresses.get((channel, address_key), ""),
         choices={
-            purpose: held.is_granted(purpose, root, consents.get(purpose)) for purpose in purposes
+            purpose: held.is_granted(purpose, root, consents.get(purpose)) for purpose in asked
+        },
+        allowed={
+            purpose: held.is_allowed(purpose, root, consents, policies, now) for purpose in asked
         },
         is_suppressed=bool(row and row[2]),
     )

@@ -13,7 +13,7 @@ from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.store.contracts import Channel, Consent, ConsentStatus
 from amity.store.contracts_consent import Purpose, UseReason
-from amity.store.logic.consent import reason_of
+from amity.store.logic.consent import ends_at, reason_of
 from amity.store.logic.contact_points import contact_key
 from amity.store.logic.purposes import load_policies
 
@@ -77,18 +77,31 @@ def judge_consents(
 ) -> dict[str, ConsentStatus]:
     """Return what the gate makes of purposes for one person, for who keeps it at hand.
 
-    What may be used is granted; a yes that is over is denied; nothing said where consent is needed
-    is left out.
+    What may be used is granted; all else is denied, or withdrawn where that was said.
     """
     judged: dict[str, ConsentStatus] = {}
     for purpose in sorted(purposes):
-        reason = reason_of(purpose, consents, policies, now)
-        if not reason:
+        said = consents.get(purpose)
+        if not reason_of(purpose, consents, policies, now):
             judged[purpose] = "granted"
-        elif reason != "no_consent":
-            said = consents[purpose].status
-            judged[purpose] = "denied" if said == "granted" else said
+        else:
+            judged[purpose] = "denied" if said is None or said.status == "granted" else said.status
     return judged
+
+
+def list_ends(
+    *, consents: Mapping[str, Consent], purposes: Iterable[str], policies: Mapping[str, Purpose]
+) -> dict[str, datetime]:
+    """Return when consents end by themselves, by purpose, where they do."""
+    ends = {}
+    for purpose in purposes:
+        said, policy = consents.get(purpose), policies.get(purpose)
+        if said is None or said.status != "granted" or (policy and not policy.needs_consent):
+            continue
+        until = ends_at(said, policy)
+        if until is not None:
+            ends[purpose] = until
+    return ends
 
 
 def list_policies(*, connection: Connection) -> dict[str, Purpose]:

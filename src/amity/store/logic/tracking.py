@@ -25,18 +25,16 @@ def record_tracked(*, events: Sequence[SystemEvent], now: datetime) -> int:
     if not events:
         return 0
     with transaction() as connection:
-        agreeing = _list_agreeing(connection, {event.profile_id for event in events})
+        agreeing = _list_agreeing(connection, {event.profile_id for event in events}, now)
         allowed = [event for event in events if event.profile_id in agreeing]
         if allowed:
             record_events(connection=connection, events=allowed, now=now)
     return len(allowed)
 
 
-def _list_agreeing(connection: Connection, profile_ids: set[int]) -> set[int]:
-    """Return those whose consent is granted and who did not object at any of their addresses."""
-    rows = connection.execute(
-        _SQL["read_agreeing"], [sorted(profile_ids), EMAIL_TRACKING]
-    ).fetchall()
+def _list_agreeing(connection: Connection, profile_ids: set[int], now: datetime) -> set[int]:
+    """Return those the gate lets be counted and who did not object at any of their addresses."""
+    rows = connection.execute(_SQL["read_agreeing"], [sorted(profile_ids), now]).fetchall()
     keys = {
         (profile_id, contact_key(channel="email", address=address))
         for profile_id, _, addresses in rows

@@ -80,10 +80,13 @@ WITH RECURSIVE up AS (
     UNION ALL
     SELECT u.asked, p.id, p.merged_into FROM up u JOIN store_profile p ON p.id = u.merged_into
 )
-SELECT u.asked, c.said ->> 'at',
+SELECT u.asked, coalesce(c.said ->> 'at', '0001-01-01T00:00:00Z'),
        ARRAY(SELECT i.value FROM store_identifier i WHERE i.profile_id = u.id AND i.kind = 'email')
-FROM up u JOIN store_profile p ON p.id = u.id, LATERAL (SELECT p.consents -> %s AS said) AS c
-WHERE u.merged_into IS NULL AND c.said ->> 'status' = 'granted'
+FROM up u JOIN store_profile p ON p.id = u.id
+CROSS JOIN LATERAL (SELECT p.consents -> 'tracking.email' AS said) AS c
+LEFT JOIN store_purpose q ON q.key = 'tracking.email'
+WHERE u.merged_into IS NULL AND store_use_reason(
+    p.consents, 'tracking.email', q.needs_consent, q.expiry_months, %s::timestamptz) = ''
 
 -- name: read_objections
 SELECT address_key, objections ->> %(purpose)s FROM store_contact_point

@@ -1,7 +1,7 @@
 """Customers as a CSV file, safe to open in a spreadsheet."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,7 +14,8 @@ from amity.kernel.clock import format_instant
 from amity.kernel.money import exponent_of
 from amity.store.contracts import ProfileRow
 from amity.web.access import requires
-from amity.web.customers.filters import Filter, iter_rows, read_filter
+from amity.web.customers.filters import iter_rows, read_filter
+from amity.web.purposes import only_allowed, read_purpose
 
 HEAD: Final = (
     "profile_id",
@@ -34,10 +35,14 @@ HEAD: Final = (
 @requires("profiles.export", step_up=True)
 @require_safe
 def export_customers(request: HttpRequest) -> StreamingHttpResponse:
-    """Stream the customers the list's address names, in its order."""
-    chosen = read_filter(request)
-    answer = StreamingHttpResponse(_lines(chosen), content_type="text/csv; charset=utf-8")
-    day = datetime.now(UTC).date().isoformat()
+    """Stream the customers the list's address names, in its order.
+
+    The address says what for; whose data may not be used for that is left out.
+    """
+    chosen, purpose, now = read_filter(request), read_purpose(request), datetime.now(UTC)
+    lines = _lines(only_allowed(iter_rows(chosen), purpose, now))
+    answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    day = now.date().isoformat()
     answer["Content-Disposition"] = f'attachment; filename="customers-{day}.csv"'
     return answer
 
@@ -49,10 +54,10 @@ class Echo:
         return text
 
 
-def _lines(chosen: Filter) -> Iterator[str]:
+def _lines(rows: Iterable[ProfileRow]) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow(HEAD)
-    for row in iter_rows(chosen):
+    for row in rows:
         yield writer.writerow([guard_cell(cell) for cell in cells_of(row)])
 
 

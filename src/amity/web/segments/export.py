@@ -13,6 +13,7 @@ from amity.kernel.cells import guard_cell
 from amity.kernel.clock import format_instant
 from amity.web.access import requires
 from amity.web.customers.export import HEAD, Echo, cells_of
+from amity.web.purposes import only_allowed, read_purpose
 from amity.web.segments.views import name_members
 
 _AT_ONCE: Final = 1_000
@@ -21,23 +22,30 @@ _AT_ONCE: Final = 1_000
 @require_GET
 @requires("profiles.export", step_up=True)
 def export_members(request: HttpRequest, segment_id: int) -> StreamingHttpResponse:
-    """Stream everyone who is in the segment now, with since when."""
+    """Stream everyone who is in the segment now, with since when.
+
+    The address says what for; whose data may not be used for that is left out.
+    """
     segment = analysis.get_segment(segment_id=segment_id)
-    answer = StreamingHttpResponse(_lines(segment_id), content_type="text/csv; charset=utf-8")
+    lines = _lines(segment_id, read_purpose(request))
+    answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     day = datetime.now(UTC).date().isoformat()
     name = f"segment-{segment.segment_id}-{day}.csv"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 
-def _lines(segment_id: int) -> Iterator[str]:
+def _lines(segment_id: int, purpose: str) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow([*HEAD, "in_segment_since"])
     cursor: str | None = None
     while True:
         page = analysis.list_members(segment_id=segment_id, cursor=cursor, limit=_AT_ONCE)
-        for line in name_members(page.items):
-            if line.row is not None:
+        named = name_members(page.items)
+        rows = [line.row for line in named if line.row is not None]
+        allowed = {row.profile_id for row in only_allowed(rows, purpose, datetime.now(UTC))}
+        for line in named:
+            if line.row is not None and line.row.profile_id in allowed:
                 cells = [*cells_of(line.row), format_instant(line.membership.entered_at)]
                 yield writer.writerow([guard_cell(cell) for cell in cells])
         cursor = page.next_cursor
