@@ -81,7 +81,7 @@ class Table:
         """Return what there is at an address, None when nothing is.
 
         The server has decoded the address, so a part of it may hold slashes: that is tried when
-        nothing fits without.
+        nothing else takes the method.
         """
         clean = tidy(path)
         fixed = self._fixed.get(clean)
@@ -91,15 +91,13 @@ class Table:
             return self._find_hook(clean)
         if len(path) > _LONGEST:
             return None
+        methods: dict[str, tuple[Dialect, dict[str, str]]] = {}
         for is_wide, text in ((False, clean), (True, path.rstrip("/"))):
-            methods: dict[str, tuple[Dialect, dict[str, str]]] = {}
             for route in self._routes:
                 found = (route.wide if is_wide else route.strict).fullmatch(text)
                 if found is not None:
                     methods.setdefault(route.method, (route.dialect, found.groupdict()))
-            if methods:
-                return Match(methods)
-        return None
+        return Match(methods) if methods else None
 
     def _find_hook(self, path: str) -> Match | None:
         pieces = path.split("/")

@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -109,7 +110,10 @@ class SnowplowDialect(Dialect):
             items = [msgspec.json.encode(dict(call.query))]
         else:
             items = _items_of(call.body)
-        return Taken(events=translate(items, _make_events), write_key=_app_of(items))
+        # Where the app id is the key, it is no part of what is kept.
+        is_key = not (call.parts.get("write_key") or call.query.get("writeKey"))
+        make = partial(_make_events, is_key=is_key)
+        return Taken(events=translate(items, make), write_key=_app_of(items))
 
     def find_key(self, call: Call) -> str:
         """Return the app id of a pixel; the body of a POST without events has none."""
@@ -141,7 +145,7 @@ def _app_of(items: list[bytes]) -> str:
     return ""
 
 
-def _make_events(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _make_events(item: dict[str, Any], *, is_key: bool) -> Iterator[dict[str, Any]]:
     entities = _entities(item)
     what = _KINDS.get(str(item.get("e")))
     if what is None:
@@ -159,7 +163,7 @@ def _make_events(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
         or item.get("tnuid")
         or item.get("nuid")
         or session.get("userId"),
-        "context": _context(item, entities, session),
+        "context": _context(item, entities, session) | ({} if is_key else _app(item)),
         **what(item, entities),
     }
 
@@ -221,8 +225,7 @@ def _context(
 ) -> dict[str, Any]:
     page = {"url": item.get("url"), "title": item.get("page"), "referrer": item.get("refr")}
     context = {
-        "library": {"name": "snowplow", "version": item.get("tv")},
-        "app": {"name": item.get("aid"), "namespace": item.get("tna")},
+        "library": {"name": item.get("tna") or "snowplow", "version": item.get("tv")},
         "page": {name: value for name, value in page.items() if value is not None} or None,
         "campaign": campaign_of(item.get("url")),
         "userAgent": item.get("ua"),
@@ -234,6 +237,10 @@ def _context(
         "entities": entities or None,
     }
     return {name: value for name, value in context.items() if value is not None}
+
+
+def _app(item: dict[str, Any]) -> dict[str, Any]:
+    return {"app": {"name": item["aid"]}} if item.get("aid") else {}
 
 
 def _pick(item: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
