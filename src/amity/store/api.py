@@ -23,6 +23,13 @@ from amity.store.logic.choices import (
     read_preferences,
     state_choices,
 )
+from amity.store.logic.claims_reading import (
+    list_claims,
+    list_memory,
+    list_unknown,
+    remember,
+    rule_words,
+)
 from amity.store.logic.consent_gate import (
     judge_consents,
     list_ends,
@@ -80,6 +87,7 @@ from amity.store.logic.outbound import (
 )
 from amity.store.logic.outbound_delivering import Deliverer
 from amity.store.logic.outbound_queueing import queue_deliveries
+from amity.store.logic.past import get_profile_as_of
 from amity.store.logic.profiles import (
     count_profiles,
     find_profile,
@@ -129,6 +137,12 @@ from amity.store.logic.sources import (
 )
 from amity.store.logic.stats import stats
 from amity.store.logic.subjects import make_subject, make_wishes, minor_units
+from amity.store.logic.survivorship_rules import (
+    is_settling,
+    list_survivorship_rules,
+    remove_survivorship_rule,
+    set_survivorship_rule,
+)
 from amity.store.logic.warehousing import read_log_days, warehouse_exports
 
 __all__ = [
@@ -167,10 +181,12 @@ __all__ = [
     "get_endpoint",
     "get_import",
     "get_profile",
+    "get_profile_as_of",
     "get_pull",
     "get_purpose",
     "get_source",
     "import_checked",
+    "is_settling",
     "iter_problems",
     "judge_consents",
     "keep_house",
@@ -178,6 +194,7 @@ __all__ = [
     "lift_suppression",
     "link_files",
     "list_activity",
+    "list_claims",
     "list_connectors",
     "list_consent_history",
     "list_consent_methods",
@@ -190,6 +207,7 @@ __all__ = [
     "list_identifiers",
     "list_imports",
     "list_joined",
+    "list_memory",
     "list_merges",
     "list_notices",
     "list_policies",
@@ -202,7 +220,9 @@ __all__ = [
     "list_quarantine",
     "list_received",
     "list_sources",
+    "list_survivorship_rules",
     "list_trait_names",
+    "list_unknown",
     "load_histories",
     "load_profiles",
     "make_receipt",
@@ -222,18 +242,22 @@ __all__ = [
     "record_event",
     "record_events",
     "record_soft_bounce",
+    "remember",
+    "remove_survivorship_rule",
     "replay_deliveries",
     "replay_quarantine",
     "resume_pull",
     "rewind_pull",
     "rotate_endpoint_secret",
     "rotate_source_key",
+    "rule_words",
     "run_due_pulls",
     "run_import",
     "run_pull",
     "run_waiting_imports",
     "save_purpose",
     "set_endpoint_state",
+    "set_survivorship_rule",
     "state_choices",
     "stats",
     "suppress",

@@ -103,11 +103,15 @@ def choose(words: Sequence[Word], rule: SurvivorshipRule, until: datetime | None
     """Return the word that counts; when its value is None nothing is shown.
 
     By `latest` a word that there is none counts like any other; by all other rules it only takes
-    back what its own source said. Of equals the latest counts.
+    back what its own source said, but the customer's own takes back whatever anybody said before.
+    Of equals the latest counts.
     """
     live = [word for word in words if not _is_over(word, until)]
     if rule.kind != "latest":
-        live = [word for word in live if word.value is not None]
+        taken = [_age(word) for word in live if word.value is None and word.how == "stated"]
+        live = [
+            word for word in live if word.value is not None and all(at < _age(word) for at in taken)
+        ]
     if not live:
         # Nothing is shown; of all that is known the latest says whose doing that is.
         return msgspec.structs.replace(max(words, key=_age), value=None)

@@ -54,3 +54,28 @@ UPDATE store_survivorship_turn SET settled_version = %s, after_profile_id = %s W
 -- name: list_choices
 SELECT id, trait_origins::text, trait_words::text FROM store_profile
 WHERE trait_words <> '{}' AND merged_into IS NULL AND id > %s ORDER BY id LIMIT %s
+
+-- name: list_claims
+WITH RECURSIVE joined AS (
+    SELECT id FROM store_profile WHERE id = %(profile_id)s
+    UNION ALL
+    SELECT p.id FROM joined JOIN store_profile p ON p.merged_into = joined.id
+)
+SELECT c.trait, c.source_id, c.how, c.value, c.claimed_at, c.last_confirmed_at, c.recorded_at,
+       c.event_id, c.confidence::float8, c.lawful_basis, c.expires_at, c.provenance, c.origin_id
+FROM store_claim c JOIN joined ON joined.id = c.origin_id
+ORDER BY c.trait, c.last_confirmed_at DESC, c.event_id DESC
+
+-- name: read_activity_of_all
+SELECT position, profile_id, event_id, source_id, occurred_at, received_at, type, name,
+       properties, context, origin_id
+FROM store_activity WHERE profile_id = ANY (%s::bigint[]) ORDER BY position
+
+-- name: list_identifiers_of
+SELECT i.kind, i.value, i.profile_id, i.origin_id, i.source_id, i.event_id, i.first_seen_at
+FROM store_identifier i WHERE i.profile_id = ANY (%s::bigint[])
+ORDER BY i.first_seen_at, i.event_id, i.kind, i.value
+
+-- name: list_merges_among
+SELECT id, event_id, winner_id, loser_id, undone_by FROM store_merge
+WHERE refusal = '' AND (winner_id = ANY (%s::bigint[]) OR loser_id = ANY (%s::bigint[]))
