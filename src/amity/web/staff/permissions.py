@@ -12,6 +12,9 @@ Capability = Literal[
     "segments.write",
     "sources.read",
     "sources.write",
+    "outbound.read",
+    "outbound.write",
+    "exports.run",
     "imports.read",
     "imports.write",
     "models.read",
@@ -47,7 +50,7 @@ _LOOK: Final[frozenset[Capability]] = frozenset(
         "account.own",
     }
 )
-_FEEDS: Final[frozenset[Capability]] = frozenset({"sources.read", "imports.read"})
+_FEEDS: Final[frozenset[Capability]] = frozenset({"sources.read", "imports.read", "outbound.read"})
 _REACHES: Final[frozenset[Capability]] = frozenset(
     {"offers.write", "campaigns.write", "campaigns.launch", "journeys.write", "mailbox.read"}
 )
@@ -67,6 +70,8 @@ CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
         "profiles.erase",
         "segments.write",
         "sources.write",
+        "outbound.write",
+        "exports.run",
         "imports.write",
         "staff.manage",
         "keys.manage",

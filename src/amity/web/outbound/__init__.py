@@ -1,0 +1,1 @@
+"""Outbound: who else is told of what happens, and which segments are exported where."""
