@@ -5,7 +5,7 @@ followed from the next turn on, without a restart.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,12 +16,15 @@ from amity.infra.database import Connection, database_name
 from amity.kernel.errors import Invalid
 from amity.rules import Matcher, Mentions, RuleIndex, Subject, compile_rule, decode_rule, mentions
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity
+from amity.store.contracts_claims import TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED
 
 _SQL = queries.load("amity.analysis")
 _log = logging.getLogger("amity.segments")
 
 # What the store does with events: only these change traits, consents and order totals.
 _IDENTIFY: Final = "identify"
+_TRAIT_EVENTS: Final = frozenset({TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED})
+_NAMING_FIELDS: Final = frozenset({"name", "email", "phone"})
 _CONSENT_EVENTS: Final = frozenset({"Segment Consent Preference Updated", "Unsubscribed"})
 _ORDER_EVENTS: Final = frozenset({"Order Completed", "Order Refunded", "Order Cancelled"})
 _ORDER_FIELDS: Final = frozenset({"order_count", "revenue", "first_order_at", "last_order_at"})
@@ -90,6 +93,12 @@ class Book:
         found = set(index.list_counting(activity.name, activity.properties))
         if activity.event_id == activity.profile_id:  # the event that began the profile
             found |= self._open_to_new
+        # Amity's own say it too: on behalf of customers, and when another claim is to be shown.
+        if activity.name in _TRAIT_EVENTS:
+            found |= index.list_mentioning("traits", list_traits(activity.properties))
+            found |= index.list_mentioning("fields", _NAMING_FIELDS)
+        if activity.name in _CONSENT_EVENTS and index.has_mentions("purposes"):
+            found |= index.list_mentioning("purposes", index.names_mentioned("purposes"))
         if activity.source_id == SYSTEM_SOURCE_ID:
             return found
         if activity.type == _IDENTIFY:
@@ -98,8 +107,6 @@ class Book:
             found |= index.list_mentioning("fields", self._any_event_fields)
         if activity.name in _ORDER_EVENTS:
             found |= index.list_mentioning("fields", _ORDER_FIELDS)
-        if activity.name in _CONSENT_EVENTS and index.has_mentions("purposes"):
-            found |= index.list_mentioning("purposes", index.names_mentioned("purposes"))
         return found
 
     def list_dependants(self, segment_id: int) -> set[int]:
@@ -116,6 +123,14 @@ class Book:
                 found.add(segment_id)
                 left += self.list_dependants(segment_id)
         return found
+
+
+def list_traits(properties: Mapping[str, Any]) -> list[str]:
+    """Return the traits that an event about claims speaks of."""
+    many = properties.get("traits", ())
+    one = properties.get("trait")
+    named = [*many] if isinstance(many, list | dict) else []
+    return [trait for trait in [*named, one] if isinstance(trait, str)]
 
 
 def _level(found: dict[int, Mentions]) -> dict[int, int]:
