@@ -65,6 +65,7 @@ MARKER: Final = "system"
 """The type of activities that say what happened to the profile itself."""
 
 _SLOTS: Final = 5
+_ENDS: Final = 2
 _ORIGINS: Final = msgspec.json.Decoder(dict[str, Origin])
 _CONSENTS: Final = msgspec.json.Decoder(dict[str, Consent])
 _TRAITS: Final = msgspec.json.Decoder(dict[str, Any])
@@ -260,7 +261,7 @@ class Batch:
     def apply(self, entry: Entry) -> None:
         """Take one event: find its profile, fold it in, note what is to be written."""
         at = time_of(entry.event, entry.row.received_at)
-        if entry.way != "event" and len(entry.evidence) == 2:
+        if self._is_by_hand(entry):
             if not any(item.key in self.graph.owners for item in entry.evidence):
                 return  # both were erased
             base, origin = self._identify(entry, at)
@@ -275,6 +276,13 @@ class Batch:
         else:
             base, origin = self._identify(entry, at)
         self._record(entry, at, base, origin)
+
+    def _is_by_hand(self, entry: Entry) -> bool:
+        """Say whether an event joins two by hand, and that was not undone."""
+        if entry.way == "event" or len(entry.evidence) != _ENDS:
+            return False
+        merge_id = entry.row.event_id * 10 + entry.evidence[1].slot
+        return merge_id not in self._undone_ids
 
     def _identify(self, entry: Entry, at: datetime) -> tuple[int, int]:
         event_id, source_id = entry.row.event_id, entry.row.source_id

@@ -68,7 +68,7 @@ class EvidenceBook:
         is_proof = tie.hub.is_proof and tie.item.is_proof
         on = seen.at.date()
         held = self.known.get(pair)
-        if held is None:
+        if held is None or seen.way not in ("event", "alias"):
             self.known[pair] = Sighting(seen.at, on, is_proof, tie.cut)
             self._first[pair] = seen
             self._touched[pair] = None

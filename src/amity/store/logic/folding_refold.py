@@ -164,6 +164,7 @@ def refold(
     batch.load(entries)
     for each in entries:
         batch.apply(each)
+    _contest(batch)
     _reassign(batch, markers, everyone)
     _announce(batch, cause, everyone)
     write_profiles(batch)
@@ -176,6 +177,16 @@ def refold(
     row = cause.entry.row
     set_cuts(connection, fresh, at=row.received_at, by=row.event_id)
     return batch
+
+
+def _contest(batch: Batch) -> None:
+    """Mark those whose identifiers others' refused evidence is about."""
+    if batch.identifiers:
+        keys = sorted({row.key for row in batch.identifiers})
+        columns = list(map(list, zip(*keys, strict=True)))
+        for kind, value in batch.connection.execute(_SQL["find_contested"], columns).fetchall():
+            owner = batch.graph.owners[Key(kind, value)]
+            batch.graph.members[batch.root(owner.profile_id)].is_contested = True
 
 
 def find_component(connection: Connection, profile_id: int) -> tuple[list[int], int]:

@@ -4,14 +4,13 @@ Each is an event in the log, so a rebuild does it again at the same place. The e
 joined is retracted, not deleted, and all events of whom it concerns are folded anew.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from amity.infra import queries
 from amity.infra.database import Connection
 from amity.store.contracts import SourceKind
 from amity.store.logic.fold import time_of
 from amity.store.logic.folding_batch import SPLIT, UNMERGED, UNSPLIT, Batch, Entry
-from amity.store.logic.folding_evidence import edge_key
 from amity.store.logic.folding_memory import Memory
 from amity.store.logic.folding_refold import Cause, find_component, reconsider, refold, set_cuts
 from amity.store.logic.folding_write import add_tallies
@@ -44,6 +43,8 @@ def _undo_merge(
     if found is None:
         return None
     connection.execute(_SQL["set_undone"], [entry.row.event_id, merge_id])
+    row = entry.row
+    connection.execute(_SQL["retract_ties"], [row.received_at, row.event_id, found[1]])
     component, root = find_component(connection, found[2])
     names = ("merge_id", "event_id", "winner_id", "loser_id", "kind", "value")
     properties = dict(zip(names, found, strict=True))
@@ -76,11 +77,10 @@ def _split(
     edges = connection.execute(_SQL["read_area"], {"ids": component}).fetchall()
     crossing = [
         pair
-        for pair in ((Key(*edge[1:3]), Key(*edge[3:5])) for edge in edges if edge[8] != UNDONE)
+        for pair in ((Key(*edge[1:3]), Key(*edge[3:5])) for edge in edges if not edge[8])
         if (pair[0] in apart) != (pair[1] in apart)
     ]
     set_cuts(connection, dict.fromkeys(crossing, UNDONE), at=row.received_at, by=row.event_id)
-    _tie_together(connection, apart, entry, root)
     cause = Cause(entry, kinds, {"by": told.get("by", ""), "split": True})
     batch = refold(connection, {root: component}, cause, position=position)
     after = {
@@ -106,21 +106,6 @@ def _split(
     return _weigh(connection, batch, cause)
 
 
-def _tie_together(connection: Connection, apart: list[Key], entry: Entry, root: int) -> None:
-    """Keep what is taken apart together."""
-    row = entry.row
-    at = time_of(entry.event, row.received_at)
-    rows: list[tuple[Any, ...]] = [
-        (
-            *(edge_key((apart[0], key)), *apart[0], *key, root, row.event_id, "manual", True),
-            *(row.source_id, at, at.date(), row.received_at, ""),
-        )
-        for key in apart[1:]
-    ]
-    if rows:
-        connection.execute(_SQL["upsert_edges"], list(map(list, zip(*rows, strict=True))))
-
-
 def _undo_split(
     connection: Connection, entry: Entry, kinds: dict[int, SourceKind], position: int
 ) -> Batch | None:
@@ -128,13 +113,9 @@ def _undo_split(
     split_id = told.get("split_id")
     if not isinstance(split_id, int):
         return None
-    row = entry.row
     block = connection.execute(_SQL["delete_split"], [split_id * 10, split_id]).fetchall()
     undone = connection.execute(_SQL["restore_edges"], [split_id]).fetchall()
-    ties = connection.execute(
-        _SQL["retract_ties"], [row.received_at, row.event_id, split_id]
-    ).fetchall()
-    origins = {each[0] for each in [*undone, *ties]} | {each for pair in block for each in pair}
+    origins = {each[0] for each in undone} | {each for pair in block for each in pair}
     if not undone:
         return None
     cause = Cause(entry, kinds, {"by": told.get("by", ""), "split": False})

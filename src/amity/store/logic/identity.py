@@ -314,7 +314,7 @@ class _Case:
     def _meet(self, item: Evidence, owner: Owner) -> None:
         graph = self.graph
         root = graph.root(owner.profile_id)
-        if item is not self.hub and (cut := graph.cuts.get((self.hub.key, item.key))):
+        if item is not self.hub and (cut := self._cut(item)):
             if root != self.base:
                 self.strangers.append((item, root, cut))
             self.refused[item.key] = cut
@@ -326,6 +326,10 @@ class _Case:
             self.base, self.origin = root, owner.origin_id
         elif root != self.base:
             self._meet_other(item, owner, root)
+
+    def _cut(self, item: Evidence) -> str:
+        """Return why it is known that the hub and this identifier are not one's; else ""."""
+        return "" if self.by_hand else self.graph.cuts.get((self.hub.key, item.key), "")
 
     def _meet_other(self, item: Evidence, owner: Owner, root: int) -> None:
         graph = self.graph
@@ -393,7 +397,7 @@ class _Case:
             key = item.key
             if key in graph.owners or key in attached:
                 continue
-            if item is not self.hub and (cut := graph.cuts.get((self.hub.key, key))):
+            if item is not self.hub and (cut := self._cut(item)):
                 self.refused[key] = cut
                 continue
             if key.kind == "user_id":

@@ -220,33 +220,36 @@ def list_merges(
     return _page(found, _clamp(limit), _merge, lambda row: [row[0]])
 
 
-def unmerge(*, merge_id: int, by: str, now: datetime) -> None:
+def unmerge(*, merge_id: int, by: str, now: datetime, connection: Connection | None = None) -> None:
     """Take a merge back, and keep the two apart from then on.
 
     What is recorded here is an event; the fold carries it out within moments, and a rebuild
     does so again. Raises NotFound, or Conflict when it was a refusal or is undone already.
     """
-    with transaction() as connection:
-        row = connection.execute(_SQL["get_merge"], [merge_id]).fetchone()
-        if row is None:
-            raise NotFound(f"there is no merge {merge_id}")
-        merge = _merge(row)
-        if merge.refusal or merge.undone_by is not None:
-            raise Conflict("these two are not joined by this merge", code="not_merged")
-        record_event(
-            connection=connection,
-            profile_id=merge.winner_id,
-            name=UNMERGED,
-            properties={
-                "merge_id": merge_id,
-                "loser_id": merge.loser_id,
-                "kind": merge.kind,
-                "value": merge.value,
-                "by": by,
-            },
-            message_id=f"unmerge-{merge_id}-{merge.winner_id}-{merge.loser_id}",
-            now=now,
-        )
+    if connection is None:
+        with transaction() as own:
+            return unmerge(merge_id=merge_id, by=by, now=now, connection=own)
+    row = connection.execute(_SQL["get_merge"], [merge_id]).fetchone()
+    if row is None:
+        raise NotFound(f"there is no merge {merge_id}")
+    merge = _merge(row)
+    if merge.refusal or merge.undone_by is not None:
+        raise Conflict("these two are not joined by this merge", code="not_merged")
+    record_event(
+        connection=connection,
+        profile_id=merge.winner_id,
+        name=UNMERGED,
+        properties={
+            "merge_id": merge_id,
+            "loser_id": merge.loser_id,
+            "kind": merge.kind,
+            "value": merge.value,
+            "by": by,
+        },
+        message_id=f"unmerge-{merge_id}-{merge.winner_id}-{merge.loser_id}",
+        now=now,
+    )
+    return None
 
 
 def _clamp(limit: int) -> int:

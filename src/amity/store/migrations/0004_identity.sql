@@ -64,8 +64,8 @@ CREATE TABLE store_link_candidate (
     probability double precision,
     explanation jsonb NOT NULL DEFAULT '{}',
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'accepted', 'rejected')),
-    -- the event that joined them, while it is accepted
-    event_id bigint,
+    -- the message id of the event that joined them, while it is accepted
+    join_id text NOT NULL DEFAULT '',
     found_at timestamptz NOT NULL,
     decided_at timestamptz,
     decided_by text NOT NULL DEFAULT '',
@@ -80,7 +80,7 @@ COMMENT ON TABLE store_link_candidate IS '{"holds": "pairs of customers that may
 -- nothing is sent or disclosed by it.
 CREATE TABLE store_link (
     kind text NOT NULL CHECK (kind IN ('household', 'company')),
-    -- a keyed hash of what they share
+    -- a hash of what they share
     link_key uuid NOT NULL,
     profile_id bigint NOT NULL,
     label text NOT NULL,

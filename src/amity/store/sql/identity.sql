@@ -14,7 +14,16 @@ SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[],
 ON CONFLICT (edge_key) DO UPDATE SET
     is_proof = e.is_proof OR excluded.is_proof,
     first_seen_at = least(e.first_seen_at, excluded.first_seen_at),
-    last_seen_on = greatest(e.last_seen_on, excluded.last_seen_on)
+    last_seen_on = greatest(e.last_seen_on, excluded.last_seen_on),
+    -- What is decided by hand takes the place of what was undone before.
+    (way, origin_id, event_id, source_id, recorded_at, cut, retracted_at, retracted_by) =
+        (SELECT excluded.way, excluded.origin_id, excluded.event_id, excluded.source_id,
+                excluded.recorded_at, excluded.cut, NULL::timestamptz, NULL::bigint
+         WHERE excluded.way NOT IN ('event', 'alias')
+         UNION ALL
+         SELECT e.way, e.origin_id, e.event_id, e.source_id, e.recorded_at, e.cut, e.retracted_at,
+                e.retracted_by
+         WHERE excluded.way IN ('event', 'alias'))
 
 -- name: raise_identifiers
 UPDATE store_identifier i SET is_stated = false
@@ -30,6 +39,11 @@ SELECT e.edge_key, e.hub_kind, e.hub_value, e.kind, e.value, e.is_proof, e.first
 FROM store_identifier i
 JOIN store_evidence e ON e.kind = i.kind AND e.value = i.value AND e.cut <> ''
 WHERE i.profile_id = ANY (%(ids)s::bigint[])
+
+-- name: find_contested
+SELECT DISTINCT k.kind, k.value FROM unnest(%s::text[], %s::text[]) AS k (kind, value)
+JOIN store_evidence e ON e.kind = k.kind AND e.value = k.value AND e.cut <> ''
+WHERE e.cut NOT IN ('undone', 'place')
 
 -- name: set_cuts
 UPDATE store_evidence e SET cut = n.cut, retracted_at = n.at, retracted_by = n.by
@@ -74,4 +88,129 @@ WHERE retracted_by = %s AND cut = 'undone' RETURNING origin_id
 
 -- name: retract_ties
 UPDATE store_evidence SET cut = 'undone', retracted_at = %s, retracted_by = %s
-WHERE event_id = %s AND way = 'manual' AND cut = '' RETURNING origin_id
+WHERE event_id = %s AND way NOT IN ('event', 'alias') AND cut = ''
+
+-- name: list_telling
+SELECT kind, value FROM store_identifier WHERE profile_id = %s
+ORDER BY array_position('{user_id,email,phone,anonymous_id}', kind), is_stated, first_seen_at, value
+
+-- name: list_telling_of
+SELECT kind, value FROM store_identifier WHERE origin_id = %s
+
+-- name: find_join
+SELECT a.event_id FROM store_activity a WHERE a.name = %s AND a.properties ->> 'join_id' = %s
+
+-- name: has_split
+SELECT FROM store_evidence WHERE retracted_by = %s LIMIT 1
+
+-- name: list_evidence
+SELECT e.hub_kind, e.hub_value, e.kind, e.value, e.way, e.is_proof, e.source_id, e.first_seen_at,
+       e.last_seen_on, e.recorded_at, e.event_id, e.cut, e.retracted_at, e.retracted_by
+FROM store_evidence e
+WHERE e.edge_key IN (
+    SELECT edge_key FROM store_evidence WHERE origin_id = ANY (%(ids)s::bigint[])
+    UNION
+    SELECT c.edge_key FROM store_identifier i
+    JOIN store_evidence c ON c.kind = i.kind AND c.value = i.value AND c.cut <> ''
+    WHERE i.profile_id = ANY (%(ids)s::bigint[]))
+ORDER BY e.first_seen_at, e.edge_key LIMIT 1000
+
+-- name: list_places
+SELECT DISTINCT p.kind, p.value, p.logins, p.since
+FROM store_evidence e JOIN store_place p ON p.kind = e.kind AND p.value = e.value
+WHERE e.origin_id = ANY (%(ids)s::bigint[])
+UNION
+SELECT p.kind, p.value, p.logins, p.since
+FROM store_identifier i JOIN store_place p ON p.kind = i.kind AND p.value = i.value
+WHERE i.profile_id = ANY (%(ids)s::bigint[])
+ORDER BY 4, 2
+
+-- name: list_links
+SELECT l.kind, min(l.label), array_agg(m.profile_id ORDER BY m.profile_id), l.evidence, l.probability
+FROM store_link l
+JOIN store_link m ON m.kind = l.kind AND m.link_key = l.link_key
+JOIN store_profile p ON p.id = m.profile_id AND p.merged_into IS NULL
+WHERE l.profile_id = %s
+GROUP BY l.kind, l.link_key, l.evidence, l.probability ORDER BY l.kind, l.link_key
+
+-- name: insert_candidates
+INSERT INTO store_link_candidate (one_id, other_id, origin, probability, explanation, found_at)
+SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::float8[], %s::jsonb[],
+    %s::timestamptz[])
+ON CONFLICT (one_id, other_id) DO NOTHING
+
+-- name: gather_candidates
+INSERT INTO store_link_candidate (one_id, other_id, origin, explanation, found_at)
+SELECT least(w.id, l.id), greatest(w.id, l.id), 'conflict',
+       jsonb_build_object('kind', min(m.kind), 'value', min(m.value), 'refusal', min(m.refusal)),
+       %(now)s
+FROM store_merge m
+JOIN store_profile w ON w.id = m.winner_id AND w.merged_into IS NULL
+JOIN store_profile l ON l.id = m.loser_id AND l.merged_into IS NULL
+WHERE m.refusal IN ('unproven', 'too_many_identifiers') AND w.id <> l.id
+  AND (w.user_id IS NULL OR l.user_id IS NULL)
+GROUP BY 1, 2
+ON CONFLICT (one_id, other_id) DO NOTHING
+
+-- name: list_candidates
+SELECT c.id, c.one_id, c.other_id, c.origin, c.probability, c.explanation, c.state, c.found_at,
+       c.decided_at, c.decided_by
+FROM store_link_candidate c
+WHERE c.state = %(state)s AND (%(origin)s = '' OR c.origin = %(origin)s)
+  AND (%(before)s::bigint IS NULL OR c.id < %(before)s)
+  AND (c.state <> 'open' OR 2 = (SELECT count(*) FROM store_profile p
+        WHERE p.id IN (c.one_id, c.other_id) AND p.merged_into IS NULL))
+ORDER BY c.id DESC LIMIT %(limit)s
+
+-- name: get_candidate
+SELECT c.id, c.one_id, c.other_id, c.origin, c.probability, c.explanation, c.state, c.found_at,
+       c.decided_at, c.decided_by
+FROM store_link_candidate c WHERE c.id = %s
+
+-- name: count_candidates
+SELECT count(*) FROM (SELECT FROM store_link_candidate WHERE state = 'open' LIMIT 100) AS c
+
+-- name: lock_candidate
+SELECT one_id, other_id, state, join_id FROM store_link_candidate WHERE id = %s FOR UPDATE
+
+-- name: set_candidate
+UPDATE store_link_candidate SET state = %(state)s, join_id = %(join_id)s, decided_by = %(by)s,
+    decided_at = %(now)s
+WHERE id = %(id)s
+
+-- name: delete_links
+DELETE FROM store_link
+
+-- name: gather_households
+INSERT INTO store_link (kind, link_key, profile_id, label, evidence, probability, found_at)
+SELECT 'household', md5('household ' || n.shared)::uuid, n.id, initcap(n.surname),
+       '{"shared": ["surname", "address"]}', %(probability)s, %(now)s
+FROM (
+    SELECT s.id, s.surname, s.shared, count(*) OVER (PARTITION BY s.shared) AS members
+    FROM (
+        SELECT p.id, a.surname,
+               a.surname || '|' || regexp_replace(lower(a.street || ' ' || a.town), '\W+', '', 'g')
+                   AS shared
+        FROM store_profile p
+        CROSS JOIN LATERAL (
+            SELECT lower(coalesce(p.traits ->> 'lastName', p.traits ->> 'last_name',
+                       substring(p.name FROM '[^ ]+$'))) AS surname,
+                   coalesce(p.traits -> 'address' ->> 'street', p.traits ->> 'street') AS street,
+                   coalesce(p.traits -> 'address' ->> 'postalCode',
+                       p.traits -> 'address' ->> 'postal_code', p.traits ->> 'postal_code',
+                       p.traits -> 'address' ->> 'city', p.traits ->> 'city') AS town) AS a
+        WHERE p.merged_into IS NULL AND p.name IS NOT NULL AND a.surname <> '' AND a.street <> ''
+          AND a.town <> '') AS s) AS n
+WHERE n.members BETWEEN 2 AND %(most)s
+
+-- name: gather_companies
+INSERT INTO store_link (kind, link_key, profile_id, label, evidence, probability, found_at)
+SELECT 'company', md5('company ' || n.domain)::uuid, n.id, n.domain,
+       '{"shared": ["email domain"]}', %(probability)s, %(now)s
+FROM (
+    SELECT p.id, split_part(p.email, '@', 2) AS domain,
+           count(*) OVER (PARTITION BY split_part(p.email, '@', 2)) AS members
+    FROM store_profile p
+    WHERE p.merged_into IS NULL AND p.email IS NOT NULL
+      AND split_part(p.email, '@', 2) <> ALL (%(free)s::text[])) AS n
+WHERE n.members BETWEEN 2 AND %(most)s
