@@ -41,8 +41,8 @@ class Matcher(ABC):
     """Two columns whose matchers share this word may have been filled in for each other."""
     refines: ClassVar[int] = 0
     """Above zero for parts of a place; a coarser part says little once a finer one agrees."""
-    tells_apart: ClassVar[bool] = False
-    """Whether one person (or company) has one of these, which hardly ever changes."""
+    is_shared: ClassVar[bool] = False
+    """Whether the people of one household, or of one company, have the same one."""
     samples: ClassVar[tuple[tuple[str, str, str], ...]]
     """Two raw values and the level they agree at, for the documentation and the kit."""
 

@@ -40,9 +40,9 @@ def fold(value: str) -> str:
     """
     text = value.lower()
     if not text.isascii():
-        parts = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+        parts = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("’", "")).lower()
         text = "".join(letter for letter in parts if not unicodedata.combining(letter))
-        text = _NOT_WORD.sub(" ", text.replace("’", ""))
+        text = _NOT_WORD.sub(" ", text.replace("'", ""))
     # A text that cannot be folded further is the most usual one.
     if not text.isalnum():
         if text.strip() in _EMPTY_WORDS:

@@ -23,7 +23,13 @@ from amity.store.linkage.model import (
     Rows,
     probability_of,
 )
-from amity.store.linkage.scoring import Scorer, find_prior, given_finer, prior_bits
+from amity.store.linkage.scoring import (
+    Scorer,
+    find_priors,
+    given_finer,
+    household_odds_of,
+    odds_of,
+)
 from amity.store.linkage.table import Table, make_table
 from amity.store.linkage.training import (
     agreement_rate,
@@ -38,11 +44,15 @@ _ROUNDS: Final = 2
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A pair that may be one person: two record ids and what speaks for it."""
+    """A pair that may be one person, or two of one household, and what speaks for it.
+
+    ``bits`` are the log2 odds of one person; ``grades`` say by field how far the two agree.
+    """
 
     record_id: str
     against_id: str
     probability: float
+    household_probability: float
     bits: float
     grades: dict[str, str]
 
@@ -71,7 +81,7 @@ class Linker:
         """
         trained = _train(records, fields, options)
         table, model, candidates = trained.table, trained.model, trained.candidates
-        bits: Bits = trained.evidence + prior_bits(model.prior)
+        bits = odds_of(trained.evidence, model.prior, model.household)
         scorer = Scorer(model, table)
         left, right = candidates.left, candidates.right
         linked = probability_of(bits) >= model.threshold
@@ -85,7 +95,8 @@ class Linker:
         self, records: Records, against: Records, *, lowest: float = 0.5
     ) -> list[Candidate]:
         """Return the pairs of a new record with a known one, or with another new one, that are
-        one person with a probability of ``lowest`` or more; the most likely first.
+        one person, or two of one household, with a probability of ``lowest`` or more; those most
+        likely one person first.
 
         Nothing is trained. Frequencies of values are those of both together.
         """
@@ -99,9 +110,10 @@ class Linker:
         found = find_candidates(table, self.model.keys, max_block=self.model.max_block, newer=newer)
         scorer = Scorer(self.model, table)
         patterns = scorer.grade(found.left, found.right)
-        bits: Bits = scorer.evidence(found.left, found.right, patterns)
-        bits = bits + prior_bits(self.model.prior)
-        kept = np.flatnonzero(probability_of(bits) >= lowest)
+        evidence = scorer.evidence(found.left, found.right, patterns)
+        bits = odds_of(evidence, self.model.prior, self.model.household)
+        home = household_odds_of(evidence, self.model.prior, self.model.household)
+        kept = np.flatnonzero(np.maximum(probability_of(bits), probability_of(home)) >= lowest)
         kept = kept[np.lexsort((found.right[kept], found.left[kept], -bits[kept]))]
         result = []
         for pair in kept.tolist():
@@ -113,6 +125,7 @@ class Linker:
                     record_id=both.ids[table.order[one]],
                     against_id=both.ids[table.order[other]],
                     probability=float(probability_of(bits[pair])),
+                    household_probability=float(probability_of(home[pair])),
                     bits=float(bits[pair]),
                     grades=self._describe(patterns.grades[:, patterns.of_pair[pair]]),
                 )
@@ -150,6 +163,7 @@ def _train(records: Records, fields: Sequence[Field], options: Options) -> _Trai
         comparisons=(),
         keys=keys,
         prior=0.5,
+        household=0.0,
         threshold=options.threshold,
         max_block=max_block,
     )
@@ -160,15 +174,17 @@ def _train(records: Records, fields: Sequence[Field], options: Options) -> _Trai
     model = msgspec.structs.replace(blank, comparisons=_comparisons(table, m, u, 0.0))
     patterns = Scorer(model, table).grade(candidates.left, candidates.right)
     floor = 0.5 / max(1, table.all_pairs)
-    pure, learnt, evidence, prior = u, [0.0] * len(m), np.zeros(0), 0.0
+    pure, learnt, evidence, prior = u, [0.0] * len(m), np.zeros((2, 0)), 0.0
     for _ in range(_ROUNDS):
         m, learnt = estimate_m(table, candidates, patterns, pure)
         model = msgspec.structs.replace(
             blank, comparisons=_comparisons(table, m, pure, prior * table.all_pairs)
         )
         evidence = Scorer(model, table).evidence(candidates.left, candidates.right, patterns)
-        prior = find_prior(evidence, table.all_pairs)
-        model = msgspec.structs.replace(model, prior=prior)
+        prior, household = find_priors(
+            evidence, table.all_pairs, has_households=_has_households(table, options)
+        )
+        model = msgspec.structs.replace(model, prior=prior, household=household)
         pure = without_matches(u, m, prior, floor)
     return _Training(
         table=table,
@@ -178,6 +194,12 @@ def _train(records: Records, fields: Sequence[Field], options: Options) -> _Trai
         model=model,
         learnt=learnt,
     )
+
+
+def _has_households(table: Table, options: Options) -> bool:
+    """Say whether two people of one household can be told from one person by these columns."""
+    shared = [column.matcher.is_shared for column in table.columns]
+    return options.kind == "people" and any(shared) and not all(shared)
 
 
 def _comparisons(

@@ -49,12 +49,17 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """All that scoring a pair needs. ``prior`` is the share of all pairs that are one person."""
+    """All that scoring a pair needs.
+
+    ``prior`` is the share of all pairs that are one person, ``household`` the share that are two
+    who share what households (and companies) share.
+    """
 
     kind: Kind
     comparisons: tuple[Comparison, ...]
     keys: tuple[tuple[KeyPart, ...], ...]
     prior: float
+    household: float
     threshold: float
     max_block: int
 

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amity.store.linkage.comparing import Patterns, find_patterns, grade_pairs
-from amity.store.linkage.model import Bits, Comparison, Grades, Model, Rows
+from amity.store.linkage.model import Bits, Comparison, Grades, Model, Rows, probability_of
 from amity.store.linkage.table import Table
 from amity.store.linkage.training import rate_of_codes
 
 _MOST_BITS: Final = 10.0
 _FEWEST_STRANGERS: Final = 0.2
+_FEWEST_HOUSEHOLDS: Final = 0.02
 _TURNS: Final = 100
 
 
@@ -38,23 +39,43 @@ class Scorer:
         return find_patterns(grade_pairs(self.table, left, right), self.levels)
 
     def evidence(self, left: Rows, right: Rows, patterns: Patterns) -> Bits:
-        """Return the weight of each pair in bits, without the prior."""
+        """Return the weight of each pair in bits, without the prior: in the first row what people
+        have for themselves, in the second what a household shares."""
         bits, is_counted = weigh_patterns(self.model.comparisons, patterns.grades)
-        result: Bits = bits[patterns.of_pair]
-        for place, rarity in enumerate(self._rarity):
+        result = np.zeros((2, len(left)))
+        for place, (column, rarity) in enumerate(
+            zip(self.table.columns, self._rarity, strict=True)
+        ):
+            row = result[int(column.matcher.is_shared)]
+            row += bits[place][patterns.of_pair]
             equal = np.flatnonzero(is_counted[place][patterns.of_pair])
-            result[equal] += rarity[self.table.columns[place].codes[left[equal]]]
+            row[equal] += rarity[column.codes[left[equal]]]
         return result
 
     def score(self, left: Rows, right: Rows) -> Bits:
         """Return the log2 odds that each pair is one person, the prior included."""
-        found: Bits = self.evidence(left, right, self.grade(left, right))
-        return found + prior_bits(self.model.prior)
+        evidence = self.evidence(left, right, self.grade(left, right))
+        return odds_of(evidence, self.model.prior, self.model.household)
 
 
-def prior_bits(prior: float) -> float:
-    """Return the log2 odds of a probability."""
-    return float(np.log2(prior) - np.log2(1 - prior))
+def odds_of(evidence: Bits, prior: float, household: float) -> Bits:
+    """Return the log2 odds of one person against two, of one household or strangers."""
+    one, home, strangers = _classes(evidence, prior, household)
+    odds: Bits = one - np.logaddexp2(home, strangers)
+    return odds
+
+
+def household_odds_of(evidence: Bits, prior: float, household: float) -> Bits:
+    """Return the log2 odds of two people of one household against all else."""
+    one, home, strangers = _classes(evidence, prior, household)
+    odds: Bits = home - np.logaddexp2(one, strangers)
+    return odds
+
+
+def _classes(evidence: Bits, prior: float, household: float) -> tuple[Bits, Bits, float]:
+    own, shared = evidence
+    home = shared + (np.log2(household) if household else -np.inf)
+    return own + shared + np.log2(prior), home, float(np.log2(1 - prior - household))
 
 
 def weights_of(comparison: Comparison) -> Bits:
@@ -66,8 +87,8 @@ def weights_of(comparison: Comparison) -> Bits:
 def weigh_patterns(
     comparisons: Sequence[Comparison], grades: Grades
 ) -> tuple[Bits, NDArray[np.bool_]]:
-    """Return the bits of each pattern, and on which fields the rarity of the value is to count."""
-    bits = np.zeros(grades.shape[1])
+    """Return the bits of each field of each pattern, and where the rarity of the value counts."""
+    bits = np.zeros(grades.shape)
     exact = (
         np.stack([row == _exact(one) for row, one in zip(grades, comparisons, strict=True)])
         if len(comparisons)
@@ -76,13 +97,13 @@ def weigh_patterns(
     counted = exact.copy()
     places = {one.field.name: place for place, one in enumerate(comparisons)}
     for place, one in enumerate(comparisons):
-        bits += np.append(0.0, weights_of(one))[grades[place] + 1]
+        bits[place] = np.append(0.0, weights_of(one))[grades[place] + 1]
         less = np.zeros(grades.shape[1])
         for finer, share in one.given.items():
             both = exact[place] & exact[places[finer]]
             less[both] = np.maximum(less[both], np.log2(share / one.u[_exact(one)]))
             counted[place] &= ~both
-        bits -= less
+        bits[place] -= less
     return bits, counted
 
 
@@ -99,20 +120,27 @@ def _rarity(counts: Rows, chance: float) -> Bits:
     return np.clip(bits, -_MOST_BITS, _MOST_BITS)
 
 
-def find_prior(evidence: Bits, all_pairs: int) -> float:
-    """Return the share of all pairs that are one person, such that scoring with it gives it back.
+def find_priors(evidence: Bits, all_pairs: int, *, has_households: bool) -> tuple[float, float]:
+    """Return the shares of all pairs that are one person, and two of one household, such that
+    scoring with them gives them back.
 
-    Pairs that were not looked at count as strangers.
+    Pairs that were not looked at count as strangers. Where there are next to no households
+    beside the matches, there are taken to be none: a badly typed record is the likelier story.
     """
-    least = 1 / max(2.0, float(all_pairs))
-    prior = min(0.5, max(least, float((evidence > 10).sum()) / max(1, all_pairs)))
+    total = max(1.0, float(all_pairs))
+    least, most = 1 / max(2.0, total), 0.4
+    prior = float(np.clip((evidence.sum(0) > 10).sum() / total, least, most))
+    household = prior if has_households else 0.0
     for _ in range(_TURNS):
-        odds = np.exp2(-np.clip(evidence + prior_bits(prior), -500, 500))
-        fresh = min(0.5, max(least, float((1 / (1 + odds)).sum()) / max(1, all_pairs)))
-        if abs(fresh - prior) <= 1e-6 * prior:
+        odds = odds_of(evidence, prior, household)
+        home = household_odds_of(evidence, prior, household) if has_households else None
+        fresh = float(np.clip(probability_of(odds).sum() / total, least, most))
+        if home is not None:
+            household = float(np.clip(probability_of(home).sum() / total, least / 100, most))
+        moved, prior = abs(fresh - prior), fresh
+        if moved <= 1e-6 * prior:
             break
-        prior = fresh
-    return prior
+    return prior, household if household > _FEWEST_HOUSEHOLDS * prior else 0.0
 
 
 def given_finer(

@@ -104,42 +104,61 @@ def without_matches(u: Sequence[Bits], m: Sequence[Bits], prior: float, floor: f
     return result
 
 
-def log_tables(m: Sequence[Bits], u: Sequence[Bits]) -> tuple[list[Bits], list[Bits]]:
-    """Return logarithms with a place for missing (0) in front of the grades."""
-    return (
-        [np.concatenate([[0.0], np.log(share)]) for share in m],
-        [np.concatenate([[0.0], np.log(share)]) for share in u],
-    )
-
-
 def maximise(
-    grades: Grades, counts: NDArray[np.float64], u: Sequence[Bits], *, start: Sequence[Bits]
+    grades: Grades,
+    counts: NDArray[np.float64],
+    u: Sequence[Bits],
+    *,
+    start: Sequence[Bits],
+    shared: Sequence[bool] = (),
 ) -> Estimate:
     """Find m and the share of matches that make these patterns most likely, u being known.
 
     ``grades`` has a row for each of the fields of ``u`` and a column for each pattern, seen
-    ``counts`` times. The start counts as much as two pairs, so that no m becomes zero.
+    ``counts`` times. The start counts as much as two pairs, so that no m becomes zero. Where some
+    fields are shared by households and some are not, pairs may also be two people of one: they
+    agree as one person does on the former and as strangers do on the latter.
     """
-    m, share, total = list(start), 0.3, counts.sum()
+    is_shared = list(shared) or [False] * len(u)
+    has_households = any(is_shared) and not all(is_shared)
+    m, shares = list(start), np.array([0.3, 0.1 * has_households, 0.0])
+    shares[2] = 1 - shares.sum()
     places = [row + 1 for row in grades]
-    unmatched = sum(
-        (np.log(np.append(1.0, s))[p] for s, p in zip(u, places, strict=True)),
-        np.zeros(grades.shape[1]),
-    )
-    belief = np.zeros(grades.shape[1])
+    strangers = _likelihood(u, places)
+    matches = np.zeros(grades.shape[1])
     for _ in range(_TURNS):
-        matched = sum(
-            (np.log(np.append(1.0, s))[p] for s, p in zip(m, places, strict=True)),
-            np.zeros(grades.shape[1]),
-        )
-        odds = matched - unmatched + np.log(share) - np.log1p(-share)
-        belief = counts / (1 + np.exp(-np.clip(odds, -700, 700)))
-        fresh = [_shares(place, belief, one) for place, one in zip(places, start, strict=True)]
+        mixed = [
+            mine if common else theirs for mine, theirs, common in zip(m, u, is_shared, strict=True)
+        ]
+        belief = _beliefs([_likelihood(m, places), _likelihood(mixed, places), strangers], shares)
+        belief *= counts
+        matches = belief[0]
+        fresh = [
+            _shares(place, matches + belief[1] if common else matches, one)
+            for place, one, common in zip(places, start, is_shared, strict=True)
+        ]
         moved = max((float(np.abs(a - b).max()) for a, b in zip(fresh, m, strict=True)), default=0)
-        m, share = fresh, float(np.clip(belief.sum() / total, 1e-9, 1 - 1e-9))
+        m, shares = fresh, belief.sum(1) / counts.sum()
         if moved < _STEADY:
             break
-    return Estimate(m=m, matches=float(belief.sum()), share=share)
+    return Estimate(m=m, matches=float(matches.sum()), share=float(shares[0]))
+
+
+def _likelihood(tables: Sequence[Bits], places: Sequence[Rows]) -> Bits:
+    """Return the log-likelihood of each pattern; a missing value says nothing."""
+    return sum(
+        (np.log(np.append(1.0, table))[place] for table, place in zip(tables, places, strict=True)),
+        np.zeros(len(places[0])),
+    )
+
+
+def _beliefs(likelihoods: Sequence[Bits], shares: Bits) -> Bits:
+    """Return how likely each pattern is of each class, a row a class."""
+    with np.errstate(divide="ignore"):
+        weights = np.stack(likelihoods) + np.log(shares)[:, None]
+    weights = np.exp(weights - weights.max(0))
+    result: Bits = weights / weights.sum(0)
+    return result
 
 
 def _shares(place: Rows, belief: Bits, start: Bits) -> Bits:
@@ -173,6 +192,7 @@ def estimate_m(
             counts[seen],
             [u[place] for place in fields],
             start=[starts[place] for place in fields],
+            shared=[table.columns[place].matcher.is_shared for place in fields],
         )
         for place, m in zip(fields, found.m, strict=True):
             sums[place] += m * found.matches

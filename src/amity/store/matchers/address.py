@@ -30,6 +30,7 @@ class Address(Matcher):
     levels = ("differs", "similar", "close", "same")
     ways = ("number and word",)
     refines = 4
+    is_shared = True
     samples = (
         ("12 High St.", "12, high street", "same"),
         ("12 High Street", "12 Hihg Street", "close"),

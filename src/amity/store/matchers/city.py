@@ -28,6 +28,7 @@ class City(Matcher):
     levels = ("differs", "similar", "close", "same")
     ways = ("beginning", "whole")
     refines = 2
+    is_shared = True
     samples = (
         ("St. James", "st james", "same"),
         ("Mount Ommaney", "Mount Immaney", "close"),

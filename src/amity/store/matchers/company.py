@@ -33,6 +33,7 @@ class Company(Matcher):
     )
     levels = ("differs", "similar", "close", "same")
     ways = ("beginning", "whole")
+    is_shared = True
     samples = (
         ("Acme GmbH & Co. KG", "ACME", "same"),
         ("Northwind Traders Ltd", "Northwind Trader", "close"),

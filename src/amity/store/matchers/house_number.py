@@ -29,6 +29,7 @@ class HouseNumber(Matcher):
     )
     levels = ("differs", "same but for a letter", "same")
     refines = 5
+    is_shared = True
     samples = (
         ("12 A", "12a", "same"),
         ("12", "12a", "same but for a letter"),

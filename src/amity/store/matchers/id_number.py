@@ -27,7 +27,6 @@ class IdNumber(Matcher):
         *("licence_number", "license_number", "loyalty_number", "card_number", "nhs_number"),
     )
     levels = ("differs", "a slip apart", "same")
-    tells_apart = True
     samples = (
         ("123-45-6789", "123456789", "same"),
         ("123-45-6789", "123-54-6789", "a slip apart"),

@@ -29,6 +29,7 @@ class Phone(Matcher):
     )
     levels = ("differs", "a digit off", "same but for a prefix", "same")
     ways = ("last seven digits", "whole")
+    is_shared = True
     samples = (
         ("06 12 34 56 78", "0612345678", "same"),
         ("+33 6 12 34 56 78", "06 12 34 56 78", "same but for a prefix"),

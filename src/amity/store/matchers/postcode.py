@@ -25,6 +25,7 @@ class Postcode(Matcher):
     )
     levels = ("differs", "a slip apart", "same")
     refines = 3
+    is_shared = True
     samples = (
         ("sw1a 1aa", "SW1A1AA", "same"),
         ("4184", "4814", "a slip apart"),

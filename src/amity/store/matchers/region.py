@@ -29,6 +29,7 @@ class Region(Matcher):
     levels = ("differs", "same")
     can_block = False
     refines = 1
+    is_shared = True
     samples = (("NSW", "nsw", "same"), ("NSW", "Vic", "differs"))
 
     def normalise(self, value: str) -> str:

@@ -38,6 +38,7 @@ class Street(Matcher):
     ways = ("beginning", "whole")
     swaps = "line"
     refines = 4
+    is_shared = True
     samples = (
         ("Tullaroop St.", "tullaroop street", "same"),
         ("tullaroop street", "tullarop street", "close"),

@@ -20,6 +20,7 @@ class Surname(Matcher):
     levels = ("differs", "similar", "close", "same")
     ways = ("sound", "whole")
     swaps = "name"
+    is_shared = True
     samples = (
         ("Meyer", "MEYER ", "same"),
         ("Müller", "Muller", "same"),

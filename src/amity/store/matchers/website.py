@@ -22,6 +22,7 @@ class Website(Matcher):
     description = "Web addresses by their host: equal or not."
     headings = ("website", "web", "url", "domain", "homepage", "site", "web_site", "company_domain")
     levels = ("differs", "same")
+    is_shared = True
     samples = (
         ("https://www.example.com/about", "example.com", "same"),
         ("example.com", "example.org", "differs"),
