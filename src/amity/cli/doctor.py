@@ -5,6 +5,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import click
@@ -18,6 +19,7 @@ from amity.kernel.errors import AmityError
 
 Verdict = Literal["ok", "warning", "problem"]
 _MINIMUM_SERVER = 150_000
+_WAREHOUSE_TURNS = 10
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -164,6 +166,33 @@ def _check_consumers() -> Iterator[Finding]:
         )
 
 
+def _check_warehouse() -> Iterator[Finding]:
+    from amity.infra import warehouse
+
+    found = warehouse.status(now=datetime.now(UTC))
+    if not found.is_on:
+        yield Finding("Warehouse", "ok", "switched off (AMITY_WAREHOUSE)")
+        return
+    if found.is_clean is False:
+        yield Finding(
+            "Warehouse",
+            "problem",
+            "the last comparison with the log found differences",
+            "see `amity warehouse verify`; `amity warehouse export --again TABLE` mends a table",
+        )
+    late = _WAREHOUSE_TURNS * settings().warehouse_seconds
+    if found.lag_seconds is None or found.lag_seconds <= late:
+        rows = f"{found.rows} rows in {found.files} files"
+        yield Finding("Warehouse", "ok", rows if found.tables else "nothing exported yet")
+    else:
+        yield Finding(
+            "Warehouse",
+            "warning",
+            f"{found.lag_seconds:.0f} s behind",
+            "is the worker running? see its log",
+        )
+
+
 _CHECKS: tuple[Check, ...] = (
     _check_python,
     _check_folder,
@@ -171,6 +200,7 @@ _CHECKS: tuple[Check, ...] = (
     _check_log,
     _check_processes,
     _check_consumers,
+    _check_warehouse,
 )
 
 

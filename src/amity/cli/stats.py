@@ -1,5 +1,7 @@
 """`amity stats`: the whole installation in numbers."""
 
+from datetime import UTC, datetime
+
 import click
 
 from amity.cli.output import json_option, print_facts, print_json, print_table
@@ -13,11 +15,17 @@ def stats(*, as_json: bool) -> None:
     """Show what came in, who is known, what was sent, and how far each consumer is behind."""
     from amity.analysis import api as analysis
     from amity.broadcast import api as broadcast
+    from amity.infra import warehouse
     from amity.store import api as store
     from amity.web.api.documents import stats_document
 
     members = sum(segment.members for segment in analysis.list_segments())
-    document = stats_document(store.stats(), memberships=members, sends=broadcast.get_send_counts())
+    document = stats_document(
+        store.stats(),
+        memberships=members,
+        sends=broadcast.get_send_counts(),
+        warehouse=warehouse.status(now=datetime.now(UTC)),
+    )
     if as_json:
         print_json(document)
         return
@@ -35,6 +43,8 @@ def stats(*, as_json: bool) -> None:
             ("Memberships", document.memberships),
             ("Messages", sum(document.sends.values())),
             *((f"  {state}", count) for state, count in sorted(document.sends.items())),
+            ("Warehouse rows", document.warehouse.rows),
+            ("  behind (seconds)", document.warehouse.lag_seconds),
         ]
     )
     click.echo()

@@ -1,25 +1,21 @@
-"""The warehouse: what an engine exports, and reading it again with Ibis.
+"""The warehouse: what an engine exports, how much there is, and forgetting.
 
 Rows lie in plain Parquet, `DATA/warehouse/<table>/day=<day>/part-….parquet`. The manifest in the
 database says which files are the warehouse: one writer adds files and progress in one transaction,
-so every row is there once, whatever dies. Writing is in `warehouse_writing` and the modules beside
-it; this one is light, so that engines can declare what they export.
+so every row is there once, whatever dies. This module is light, so that engines can declare what
+they export; `warehouse_writing` writes, `warehouse_reading` answers Ibis expressions.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
-
-if TYPE_CHECKING:
-    import ibis
-    import pyarrow as pa
 
 ColumnKind = Literal["integer", "text", "instant", "boolean", "json"]
 
@@ -178,21 +174,3 @@ def forget(profile_ids: list[int]) -> dict[str, int]:
     from amity.infra import warehouse_rewriting  # noqa: PLC0415  # pyarrow is only for who writes
 
     return warehouse_rewriting.forget(profile_ids)
-
-
-def tables() -> "dict[str, ibis.Table]":
-    """Return the warehouse's tables as Ibis expressions, by name, each with a column `day`."""
-    from amity.infra import warehouse_reading  # noqa: PLC0415  # Ibis is only for who reads
-
-    return warehouse_reading.tables()
-
-
-def query(expression: "ibis.Expr", *, seconds: float = 30.0) -> "pa.Table":
-    """Run an Ibis expression over `tables()` in a locked-down process; return its rows.
-
-    Raises Unavailable when it takes longer than ``seconds`` or more memory than it may, Invalid
-    when DuckDB refuses it.
-    """
-    from amity.infra import warehouse_reading  # noqa: PLC0415  # Ibis is only for who reads
-
-    return warehouse_reading.query(expression, seconds=seconds)

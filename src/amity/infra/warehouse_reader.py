@@ -53,18 +53,23 @@ def main() -> int:
 
 
 def _answer(request: Request) -> None:
-    connection = _open(request)
-    statements = connection.extract_statements(request.sql)
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise duckdb.PermissionException("one SELECT is all that can be asked")
-    reader = connection.execute(statements[0]).to_arrow_reader(_BATCH_ROWS)
+    reader = select(open_locked(request), request.sql)
     with pa.ipc.new_stream(sys.stdout.buffer, reader.schema) as out:
         for batch in reader:
             out.write_batch(batch)
     sys.stdout.buffer.flush()
 
 
-def _open(request: Request) -> duckdb.DuckDBPyConnection:
+def select(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
+    """Run one SELECT; raise duckdb.Error for anything else."""
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise duckdb.PermissionException("one SELECT is all that can be asked")
+    return connection.execute(statements[0]).to_arrow_reader(_BATCH_ROWS)
+
+
+def open_locked(request: Request) -> duckdb.DuckDBPyConnection:
+    """Lock this process in for good, and return DuckDB with the request's views, locked too."""
     folder = Path(request.folder).resolve()
     sandbox.limit(
         seconds=request.seconds,

@@ -39,14 +39,21 @@ _DUCKDB: Final[dict[ColumnKind, str]] = {
 
 
 def tables() -> dict[str, ibis.Table]:
-    """Return the tables as expressions; see `warehouse.tables`."""
+    """Return the warehouse's tables as Ibis expressions, by name.
+
+    Each has a column `day` besides its own: the partition, by which less need be read.
+    """
     with transaction() as connection:
         shapes = load_shapes(connection)
     return {name: ibis.table(_schema(shape), name=name) for name, shape in shapes.items()}
 
 
-def query(expression: ibis.Expr, *, seconds: float) -> pa.Table:
-    """Run an expression; see `warehouse.query`."""
+def query(expression: ibis.Expr, *, seconds: float = 30.0) -> pa.Table:
+    """Run an Ibis expression over `tables()` in a locked-down process; return its rows.
+
+    Raises Unavailable when it takes longer than ``seconds`` or more memory than it may, Invalid
+    when DuckDB refuses it. Starting the process costs about half a second.
+    """
     return run_sql(str(ibis.to_sql(expression, dialect="duckdb")), seconds=seconds)
 
 

@@ -14,6 +14,7 @@ import msgspec
 from amity.analysis.contracts import Segment, SegmentCount, SegmentState
 from amity.broadcast.contracts import SendState
 from amity.infra.config import settings
+from amity.infra.warehouse import Status
 from amity.store.contracts import (
     ConsumerLag,
     Profile,
@@ -112,6 +113,18 @@ class ConsumerDocument(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
 
 
+class WarehouseDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The warehouse of Parquet files; `lag_seconds` is null while a table was never complete."""
+
+    is_on: bool
+    lag_seconds: float | None
+    rows: int
+    files: int
+    size_bytes: int
+    verified_at: datetime | None
+    is_clean: bool | None
+
+
 class StatsDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The installation in numbers; `received` is the sum of the other four."""
 
@@ -123,6 +136,7 @@ class StatsDocument(msgspec.Struct, frozen=True, kw_only=True):
     consumers: dict[str, ConsumerDocument]
     sends: dict[str, int]
     """Messages by state; a state without any is left out."""
+    warehouse: WarehouseDocument
 
 
 def profile_document(profile: Profile) -> ProfileDocument:
@@ -171,7 +185,7 @@ def quarantined_document(event: QuarantinedEvent) -> QuarantinedDocument:
 
 
 def stats_document(
-    stats: Stats, *, memberships: int, sends: Mapping[SendState, int]
+    stats: Stats, *, memberships: int, sends: Mapping[SendState, int], warehouse: Status
 ) -> StatsDocument:
     """Return the installation in numbers, each consumer under its name."""
     return StatsDocument(
@@ -182,6 +196,7 @@ def stats_document(
         memberships=memberships,
         consumers={lag.name: _consumer(lag) for lag in stats.consumers},
         sends={str(state): count for state, count in sends.items()},
+        warehouse=msgspec.convert(warehouse, WarehouseDocument, from_attributes=True),
     )
 
 

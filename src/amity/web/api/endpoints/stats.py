@@ -1,7 +1,10 @@
 """Stats: the installation in numbers."""
 
+from datetime import UTC, datetime
+
 from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
+from amity.infra import warehouse
 from amity.store import api as store
 from amity.web.api.documents import StatsDocument, stats_document
 from amity.web.api.routing import route
@@ -11,4 +14,9 @@ from amity.web.api.routing import route
 def get_stats() -> StatsDocument:
     """Say what came in, who is known, and how far each consumer is behind."""
     memberships = sum(segment.members for segment in analysis.list_segments())
-    return stats_document(store.stats(), memberships=memberships, sends=broadcast.get_send_counts())
+    return stats_document(
+        store.stats(),
+        memberships=memberships,
+        sends=broadcast.get_send_counts(),
+        warehouse=warehouse.status(now=datetime.now(UTC)),
+    )
