@@ -113,10 +113,6 @@ def _all_differ(values: Sequence[str]) -> bool:
 
 
 def looks_like_a_record(headings: Iterable[str]) -> bool:
-    """Say whether what should be headings are values: then the file has none."""
-
-    def is_value(text: str) -> bool:
-        kinds: Iterable[type[Matcher]] = matchers()
-        return text.replace(".", "").isdigit() or any(k.is_unmistakable(text) for k in kinds)
-
-    return any(is_value(heading) for heading in headings if heading)
+    """Say whether a heading is itself an e-mail address or the like: then there are no headings."""
+    kinds: Iterable[type[Matcher]] = matchers()
+    return any(kind.is_unmistakable(heading) for heading in headings for kind in kinds)

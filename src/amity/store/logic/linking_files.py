@@ -111,6 +111,11 @@ def _read(path: Path, config: LinkConfig) -> _Sheet:
         raise Invalid(f"{path.name}: {error.message}", code=error.reason) from error
     if any("\0" in heading for heading in layout.columns):
         raise Invalid(f"{path.name} is not a text file, or not in an encoding known here")
+    if looks_like_a_record(layout.columns):
+        raise Invalid(
+            f"the first row of {path.name} looks like a record; headings are needed",
+            code="no_headings",
+        )
     cells: list[list[str]] = []
     problems = []
     for row in iter_rows(path, layout):
@@ -231,9 +236,6 @@ def _match_columns(meanings: Sequence[dict[str, Meaning]]) -> dict[str, tuple[st
 
 
 def _say_nothing(sheets: Sequence[_Sheet], meanings: Sequence[dict[str, Meaning]]) -> str:
-    for sheet in sheets:
-        if looks_like_a_record(sheet.columns):
-            return f"the first row of {sheet.path.name} looks like a record; headings are needed"
     told = "; ".join(
         f"{sheet.path.name}: "
         + ", ".join(f"{h} ({one.matcher}: {one.why})" for h, one in found.items())
