@@ -90,7 +90,7 @@ def test_a_file_goes_up_is_mapped_imported_and_accounted_for(marketer: Client) -
     assert "3 rows read" in piece
     assert "every 1s" not in piece
     problems = marketer.get(f"{started['Location']}problems.csv")
-    rows = list(csv.reader(io.StringIO(problems.content.decode())))
+    rows = list(csv.reader(io.StringIO(problems.getvalue().decode())))
     assert rows[0] == ["row", "reason"]
     assert rows[1][0] == "3"
     assert store.find_source(name="Old shop")

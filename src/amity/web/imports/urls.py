@@ -22,5 +22,6 @@ urlpatterns = [
     path("imports/new/<slug:token>/", views.map_columns, name="import_map"),
     path("imports/<int:import_id>/", views.show_one, name="import"),
     path("imports/<int:import_id>/problems.csv", views.download_problems, name="import_problems"),
+    path("imports/<int:import_id>/start/", views.bring_in, name="import_start"),
     path("imports/<int:import_id>/cancel/", views.cancel, name="import_cancel"),
 ]

@@ -2,11 +2,12 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,12 +18,13 @@ from amity.infra.config import settings
 from amity.kernel.cells import guard_cell
 from amity.kernel.errors import AmityError, Invalid
 from amity.store import api as store
-from amity.store.contracts import Import, ImportKind, ImportPreview
+from amity.store.contracts import Import, ImportKind, ImportPreview, ImportProblem
 from amity.web.access import may, requires, staff_of
 from amity.web.imports.uploads import KeptFile, StreamToDisk, forget, get_draft, remember
 from amity.web.sources.raw import show_raw
 
 _PAGE: Final = 25
+_PIECE: Final = 32_768
 _STATES: Final = {
     "waiting": "info",
     "running": "info",
@@ -32,7 +34,14 @@ _STATES: Final = {
 }
 
 
-_FIRST: Final = {"customers": 0, "orders": 1, "events": 2}
+_FIRST: Final = {
+    "customers": 0,
+    "orders": 1,
+    "events": 2,
+    "mailchimp": 3,
+    "hubspot": 4,
+    "mautic": 5,
+}
 
 
 def _connectors() -> list[ImportKind]:
@@ -128,10 +137,12 @@ def map_columns(request: HttpRequest, token: str) -> HttpResponse:
         return _mapping_page(request, token, connector, mapping=None)
     connector = request.POST.get("connector", "customers")
     mapping = _read_mapping(request)
-    if request.POST.get("do") != "start":
+    doing = request.POST.get("do")
+    if doing not in ("start", "try"):
         return _mapping_page(request, token, connector, mapping=mapping)
+    create = store.create_dry_run if doing == "try" else store.create_import
     try:
-        record = store.create_import(
+        record = create(
             content=draft.path,
             file_name=draft.file_name,
             connector=connector,
@@ -227,17 +238,40 @@ def show_one(request: HttpRequest, import_id: int) -> HttpResponse:
 
 @require_GET
 @requires("imports.read")
-def download_problems(request: HttpRequest, import_id: int) -> HttpResponse:
-    """Send the problem rows of an import as a CSV file: row numbers and reasons."""
+def download_problems(request: HttpRequest, import_id: int) -> StreamingHttpResponse:
+    """Send every row that was left out as a CSV file: row numbers and reasons."""
     record = store.get_import(import_id=import_id)
+    answer = StreamingHttpResponse(
+        _lines(store.iter_problems(import_id=record.import_id)),
+        content_type="text/csv; charset=utf-8",
+    )
+    answer["Content-Disposition"] = f'attachment; filename="import-{import_id}-problems.csv"'
+    return answer
+
+
+def _lines(problems: Iterator[ImportProblem]) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["row", "reason"])
-    for problem in record.problems:
+    for problem in problems:
         writer.writerow([problem.row, guard_cell(problem.reason)])
-    answer = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="import-{import_id}-problems.csv"'
-    return answer
+        if text.tell() > _PIECE:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
+
+
+@require_POST
+@requires("imports.write")
+def bring_in(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Import the file of a dry run, as it was mapped there."""
+    try:
+        record = store.import_checked(import_id=import_id, by=staff_of(request).get_username())
+    except AmityError as refusal:
+        messages.error(request, _sentence(refusal))
+        return redirect("import", import_id)
+    return redirect("import", record.import_id)
 
 
 @require_POST

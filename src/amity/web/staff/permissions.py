@@ -17,6 +17,8 @@ Capability = Literal[
     "exports.run",
     "imports.read",
     "imports.write",
+    "pulls.read",
+    "pulls.write",
     "models.read",
     "about.read",
     "offers.read",
@@ -50,7 +52,7 @@ _LOOK: Final[frozenset[Capability]] = frozenset(
         "account.own",
     }
 )
-_FEEDS: Final[frozenset[Capability]] = frozenset({"sources.read", "imports.read", "outbound.read"})
+_FEEDS: Final[frozenset[Capability]] = frozenset({"sources.read", "imports.read", "pulls.read", "outbound.read"})
 _REACHES: Final[frozenset[Capability]] = frozenset(
     {"offers.write", "campaigns.write", "campaigns.launch", "journeys.write", "mailbox.read"}
 )
@@ -73,6 +75,7 @@ CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
         "outbound.write",
         "exports.run",
         "imports.write",
+        "pulls.write",
         "staff.manage",
         "keys.manage",
     },
