@@ -26,15 +26,17 @@ SOURCE = Source(
 
 def test_snippets_hold_the_key_and_the_address_and_parse() -> None:
     made = {one.key: one for one in make_snippets(SOURCE, "http://127.0.0.1:9999")}
-    assert list(made) == ["curl", "python", "javascript", "rudder"]
+    vendors = ["rudder", "posthog", "snowplow", "customerio", "cloudevents"]
+    assert list(made) == ["curl", "python", "javascript", *vendors]
     for one in made.values():
         assert "KEY" in one.code
         assert "127.0.0.1:9999" in one.code
-    for key in ("python", "rudder"):
+    for key in ("python", "rudder", "posthog", "snowplow"):
         ast.parse(made[key].code)
-    body = re.search(r"-d '(.*)'", made["curl"].code)
-    assert body
-    assert json.loads(body[1])["event"] == "Product Viewed"
+    bodies = {key: re.search(r"-d '(.*)'", one.code) for key, one in made.items()}
+    said = {key: json.loads(body[1]) for key, body in bodies.items() if body}
+    assert list(said) == ["curl", "customerio", "cloudevents"]
+    assert said["curl"]["event"] == said["cloudevents"]["type"] == "Product Viewed"
     browser = msgspec.structs.replace(SOURCE, kind="browser")
     assert make_snippets(browser, "http://h")[0].key == "javascript"
 

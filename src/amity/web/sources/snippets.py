@@ -41,6 +41,10 @@ def make_snippets(source: Source, url: str) -> list[Snippet]:
         _python(source, url),
         _javascript(source, url),
         _rudder(source, url),
+        _posthog(source, url),
+        _snowplow(source, url),
+        _customerio(source, url),
+        _cloudevents(source, url),
     ]
     if source.kind == "browser":
         made.sort(key=lambda snippet: snippet.key != "javascript")
@@ -118,4 +122,74 @@ def _rudder(source: Source, url: str) -> Snippet:
             "client.flush()\n"
         ),
         note="Every RudderStack SDK works: give it this address as its data plane.",
+    )
+
+
+def _posthog(source: Source, url: str) -> Snippet:
+    return Snippet(
+        key="posthog",
+        title="PostHog",
+        install="pip install posthog",
+        code=(
+            "from posthog import Posthog\n\n"
+            f'client = Posthog("{source.write_key}", host="{url}")\n'
+            'client.set(distinct_id="u-1042", properties={"email": "ada@example.com"})\n'
+            'client.capture("Product Viewed", distinct_id="u-1042", '
+            'properties={"product_id": "sourdough-800"})\n'
+            "client.shutdown()\n"
+        ),
+        note="The write key is the project key, this address the host. There are no flags here.",
+    )
+
+
+def _snowplow(source: Source, url: str) -> Snippet:
+    return Snippet(
+        key="snowplow",
+        title="Snowplow",
+        install="pip install snowplow-tracker",
+        code=(
+            "from snowplow_tracker import Emitter, PageView, Subject, Tracker\n\n"
+            f'emitter = Emitter("{url}")\n'
+            'subject = Subject().set_user_id("u-1042")\n'
+            f'tracker = Tracker("shop", emitter, subject, app_id="{source.write_key}")\n'
+            'tracker.track(PageView("https://shop.example/", page_title="Home"))\n'
+            "tracker.flush()\n"
+        ),
+        note="The write key is the app id, this address the collector.",
+    )
+
+
+def _customerio(source: Source, url: str) -> Snippet:
+    code = (
+        f"curl -X PUT {url}/api/v1/customers/u-1042 \\\n  -u '{source.write_key}:any' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{json.dumps({'email': 'ada@example.com', 'plan': 'gold'})}'\n"
+    )
+    return Snippet(
+        key="customerio",
+        title="Customer.io",
+        install="",
+        code=code,
+        note="Clients of the Track API: the write key is the site id. They call by https only.",
+    )
+
+
+def _cloudevents(source: Source, url: str) -> Snippet:
+    event = {
+        "specversion": "1.0",
+        "type": "Product Viewed",
+        "source": "/shop",
+        "id": "1",
+        "userid": "u-1042",
+        "data": example_event()["properties"],
+    }
+    return Snippet(
+        key="cloudevents",
+        title="CloudEvents",
+        install="",
+        code=(
+            f"curl {url}/cloudevents \\\n  -H 'Authorization: Bearer {source.write_key}' \\\n"
+            "  -H 'Content-Type: application/cloudevents+json' \\\n"
+            f"  -d '{json.dumps(event)}'\n"
+        ),
     )
