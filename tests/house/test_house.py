@@ -35,7 +35,7 @@ def project_files() -> Iterator[Path]:
 def is_made(folder: str) -> bool:
     """Say whether a folder is made by tools rather than written: what git ignores."""
     made = {".git", ".venv", ".bench", ".amity", "__pycache__", "build", "dist", "test-artifacts"}
-    return folder in made or folder.endswith((".egg-info", "_cache", ".hypothesis"))
+    return folder in {*made, "node_modules"} or folder.endswith((".egg-info", "_cache", ".hypothesis"))
 
 
 def test_files_and_functions_stay_small():
