@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 from amity.store.connector import CONNECTORS, Connector, Field, Row
 from amity.store.logic.importing_people import (
     PERSON_FIELDS,
+    Leaving,
     agree,
     identify,
     leave,
@@ -76,7 +77,7 @@ class Mailchimp(Connector):
         if state == "unsubscribed":
             is_abuse = "ABUSE" in row.find("left_reason").upper()
             told = {"campaign": row.find("left_campaign"), "words": row.find("left_reason")}
-            reason = "complained" if is_abuse else "unsubscribed"
+            reason: Leaving = "complained" if is_abuse else "unsubscribed"
             return [event, *leave(row, reason, left_at, told)]
         if state != "subscribed":
             return [event]

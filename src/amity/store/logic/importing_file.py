@@ -38,8 +38,9 @@ def read_layout(path: Path) -> Layout:
     if importing_parquet.is_mine(head):
         return importing_parquet.read_layout(path)
     if importing_archive.is_mine(head):
-        kind = importing_excel if importing_excel.is_mine(path) else importing_archive
-        return kind.read_layout(path)
+        if importing_excel.is_mine(path):
+            return importing_excel.read_layout(path)
+        return importing_archive.read_layout(path)
     if importing_json_lines.is_mine(head):
         return importing_json_lines.read_layout(path)
     return importing_csv.read_layout(path)

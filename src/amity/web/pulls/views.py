@@ -25,7 +25,7 @@ _TONES: Final = {
 
 
 def _told(pull: Pull) -> dict[str, Any]:
-    return {"pull": pull, "tone": _TONES[pull.state], "problems": len(pull.problems)}
+    return {"pull": pull, "tone": _TONES[pull.state], "minutes": pull.interval_seconds // 60}
 
 
 def _sources() -> list[Any]:

@@ -52,7 +52,9 @@ _LOOK: Final[frozenset[Capability]] = frozenset(
         "account.own",
     }
 )
-_FEEDS: Final[frozenset[Capability]] = frozenset({"sources.read", "imports.read", "pulls.read", "outbound.read"})
+_FEEDS: Final[frozenset[Capability]] = frozenset(
+    {"sources.read", "imports.read", "pulls.read", "outbound.read"}
+)
 _REACHES: Final[frozenset[Capability]] = frozenset(
     {"offers.write", "campaigns.write", "campaigns.launch", "journeys.write", "mailbox.read"}
 )
