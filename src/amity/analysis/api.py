@@ -20,6 +20,7 @@ from amity.analysis.contracts import (
 )
 from amity.analysis.logic import (
     clv_file,
+    exporting,
     following,
     following_evaluation,
     forgetting,
@@ -203,6 +204,14 @@ def estimate_clv_file(  # noqa: PLR0913  # one argument an option of the command
         ),
         now=now,
     )
+
+
+def run_exports(*, now: datetime, run_id: int | None = None) -> int:
+    """Run the oldest export that waits (`store.api.ask_export`), or this one; return 0 or 1.
+
+    Who does not allow its purpose is left out and counted by reason.
+    """
+    return exporting.run_exports(now=now, run_id=run_id)
 
 
 def refresh_scores(*, now: datetime) -> list[ModelRun]:

@@ -55,6 +55,7 @@ def worker() -> None:
             ("projections", _project, _IDLE_SECONDS),
             ("imports", _import, _IMPORT_POLL_SECONDS),
             ("pulls", _pull, _PULL_POLL_SECONDS),
+            ("exports", _export, _IMPORT_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
             ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
         )
@@ -133,6 +134,12 @@ def _import() -> int:
     from amity.store import api as store
 
     return store.run_waiting_imports()
+
+
+def _export() -> int:
+    from amity.analysis import api as analysis
+
+    return analysis.run_exports(now=datetime.now(UTC))
 
 
 def _keep_warehouse(stopping: threading.Event) -> None:

@@ -132,6 +132,14 @@ def resolve(host: str, port: int) -> str:
     return str(_admit(clean_host(host), port, time.monotonic() + 10)[0][0])
 
 
+def open_socket(host: str, port: int, *, timeout_seconds: float = 10.0) -> socket.socket:
+    """Connect to a host that was checked, for drivers that speak over a socket they are given.
+
+    Raises Denied as `resolve` does, OSError when nobody answers.
+    """
+    return socket.create_connection((resolve(host, port), port), timeout_seconds)
+
+
 def expect_success(response: Response) -> Response:
     """Return a response of 2xx; raise Retryable or Permanent for any other, with its status only.
 

@@ -4,6 +4,7 @@ Every function takes keywords only, gives contracts back and owns its transactio
 that take a ``connection``: these take part in the caller's.
 """
 
+from amity.store.destination import Cell, list_destinations, plain_text
 from amity.store.logic.activity import list_activity
 from amity.store.logic.appending import (
     SystemEvent,
@@ -65,6 +66,22 @@ from amity.store.logic.contact_points import (
     suppress,
 )
 from amity.store.logic.erasure import erase_profile
+from amity.store.logic.exports import (
+    ClaimedRun,
+    ask_export,
+    claim_export,
+    create_export,
+    delete_export,
+    end_export,
+    find_export_file,
+    forget_exports,
+    get_export,
+    get_export_run,
+    list_export_runs,
+    list_exports,
+    note_export,
+    switch_export,
+)
 from amity.store.logic.folding import fold_batch
 from amity.store.logic.following import follow
 from amity.store.logic.housekeeping import check_log, keep_house
@@ -167,14 +184,18 @@ from amity.store.logic.survivorship_rules import (
 from amity.store.logic.warehousing import read_log_days, warehouse_exports
 
 __all__ = [
+    "Cell",
+    "ClaimedRun",
     "Deliverer",
     "SystemEvent",
     "add_notice",
     "advance_consumer",
     "append_events",
+    "ask_export",
     "cancel_import",
     "check_log",
     "claim_consumer",
+    "claim_export",
     "configure_pull",
     "confirm_identifier",
     "contact_key",
@@ -185,28 +206,35 @@ __all__ = [
     "count_quarantine",
     "create_dry_run",
     "create_endpoint",
+    "create_export",
     "create_import",
     "create_pull",
     "create_source",
     "decide_candidate",
     "delete_endpoint",
+    "delete_export",
     "delete_pull",
+    "end_export",
     "ensure_contact_points",
     "erase_profile",
     "explain_identity",
     "find_contact_point",
+    "find_export_file",
     "find_notice",
     "find_profile",
     "find_source",
     "fold_batch",
     "follow",
     "forget_deliveries",
+    "forget_exports",
     "forget_soft_bounces",
     "gather_candidates",
     "gather_links",
     "get_candidate",
     "get_consent_record",
     "get_endpoint",
+    "get_export",
+    "get_export_run",
     "get_import",
     "get_profile",
     "get_profile_as_of",
@@ -230,10 +258,13 @@ __all__ = [
     "list_consent_records",
     "list_contact_points",
     "list_deliveries",
+    "list_destinations",
     "list_endpoints",
     "list_ends",
     "list_event_names",
     "list_evidence",
+    "list_export_runs",
+    "list_exports",
     "list_identifiers",
     "list_imports",
     "list_joined",
@@ -263,7 +294,9 @@ __all__ = [
     "may_use",
     "merge_profiles",
     "minor_units",
+    "note_export",
     "pause_pull",
+    "plain_text",
     "preview_file",
     "preview_pull",
     "queue_deliveries",
@@ -296,6 +329,7 @@ __all__ = [
     "stats",
     "suggest_candidates",
     "suppress",
+    "switch_export",
     "trait_values",
     "try_endpoint",
     "undo_split",

@@ -1,5 +1,9 @@
 """The store's standing jobs, run by the worker."""
 
+from datetime import UTC, datetime
+
+from datetime import UTC, datetime
+
 from procrastinate.contrib.django import app
 
 from amity.store import api
@@ -11,3 +15,13 @@ def keep_house(timestamp: int) -> None:
     """Make the log's next partitions and forget what need not be kept, each hour."""
     api.keep_house()
     api.forget_deliveries()
+    api.forget_exports(now=datetime.now(UTC))
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(queueing_lock="store.gather_links", pass_context=False)
+def gather_links(timestamp: int) -> None:
+    """Offer doubtful pairs for review, and make households and companies anew, each hour."""
+    now = datetime.fromtimestamp(timestamp, UTC)
+    api.gather_candidates(now=now)
+    api.gather_links(now=now)
