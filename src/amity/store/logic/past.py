@@ -68,7 +68,8 @@ def get_profile_as_of(*, profile_id: int, at: datetime, by: AsOf = "received") -
     if at.tzinfo is None:
         raise Invalid("say in which time zone", code="bad_moment")
     with transaction() as connection:
-        past = _Past(connection, find_root(connection, profile_id), at, by)
+        find_root(connection, profile_id)
+        past = _Past(connection, profile_id, at, by)
     state = past.replay()
     if state is None:
         raise NotFound(f"profile {profile_id} was not known then")

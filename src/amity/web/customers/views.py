@@ -13,11 +13,13 @@ from amity.store.contracts import Merge, Profile, ProfileRow
 from amity.web.access import may, requires
 from amity.web.customers.decided import decided_for
 from amity.web.customers.filters import MEMBERS_SEEN, SORTS, find_rows, read_filter
+from amity.web.customers.past import day_control, show_past
 from amity.web.customers.reached import told_to
 from amity.web.customers.refused import refused_at
 from amity.web.customers.sentences import FILTERS
 from amity.web.customers.timeline import read_timeline
-from amity.web.customers.words import KINDS, REFUSALS, SCORES, is_known, spell, value_of, who
+from amity.web.customers.truths import traits_of
+from amity.web.customers.words import KINDS, REFUSALS, SCORES, is_known, spell, who
 
 PAGE: Final = 50
 
@@ -55,17 +57,21 @@ def _row(row: ProfileRow) -> dict[str, Any]:
 @require_safe
 def customer(request: HttpRequest, profile_id: int) -> HttpResponse:
     """Show one customer; the address of a joined profile leads to the one it was joined to."""
+    sources, now = _sources(), datetime.now(UTC)
+    if request.GET.get("as_of"):
+        return show_past(request, profile_id, request.GET["as_of"], sources)
     profile = store.get_profile(profile_id=profile_id)
     if profile.profile_id != profile_id:
         return redirect("customer", profile_id=profile.profile_id)
-    sources = _sources()
     memberships = analysis.list_memberships(profile_id=profile_id)
     merges = store.list_merges(profile_id=profile_id, limit=100).items
     page = {
         "profile": profile,
         "who": who(profile),
         "is_known": is_known(profile),
-        "traits": _traits(profile, sources),
+        "traits": traits_of(profile, sources, now),
+        "can_see_rules": may(request, "sources.read"),
+        **day_control(profile_id, None, now),
         "identifiers": [
             {"is": one, "kind": KINDS[one.kind], "source": sources.get(one.source_id, "")}
             for one in store.list_identifiers(profile_id=profile_id)
@@ -124,24 +130,6 @@ def _timeline(request: HttpRequest, profile: Profile, sources: dict[int, str]) -
 
 def _sources() -> dict[int, str]:
     return {source.source_id: source.name for source in store.list_sources()} | {1: "Amity"}
-
-
-def _traits(profile: Profile, sources: dict[int, str]) -> list[dict[str, Any]]:
-    rows = []
-    for name, value in sorted(profile.traits.items()):
-        origin = profile.trait_origins.get(name)
-        told = value_of(value)
-        rows.append(
-            {
-                "name": spell(name),
-                "raw_name": name,
-                "text": told if isinstance(told, str) else "",
-                "moment": told if isinstance(told, datetime) else None,
-                "source": sources.get(origin.source_id, "") if origin else "",
-                "at": origin.at if origin else None,
-            }
-        )
-    return rows
 
 
 def _merge(merge: Merge, profile_id: int, sources: dict[int, str]) -> dict[str, Any]:

@@ -17,10 +17,13 @@ KINDS: Final = {
 """Identifier kinds, in people's words."""
 
 REFUSALS: Final = {
-    "two_user_ids": "they have two different customer ids, so they stay two people",
+    "different_user_ids": "they have two different customer ids, so they stay two people",
     "too_many_identifiers": "together they would have more identifiers than one person has",
-    "blocked_value": "that value stands for nobody in particular",
+    "unproven": "that was only stated on a public page, without proof",
+    "undone": "that was taken back by hand",
+    "place": "many people sign in on this device",
 }
+"""Why two profiles that share something are kept apart."""
 
 SCORES: Final[dict[str, tuple[str, str]]] = {
     "rfm": (

@@ -1,0 +1,1 @@
+"""Traits: which claim is shown where sources disagree."""
