@@ -6,7 +6,6 @@ no reader of the log back. Whoever dies on the way leaves files that are in no m
 """
 
 import io
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +38,6 @@ _BLOCK_BYTES: Final = 8 * 2**20
 _TURN_SECONDS: Final = 60.0
 _WAIT_SECONDS: Final = 0.1
 _DAY: Final = "_day"
-_log = logging.getLogger(__name__)
 
 # How PostgreSQL writes each kind, so that it is read here, and compared there, without a doubt.
 WRITTEN: Final[dict[ColumnKind, str]] = {
@@ -263,7 +261,7 @@ def _read_rows(
     kinds = export.shape.columns
     with connection.cursor().copy(copy_query(export, export.rows), given) as copy:
         source = _CopyFile(copy)
-        if not source.peek():
+        if source.is_empty:
             return
         yield from csv.open_csv(
             source,
@@ -302,27 +300,29 @@ def _by_day(
 
 
 class _CopyFile(io.RawIOBase):
-    """A COPY as a file to read from."""
+    """A COPY as a file to read from; PostgreSQL gives it row by row."""
 
     def __init__(self, copy: psycopg.Copy) -> None:
         self._copy = copy
-        self._held = b""
-        self._place = 0
+        self._held = bytearray(copy.read())
+        self._is_over = not self._held
 
     def readable(self) -> bool:
         return True
 
-    def peek(self) -> bytes:
-        """Return what comes next, "" at the end."""
-        if self._place >= len(self._held):
-            self._held, self._place = bytes(self._copy.read()), 0
-        return self._held[self._place :]
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was no row at all."""
+        return self._is_over and not self._held
 
-    def readinto(self, buffer: Any) -> int:
-        given = self.peek()[: len(buffer)]
-        buffer[: len(given)] = given
-        self._place += len(given)
-        return len(given)
+    def read(self, size: int = -1) -> bytes:
+        while not self._is_over and (size < 0 or len(self._held) < size):
+            piece = self._copy.read()
+            self._is_over = not piece
+            self._held += piece
+        given = bytes(self._held if size < 0 else self._held[:size])
+        del self._held[: len(given)]
+        return given
 
 
 def _one(connection: Connection, query: str) -> Any:
