@@ -24,6 +24,7 @@ READERS = {
     "web/customers/refused.py": "shows which no still holds",
     "cli/profile.py": "shows them",
     "store/logic/warehousing.py": "copies them",
+    "store/logic/past.py": "makes them as they were on a day",
 }
 QUERIES = {
     "store/sql/folding.sql": "writes them",
@@ -34,6 +35,7 @@ QUERIES = {
     "broadcast/sql/targeting.sql": "asks the gate",
     "broadcast/sql/sending.sql": "asks the gate",
     "broadcast/sql/measuring.sql": "asks the gate",
+    "store/sql/warehouse.sql": "copies them",
     "analysis/sql/segments.sql": "looks which purposes exist",
 }
 DECIDES = re.compile(r"consents?\b[^;]{0,80}?'?status'?[^;]{0,20}?=\s*'granted'", re.DOTALL)

@@ -37,12 +37,14 @@ from amity.store.hot import (
     dialects,
     read_instant,
     split_request,
+    support_document,
 )
 
 _log = logging.getLogger(__name__)
 _BODY_SECONDS: Final = 10.0
 _DECIDE: Final = "decide"
-_GETS: Final = frozenset({"/health", "/health/live", "/health/ready", *shop.PATHS})
+_GPC: Final = "/.well-known/gpc.json"
+_GETS: Final = frozenset({"/health", "/health/live", "/health/ready", _GPC, *shop.PATHS})
 _CLEAN: Final = b'{"success":true,"accepted":%d,"duplicate":%d,"quarantined":0,"errors":[]}'
 
 
@@ -226,6 +228,8 @@ class Edge:
             http.reply_json(exchange, {"status": "live"})
         elif path in shop.PATHS:
             await shop.answer(exchange, path, collector=self.collector, decider=self.decider)
+        elif path == _GPC:
+            http.reply_json(exchange, support_document())
         else:
             health = self.collector.health()
             content = {
@@ -248,9 +252,11 @@ def _not_allowed(allowed: str) -> Refusal:
 def _incoming(headers: Any, kind: str) -> Incoming:
     sent_at = headers.get("sentat")
     named = headers.get("anonymousid")
+    is_private = headers.get("sec-gpc") == "1"
     if not sent_at and not named:
-        return _plain(kind)
-    return Incoming(kind, read_instant(sent_at) if sent_at else None, http.anonymous_id(named))
+        return _plain(kind, is_private=True) if is_private else _plain(kind)
+    moment = read_instant(sent_at) if sent_at else None
+    return Incoming(kind, moment, http.anonymous_id(named), is_private)
 
 
 _plain: Final = cache(Incoming)

@@ -122,7 +122,8 @@ class Interpreter:
         source = source or await self._gate.let_in(key)
         self._collector.hold(0)
         request = Request(taken.events, key, taken.sent_at)
-        receipt = await self._collector.append(source, request, Incoming(BATCH))
+        incoming = Incoming(BATCH, is_private=call.headers.get("sec-gpc") == "1")
+        receipt = await self._collector.append(source, request, incoming)
         return dialect.reply(call, receipt)
 
     async def _identify(self, call: Call, key: str) -> Source:

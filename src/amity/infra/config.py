@@ -202,6 +202,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(description="Hour until which it waits; the same as `quiet_from` = never."),
     ] = 8
+    gpc_purposes: Annotated[
+        str,
+        Meta(
+            description="Purposes that the privacy signal of a browser (`Sec-GPC: 1`) says no to, "
+            "separated by commas; empty = the signal is not recorded."
+        ),
+    ] = "sharing"
+    tcf_purposes: Annotated[
+        str,
+        Meta(
+            description="What a TCF consent string means here: purposes with the IAB's purposes "
+            "they all need, such as `sharing=1+2+4, profiling=3`."
+        ),
+    ] = ""
+    tcf_vendor: Annotated[
+        int,
+        Meta(description="Our number on the IAB's list of vendors; 0 = we are not on it."),
+    ] = 0
 
 
 def _read(environ: dict[str, str]) -> Settings:

@@ -6,9 +6,10 @@ is one of the kernel's errors; Unavailable means: nothing is known to be stored,
 The functions for public links block until the database has answered: call them in a thread.
 """
 
+import asyncio
 import random
 import time
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from amity.infra.config import Settings
 from amity.kernel.errors import AmityError, Unavailable
 from amity.store.contracts import Receipt, Source
 from amity.store.dialect import Call, Dialect, Reply, Taken, dialects
+from amity.store.logic import privacy_signal
 from amity.store.logic.admission import TokenBucket, retry_after_seconds
 from amity.store.logic.admission_watch import Limits, Watch
 from amity.store.logic.appending import SystemEvent
@@ -40,6 +42,7 @@ from amity.store.logic.decoding import (
     read_instant,
 )
 from amity.store.logic.identity import normalize_identifier
+from amity.store.logic.privacy_signal import support_document
 from amity.store.logic.tracking import record_tracked
 from amity.store.logic.wire import BATCH, MAX_EVENTS, Request, add_anonymous_id, split_request
 
@@ -68,8 +71,10 @@ __all__ = [
     "request_preference_link",
     "split_request",
     "state_choices",
+    "support_document",
 ]
 
+_MOST_SIGNALLED: Final = 50_000
 _BUSY_WAIT_SECONDS: Final = 1.0
 _TROUBLE_WAIT_SECONDS: Final = 3.0
 
@@ -92,6 +97,8 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     kind: str
     sent_at: datetime | None = None
     anonymous_id: str = ""
+    is_private: bool = False
+    """Whether the browser asked by Global Privacy Control not to be sold or shared."""
 
 
 class Collector:
@@ -105,6 +112,7 @@ class Collector:
         self._committer = EventCommitter(conninfo)
         self._watch = Watch(conninfo, limits)
         self._buckets: dict[int, TokenBucket] = {}
+        self._signalled: dict[tuple[int, privacy_signal.Person], date] = {}
         self._held_bytes = 0
         self._disk_full_until = 0.0
 
@@ -213,7 +221,31 @@ class Collector:
                 rows.append(row)
             else:
                 rejected.append(row)  # type: ignore[arg-type]  # the other of the two
+        if incoming.is_private and rows and source.kind == "browser":
+            return await self._write_private(source, rows, rejected)
         return await self._write(source, rows, rejected)
+
+    async def _write_private(
+        self, source: Source, rows: list[Row], rejected: list[Rejected]
+    ) -> Receipt:
+        """Store rows of who sends the privacy signal, and once a day that they do.
+
+        The receipt is about what was sent; what the signal says is stored before it is given out.
+        """
+        day = datetime.now(UTC).date()  # noqa: TID251  # as the edge would
+        person = privacy_signal.find_person(rows[0].type, rows[0].body)
+        purposes = self._settings.gpc_purposes.replace(",", " ").split()
+        if person is None or not purposes or self._signalled.get((source.source_id, person)) == day:
+            return await self._write(source, rows, rejected)
+        said = privacy_signal.opt_out(person, purposes, day)
+        receipt, _ = await asyncio.gather(
+            self._write(source, rows, rejected),
+            self._write(source, [read_row(0, source.source_id, said)], []),
+        )
+        if len(self._signalled) >= _MOST_SIGNALLED:
+            self._signalled.clear()
+        self._signalled[source.source_id, person] = day
+        return receipt
 
     async def quarantine(
         self, source: Source, body: bytes, fault: BadEvent, incoming: Incoming

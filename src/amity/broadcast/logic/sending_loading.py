@@ -23,7 +23,6 @@ from amity.store import api as store
 
 _SQL: Final = queries.load("amity.broadcast")
 _log = logging.getLogger("amity.sender")
-_TRACKING: Final = "tracking.email"
 
 
 class Letter(msgspec.Struct, kw_only=True, eq=False):
@@ -117,10 +116,6 @@ def _key(address: str) -> str:
         return store.contact_key(channel="email", address=address) if address else ""
     except Invalid:
         return ""
-
-
-def _agrees(consents: dict[str, Any]) -> bool:
-    return bool(consents.get(_TRACKING, {}).get("status") == "granted")
 
 
 def _find_problem(claimed: Claimed) -> str:

@@ -8,14 +8,18 @@ A browser source has a public key, so it may deny or withdraw a consent but neve
 import calendar
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 
+from amity.infra.config import settings
 from amity.kernel.clock import parse_instant
+from amity.kernel.errors import Invalid
 from amity.store.contracts import Consent, ConsentStatus, SourceKind
 from amity.store.contracts_consent import Purpose, UseReason
 from amity.store.logic.decoding import DecodedEvent
+from amity.store.logic.tcf import read_tc_string
 
 PREFERENCES_UPDATED: Final = "Segment Consent Preference Updated"
 UNSUBSCRIBED: Final = "Unsubscribed"
@@ -49,7 +53,8 @@ def read_statements(
     if name == UNSUBSCRIBED:
         return {EMAIL_MARKETING: "withdrawn"}
     said: dict[str, ConsentStatus] = {}
-    for purpose, value in _preferences(properties, context).items():
+    told = {**_tcf_preferences(properties, context), **_preferences(properties, context)}
+    for purpose, value in told.items():
         if 0 < len(purpose) <= MAX_PURPOSE and isinstance(value, bool):
             if value and kind == "browser":
                 continue
@@ -150,6 +155,48 @@ def _stricter(one: Consent, other: Consent) -> Consent:
 
 def _rank(consent: Consent) -> tuple[Any, ...]:
     return consent.at, _STRICTNESS[consent.status], consent.event_id
+
+
+def find_tc_string(properties: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    """Return the TCF string an event brings (`tcf`, in the context `consent.tcf`), "" if none."""
+    consent = context.get("consent")
+    for place in (properties, consent if isinstance(consent, dict) else {}):
+        text = place.get("tcf")
+        if isinstance(text, str) and text:
+            return text
+    return ""
+
+
+def _tcf_preferences(properties: dict[str, Any], context: dict[str, Any]) -> dict[str, bool]:
+    """Return what a TCF string says of our purposes, as settings map them; none when it is broken.
+
+    A purpose is allowed when all of the IAB's purposes that it needs are.
+    """
+    text = find_tc_string(properties, context)
+    mapping = _read_mapping(settings().tcf_purposes) if text else {}
+    if not mapping:
+        return {}
+    try:
+        read = read_tc_string(text)
+    except Invalid:
+        return {}
+    vendor = settings().tcf_vendor or None
+    return {
+        purpose: all(read.allows(number, vendor) for number in numbers)
+        for purpose, numbers in mapping.items()
+    }
+
+
+@cache
+def _read_mapping(text: str) -> dict[str, tuple[int, ...]]:
+    mapping = {}
+    for part in text.replace(",", " ").split():
+        purpose, _, numbers = part.partition("=")
+        found = tuple(int(each) for each in numbers.split("+") if each.isdecimal())
+        if not purpose or not found:
+            raise Invalid(f"AMITY_TCF_PURPOSES: {part!r} is not like `sharing=1+2`")
+        mapping[purpose] = found
+    return mapping
 
 
 def _preferences(properties: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from amity.store.logic.consent import (
     CONSENT_EVENTS,
     CONSENT_REQUESTED,
     expiry_of,
+    find_tc_string,
     read_statements,
     read_wishes,
 )
@@ -72,7 +73,7 @@ def list_terms(
             channel=_text(told, "channel") or _channel_of(purpose, policy),
             basis=basis if basis in _BASES else "" if policy is None else policy.basis,
             jurisdiction=_text(told, "jurisdiction"),
-            method=_text(told, "method") or _METHODS[kind],
+            method=_text(told, "method") or _method_of(activity, kind),
             notice=_text(told, "notice"),
             notice_sha256=_text(told, "notice_sha256"),
             expires_at=expiry_of(told) if status == "given" else None,
@@ -91,6 +92,11 @@ def _list_statuses(activity: Activity, kind: SourceKind) -> Iterator[tuple[str, 
     for purpose, status in said.items():
         is_refused = status == "granted" and kind == "browser"
         yield purpose, "pending" if is_refused else _STATUSES[status]
+
+
+def _method_of(activity: Activity, kind: SourceKind) -> str:
+    is_tcf = find_tc_string(activity.properties, activity.context)
+    return "TCF" if is_tcf else _METHODS[kind]
 
 
 def _evidence(activity: Activity) -> str:

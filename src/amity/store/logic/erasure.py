@@ -54,7 +54,6 @@ def erase_profile(*, profile_id: int, by: str, now: datetime) -> dict[str, int]:
             counts |= forget(connection, kind, component)
         counts["store_consent"], head = blank_consents(connection, component, now)
         warehouse.ask_to_forget(connection, component)
-        counts["store_consent"], head = blank_consents(connection, component, now)
         erase_contact_points(connection, addresses_of(keys), now)
         connection.execute(
             _SQL["insert_erasure"],
