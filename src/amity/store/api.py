@@ -109,6 +109,7 @@ from amity.store.logic.importing import (
     preview_file,
 )
 from amity.store.logic.importing_run import run_import, run_waiting_imports
+from amity.store.logic.linking import propose_links
 from amity.store.logic.linking_files import link_files
 from amity.store.logic.outbound import (
     create_endpoint,
@@ -299,6 +300,7 @@ __all__ = [
     "plain_text",
     "preview_file",
     "preview_pull",
+    "propose_links",
     "queue_deliveries",
     "read_activity",
     "read_log_days",

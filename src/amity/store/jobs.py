@@ -1,8 +1,6 @@
 """The store's standing jobs, run by the worker."""
 
-from datetime import UTC, datetime
-
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from procrastinate.contrib.django import app
 
@@ -25,3 +23,11 @@ def gather_links(timestamp: int) -> None:
     now = datetime.fromtimestamp(timestamp, UTC)
     api.gather_candidates(now=now)
     api.gather_links(now=now)
+
+
+@app.periodic(cron="27 * * * *")
+@app.task(queueing_lock="store.propose_links", pass_context=False)
+def propose_links(timestamp: int) -> None:
+    """Offer customers that are alike for review: those seen lately each hour, all at three."""
+    now = datetime.fromtimestamp(timestamp, UTC)
+    api.propose_links(now=now, since=None if now.hour == 3 else now - timedelta(hours=3))

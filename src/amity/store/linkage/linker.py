@@ -73,6 +73,11 @@ class Linker:
         self.model = model
 
     @classmethod
+    def train(cls, records: Records, fields: Sequence[Field], options: Options) -> "Linker":
+        """Return a linker that has learnt from these records; raises Invalid as `link` does."""
+        return cls(_train(records, fields, options).model)
+
+    @classmethod
     def link(cls, records: Records, fields: Sequence[Field], options: Options) -> Linkage:
         """Train on the records and say which of them are one person.
 
