@@ -10,6 +10,7 @@ from amity.store.contracts import IdentifierKind
 EvidenceWay = Literal["event", "alias", "manual", "confirmed", "linkage"]
 CandidateState = Literal["open", "accepted", "rejected"]
 LinkKind = Literal["household", "company"]
+CandidateChoice = Literal["accept", "reject", "undo"]
 
 
 class EvidenceEdge(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ the log; rejecting keeps the pair from being offered again. Both can be taken ba
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
@@ -14,7 +14,7 @@ from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, NotFound
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
-from amity.store.contracts_identity import Candidate, CandidateState, Suggestion
+from amity.store.contracts_identity import Candidate, CandidateChoice, CandidateState, Suggestion
 from amity.store.logic.identity_hand import find_join, merge_profiles
 from amity.store.logic.profiles import unmerge
 
@@ -31,8 +31,6 @@ FREE_MAIL: Final = (
 _COMPANY: Final = 0.7
 _HOUSEHOLD: Final = 0.8
 _MOST_MEMBERS: Final = 500
-
-Choice = Literal["accept", "reject", "undo"]
 
 
 def suggest_candidates(
@@ -116,7 +114,7 @@ def count_candidates() -> int:
     return count
 
 
-def decide_candidate(*, candidate_id: int, choice: Choice, by: str, now: datetime) -> Candidate:
+def decide_candidate(*, candidate_id: int, choice: CandidateChoice, by: str, now: datetime) -> Candidate:
     """Accept a pair (they are joined), reject it for good, or take either back.
 
     Raises NotFound, or Conflict when it was decided otherwise meanwhile.

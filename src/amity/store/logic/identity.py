@@ -329,7 +329,9 @@ class _Case:
 
     def _cut(self, item: Evidence) -> str:
         """Return why it is known that the hub and this identifier are not one's; else ""."""
-        return "" if self.by_hand else self.graph.cuts.get((self.hub.key, item.key), "")
+        if self.by_hand and not self.graph.is_settled:
+            return ""
+        return self.graph.cuts.get((self.hub.key, item.key), "")
 
     def _meet_other(self, item: Evidence, owner: Owner, root: int) -> None:
         graph = self.graph

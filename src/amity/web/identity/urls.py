@@ -1,0 +1,30 @@
+"""Addresses of who is who."""
+
+from django.urls import path
+
+from amity.store import api as store
+from amity.web.identity import actions, views
+from amity.web.shell import Entry
+
+RAIL = [
+    Entry(
+        label="Review",
+        url_name="review",
+        capability="profiles.read",
+        order=25,
+        count=store.count_candidates,
+    )
+]
+urlpatterns = [
+    path("customers/<int:profile_id>/identity/", views.identity, name="identity"),
+    path("customers/<int:profile_id>/identity/merge/", actions.merge, name="identity_merge"),
+    path("customers/<int:profile_id>/identity/split/", actions.split, name="identity_split"),
+    path(
+        "customers/<int:profile_id>/identity/splits/<int:split_id>/undo/",
+        actions.undo_split,
+        name="identity_undo_split",
+    ),
+    path("review/", views.review, name="review"),
+    path("review/<int:candidate_id>/", views.pair, name="review_pair"),
+    path("review/<int:candidate_id>/decide/", actions.decide, name="review_decide"),
+]

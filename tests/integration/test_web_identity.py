@@ -1,0 +1,134 @@
+"""Who is who on screen: drawn, explained, joined, split, reviewed, and all of it taken back."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from django.test import Client
+
+from amity.store import api as store
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def sign_in(role: str = "admin") -> Client:
+    from amity.web.staff.models import Staff
+
+    Staff.objects.create_user(f"{role}-one", password="seven kettles", role=role)
+    client = Client(SERVER_NAME="localhost")
+    client.post("/sign-in/", {"username": f"{role}-one", "password": "seven kettles"})
+    return client
+
+
+def fold() -> None:
+    while store.fold_batch().events:
+        pass
+
+
+def send(name: str, kind: Any, *events: dict[str, Any]) -> None:
+    source = store.find_source(name=name) or store.create_source(name=name, kind=kind)
+    raw = [msgspec.json.encode({"type": "identify", "traits": {}} | event) for event in events]
+    assert store.append_events(source_id=source.source_id, events=raw, now=NOW).accepted
+    fold()
+
+
+def owner(kind: Any, value: str) -> int:
+    profile = store.find_profile(kind=kind, value=value)
+    assert profile
+    return profile.profile_id
+
+
+def text_of(answer: Any) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
+
+
+def tell_a_story() -> tuple[int, int]:
+    home = {"street": "Main St 5", "city": "Vienna"}
+    send(
+        "Shop",
+        "server",
+        {"anonymousId": "laptop"},
+        {
+            "userId": "ann",
+            "anonymousId": "laptop",
+            "traits": {"name": "Ann Lee", "email": "ann@firm.example", "address": home},
+        },
+        {"userId": "bob", "anonymousId": "laptop", "traits": {"name": "Bob Lee", "address": home}},
+        *({"userId": f"clerk{number}", "anonymousId": "till"} for number in range(5)),
+        {"userId": "ann", "anonymousId": "till"},
+    )
+    send("Site", "browser", {"anonymousId": "phone", "traits": {"email": "ann@firm.example"}})
+    store.gather_candidates(now=NOW)
+    store.gather_links(now=NOW)
+    return owner("user_id", "ann"), owner("anonymous_id", "phone")
+
+
+def test_a_customers_identity_is_drawn_and_told(db: str) -> None:
+    ann, phone = tell_a_story()
+    bob = owner("user_id", "bob")
+    viewer = sign_in("viewer")
+    answer = viewer.get(f"/customers/{ann}/identity/")
+    page = text_of(answer)
+    assert "3 identifiers make one customer" in page
+    assert "many people sign in on this device" in page
+    assert re.search("[Hh]ousehold +Lee", page)
+    assert answer.content.count(b'class="node own"') == 3
+    assert answer.content.count(b'class="node place"') == 1
+    assert b'class="edge cut"' in answer.content
+    assert b"id=\"merge\"" not in answer.content
+    told = text_of(viewer.get(f"/customers/{ann}/identity/?with={bob}"))
+    assert f"Profile {bob} is kept apart" in told
+    assert "two customer ids" in told
+    assert "there is no profile 77777" in text_of(
+        viewer.get(f"/customers/{ann}/identity/?with=77777")
+    ).replace("There", "there")
+    assert viewer.post(f"/customers/{ann}/identity/merge/", {"other": phone}).status_code == 403
+
+
+def test_joining_and_splitting_by_hand_can_be_taken_back(db: str) -> None:
+    ann, phone = tell_a_story()
+    client = sign_in()
+    address = f"/customers/{ann}/identity/"
+    said = text_of(client.post(f"{address}merge/", {"other": owner("user_id", "bob")}, follow=True))
+    assert "they have different user ids" in said
+    client.post(f"{address}merge/", {"other": phone, "reason": "same voice"})
+    fold()
+    assert owner("anonymous_id", "phone") == ann
+    assert "joined by hand" in text_of(client.get(f"{address}?with={phone}"))
+    said = text_of(client.post(f"{address}split/", follow=True))
+    assert "Nothing was split" in said
+    client.post(f"{address}split/", {"identifier": ["anonymous_id phone"]})
+    fold()
+    assert owner("anonymous_id", "phone") != ann
+    page = client.get(address).content.decode()
+    [undo] = re.findall(r'action="([^"]+/splits/\d+/undo/)"', page)
+    client.post(undo)
+    fold()
+    assert owner("anonymous_id", "phone") == ann
+    assert "/splits/" not in client.get(address).content.decode()
+
+
+def test_the_review_queue_decides_and_takes_back(db: str) -> None:
+    tell_a_story()
+    client = sign_in()
+    assert "Ann Lee" in text_of(client.get("/review/"))
+    assert "No such pairs" in text_of(client.get("/review/?show=rejected"))
+    assert "Nothing to decide" in text_of(client.get("/review/?from=linkage"))
+    [pair] = store.list_candidates().items
+    address = f"/review/{pair.candidate_id}/"
+    page = text_of(client.get(address))
+    assert "Are they one person?" in page
+    assert "ann@firm.example" in page
+    client.post(f"{address}decide/", {"choice": "accept"})
+    fold()
+    assert owner("anonymous_id", "phone") == owner("user_id", "ann")
+    assert "Joined" in text_of(client.get(address))
+    client.post(f"{address}decide/", {"choice": "undo"})
+    fold()
+    assert owner("anonymous_id", "phone") != owner("user_id", "ann")
+    client.post(f"{address}decide/", {"choice": "reject"})
+    assert "Keep apart" not in text_of(client.get(address))
+    said = text_of(client.post(f"{address}decide/", {"choice": "accept"}, follow=True))
+    assert "somebody has decided this pair meanwhile" in said
+    assert client.get("/review/999/").status_code == 404
