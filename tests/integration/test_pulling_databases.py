@@ -1,7 +1,11 @@
 """Databases that are pulled: real servers, one suite for all three engines."""
 
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -372,3 +376,64 @@ def test_pause_resume_and_delete(sqlite):
     with pytest.raises(NotFound):
         api.get_pull(pull_id=pull.pull_id)
     assert len(bodies()) == 1
+
+
+def test_a_killed_run_goes_on_after_its_last_page(sqlite):
+    total = 12_000
+    at = "2026-01-03 10:00:00"
+    rows = ((n, f"p{n}@x.example", "", "1", "", at, b"") for n in range(total))
+    own = sqlite3.connect(databases_folder() / "shop.db")
+    own.executemany('INSERT INTO "our people" VALUES (?, ?, ?, ?, ?, ?, ?)', rows)
+    own.commit()
+    own.close()
+    pull_id = add(sqlite).pull_id
+    api.configure_pull(pull_id=pull_id, plan=plan_of(sqlite))
+    code = (
+        "from datetime import datetime, UTC; from amity.infra import database;"
+        "from amity.store import api;"
+        f"database.use_database({database.database_name()!r});"
+        f"api.run_pull(pull_id={pull_id}, now=datetime.now(UTC))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ)) as process:
+        deadline = time.monotonic() + 30
+        while api.get_pull(pull_id=pull_id).rows_done == 0:
+            assert time.monotonic() < deadline
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    killed = api.get_pull(pull_id=pull_id)
+    assert 0 < killed.rows_done == killed.stored < total
+    deadline = time.monotonic() + 10
+    while not api.run_due_pulls(now=datetime.now(UTC)):
+        assert time.monotonic() < deadline, "the lock of the killed run was never freed"
+        time.sleep(0.05)
+    done = api.get_pull(pull_id=pull_id)
+    assert (done.rows_done, done.stored, done.duplicate) == (total, total, 0)
+
+
+def test_values_that_python_cannot_hold_do_not_end_a_run(db):
+    with ExitStack() as stack, config.override(egress_allow="127.0.0.0/8"):
+        shop = postgresql_shop(stack)
+        shop.run(
+            "CREATE TABLE odd (id bigint PRIMARY KEY, at timestamptz, born date, paid numeric, "
+            "tags text[], more jsonb, kept interval, place point, changed timestamptz)"
+        )
+        shop.run(
+            "INSERT INTO odd VALUES (1, 'infinity', '12000-01-01', 'NaN', '{a,b}', '{\"x\": 1}', "
+            "'1 day', '(1,2)', '2026-01-01'), (2, '-infinity', '0044-03-15 BC', 1.10, NULL, NULL, "
+            "NULL, NULL, 'infinity'), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
+        )
+        pull = add(shop)
+        mapping = {"id": "user_id"} | {
+            name: f"trait.{name}"
+            for name in ("at", "born", "paid", "tags", "more", "kept", "place")
+        }
+        plan = plan_of(shop, relation="odd", mapping=mapping)
+        api.configure_pull(pull_id=pull.pull_id, plan=plan)
+        done = api.run_pull(pull_id=pull.pull_id, now=NOW)
+    assert (done.failure, done.stored, done.rejected) == ("", 1, 0)
+    traits = bodies()[0]["traits"]
+    assert traits["at"] == "infinity"
+    assert traits["born"] == "12000-01-01"
+    assert (traits["tags"], traits["more"]) == ('["a","b"]', '{"x":1}')
+    assert "paid" not in traits
