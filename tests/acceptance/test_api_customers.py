@@ -109,6 +109,28 @@ def test_one_profile_with_all_that_belongs_to_it(api, shop):
     assert api("GET", "/profiles/by/user_id/a/b%2Fc").status_code == 404
 
 
+def test_a_profile_is_told_as_it_was_known_with_all_its_claims(api, shop):
+    from amity.store import api as store
+
+    [row, *_] = api("GET", "/profiles?known_only=true").body["items"]
+    path = f"/profiles/{row['profile_id']}"
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    then = api("GET", f"{path}?as_of={now}").body
+    assert {**then, "version": 0} == {**api("GET", path).body, "version": 0}
+    assert api("GET", f"{path}?as_of=2000-01-01T00:00:00Z").status_code == 404
+    assert api("GET", f"{path}?as_of=yesterday").status_code == 422
+    store.remember(
+        profile_id=row["profile_id"], told={"size": 42}, provenance="form", now=datetime.now(UTC)
+    )
+    fold()
+    store.follow(now=datetime.now(UTC))
+    claims = {each["trait"]: each for each in api("GET", f"{path}/claims").body["items"]}
+    assert claims["size"]["claims"][0]["standing"] == "shown"
+    assert claims["size"]["rule"]["kind"] == "latest"
+    [told] = api("GET", f"{path}/memory").body["items"]
+    assert (told["trait"], told["value"], told["provenance"]) == ("size", 42, "form")
+
+
 def test_a_merge_is_listed_and_undone(api, shop):
     profile = api("GET", "/profiles/by/user_id/u1").body
     merges = api("GET", f"/profiles/{profile['profile_id']}/merges").body["items"]

@@ -103,6 +103,17 @@ def test_a_profile_is_shown_whole(amity, document, shop):
     assert amity("profile", "show", "id:99999999999999999999999")[0] == 1
 
 
+def test_a_profile_is_shown_as_it_was_known(amity, document, shop):
+    whole = document("profile", "show", "user_id:u1")
+    now = datetime.now(UTC).isoformat()
+    then = document("profile", "show", "user_id:u1", "--as-of", now)
+    assert {**then["profile"], "version": 0} == {**whole["profile"], "version": 0}
+    assert then["identifiers"] == whole["identifiers"]
+    assert then["timeline"] == whole["timeline"]
+    assert amity("profile", "show", "user_id:u1", "--as-of", "2000-01-01")[0] == 1
+    assert amity("profile", "show", "user_id:u1", "--as-of", "last week")[0] == 2
+
+
 def test_segments_from_rule_to_members(amity, document, shop, tmp_path):
     path = tmp_path / "rule.json"
     path.write_text(RULE)

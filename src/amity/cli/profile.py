@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from amity.cli.output import clean, json_option, print_facts, print_json, print_table
-from amity.cli.profile_whole import WholeProfile, find_profile, load_whole
+from amity.cli.profile_whole import WholeProfile, find_profile, load_past, load_whole, read_moment
 from amity.cli.running import needs_database
 from amity.kernel.money import format_minor
 
@@ -18,14 +18,20 @@ def profile() -> None:
 @profile.command()
 @click.argument("who", metavar="KIND:VALUE")
 @click.option("--limit", default=20, show_default=True, help="How many of the latest events.")
+@click.option("--as-of", metavar="MOMENT", help="As known then: 2026-01-31 or an ISO 8601 time.")
 @json_option
 @needs_database
-def show(who: str, limit: int, *, as_json: bool) -> None:
+def show(who: str, limit: int, as_of: str | None, *, as_json: bool) -> None:
     """Show all that is known about the customer with an identifier.
 
     KIND:VALUE is user_id:…, anonymous_id:…, email:…, phone:…, or id: with a profile's number.
+    With --as-of it is what had been received by then; a day is looked at from its end, in UTC.
     """
-    whole = load_whole(find_profile(who), limit=limit)
+    found = find_profile(who)
+    if as_of is None:
+        whole = load_whole(found, limit=limit)
+    else:
+        whole = load_past(found, read_moment(as_of), limit=limit)
     if as_json:
         print_json(whole)
     else:

@@ -1,5 +1,6 @@
 """One customer from every door at once, for `amity profile show`."""
 
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, get_args
 
 import click
@@ -53,4 +54,40 @@ def load_whole(profile: Profile, *, limit: int) -> WholeProfile:
         segments=analysis.list_memberships(profile_id=profile_id),
         scores=analysis.list_scores(profile_id=profile_id),
         timeline=store.list_activity(profile_id=profile_id, limit=limit).items,
+    )
+
+
+def read_moment(text: str) -> datetime:
+    """Return the moment that was typed; a day stands for its end, in UTC."""
+    try:
+        if len(text) == len("2026-01-31"):
+            begin = datetime.combine(date.fromisoformat(text), time(), UTC)
+            return begin + timedelta(days=1) - timedelta(microseconds=1)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        raise click.UsageError("write --as-of as 2026-01-31 or 2026-01-31T12:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def load_past(profile: Profile, at: datetime, *, limit: int) -> WholeProfile:
+    """Gather what was known about one profile at a moment; scores are those of now, so none."""
+    from amity.analysis import api as analysis
+    from amity.store import api as store
+
+    past = store.get_profile_as_of(profile_id=profile.profile_id, at=at)
+    stays = [
+        stay
+        for profile_id in past.joined
+        for stay in analysis.list_memberships(profile_id=profile_id)
+        if stay.entered_at <= at and (stay.left_at is None or stay.left_at > at)
+    ]
+    merges = store.list_merges(profile_id=profile.profile_id, limit=200).items
+    known = {one.event_id for one in past.activity}
+    return WholeProfile(
+        profile=profile_document(past.profile),
+        identifiers=past.identifiers,
+        merges=[merge for merge in merges if merge.event_id in known],
+        segments=stays,
+        scores=[],
+        timeline=past.activity[:limit],
     )

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from amity.store.contracts import ConsentStatement, Identifier, Profile
+from amity.store.contracts import Activity, ConsentStatement, Identifier, Profile
 
 How = Literal["stated", "inferred", "observed", "verified"]
 """How a source came to a claim: the customer said so; it was worked out; a system recorded it in
@@ -98,3 +98,5 @@ class PastProfile(msgspec.Struct, frozen=True, kw_only=True):
     joined: list[int]
     """The profiles that were one then."""
     consent_history: list[ConsentStatement]
+    activity: list[Activity]
+    """What was known to have happened, the latest first."""

@@ -84,6 +84,9 @@ def get_profile_as_of(*, profile_id: int, at: datetime, by: AsOf = "received") -
             for statement in list_consent_history(profile_id=profile_id, limit=_MOST_STATEMENTS)
             if statement.event_id in past.event_ids
         ],
+        activity=sorted(
+            past.activities, key=lambda each: (each.occurred_at, each.position), reverse=True
+        ),
     )
 
 
@@ -103,10 +106,10 @@ class _Past:
             and (row[3] is None or not self._has_come(moments, row[3]))
         ]
         self.joined = _closure(profile_id, self._joins)
-        self._activities = [
+        self.activities = [
             each for each in every if each.origin_id in self.joined and self._moment(each) <= at
         ]
-        self.event_ids = {each.event_id for each in self._activities}
+        self.event_ids = {each.event_id for each in self.activities}
         self._kinds, self._rules = read_kinds(connection), read_rules(connection)
         found = connection.execute(_SQL["list_identifiers_of"], [everyone]).fetchall()
         names = Identifier.__struct_fields__
@@ -130,7 +133,7 @@ class _Past:
         joins: dict[int, list[_Join]] = {}
         for join in self._joins:
             joins.setdefault(join.event_id, []).append(join)
-        for each in self._activities:
+        for each in self.activities:
             for join in joins.pop(each.event_id, []):
                 winner, loser = _root(roots, join.winner_id), _root(roots, join.loser_id)
                 if winner == loser:
@@ -194,7 +197,7 @@ class _Past:
 
     def _orders(self, currency: str) -> list[Order]:
         orders: dict[str, Order] = {}
-        for each in self._activities:
+        for each in self.activities:
             is_order = each.name in ORDER_EVENTS and each.type == "track"
             if is_order and self._kinds[each.source_id] != "system":
                 told = read_order(

@@ -1,5 +1,6 @@
 """Profiles: customers, known or not yet, and what is known about them."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -11,6 +12,7 @@ from amity.kernel.errors import NotFound
 from amity.kernel.pagination import Page
 from amity.store import api as store
 from amity.store.contracts import Activity, Identifier, IdentifierKind, Merge, ProfileSort
+from amity.store.contracts_claims import AsOf, Memory, TraitTruth
 from amity.web.api.documents import (
     ProfileDocument,
     ProfileRowDocument,
@@ -48,6 +50,17 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     limit: Limit = 50
 
 
+class MomentQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """As known when; without `as_of` as known now."""
+
+    as_of: Annotated[
+        datetime | None, Meta(description="As known at this moment (RFC 3339, with an offset).")
+    ] = None
+    by: Annotated[AsOf, Meta(description="What counts: received by then, or happened by then.")] = (
+        "received"
+    )
+
+
 class Erased(msgspec.Struct, frozen=True):
     """How many records of each kind were erased."""
 
@@ -68,12 +81,27 @@ def list_profiles(query: ProfilesQuery) -> Page[ProfileRowDocument]:
 
 
 @route("GET", "/profiles/{profile_id}", scope="profiles:read")
-def get_profile(profile_id: RowId) -> ProfileDocument:
-    """Get one customer.
+def get_profile(profile_id: RowId, query: MomentQuery) -> ProfileDocument:
+    """Get one customer, as known now or at a moment.
 
     A profile that was merged into another answers with the one it was merged into.
     """
-    return profile_document(store.get_profile(profile_id=profile_id))
+    if query.as_of is None:
+        return profile_document(store.get_profile(profile_id=profile_id))
+    past = store.get_profile_as_of(profile_id=profile_id, at=query.as_of, by=query.by)
+    return profile_document(past.profile)
+
+
+@route("GET", "/profiles/{profile_id}/claims", scope="profiles:read")
+def list_claims(profile_id: RowId) -> Page[TraitTruth]:
+    """List what every source claims about each trait, what is shown, and by which rule."""
+    return Page(store.list_claims(profile_id=profile_id, now=datetime.now(UTC)), None)
+
+
+@route("GET", "/profiles/{profile_id}/memory", scope="profiles:read")
+def list_memory(profile_id: RowId) -> Page[Memory]:
+    """List what a customer told about themselves and has not taken back."""
+    return Page(store.list_memory(profile_id=profile_id), None)
 
 
 @route("GET", "/profiles/by/{kind}/{value}", scope="profiles:read")
