@@ -312,7 +312,8 @@ def test_a_rebuild_and_an_erasure_repeat_nothing(shop, receiver, deliverer):
     api.create_endpoint(plan=plan(receiver, events=["Order Completed"]), by="ann")
     send(shop, allow(), bought(1), allow() | {"userId": "u2"}, bought(2, userId="u2"))
     ids = {row.user_id: row.profile_id for row in api.list_profiles(limit=5).items}
-    api.erase_profile(profile_id=ids["u1"], by="ann", now=datetime.now(UTC))
+    counts = api.erase_profile(profile_id=ids["u1"], by="ann", now=datetime.now(UTC))
+    assert counts["store_delivery"] == 1
     api.rebuild()
     while api.queue_deliveries(now=datetime.now(UTC)):
         pass

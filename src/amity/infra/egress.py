@@ -32,6 +32,7 @@ from amity.infra.addresses import (
 from amity.infra.config import settings
 from amity.kernel.errors import Denied, Invalid, NeedsAttention, Permanent, Retryable
 
+Socket = socket.socket
 Resolver = Callable[[str, int], Sequence[str]]
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PORTS: Final = {"https": 443, "http": 80}
@@ -132,7 +133,7 @@ def resolve(host: str, port: int) -> str:
     return str(_admit(clean_host(host), port, time.monotonic() + 10)[0][0])
 
 
-def open_socket(host: str, port: int, *, timeout_seconds: float = 10.0) -> socket.socket:
+def open_socket(host: str, port: int, *, timeout_seconds: float = 10.0) -> Socket:
     """Connect to a host that was checked, for drivers that speak over a socket they are given.
 
     Raises Denied as `resolve` does, OSError when nobody answers.

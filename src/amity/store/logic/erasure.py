@@ -52,6 +52,8 @@ def erase_profile(*, profile_id: int, by: str, now: datetime) -> dict[str, int]:
         counts |= _erase_projections(connection, component, keys)
         for kind in followers():
             counts |= forget(connection, kind, component)
+        told = connection.execute(_SQL["outbound_erase"], [component]).rowcount
+        counts["store_delivery"] = told
         counts["store_consent"], head = blank_consents(connection, component, now)
         warehouse.ask_to_forget(connection, component)
         erase_contact_points(connection, addresses_of(keys), now)

@@ -1,7 +1,6 @@
 """MySQL and MariaDB as databases that are pulled."""
 
 import contextlib
-import socket
 import ssl
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
@@ -40,10 +39,9 @@ class MySQL(Database):
     mark: ClassVar[str] = "%s"
 
     def __init__(self, address: Address) -> None:
-        checked = egress.resolve(address.host, address.port)
         try:
-            # To the address that was checked; the name is kept for the certificate.
-            wire = socket.create_connection((checked, address.port), 10)
+            # To an address that was checked; the name is kept for the certificate.
+            wire = egress.open_socket(address.host, address.port)
             self._connection = _connect(address, wire)
             for text in _SETUP:
                 self._execute(text)
@@ -82,7 +80,7 @@ class MySQL(Database):
             self._connection.close()
 
 
-def _connect(address: Address, wire: socket.socket) -> Any:
+def _connect(address: Address, wire: egress.Socket) -> Any:
     connection = pymysql.connect(
         host=address.host,
         port=address.port,

@@ -181,3 +181,6 @@ WHERE endpoint_id = %(endpoint_id)s
 -- name: outbound_forget
 DELETE FROM store_delivery
 WHERE finished_at < now() - CASE WHEN state = 'delivered' THEN interval '7 days' ELSE interval '30 days' END
+
+-- name: outbound_erase
+DELETE FROM store_delivery WHERE origin_id = ANY (%s::bigint[])
