@@ -51,7 +51,14 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
     from amity.analysis.logic import following_changes
     from amity.store import contracts_claims as claims
     from amity.store.contracts import EVENTS
-    from amity.store.logic import choices, consent, fold, fold_orders, folding_batch
+    from amity.store.logic import (
+        choices,
+        consent,
+        fold,
+        fold_orders,
+        folding_batch,
+        importing_leaving,
+    )
 
     known = {
         *fold_orders.ORDER_EVENTS,
@@ -60,6 +67,7 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
         folding_batch.MERGED,
         folding_batch.UNMERGED,
         choices.LINK_REQUESTED,
+        importing_leaving.LEFT,
         claims.TRAIT_ASSERTED,
         claims.TRAIT_EXPIRED,
         claims.TRAIT_RESOLVED,
