@@ -8,7 +8,7 @@ from amity.store.linkage.clustering import best_only, components, find_clusters
 from amity.store.linkage.comparing import find_patterns, grade_pairs
 from amity.store.linkage.linker import Linker
 from amity.store.linkage.model import EXCHANGED, Field, KeyPart, Options, Records, probability_of
-from amity.store.linkage.scoring import find_priors, given_finer, weights_of
+from amity.store.linkage.scoring import find_overlaps, find_priors, given_finer, weights_of
 from amity.store.linkage.table import make_table
 from amity.store.linkage.training import agreement_rate, estimate_u, maximise, start_m
 
@@ -102,7 +102,7 @@ def test_a_town_says_little_once_the_post_code_agrees():
         records,
         [Field(name="postcode", matcher="postcode"), Field(name="city", matcher="city")],
     )
-    given = given_finer(table, [0.95, 0.95], [0.005, 0.02], matches=0)
+    given = given_finer(table, find_overlaps(table), [0.95, 0.95], [0.005, 0.02], matches=0)
     assert given == [{}, {"postcode": pytest.approx(0.95)}]  # all of them: as much as m allows
 
 

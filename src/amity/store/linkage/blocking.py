@@ -111,7 +111,7 @@ def _merge(brought: Iterable[Rows], size: int, uses: tuple[KeyUse, ...]) -> Cand
     brought = list(brought)
     together = np.concatenate([*brought, np.empty(0, np.int64)])
     which = np.repeat(np.arange(len(brought)), [len(pairs) for pairs in brought])
-    order = np.argsort(together, kind="stable")
+    order = np.argsort(together)
     together = together[order]
     flags = np.left_shift(1, which[order])
     first = np.flatnonzero(np.diff(together, prepend=-1))

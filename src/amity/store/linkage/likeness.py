@@ -32,6 +32,8 @@ _EMPTY_WORDS: Final = frozenset(
     {"null", "none", "nan", "n/a", "na", "unknown", "undefined", "nil", "-", "?", "tbd", "test"}
 )
 
+_TO_LOOK_AT: Final = _EMPTY_WORDS | {"", "n a"}
+
 
 def fold(value: str) -> str:
     """Return text in small letters without accents, punctuation or doubled spaces.
@@ -57,10 +59,10 @@ def fold_all(values: Sequence[str]) -> list[str]:
     if not whole.isascii() or whole.count("\n") != len(values) - 1:
         return [fold(value) for value in values]
     plain = _SPACES.sub(" ", whole.lower().translate(_LINES))
-    texts = [text.strip() for text in plain.split("\n")]
+    plain = plain.replace(" \n", "\n").replace("\n ", "\n").strip(" ")
     return [
-        fold(value) if not text or text in _EMPTY_WORDS or "/" in value else text
-        for text, value in zip(texts, values, strict=True)
+        fold(value) if text in _TO_LOOK_AT else text
+        for text, value in zip(plain.split("\n"), values, strict=True)
     ]
 
 
@@ -92,19 +94,8 @@ def likeness(
     left: Sequence[str], right: Sequence[str], scorer: Callable[..., Any] | None = None
 ) -> NDArray[np.float32]:
     """Return how alike the texts of each pair are: Jaro-Winkler in 0..1 unless told otherwise."""
-    # The scorers are the same either way round only nearly: rounding and, for Jaro, the order
-    # in which letters are paired. A fixed order makes them exactly so.
-    pairs = [
-        (one, other) if one <= other else (other, one)
-        for one, other in zip(left, right, strict=True)
-    ]
     return np.asarray(
-        cpdist(
-            [one for one, _ in pairs],
-            [other for _, other in pairs],
-            scorer=scorer or JaroWinkler.similarity,
-            dtype=np.float32,
-        )
+        cpdist(left, right, scorer=scorer or JaroWinkler.similarity, dtype=np.float32)
     )
 
 

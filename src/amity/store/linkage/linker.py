@@ -24,7 +24,9 @@ from amity.store.linkage.model import (
     probability_of,
 )
 from amity.store.linkage.scoring import (
+    Overlap,
     Scorer,
+    find_overlaps,
     find_priors,
     given_finer,
     household_odds_of,
@@ -64,6 +66,14 @@ class _Training(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     evidence: Bits
     model: Model
     learnt: list[float]
+
+
+class _Known(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What is counted over the whole table, once."""
+
+    table: Table
+    chances: list[float]
+    overlaps: tuple[Overlap, ...]
 
 
 class Linker:
@@ -162,6 +172,11 @@ def _train(records: Records, fields: Sequence[Field], options: Options) -> _Trai
             code="not_comparable",
         )
     candidates = find_candidates(table, keys, max_block=max_block)
+    known = _Known(
+        table=table,
+        chances=[agreement_rate(column, table.side) for column in table.columns],
+        overlaps=find_overlaps(table),
+    )
     u = estimate_u(table, np.random.default_rng(options.seed))
     blank = Model(
         kind=options.kind,
@@ -176,14 +191,14 @@ def _train(records: Records, fields: Sequence[Field], options: Options) -> _Trai
         start_m(count, len(column.matcher.levels) - 1)
         for column, count in zip(table.columns, count_levels(table.columns), strict=True)
     ]
-    model = msgspec.structs.replace(blank, comparisons=_comparisons(table, m, u, 0.0))
+    model = msgspec.structs.replace(blank, comparisons=_comparisons(known, m, u, 0.0))
     patterns = Scorer(model, table).grade(candidates.left, candidates.right)
     floor = 0.5 / max(1, table.all_pairs)
     pure, learnt, evidence, prior = u, [0.0] * len(m), np.zeros((2, 0)), 0.0
     for _ in range(_ROUNDS):
         m, learnt = estimate_m(table, candidates, patterns, pure)
         model = msgspec.structs.replace(
-            blank, comparisons=_comparisons(table, m, pure, prior * table.all_pairs)
+            blank, comparisons=_comparisons(known, m, pure, prior * table.all_pairs)
         )
         evidence = Scorer(model, table).evidence(candidates.left, candidates.right, patterns)
         prior, household = find_priors(
@@ -208,11 +223,13 @@ def _has_households(table: Table, options: Options) -> bool:
 
 
 def _comparisons(
-    table: Table, m: Sequence[Bits], u: Sequence[Bits], matches: float
+    known: _Known, m: Sequence[Bits], u: Sequence[Bits], matches: float
 ) -> tuple[Comparison, ...]:
+    table = known.table
     exact = [len(column.matcher.levels) - 1 for column in table.columns]
     given = given_finer(
         table,
+        known.overlaps,
         [float(share[top]) for share, top in zip(m, exact, strict=True)],
         [float(share[top]) for share, top in zip(u, exact, strict=True)],
         matches,
@@ -226,7 +243,7 @@ def _comparisons(
             levels=column.matcher.levels + ((EXCHANGED,) if place in partner else ()),
             m=tuple(m[place].tolist()),
             u=tuple(u[place].tolist()),
-            chance=agreement_rate(column, table.side),
+            chance=known.chances[place],
             given=given[place],
             exchanged_with=partner.get(place, ""),
         )

@@ -8,6 +8,7 @@ agrees already, since the two are not independent among strangers either.
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -143,17 +144,21 @@ def find_priors(evidence: Bits, all_pairs: int, *, has_households: bool) -> tupl
     return prior, household if household > _FEWEST_HOUSEHOLDS * prior else 0.0
 
 
-def given_finer(
-    table: Table, m_exact: Sequence[float], u_exact: Sequence[float], matches: float
-) -> list[dict[str, float]]:
-    """Return for each part of a place how often strangers agree on it who agree on a finer part.
+class Overlap(msgspec.Struct, frozen=True):
+    """Of a part of a place and a finer one: how many pairs have both filled, and the shares of
+    them that agree on the finer one, and on both."""
 
-    Counted over the table, the pairs of one person taken out; left out where hardly any stranger
-    agrees on the finer part.
-    """
-    result: list[dict[str, float]] = []
+    place: int
+    finer: int
+    pairs: float
+    rate: float
+    joint: float
+
+
+def find_overlaps(table: Table) -> tuple[Overlap, ...]:
+    """Return how parts of places go together in the table, each with each finer one."""
+    result = []
     for place, column in enumerate(table.columns):
-        given: dict[str, float] = {}
         for other, finer in enumerate(table.columns):
             if not 0 < column.matcher.refines < finer.matcher.refines:
                 continue
@@ -162,11 +167,29 @@ def given_finer(
             both = np.unique(np.append(0, both), return_inverse=True)[1][1:]
             rate, pairs = rate_of_codes(filled, table.side)
             joint, _ = rate_of_codes(both, table.side)
-            strangers = rate * pairs - matches * m_exact[other]
-            if strangers > _FEWEST_STRANGERS * rate * pairs:
-                agree = joint * pairs - matches * m_exact[other] * m_exact[place]
-                given[finer.field.name] = float(
-                    np.clip(agree / strangers, u_exact[place], m_exact[place])
-                )
-        result.append({name: share for name, share in given.items() if share > u_exact[place]})
+            result.append(Overlap(place, other, pairs, rate, joint))
+    return tuple(result)
+
+
+def given_finer(
+    table: Table,
+    overlaps: Sequence[Overlap],
+    m_exact: Sequence[float],
+    u_exact: Sequence[float],
+    matches: float,
+) -> list[dict[str, float]]:
+    """Return for each part of a place how often strangers agree on it who agree on a finer part.
+
+    The pairs of one person are taken out; left out where hardly any stranger agrees on the finer.
+    """
+    result: list[dict[str, float]] = [{} for _ in table.columns]
+    for one in overlaps:
+        strangers = one.rate * one.pairs - matches * m_exact[one.finer]
+        if strangers <= _FEWEST_STRANGERS * one.rate * one.pairs:
+            continue
+        agree = one.joint * one.pairs - matches * m_exact[one.finer] * m_exact[one.place]
+        usual = u_exact[one.place]
+        share = float(np.clip(agree / strangers, usual, m_exact[one.place]))
+        if share > usual:
+            result[one.place][table.columns[one.finer].field.name] = share
     return result

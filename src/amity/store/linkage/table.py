@@ -86,18 +86,18 @@ def _sort(records: Records) -> Rows:
 def _encode(field: Field, raw: list[str], order: Rows) -> Column:
     if not np.array_equal(order, np.arange(len(order))):
         raw = [raw[place] for place in order.tolist()]
-    written = list(dict.fromkeys(raw))
+    numbers: dict[str, int] = {}
+    of_row = _number(raw, numbers)
+    written = list(numbers)
     kind = find_matcher(field.matcher)
     field = msgspec.structs.replace(field, layout=field.layout or kind.learn(written))
     matcher = kind(field.layout)
-    normal = matcher.normalise_all(written)
-    values = list(dict.fromkeys(["", *normal]))
-    codes = _places(values, normal)[_places(written, raw)]
-    counts = np.bincount(codes, minlength=len(values))
-    return Column(field=field, matcher=matcher, codes=codes, values=values, counts=counts)
+    forms = {"": 0}
+    codes = _number(matcher.normalise_all(written), forms)[of_row]
+    counts = np.bincount(codes, minlength=len(forms))
+    return Column(field=field, matcher=matcher, codes=codes, values=list(forms), counts=counts)
 
 
-def _places(values: Sequence[str], texts: Sequence[str]) -> Rows:
-    """Return where each text stands among the values."""
-    places = dict(zip(values, range(len(values)), strict=True))
-    return np.fromiter(map(places.__getitem__, texts), np.int64, len(texts))
+def _number(texts: Sequence[str], numbers: dict[str, int]) -> Rows:
+    """Return the number of each text, and add those not seen before to ``numbers``."""
+    return np.array([numbers.setdefault(text, len(numbers)) for text in texts], np.int64)
