@@ -71,7 +71,7 @@ def test_a_customers_identity_is_drawn_and_told(db: str) -> None:
     answer = viewer.get(f"/customers/{ann}/identity/")
     page = text_of(answer)
     assert "3 identifiers make one customer" in page
-    assert "many people sign in on this device" in page
+    assert "a device of many" in page
     assert re.search("[Hh]ousehold +Lee", page)
     assert answer.content.count(b'class="node own"') == 3
     assert answer.content.count(b'class="node place"') == 1

@@ -8,9 +8,9 @@ import msgspec
 from amity.store.contracts import Identifier
 from amity.store.contracts_identity import EvidenceEdge, Link, Place
 
-WIDTH: Final = 190
+WIDTH: Final = 180
 HEIGHT: Final = 52
-_GAP_X: Final = 70
+_GAP_X: Final = 48
 _GAP_Y: Final = 16
 _MARGIN: Final = 10
 _MOST: Final = 60

@@ -187,7 +187,15 @@ def _facts(profile: Profile) -> dict[str, str]:
     }
     shown = {"name", "email", "phone"}
     more = [name for name in sorted(profile.traits) if name not in shown][:_TRAITS]
-    return facts | {name: str(profile.traits[name])[:120] for name in more}
+    return facts | {name: _flat(profile.traits[name])[:120] for name in more}
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(_flat(each) for each in value.values())
+    if isinstance(value, list):
+        return ", ".join(_flat(each) for each in value)
+    return str(value)
 
 
 def _sources() -> dict[int, str]:

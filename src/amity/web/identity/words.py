@@ -6,11 +6,11 @@ from amity.store.contracts_identity import EvidenceEdge
 from amity.web.customers.words import KINDS
 
 CUTS: Final = {
-    "different_user_ids": "not joined: it would make one of two customer ids",
-    "too_many_identifiers": "not joined: one customer would have too many identifiers",
-    "unproven": "not joined: it was only stated, without proof",
+    "different_user_ids": "not joined: two customer ids",
+    "too_many_identifiers": "not joined: too many identifiers",
+    "unproven": "not joined: stated without proof",
     "undone": "taken back by hand",
-    "place": "not joined: many people sign in on this device",
+    "place": "not joined: a device of many",
 }
 """Why an edge joins nobody."""
 
