@@ -428,3 +428,21 @@ def test_values_that_python_cannot_hold_do_not_end_a_run(db):
     assert traits["born"] == "12000-01-01"
     assert (traits["tags"], traits["more"]) == ('["a","b"]', '{"x":1}')
     assert "paid" not in traits
+
+
+def test_a_page_read_by_another_plan_is_not_committed(sqlite, monkeypatch):
+    sqlite.put(person(sqlite, 1, NOW))
+    pull_id = add(sqlite).pull_id
+    api.configure_pull(pull_id=pull_id, plan=plan_of(sqlite))
+    make = pulling_run._make_units
+
+    def meanwhile(*arguments):
+        monkeypatch.setattr(pulling_run, "_make_units", make)
+        api.configure_pull(pull_id=pull_id, plan=plan_of(sqlite, overlap=0))
+        return make(*arguments)
+
+    monkeypatch.setattr(pulling_run, "_make_units", meanwhile)
+    now = datetime.now(UTC)
+    changed = api.run_pull(pull_id=pull_id, now=now)
+    assert (changed.stored, changed.failure, changed.next_at) == (0, "", now)
+    assert api.run_pull(pull_id=pull_id, now=now).stored == 1

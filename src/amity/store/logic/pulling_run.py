@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import conninfo, transaction
-from amity.kernel.errors import AmityError, Conflict, Unavailable
+from amity.kernel.errors import AmityError, Conflict, NotFound, Unavailable
 from amity.store.connector import Connector, find_connector
 from amity.store.contracts_pulling import Pull, PullTable
 from amity.store.logic.importing_cells import cell_text
@@ -60,7 +60,7 @@ def run_due_pulls(*, now: datetime) -> int:
         try:
             run_pull(pull_id=pull_id, now=now)
             ran += 1
-        except Conflict:
+        except (Conflict, NotFound):  # another's, or deleted in the meantime
             continue
     return ran
 
@@ -84,6 +84,7 @@ def run_pull(*, pull_id: int, now: datetime) -> Pull:
             is_open = _run(pull, now)
         except _Changed:
             _log.info("pull %d was changed while it ran", pull_id)
+            is_open = True
         except (Unavailable, psycopg.OperationalError):
             raise
         except Exception as error:
