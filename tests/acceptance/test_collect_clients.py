@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -151,7 +152,7 @@ def story_of_the_deleted() -> tuple[Profile, list[Activity]]:
 
 def need_node() -> str:
     """Return Node with the clients beside it; without them skip, which in CI is a failure."""
-    node = Path(os.environ.get("VIRTUAL_ENV") or Path(os.sys.executable).parents[1]) / "bin/node"
+    node = Path(os.environ.get("VIRTUAL_ENV") or Path(sys.executable).parents[1]) / "bin/node"
     if not node.exists() or not (NODE / "node_modules/.installed").exists():
         words = "the JavaScript clients are not installed (scripts/node.sh)"
         if os.environ.get("CI") == "true":
