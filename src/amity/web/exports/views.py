@@ -1,0 +1,146 @@
+"""The list of exports, one export with its runs, and what staff may do about it."""
+
+from typing import Final
+
+from django.contrib import messages
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from amity.analysis import api as analysis
+from amity.kernel.errors import AmityError, NotFound
+from amity.store import api as store
+from amity.store.contracts_outbound import ExportPlan
+from amity.web.access import requires, staff_of
+
+_BLANK: Final = ExportPlan(
+    name="",
+    segment_id=0,
+    destination="csv",
+    columns=["user_id", "name", "email", "phone", "entered_at"],
+    purpose="sharing",
+)
+
+
+@require_GET
+@requires("exports.run")
+def show_list(request: HttpRequest) -> HttpResponse:
+    """Show all exports and how the last run of each went."""
+    latest = {run.export_id: run for run in reversed(store.list_export_runs(limit=200))}
+    context = {
+        "lines": [(each, latest.get(each.export_id)) for each in store.list_exports()],
+        "segments": _segment_names(),
+        "titles": {kind.name: kind.title for kind in store.list_destinations()},
+    }
+    return render(request, "exports/list.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("exports.run", step_up=True)
+def create(request: HttpRequest) -> HttpResponse:
+    """Make an export and run it; what was typed stays when it cannot be."""
+    if request.method == "GET":
+        return _show_form(request, _BLANK)
+    plan = _plan(request)
+    by = staff_of(request).get_username()
+    try:
+        analysis.get_segment(segment_id=plan.segment_id)
+        made = store.create_export(plan=plan, by=by)
+        if made.every_hours is None:
+            store.ask_export(export_id=made.export_id, by=by)
+    except AmityError as refusal:
+        return _show_form(request, plan, error=_sentence(refusal))
+    messages.success(request, f"{made.name} is on its way.")
+    return redirect("export", made.export_id)
+
+
+@require_GET
+@requires("exports.run")
+def show_one(request: HttpRequest, export_id: int) -> HttpResponse:
+    """Show one export and its runs."""
+    export = store.get_export(export_id=export_id)
+    runs = store.list_export_runs(export_id=export_id)
+    context = {
+        "export": export,
+        "segment": _segment_names().get(export.segment_id, "a segment that is gone"),
+        "runs": [(run, store.find_export_file(run_id=run.run_id) is not None) for run in runs],
+        "is_busy": any(run.state in ("waiting", "running") for run in runs),
+        "titles": {kind.name: kind.title for kind in store.list_destinations()},
+    }
+    return render(request, "exports/one.html", context)
+
+
+@require_POST
+@requires("exports.run", step_up=True)
+def run(request: HttpRequest, export_id: int) -> HttpResponse:
+    """Have an export run now."""
+    store.ask_export(export_id=export_id, by=staff_of(request).get_username())
+    messages.success(request, "It runs now.")
+    return redirect("export", export_id)
+
+
+@require_POST
+@requires("exports.run")
+def switch(request: HttpRequest, export_id: int) -> HttpResponse:
+    """Let a schedule go on, or stop it."""
+    is_on = request.POST.get("is_enabled") == "yes"
+    store.switch_export(export_id=export_id, is_enabled=is_on)
+    messages.success(request, "The schedule goes on." if is_on else "The schedule has stopped.")
+    return redirect("export", export_id)
+
+
+@require_POST
+@requires("exports.run", step_up=True)
+def delete(request: HttpRequest, export_id: int) -> HttpResponse:
+    """Delete an export and the record of its runs."""
+    store.delete_export(export_id=export_id)
+    messages.success(request, "The export is deleted.")
+    return redirect("exports")
+
+
+@require_GET
+@requires("exports.run", step_up=True)
+def download(request: HttpRequest, run_id: int) -> HttpResponseBase:
+    """Hand out the file a run wrote, while it is kept."""
+    path = store.find_export_file(run_id=run_id)
+    if path is None:
+        raise NotFound("this file is not kept any more; run the export again")
+    answer = FileResponse(path.open("rb"), as_attachment=True, filename=path.name)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _plan(request: HttpRequest) -> ExportPlan:
+    given = request.POST
+    settings = {name: given.get(name, "") for name in ("table", "mode") if given.get(name)}
+    hours, segment = given.get("every_hours", ""), given.get("segment", "")
+    is_database = given.get("destination") == "database"
+    return ExportPlan(
+        name=given.get("name", ""),
+        segment_id=int(segment) if segment.isdecimal() and len(segment) < 19 else 0,
+        destination=given.get("destination", ""),
+        settings=settings if is_database else {},
+        secret=given.get("address", "").strip() if is_database else "",
+        columns=given.get("columns", "").split(),
+        purpose=given.get("purpose", ""),
+        every_hours=int(hours) if hours.isdecimal() and len(hours) < 6 else None,
+    )
+
+
+def _show_form(request: HttpRequest, plan: ExportPlan, *, error: str = "") -> HttpResponse:
+    context = {
+        "plan": plan,
+        "columns": "\n".join(plan.columns),
+        "error": error,
+        "segments": analysis.list_segments(),
+        "kinds": store.list_destinations(),
+    }
+    return render(request, "exports/form.html", context, status=422 if error else 200)
+
+
+def _segment_names() -> dict[int, str]:
+    return {each.segment_id: each.name for each in analysis.list_segments(is_archived=None)}
+
+
+def _sentence(error: AmityError) -> str:
+    return f"{error.message[:1].upper()}{error.message[1:]}."
