@@ -7,7 +7,6 @@ is seen again; what was written lately is remembered, so that returning visitors
 from datetime import date, datetime
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 import msgspec
 
@@ -50,17 +49,19 @@ class EvidenceBook:
 
     def load(self, connection: Connection, pairs: set[Pair]) -> None:
         """Read what is known of these pairs and not remembered."""
-        missing: dict[UUID, Pair] = {}
+        missing: list[Pair] = []
         for pair in pairs:
             held = self.remembered.get(pair)
             if held is None:
-                missing[edge_key(pair)] = pair
+                missing.append(pair)
             else:
                 self.known[pair] = held
         if missing:
-            rows = connection.execute(_SQL["find_edges"], [list(missing)], binary=True)
-            for key, *columns in rows:
-                self.known[missing[key]] = Sighting(*columns)
+            # One text each way: arrays of many values are slow to put together.
+            keys = ",".join(map(edge_key, missing))
+            rows = connection.execute(_SQL["find_edges"], [keys], binary=True)
+            for number, *columns in rows:
+                self.known[missing[number - 1]] = Sighting(*columns)
 
     def see(self, tie: Tie, seen: Seen) -> bool:
         """Note a tie; say whether it is news to identity: new, older, or proven now."""
@@ -87,26 +88,34 @@ class EvidenceBook:
 
     def write(self, connection: Connection) -> None:
         """Write what the batch saw."""
-        rows: list[tuple[Any, ...]] = []
-        for pair in self._touched:
-            (hub, other), held, first = pair, self.known[pair], self._first.get(pair)
-            rows.append(
-                (
-                    *(edge_key(pair), hub.kind, hub.value, other.kind, other.value),
-                    *((first.origin_id, first.event_id, first.way) if first else (0, 0, "event")),
-                    *(held.is_proof, first.source_id if first else 0, held.first_seen_at),
-                    *(held.last_seen_on, first.received_at if first else held.first_seen_at),
-                    held.cut,
-                )
-            )
+        rows = [self._row(pair) for pair in self._touched]
         if rows:
-            connection.execute(_SQL["upsert_edges"], list(map(list, zip(*rows, strict=True))))
+            connection.execute(_SQL["upsert_edges"], [msgspec.json.encode(rows).decode()])
+
+    def _row(self, pair: Pair) -> dict[str, Any]:
+        (hub, other), held, first = pair, self.known[pair], self._first.get(pair)
+        return {
+            "edge_key": edge_key(pair),
+            "hub_kind": hub.kind,
+            "hub_value": hub.value,
+            "kind": other.kind,
+            "value": other.value,
+            "origin_id": first.origin_id if first else 0,
+            "event_id": first.event_id if first else 0,
+            "way": first.way if first else "event",
+            "is_proof": held.is_proof,
+            "source_id": first.source_id if first else 0,
+            "first_seen_at": held.first_seen_at,
+            "last_seen_on": held.last_seen_on,
+            "recorded_at": first.received_at if first else held.first_seen_at,
+            "cut": held.cut,
+        }
 
 
-def edge_key(pair: Pair) -> UUID:
-    """Return what a pair is kept under."""
+def edge_key(pair: Pair) -> str:
+    """Return what a pair is kept under: a uuid, in hexadecimal."""
     text = "\0".join((pair[0].kind, pair[0].value, pair[1].kind, pair[1].value))
-    return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def pairs_of(evidence: list[Evidence]) -> list[Pair]:

@@ -356,6 +356,8 @@ class _Case:
 
     def _contest(self, base: int) -> None:
         """Mark whom refused evidence is about; what was undone or is at a place is settled."""
+        if not self.refused:
+            return
         reasons = set(self.refused.values()) - {UNDONE, PLACE}
         if reasons:
             self.graph.members[base].is_contested = True

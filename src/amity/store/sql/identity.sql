@@ -1,6 +1,7 @@
 -- name: find_edges
-SELECT e.edge_key, e.first_seen_at, e.last_seen_on, e.is_proof, e.cut
-FROM unnest(%s::uuid[]) AS k (edge_key) JOIN store_evidence e ON e.edge_key = k.edge_key
+SELECT k.number, e.first_seen_at, e.last_seen_on, e.is_proof, e.cut
+FROM unnest(string_to_array(%s, ',')::uuid[]) WITH ORDINALITY AS k (edge_key, number)
+JOIN store_evidence e ON e.edge_key = k.edge_key
 
 -- name: load_places
 SELECT kind, value FROM store_place
@@ -8,9 +9,11 @@ SELECT kind, value FROM store_place
 -- name: upsert_edges
 INSERT INTO store_evidence AS e (edge_key, hub_kind, hub_value, kind, value, origin_id, event_id, way,
     is_proof, source_id, first_seen_at, last_seen_on, recorded_at, cut)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-    %s::bigint[], %s::text[], %s::boolean[], %s::integer[], %s::timestamptz[], %s::date[],
-    %s::timestamptz[], %s::text[])
+SELECT r.edge_key, r.hub_kind, r.hub_value, r.kind, r.value, r.origin_id, r.event_id, r.way,
+    r.is_proof, r.source_id, r.first_seen_at, r.last_seen_on, r.recorded_at, r.cut
+FROM jsonb_to_recordset(%s::jsonb) AS r (edge_key uuid, hub_kind text, hub_value text, kind text,
+    value text, origin_id bigint, event_id bigint, way text, is_proof boolean, source_id integer,
+    first_seen_at timestamptz, last_seen_on date, recorded_at timestamptz, cut text)
 ON CONFLICT (edge_key) DO UPDATE SET
     is_proof = e.is_proof OR excluded.is_proof,
     first_seen_at = least(e.first_seen_at, excluded.first_seen_at),
