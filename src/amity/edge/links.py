@@ -18,11 +18,12 @@ from uuid import UUID
 
 import msgspec
 
-from amity.edge import http, pages
+from amity.edge import http, memory, pages
 from amity.edge.http import Deadlines, Exchange, Refusal, Scope
 from amity.edge.links_following import Followed, Recorder
 from amity.edge.pages import Answer
 from amity.infra import database, tokens
+from amity.infra.config import settings
 from amity.kernel.errors import AmityError
 from amity.store import hot
 from amity.store.contracts import Channel, Choices, Preferences
@@ -40,7 +41,12 @@ _DOWN_SECONDS: Final = 0.5
 _UNDO_FOR: Final = timedelta(hours=1)
 # One answer for every token, ours or not: a program that guesses learns nothing.
 _ONE_CLICK: Final = "Your request has been received."
-_NOTICES: Final = {"save": "Saved.", "stop": "Saved: none of it. This holds from now on."}
+_NOTICES: Final = {
+    "remember": "Thank you: we remember it.",
+    "forget": "It is forgotten, and we do not ask again.",
+    "save": "Saved.",
+    "stop": "Saved: none of it. This holds from now on.",
+}
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -213,10 +219,30 @@ class Links:
             held = await self._read(point, now)
         if held is None:
             return pages.plain("Your preferences", "We hold nothing about you under this link.")
+        card = await self._remember(point, form, now)
         notice = _NOTICES.get(action or "", "")
         if not notice and held.is_suppressed:
             notice = "Nothing is sent to this address at present."
-        return pages.preferences(held.allowed, held.address, notice)
+        return pages.preferences(held.allowed, held.address, notice, card=card)
+
+    async def _remember(self, point: Point, form: dict[str, str], now: datetime) -> memory.Card:
+        """Keep what a form tells about herself; return what is remembered and may be asked."""
+        questions = memory.read_questions(settings().preference_questions)
+        found = await self._in_thread(
+            hot.find_memory, profile_id=point.profile_id, fields=list(questions)
+        )
+        told, unknown = found or ([], [])
+        card = memory.Card(told, {trait: questions[trait] for trait in unknown})
+        said = memory.read_told(form, card)
+        if said:
+            await self._in_thread(
+                hot.remember,
+                profile_id=point.profile_id,
+                told=said,
+                provenance=memory.PROVENANCE,
+                now=now,
+            )
+        return memory.update(card, said, now)
 
     async def _read(self, point: Point, now: datetime) -> Preferences | None:
         return await self._in_thread(

@@ -7,10 +7,11 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from amity.edge.memory import Card
 from amity.infra.config import settings
 
 _POLICY: Final = (
@@ -34,6 +35,9 @@ _CSS: Final = (
     ("cache-control", "public, max-age=3600"),
     ("x-content-type-options", "nosniff"),
 )
+
+
+_NO_CARD: Final = Card([], {})
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -147,8 +151,17 @@ def subscribed(purpose: str) -> Answer:
     return plain("You are subscribed again", f"As before, we send you {name_of(purpose)}.")
 
 
-def preferences(choices: dict[str, bool], address: str, notice: str) -> Answer:
-    """Return the preference centre as things stand; ``notice`` says what has just happened."""
+def preferences(
+    choices: dict[str, bool],
+    address: str,
+    notice: str,
+    *,
+    card: Card = _NO_CARD,
+) -> Answer:
+    """Return the preference centre as things stand; ``notice`` says what has just happened.
+
+    ``card`` is what she told about herself and what may be asked.
+    """
     rows = "".join(
         _fill(
             "choice",
@@ -165,7 +178,37 @@ def preferences(choices: dict[str, bool], address: str, notice: str) -> Answer:
         where=f" for {mask(address)}" if address else "",
         notice_html=_fill("notice", words=notice) if notice else "",
     )
-    return _page("Your preferences", body)
+    return _page("Your preferences", body + _memory(card))
+
+
+def _memory(card: Card) -> str:
+    """Return the part of the page about what she told; nothing when there is nothing to say."""
+    if not card.told and not card.questions:
+        return ""
+    told = "".join(
+        _fill(
+            "memory_told",
+            trait=one.trait,
+            called=one.trait.replace("_", " "),
+            value=_plain(one.value),
+            day=f"{one.at:%-d %B %Y}",
+            where=f", in the {one.provenance}" if one.provenance else "",
+        )
+        for one in card.told
+    )
+    questions = "".join(
+        _fill("memory_question", trait=trait, words=words)
+        for trait, words in card.questions.items()
+    )
+    return _fill(
+        "memory",
+        told_html=told or _fill("plain", words="Nothing yet."),
+        ask_html=_fill("memory_ask", questions_html=questions) if questions else "",
+    )
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def mask(address: str) -> str:

@@ -146,6 +146,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: Annotated[
         str, Meta(description="Address messages come from; its domain signs them (DKIM).")
     ] = "news@shop.example"
+    preference_questions: Annotated[
+        str,
+        Meta(
+            description="What the preference centre may ask while it is not known, as "
+            "`trait=Question, trait=Question`."
+        ),
+    ] = ""
     mail_from_name: Annotated[str, Meta(description="Name messages come from.")] = "The shop"
     mail_bounces: Annotated[
         str | None,

@@ -34,6 +34,7 @@ from amity.store.logic.appending_rows import (
 )
 from amity.store.logic.calls import CALL, pack_call
 from amity.store.logic.choices import read_preferences, request_preference_link, state_choices
+from amity.store.logic.claims_reading import find_memory, remember
 from amity.store.logic.decoding import (
     BadEvent,
     check_event,
@@ -61,6 +62,7 @@ __all__ = [
     "SystemEvent",
     "Taken",
     "dialects",
+    "find_memory",
     "is_plain",
     "normalize_identifier",
     "pack_call",
@@ -68,6 +70,7 @@ __all__ = [
     "read_instant",
     "read_preferences",
     "record_tracked",
+    "remember",
     "request_preference_link",
     "split_request",
     "state_choices",
