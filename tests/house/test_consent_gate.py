@@ -22,6 +22,7 @@ READERS = {
     "web/api/endpoints/consents.py": "shows them",
     "web/customers/views.py": "shows them",
     "web/customers/refused.py": "shows which no still holds",
+    "web/customers/past.py": "shows them as they were on a day",
     "cli/profile.py": "shows them",
     "store/logic/warehousing.py": "copies them",
     "store/logic/past.py": "makes them as they were on a day",

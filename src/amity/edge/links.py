@@ -27,6 +27,7 @@ from amity.infra.config import settings
 from amity.kernel.errors import AmityError
 from amity.store import hot
 from amity.store.contracts import Channel, Choices, Preferences
+from amity.store.contracts_consent import AskedPurpose
 
 _log = logging.getLogger(__name__)
 PREFIXES: Final = ("/u/", "/p/", "/c/", "/o/")
@@ -201,11 +202,14 @@ class Links:
 
     async def _choose(self, point: Point, form: dict[str, str], now: datetime) -> Answer:
         """Show the preferences, after saving what a form says."""
-        held, action = await self._read(point, now), form.get("action")
+        asked = await self._in_thread(hot.list_asked)
+        held, action = await self._read(point, asked, now), form.get("action")
         if action == "stop":
-            wanted = dict.fromkeys(pages.PURPOSES, False)
+            wanted = {purpose.key: False for purpose in asked}
+        elif held is not None and action == "receipt":
+            return await self._give_receipt(point, now)
         elif held is not None and action == "save":
-            shown = {purpose: form.get(purpose) == "yes" for purpose in pages.PURPOSES}
+            shown = {purpose.key: form.get(purpose.key) == "yes" for purpose in asked}
             wanted = {
                 name: yes
                 for name, yes in shown.items()
@@ -215,15 +219,17 @@ class Links:
             wanted = {}
         if wanted:
             said = _choices(point, wanted, "preferences")
+            notices = {one.key: one.notice for one in asked if one.notice and one.key in wanted}
+            said = msgspec.structs.replace(said, evidence={**said.evidence, "notices": notices})
             await self._in_thread(hot.state_choices, choices=said, now=now)
-            held = await self._read(point, now)
+            held = await self._read(point, asked, now)
         if held is None:
             return pages.plain("Your preferences", "We hold nothing about you under this link.")
         card = await self._remember(point, form, now)
         notice = _NOTICES.get(action or "", "")
         if not notice and held.is_suppressed:
             notice = "Nothing is sent to this address at present."
-        return pages.preferences(held.allowed, held.address, notice, card=card)
+        return pages.preferences(asked, held.allowed, held.address, notice, card=card)
 
     async def _remember(self, point: Point, form: dict[str, str], now: datetime) -> memory.Card:
         """Keep what a form tells about herself; return what is remembered and may be asked."""
@@ -244,13 +250,22 @@ class Links:
             )
         return memory.update(card, said, now)
 
-    async def _read(self, point: Point, now: datetime) -> Preferences | None:
+    async def _give_receipt(self, point: Point, now: datetime) -> Answer:
+        """Hand out the signed receipt of all that was said about consent, as a file."""
+        receipt = await self._in_thread(
+            hot.make_consent_receipt, profile_id=point.profile_id, now=now
+        )
+        return pages.file(f"consents-{receipt.receipt_id}.json", msgspec.json.encode(receipt))
+
+    async def _read(
+        self, point: Point, asked: list[AskedPurpose], now: datetime
+    ) -> Preferences | None:
         return await self._in_thread(
             hot.read_preferences,
             profile_id=point.profile_id,
             channel=point.channel,
             address_key=point.address_key,
-            purposes=list(pages.PURPOSES),
+            purposes=[purpose.key for purpose in asked],
             now=now,
         )
 

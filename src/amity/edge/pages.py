@@ -3,6 +3,7 @@
 Each page is a small file beside this one; whatever is put into it is escaped here.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -13,6 +14,7 @@ import msgspec
 
 from amity.edge.memory import Card
 from amity.infra.config import settings
+from amity.store.contracts_consent import AskedPurpose
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -68,7 +70,7 @@ PURPOSES: Final[dict[str, Purpose]] = {
         "We use what you bought and looked at to choose what we show you.",
     ),
 }
-"""What the preference centre asks about, in its order."""
+"""How purposes are called on pages that must not wait for the database."""
 
 
 @cache
@@ -151,7 +153,18 @@ def subscribed(purpose: str) -> Answer:
     return plain("You are subscribed again", f"As before, we send you {name_of(purpose)}.")
 
 
+def file(name: str, body: bytes) -> Answer:
+    """Return a JSON document to be kept."""
+    headers = (
+        ("content-type", "application/json; charset=utf-8"),
+        ("content-disposition", f'attachment; filename="{name}"'),
+        *PRIVATE,
+    )
+    return Answer(200, headers, body)
+
+
 def preferences(
+    asked: Sequence[AskedPurpose],
     choices: dict[str, bool],
     address: str,
     notice: str,
@@ -165,12 +178,12 @@ def preferences(
     rows = "".join(
         _fill(
             "choice",
-            purpose=purpose,
-            what=words.what[:1].upper() + words.what[1:],
-            words=words.words,
-            checked_html=" checked" if choices.get(purpose) else "",
+            purpose=purpose.key,
+            what=purpose.title[:1].upper() + purpose.title[1:],
+            words=purpose.covers,
+            checked_html=" checked" if choices.get(purpose.key) else "",
         )
-        for purpose, words in PURPOSES.items()
+        for purpose in asked
     )
     body = _fill(
         "preferences",

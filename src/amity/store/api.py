@@ -52,7 +52,7 @@ from amity.store.logic.consent_reading import (
     get_consent_record,
     list_consent_methods,
     list_consent_records,
-    make_receipt,
+    make_consent_receipt,
 )
 from amity.store.logic.consumers import advance_consumer, claim_consumer, read_activity
 from amity.store.logic.contact_points import (
@@ -289,7 +289,7 @@ __all__ = [
     "list_unknown",
     "load_histories",
     "load_profiles",
-    "make_receipt",
+    "make_consent_receipt",
     "make_subject",
     "make_wishes",
     "may_use",

@@ -36,6 +36,16 @@ class Purpose(msgspec.Struct, frozen=True, kw_only=True):
     updated_by: str = ""
 
 
+class AskedPurpose(msgspec.Struct, frozen=True, kw_only=True):
+    """A purpose as the preference centre asks about it, and which words these are."""
+
+    key: str
+    title: str
+    covers: str
+    notice: str
+    """The name of the notice with exactly these words; "" without one."""
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """The exact words of one version of a notice in one language."""
 

@@ -35,6 +35,7 @@ from amity.store.logic.appending_rows import (
 from amity.store.logic.calls import CALL, pack_call
 from amity.store.logic.choices import read_preferences, request_preference_link, state_choices
 from amity.store.logic.claims_reading import find_memory, remember
+from amity.store.logic.consent_reading import make_consent_receipt
 from amity.store.logic.decoding import (
     BadEvent,
     check_event,
@@ -44,6 +45,7 @@ from amity.store.logic.decoding import (
 )
 from amity.store.logic.identity import normalize_identifier
 from amity.store.logic.privacy_signal import support_document
+from amity.store.logic.purposes import list_asked
 from amity.store.logic.tracking import record_tracked
 from amity.store.logic.wire import BATCH, MAX_EVENTS, Request, add_anonymous_id, split_request
 
@@ -64,6 +66,8 @@ __all__ = [
     "dialects",
     "find_memory",
     "is_plain",
+    "list_asked",
+    "make_consent_receipt",
     "normalize_identifier",
     "pack_call",
     "parse_object",
@@ -181,9 +185,12 @@ class Collector:
         """Return the source a write key belongs to, if that is known without asking."""
         return self._watch.known_source(write_key)
 
-    async def source_secret(self, source: Source) -> bytes | None:
-        """Return what the requests of a source are signed with, None when it has no secret."""
-        return None
+    def source_secrets(self, source: Source, dialect: Dialect) -> tuple[bytes, ...]:
+        """Return what the requests of a source in a dialect may be signed with, the newest first.
+
+        None when it has no secret; two while one is being replaced. At most a second old.
+        """
+        return self._watch.find_secrets(source.source_id, dialect.name)
 
     def find_public_source(self, name: str) -> Source | None:
         """Return the enabled browser source of that name, else the oldest one, if there is any.

@@ -71,7 +71,7 @@ def list_consent_methods() -> list[str]:
         return [row[0] for row in connection.execute(_SQL["consents_methods"])]
 
 
-def make_receipt(
+def make_consent_receipt(
     *, profile_id: int, now: datetime, connection: Connection | None = None
 ) -> ConsentReceipt:
     """Return a signed receipt of all that a customer said about consent; raise NotFound.
@@ -81,7 +81,7 @@ def make_receipt(
     """
     if connection is None:
         with transaction() as own:
-            return make_receipt(profile_id=profile_id, now=now, connection=own)
+            return make_consent_receipt(profile_id=profile_id, now=now, connection=own)
     root = find_root(connection, profile_id)
     origins = [row[0] for row in connection.execute(_SQL["consents_joined"], [root])]
     values: dict[str, Any] = {"before": None, "purpose": "", "status": "", "method": ""}

@@ -74,7 +74,7 @@ def list_terms(
             basis=basis if basis in _BASES else "" if policy is None else policy.basis,
             jurisdiction=_text(told, "jurisdiction"),
             method=_text(told, "method") or _method_of(activity, kind),
-            notice=_text(told, "notice"),
+            notice=_text(told, "notice") or _notice_of(told, purpose),
             notice_sha256=_text(told, "notice_sha256"),
             expires_at=expiry_of(told) if status == "given" else None,
             recipients=_recipients(told),
@@ -113,6 +113,12 @@ def _channel_of(purpose: str, policy: Purpose | None) -> str:
         return policy.channels[0] if len(policy.channels) == 1 else ""
     last = purpose.rpartition(".")[2]
     return last if last in {"email", "sms", "push"} else ""
+
+
+def _notice_of(told: Mapping[str, Any], purpose: str) -> str:
+    """Return the notice of one purpose where an event is about several (`notices`)."""
+    notices = told.get("notices")
+    return _text(notices, purpose) if isinstance(notices, dict) else ""
 
 
 def _recipients(told: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Invalid, NotFound
 from amity.store.contracts import Channel
-from amity.store.contracts_consent import LawfulBasis, Notice, Purpose
+from amity.store.contracts_consent import AskedPurpose, LawfulBasis, Notice, Purpose
 from amity.store.logic.consumers import raise_epoch
 
 _SQL: Final = queries.load("amity.store")
@@ -52,6 +52,26 @@ def list_purposes(*, connection: Connection | None = None) -> list[Purpose]:
 def load_policies(connection: Connection) -> dict[str, Purpose]:
     """Return the purposes by their key."""
     return {purpose.key: purpose for purpose in list_purposes(connection=connection)}
+
+
+def list_asked() -> list[AskedPurpose]:
+    """Return what the preference centre asks about, in its order."""
+    with transaction() as connection:
+        purposes = [each for each in list_purposes(connection=connection) if each.is_shown]
+        notices = _latest(connection)
+    asked = []
+    for purpose in purposes:
+        notice = notices.get(purpose.key)
+        is_same = notice is not None and notice.wording == purpose.covers
+        asked.append(
+            AskedPurpose(
+                key=purpose.key,
+                title=purpose.title,
+                covers=purpose.covers,
+                notice=notice.name if notice is not None and is_same else "",
+            )
+        )
+    return asked
 
 
 def save_purpose(*, purpose: Purpose, by: str, now: datetime) -> None:

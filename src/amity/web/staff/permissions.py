@@ -35,6 +35,7 @@ Capability = Literal[
     "account.own",
     "staff.manage",
     "keys.manage",
+    "purposes.write",
 ]
 
 _LOOK: Final[frozenset[Capability]] = frozenset(
@@ -80,6 +81,7 @@ CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
         "pulls.write",
         "staff.manage",
         "keys.manage",
+        "purposes.write",
     },
 }
 """By role. Whoever may see a source sees its write key, so viewers and agents may not."""
