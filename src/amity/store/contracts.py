@@ -487,7 +487,23 @@ EVENTS: tuple[EventWords, ...] = (
         },
         is_own=True,
     ),
-    EventWords(name="Profile Unmerged", words="A merge was undone.", is_own=True),
+    EventWords(
+        name="Profile Unmerged",
+        words="A merge was undone, or who is who was decided anew; `profiles` are concerned.",
+        is_own=True,
+    ),
+    EventWords(
+        name="Profiles Joined", words="Two profiles were joined by hand or by review.", is_own=True
+    ),
+    EventWords(
+        name="Identifier Confirmed",
+        words="A customer showed that an identifier is theirs.",
+        is_own=True,
+    ),
+    EventWords(
+        name="Profile Split", words="Identifiers were taken off a profile by hand.", is_own=True
+    ),
+    EventWords(name="Profile Split Undone", words="A split was taken back.", is_own=True),
     EventWords(
         name="Trait Expired",
         words="The time of claims about a customer is over.",
