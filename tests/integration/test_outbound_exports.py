@@ -5,14 +5,17 @@ import os
 import sqlite3
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 import psycopg
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from amity.analysis import api as analysis
+from amity.cli.segment import segment as segment_command
 from amity.infra import config, database
 from amity.infra.crypto import installation_secrets
 from amity.infra.postgres import OWNER, PORT, EmbeddedPostgres
@@ -243,3 +246,12 @@ def test_what_cannot_work_is_refused_or_said(segment):
     done = run(gone.export_id)
     assert (done.state, done.file_name) == ("failed", "")
     assert done.failure
+
+
+def test_the_command_line_exports_at_once(segment):
+    command = ["export", "Known", "--to", "jsonl", "--column", "email", "--json"]
+    done = CliRunner().invoke(segment_command, command, catch_exceptions=False)
+    said = msgspec.json.decode(done.stdout)
+    assert (said["run"]["written"], said["run"]["state"]) == (2, "finished")
+    rows = read(Path(said["path"]), "jsonl")
+    assert {row["email"] for row in rows} == {"ann@example.com", "bob@example.com"}
