@@ -114,7 +114,9 @@ def count_candidates() -> int:
     return count
 
 
-def decide_candidate(*, candidate_id: int, choice: CandidateChoice, by: str, now: datetime) -> Candidate:
+def decide_candidate(
+    *, candidate_id: int, choice: CandidateChoice, by: str, now: datetime
+) -> Candidate:
     """Accept a pair (they are joined), reject it for good, or take either back.
 
     Raises NotFound, or Conflict when it was decided otherwise meanwhile.
