@@ -7,7 +7,6 @@ import psycopg
 import pytest
 
 from amity.infra import crypto, database
-from amity.infra.config import settings
 from amity.store import api
 from amity.store.logic import consent_heads, consent_ledger
 
@@ -16,9 +15,6 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 def ledger(db):
-    folder = settings().data
-    for name in ("consent_head.json", "consent_heads.jsonl"):
-        (folder / name).unlink(missing_ok=True)
     shop = api.create_source(name="Shop", kind="server").source_id
     site = api.create_source(name="Site", kind="browser").source_id
     return shop, site

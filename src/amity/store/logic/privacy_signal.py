@@ -38,7 +38,7 @@ def find_person(kind: str, body: bytes) -> Person | None:
         event = decode_event(kind, body)
     except BadEvent:
         return None
-    person = Person(event.user_id, event.anonymous_id)
+    person = Person(event.user_id or "", event.anonymous_id or "")
     return person if person.user_id or person.anonymous_id else None
 
 
