@@ -59,8 +59,8 @@ def db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
         # Another database under the same file would be a restored one, which sends nothing.
         (server.data / "sending.json").unlink(missing_ok=True)
         # Nor would the consent ledger be the one whose heads were signed.
-        for name in ("consent_head.json", "consent_heads.jsonl"):
-            (server.data / name).unlink(missing_ok=True)
+        for file in ("consent_head.json", "consent_heads.jsonl"):
+            (server.data / file).unlink(missing_ok=True)
         database.use_database(name)
         _point_django_at(name)
         yield name
