@@ -13,8 +13,6 @@ from typing import Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from amity.store.linkage.model import Bits, Rows
 
@@ -31,6 +29,10 @@ class Clusters(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def components(size: int, left: Rows, right: Rows) -> Rows:
     """Return for each row the lowest row it is connected with."""
+    # What decides loads the store's door, and SciPy is heavy.
+    from scipy.sparse import coo_array  # noqa: PLC0415
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
     _, label = connected_components(graph, directed=False)
     lowest = np.full(label.max(initial=0) + 1, size, np.int64)
