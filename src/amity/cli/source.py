@@ -1,5 +1,6 @@
 """`amity source`: the places events come from, and the keys they come with."""
 
+import sys
 from typing import Literal
 
 import click
@@ -94,6 +95,50 @@ def disable(name: str, *, as_json: bool) -> None:
 def enable(name: str, *, as_json: bool) -> None:
     """Let in the key of the source NAME again."""
     _switch(name, is_enabled=True, as_json=as_json)
+
+
+@source.command()
+@click.argument("name")
+@click.argument("dialect")
+@click.option("--make", is_flag=True, help="Make one and print it once, for our own dialects.")
+@click.option("--remove", is_flag=True, help="Forget it: what is signed with it is refused.")
+@click.option(
+    "--overlap-hours",
+    type=click.IntRange(0, 720),
+    default=24,
+    show_default=True,
+    help="How long the one it replaces stays good.",
+)
+@needs_database
+def secret(name: str, dialect: str, *, make: bool, remove: bool, overlap_hours: int) -> None:
+    """Set what webhooks to the source NAME are signed with, in a DIALECT such as shopify.
+
+    The secret is asked for, or read from what is piped in; it is encrypted and never shown again.
+    """
+    from amity.store import api
+
+    source_id = find(name).source_id
+    if remove:
+        api.remove_source_secret(source_id=source_id, dialect=dialect)
+        click.echo(f"{name} takes nothing signed in {dialect} any more.")
+        return
+    given = api.make_source_secret() if make else _ask_secret()
+    api.set_source_secret(
+        source_id=source_id,
+        dialect=dialect,
+        secret=given,
+        by="command line",
+        overlap_seconds=overlap_hours * 3600,
+    )
+    if make:
+        print_facts([("Secret", given)])
+    click.echo(f"Webhooks of {dialect} are taken at /hooks/{dialect}/WRITE_KEY within a second.")
+
+
+def _ask_secret() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Secret", hide_input=True))
+    return sys.stdin.read()
 
 
 def find(name: str) -> Source:

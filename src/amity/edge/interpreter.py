@@ -72,13 +72,15 @@ class Interpreter:
         call = _call(scope, parts)
         key = _head_key(call)
         if call.method in {"GET", "HEAD"}:
+            if dialect.is_signed:
+                raise Refusal(405, "method_not_allowed", "what is signed is sent by POST")
             return await self._take(dialect, call, None, key)
         source, held = await self._gate.begin(scope, exchange, key)
         try:
             body = await self._gate.read(scope, exchange)
             whole = _call(scope, parts, body)
             if dialect.is_signed:
-                await self._check_signature(dialect, whole, source)
+                self._check_signature(dialect, whole, source)
             return await self._take(dialect, whole, source, key)
         except Refusal:
             if source is not None:
@@ -87,14 +89,15 @@ class Interpreter:
         finally:
             self._collector.release(held)
 
-    async def _check_signature(self, dialect: Dialect, call: Call, source: Source | None) -> None:
-        """Refuse what is not signed with the source's secret; without a secret, everything."""
-        secret = await self._collector.source_secret(source) if source is not None else None
-        if not secret:
+    def _check_signature(self, dialect: Dialect, call: Call, source: Source | None) -> None:
+        """Refuse what is not signed with a secret of the source; without a secret, everything."""
+        secrets = self._collector.source_secrets(source, dialect) if source is not None else ()
+        if not secrets:
             message = "this source has no secret to check signatures with"
             raise Refusal(401, "no_secret", message)
+        now = self._clock()
         try:
-            is_good = dialect.verify(call, secret, self._clock())
+            is_good = any(dialect.verify(call, secret, now) for secret in secrets)
         except Exception as error:
             _log.exception("a signature could not be checked: %s", type(error).__name__)
             is_good = False

@@ -165,6 +165,13 @@ from amity.store.logic.purposes import (
 )
 from amity.store.logic.quarantine import count_quarantine, list_quarantine, replay_quarantine
 from amity.store.logic.rebuild import rebuild
+from amity.store.logic.source_secrets import (
+    list_signed_dialects,
+    list_source_secrets,
+    make_source_secret,
+    remove_source_secret,
+    set_source_secret,
+)
 from amity.store.logic.sources import (
     count_by_source,
     create_source,
@@ -283,6 +290,8 @@ __all__ = [
     "list_purposes",
     "list_quarantine",
     "list_received",
+    "list_signed_dialects",
+    "list_source_secrets",
     "list_sources",
     "list_survivorship_rules",
     "list_trait_names",
@@ -290,6 +299,7 @@ __all__ = [
     "load_histories",
     "load_profiles",
     "make_consent_receipt",
+    "make_source_secret",
     "make_subject",
     "make_wishes",
     "may_use",
@@ -311,6 +321,7 @@ __all__ = [
     "record_events",
     "record_soft_bounce",
     "remember",
+    "remove_source_secret",
     "remove_survivorship_rule",
     "replay_deliveries",
     "replay_quarantine",
@@ -325,6 +336,7 @@ __all__ = [
     "run_waiting_imports",
     "save_purpose",
     "set_endpoint_state",
+    "set_source_secret",
     "set_survivorship_rule",
     "split_profile",
     "state_choices",

@@ -88,6 +88,9 @@ def is_described(kind: type[Dialect], _recordings: Sequence[Recording]) -> None:
     assert kind.title
     assert kind.description
     assert kind.routes or kind.native or kind.has_hook
+    if kind.is_signed:
+        assert all(route.startswith("POST ") for route in kind.routes)
+        assert not kind.native, "what needs no dialect is not checked for a signature"
     Table([kind()])
 
 

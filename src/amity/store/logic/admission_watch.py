@@ -19,6 +19,7 @@ from amity.infra import queries
 from amity.infra.grouping import AsyncConnection, connect
 from amity.kernel.errors import Unavailable
 from amity.store.contracts import Source
+from amity.store.logic.admission_secrets import SecretBook
 from amity.store.logic.appending_rows import Counts, count_arguments
 
 _SQL: Final = queries.load("amity.store")
@@ -47,6 +48,7 @@ class Watch:
         self._connection: AsyncConnection | None = None
         self._lock = asyncio.Lock()
         self._sources: dict[str, Source] = {}
+        self._secrets = SecretBook()
         self._unknown: dict[str, float] = {}
         self._refreshed_at = float("-inf")
         self._failed_at = float("-inf")
@@ -98,6 +100,10 @@ class Watch:
             self._unknown[write_key] = now
         return source
 
+    def find_secrets(self, source_id: int, dialect: str) -> tuple[bytes, ...]:
+        """Return what a source's requests in a dialect may be signed with, a second old at most."""
+        return self._secrets.find(source_id, dialect)
+
     def find_public_source(self, name: str) -> Source | None:
         """Return the enabled browser source of that name, else the oldest one, if there is any."""
         sources = self._sources.values()
@@ -139,6 +145,7 @@ class Watch:
         rows = await (await connection.execute(_SQL["list_keys"])).fetchall()
         found = [Source(**dict(zip(Source.__struct_fields__, row, strict=True))) for row in rows]
         self._sources = {source.write_key: source for source in found}
+        self._secrets.read(await (await connection.execute(_SQL["hook_secrets"])).fetchall())
         self._refreshed_at = asked_at
 
     async def _look(self, connection: AsyncConnection) -> None:
