@@ -58,7 +58,9 @@ def _form(request: HttpRequest, purpose: Purpose, *, is_new: bool) -> HttpRespon
             purpose = _read(request, purpose, is_new=is_new)
             if is_new and purpose.key in {one.key for one in store.list_purposes()}:
                 raise Invalid("there is a purpose with this key already")
-            store.save_purpose(purpose=purpose, by=staff_of(request).username, now=datetime.now(UTC))
+            store.save_purpose(
+                purpose=purpose, by=staff_of(request).username, now=datetime.now(UTC)
+            )
         except Invalid as refusal:
             error = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
         else:
