@@ -74,3 +74,11 @@ CREATE TABLE analysis_score (
     PRIMARY KEY (profile_id, name)
 );
 CREATE INDEX analysis_score_rank ON analysis_score (name, value DESC);
+
+-- What each table holds, for the data map (`amity data-map`).
+COMMENT ON TABLE analysis_segment IS '{"holds": "segments and their rules", "subject": "", "personal": ["created_by"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE analysis_membership IS '{"holds": "who was in which segment and when", "subject": "profile_id", "personal": ["profile_id"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE analysis_timer IS '{"holds": "when a customer''s segments are looked at again", "subject": "profile_id", "personal": ["profile_id"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE analysis_segment_count IS '{"holds": "how many were in a segment on each day", "subject": "", "personal": [], "erase": "keep: counts only", "keep_days": null}';
+COMMENT ON TABLE analysis_model_run IS '{"holds": "runs of models and how well they did", "subject": "", "personal": [], "erase": "keep: counts only", "keep_days": null}';
+COMMENT ON TABLE analysis_score IS '{"holds": "predictions about customers", "subject": "profile_id", "personal": ["value", "label", "low", "high"], "erase": "delete", "keep_days": null}';

@@ -265,3 +265,16 @@ CREATE TABLE broadcast_step_count (
 INSERT INTO store_consumer (name, position)
 SELECT n.name, c.position FROM store_consumer c, (VALUES ('broadcast'), ('journeys')) AS n (name)
 WHERE c.name = 'profiles';
+
+-- What each table holds, for the data map (`amity data-map`).
+COMMENT ON TABLE broadcast_content IS '{"holds": "what is sent, before a name is put in", "subject": "", "personal": [], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE broadcast_template IS '{"holds": "templates of messages", "subject": "", "personal": ["created_by"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE broadcast_campaign IS '{"holds": "campaigns", "subject": "", "personal": ["created_by"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE broadcast_participant IS '{"holds": "whom a campaign drew, and into which group", "subject": "profile_id", "personal": ["profile_id", "contact_point"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE broadcast_send IS '{"holds": "every message and what became of it; not its text", "subject": "profile_id", "personal": ["contact_point", "variables", "test_address", "reply", "subject"], "erase": "blank", "keep_days": 750}';
+COMMENT ON TABLE broadcast_fence IS '{"holds": "whether messages may leave", "subject": "", "personal": ["changed_by"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE broadcast_mailbox IS '{"holds": "mail the local mailbox took", "subject": "", "personal": ["envelope_from", "recipient", "subject", "raw"], "erase": "delete", "keep_days": 30}';
+COMMENT ON TABLE broadcast_journey IS '{"holds": "journeys", "subject": "", "personal": ["created_by"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE broadcast_journey_version IS '{"holds": "drawings of journeys", "subject": "", "personal": ["created_by"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE broadcast_enrolment IS '{"holds": "customers on their way through journeys", "subject": "profile_id", "personal": ["entry", "state"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE broadcast_step_count IS '{"holds": "how many came to each step", "subject": "", "personal": [], "erase": "keep: counts only", "keep_days": null}';

@@ -148,3 +148,15 @@ CREATE TABLE personalization_trouble (
 -- From now on: what happened before there were decisions rewards none.
 INSERT INTO store_consumer (name, position)
 SELECT 'rewards', position FROM store_consumer WHERE name = 'profiles';
+
+-- What each table holds, for the data map (`amity data-map`).
+COMMENT ON TABLE personalization_placement IS '{"holds": "places where something can be shown", "subject": "", "personal": ["created_by"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE personalization_offer IS '{"holds": "offers", "subject": "", "personal": ["created_by"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE personalization_arm IS '{"holds": "what was learnt of offers", "subject": "", "personal": [], "erase": "keep: counts only", "keep_days": null}';
+COMMENT ON TABLE personalization_product IS '{"holds": "products as learnt from orders", "subject": "", "personal": [], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE personalization_model IS '{"holds": "what recommenders learnt", "subject": "", "personal": [], "erase": "keep: about products, not about who bought them", "keep_days": null}';
+COMMENT ON TABLE personalization_definition IS '{"holds": "offers and placements as they were", "subject": "", "personal": [], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE personalization_snapshot IS '{"holds": "what was learnt when decisions were made", "subject": "", "personal": [], "erase": "keep: counts only", "keep_days": null}';
+COMMENT ON TABLE personalization_decision IS '{"holds": "what was decided for whom, with all it was decided from", "subject": "profile_id", "personal": ["request", "facts", "result"], "erase": "delete", "keep_days": 750}';
+COMMENT ON TABLE personalization_outcome IS '{"holds": "what came of decisions", "subject": "profile_id", "personal": ["item"], "erase": "delete", "keep_days": 750}';
+COMMENT ON TABLE personalization_trouble IS '{"holds": "counts of what went wrong", "subject": "", "personal": [], "erase": "keep: counts only", "keep_days": null}';

@@ -308,3 +308,18 @@ CREATE TABLE store_erasure (
     requested_by text NOT NULL DEFAULT '',
     counts jsonb NOT NULL DEFAULT '{}'
 );
+
+-- What each table holds, for the data map (`amity data-map`).
+COMMENT ON TABLE store_source IS '{"holds": "sources events come from", "subject": "", "personal": [], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE store_event_log IS '{"holds": "every event as it was received; what all else is made from", "subject": "", "personal": ["message_id", "body"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE store_event_key IS '{"holds": "ids of events, hashed, so that a repeated one is stored once", "subject": "", "personal": [], "erase": "delete", "keep_days": 120}';
+COMMENT ON TABLE store_counter IS '{"holds": "how much came in on each day", "subject": "", "personal": [], "erase": "keep: counts only", "keep_days": null}';
+COMMENT ON TABLE store_quarantine IS '{"holds": "events that could not be understood, as they came", "subject": "", "personal": ["raw", "detail", "message_id"], "erase": "delete", "keep_days": 30}';
+COMMENT ON TABLE store_consumer IS '{"holds": "how far each reader of the log has come", "subject": "", "personal": [], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE store_profile IS '{"holds": "customers as they are known now", "subject": "id", "personal": ["user_id", "name", "email", "phone", "traits", "trait_origins", "trait_words", "consents", "event_counts", "last_orders"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE store_identifier IS '{"holds": "which identifier belongs to whom", "subject": "profile_id", "personal": ["value"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE store_merge IS '{"holds": "which profiles turned out to be one customer, and why", "subject": "winner_id", "personal": ["value", "before"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE store_activity IS '{"holds": "what customers did, as it was understood", "subject": "profile_id", "personal": ["properties", "context"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE store_order IS '{"holds": "orders of customers", "subject": "profile_id", "personal": ["order_id"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE store_tally IS '{"holds": "counts of customers and of events by name", "subject": "", "personal": [], "erase": "keep: counts only", "keep_days": null}';
+COMMENT ON TABLE store_erasure IS '{"holds": "which erasures were carried out, by keyed hash", "subject": "", "personal": ["identifier_hashes", "requested_by"], "erase": "keep: so that an erasure can be repeated after a restore; names nobody", "keep_days": null}';

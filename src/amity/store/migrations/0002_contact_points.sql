@@ -38,3 +38,6 @@ RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
         ELSE 'no_consent'
     END
 $$;
+
+-- What each table holds, for the data map (`amity data-map`).
+COMMENT ON TABLE store_contact_point IS '{"holds": "objections and bounces of addresses, by keyed hash", "subject": "", "personal": ["statements"], "erase": "keep: the keyed hash of an address nothing may be sent to", "keep_days": null}';

@@ -74,7 +74,7 @@ CREATE TABLE store_link_candidate (
 CREATE INDEX store_link_candidate_open ON store_link_candidate (probability DESC NULLS LAST, id DESC)
     WHERE state = 'open';
 CREATE INDEX store_link_candidate_other ON store_link_candidate (other_id);
-COMMENT ON TABLE store_link_candidate IS '{"holds": "pairs of customers that may be one person, and what was decided", "subject": "profile_id", "personal": ["explanation"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE store_link_candidate IS '{"holds": "pairs of customers that may be one person, and what was decided", "subject": "one_id", "personal": ["explanation"], "erase": "delete", "keep_days": null}';
 
 -- Customers that belong together without being one: a household or a company. For analysis only;
 -- nothing is sent or disclosed by it.
