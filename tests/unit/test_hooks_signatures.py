@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from amity.store.dialect import Call, dialects
 
@@ -37,14 +38,25 @@ def stripe(secret: bytes, body: bytes, at: datetime) -> dict[str, str]:
     return {"stripe-signature": f"t={stamp},v1={'0' * 64},v1={made},v0=x"}
 
 
+def calls(secret: bytes, body: bytes, at: datetime) -> dict[str, str]:
+    stamp = str(int(at.timestamp()))
+    made = base64.b64encode(digest(secret, f"m1.{stamp}.".encode() + body)).decode()
+    return {
+        "webhook-id": "m1",
+        "webhook-timestamp": stamp,
+        "webhook-signature": f"v1,AAAA v2,x v1,{made}",
+    }
+
+
 Sign = Callable[[bytes, bytes, datetime], dict[str, str]]
 SIGNS: dict[str, Sign] = {
     "shopify": shopify,
     "woocommerce": woocommerce,
     "saleor": saleor,
     "stripe": stripe,
+    "calls": calls,
 }
-WITH_TIME = {"stripe"}
+WITH_TIME = {"stripe", "calls"}
 
 
 def is_good(name: str, headers: dict[str, str], body: bytes = BODY, secret: bytes = SECRET) -> bool:
@@ -80,3 +92,15 @@ def test_what_is_old_or_of_the_future_is_not(name: str) -> None:
         assert is_good(name, SIGNS[name](SECRET, BODY, NOW + timedelta(seconds=seconds)))
     for seconds in (-302, 302, -10_000_000):
         assert not is_good(name, SIGNS[name](SECRET, BODY, NOW + timedelta(seconds=seconds)))
+
+
+def test_calls_are_signed_as_the_library_of_standard_webhooks_signs() -> None:
+    secret = "whsec_" + base64.b64encode(b"k" * 32).decode()
+    hook = Webhook(secret)
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(NOW.timestamp())),
+        "webhook-signature": hook.sign("msg_1", NOW, BODY.decode()),
+    }
+    assert is_good("calls", headers, secret=secret.encode())
+    assert not is_good("calls", headers | {"webhook-id": "msg_2"}, secret=secret.encode())

@@ -65,7 +65,22 @@ from amity.store.logic.contact_points import (
     record_soft_bounce,
     suppress,
 )
-from amity.store.logic.erasure import erase_profile
+from amity.store.logic.erasure import (
+    erase_profile,
+    finish_erasure,
+    list_erasures,
+    list_unfinished_erasures,
+    note_replayed,
+)
+from amity.store.logic.erasure_cleaning import clean_space
+from amity.store.logic.erasure_receipts import (
+    find_named,
+    get_receipt,
+    is_genuine,
+    keep_receipt,
+    list_unreplayed,
+    read_receipts,
+)
 from amity.store.logic.exports import (
     ClaimedRun,
     ask_export,
@@ -127,6 +142,7 @@ from amity.store.logic.outbound import (
 from amity.store.logic.outbound_delivering import Deliverer
 from amity.store.logic.outbound_queueing import queue_deliveries
 from amity.store.logic.past import get_profile_as_of
+from amity.store.logic.phones import find_by_phone
 from amity.store.logic.profiles import (
     count_profiles,
     find_profile,
@@ -204,6 +220,7 @@ __all__ = [
     "check_log",
     "claim_consumer",
     "claim_export",
+    "clean_space",
     "configure_pull",
     "confirm_identifier",
     "contact_key",
@@ -226,11 +243,14 @@ __all__ = [
     "ensure_contact_points",
     "erase_profile",
     "explain_identity",
+    "find_by_phone",
     "find_contact_point",
     "find_export_file",
+    "find_named",
     "find_notice",
     "find_profile",
     "find_source",
+    "finish_erasure",
     "fold_batch",
     "follow",
     "forget_deliveries",
@@ -248,12 +268,15 @@ __all__ = [
     "get_profile_as_of",
     "get_pull",
     "get_purpose",
+    "get_receipt",
     "get_source",
     "import_checked",
+    "is_genuine",
     "is_settling",
     "iter_problems",
     "judge_consents",
     "keep_house",
+    "keep_receipt",
     "latest_notices",
     "lift_suppression",
     "link_files",
@@ -269,6 +292,7 @@ __all__ = [
     "list_destinations",
     "list_endpoints",
     "list_ends",
+    "list_erasures",
     "list_event_names",
     "list_evidence",
     "list_export_runs",
@@ -295,7 +319,9 @@ __all__ = [
     "list_sources",
     "list_survivorship_rules",
     "list_trait_names",
+    "list_unfinished_erasures",
     "list_unknown",
+    "list_unreplayed",
     "load_histories",
     "load_profiles",
     "make_consent_receipt",
@@ -306,6 +332,7 @@ __all__ = [
     "merge_profiles",
     "minor_units",
     "note_export",
+    "note_replayed",
     "pause_pull",
     "plain_text",
     "preview_file",
@@ -315,6 +342,7 @@ __all__ = [
     "read_activity",
     "read_log_days",
     "read_preferences",
+    "read_receipts",
     "rebuild",
     "reconnect_pull",
     "record_event",

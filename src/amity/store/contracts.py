@@ -409,6 +409,14 @@ class EventWords(msgspec.Struct, frozen=True, kw_only=True):
 
 _AMOUNT = "the amount in major units (`revenue` and `value` are read in its place)"
 
+_CALL = {
+    "call_id": "the call's id",
+    "direction": "`inbound` or `outbound`",
+    "caller": "the number that called",
+    "callee": "the number that was called",
+    "agent": "who spoke with the customer",
+    "queue": "where the call went",
+}
 EVENTS: tuple[EventWords, ...] = (
     EventWords(name="Identify", words="An `identify` call: who somebody is; its traits."),
     EventWords(name="Page Viewed", words="A `page` call; `name` and the page's properties."),
@@ -449,6 +457,22 @@ EVENTS: tuple[EventWords, ...] = (
             "lawful_basis": "on what ground it is held",
             "expires_at": "when it is not to be shown any more (ISO 8601)",
             "provenance": "where it comes from, in words",
+        },
+    ),
+    EventWords(
+        name="Call Started",
+        words="A call with the call centre began: the customer's, by the number.",
+        properties=_CALL,
+    ),
+    EventWords(
+        name="Call Ended",
+        words="A call is over; of a file of call records only this is told.",
+        properties=_CALL
+        | {
+            "outcome": "how it ended, in the words of the call centre",
+            "duration_seconds": "how long was spoken",
+            "wait_seconds": "how long the customer waited",
+            "recording_url": "a link to the recording",
         },
     ),
     EventWords(

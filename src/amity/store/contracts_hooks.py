@@ -16,3 +16,12 @@ class SourceSecret(msgspec.Struct, frozen=True, kw_only=True):
     former_until: datetime | None
     updated_at: datetime
     updated_by: str
+
+
+class PhoneMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has a phone number: when it is known as written, one; else those it may belong to."""
+
+    number: str
+    """As it is compared; "" for what is no phone number."""
+    is_exact: bool
+    profile_ids: list[int]

@@ -82,3 +82,6 @@ CREATE TABLE store_mailbox (
 );
 CREATE UNIQUE INDEX store_mailbox_name ON store_mailbox (lower(name));
 COMMENT ON TABLE store_mailbox IS '{"holds": "mailboxes that are read, and how far", "subject": "", "personal": ["username", "created_by"], "erase": "keep: the company''s own mailboxes", "keep_days": null}';
+
+-- Who calls: a number is looked up by its end, as each country writes its beginning differently.
+CREATE INDEX store_identifier_phone_tail ON store_identifier (right(value, 8)) WHERE kind = 'phone';

@@ -20,3 +20,8 @@ ON CONFLICT (source_id, dialect) DO UPDATE SET
 
 -- name: delete_source_secret
 DELETE FROM store_source_secret WHERE source_id = %s AND dialect = %s RETURNING dialect
+
+-- name: find_phones
+SELECT value, profile_id FROM store_identifier
+WHERE kind = 'phone' AND right(value, 8) = %s
+ORDER BY first_seen_at, value LIMIT 50

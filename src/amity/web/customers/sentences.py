@@ -74,6 +74,7 @@ FILTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "Coupon Received",
         ),
     ),
+    "calls": ("Calls and mail", ("Call Started", "Call Ended", "Email Received")),
     "consents": ("Consents", ("Segment Consent Preference Updated", "Unsubscribed")),
     "segments": ("Segments", ("Segment Entered", "Segment Left")),
     "identity": (
@@ -337,6 +338,49 @@ def _identified(properties: Properties) -> Sentence:
         return [Piece("Made themselves known")]
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return [Piece("Told us: "), Piece(shown)]
+
+
+@_tells("s4", "Call Started")
+def _call_started(properties: Properties) -> Sentence:
+    is_out = properties.get("direction") == "outbound"
+    return [Piece("Was called" if is_out else "Called"), *_call_with(properties)]
+
+
+@_tells("s4", "Call Ended")
+def _call_ended(properties: Properties) -> Sentence:
+    is_out = properties.get("direction") == "outbound"
+    pieces = [Piece("Was called" if is_out else "Called"), *_call_with(properties)]
+    seconds = properties.get("duration_seconds")
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 1e6:
+        pieces.append(Piece(f", {int(seconds) // 60}:{int(seconds) % 60:02d} min"))
+    if outcome := properties.get("outcome"):
+        pieces += [Piece(": "), Piece(_text(outcome), strong=True)]
+    link = properties.get("recording_url")
+    if isinstance(link, str) and link.startswith(("https://", "http://")):
+        pieces += [Piece(" "), Piece("recording", href=link)]
+    return pieces
+
+
+def _call_with(properties: Properties) -> Sentence:
+    agent, queue = properties.get("agent"), properties.get("queue")
+    if not agent and not queue:
+        return []
+    where = f" ({_text(queue)})" if agent and queue else ""
+    return [
+        Piece(" and spoke with " if agent else " "),
+        Piece(_text(agent or queue), strong=True),
+        Piece(where),
+    ]
+
+
+@_tells("s4", "Email Received")
+def _wrote(properties: Properties) -> Sentence:
+    is_automatic = properties.get("is_automatic") is True
+    subject = properties.get("subject") or "no subject"
+    pieces = [Piece("An automatic reply came: " if is_automatic else "Wrote to us: ")]
+    pieces.append(Piece(_text(subject), strong=True))
+    words = properties.get("text")
+    return [*pieces, Piece(f" {_text(words)}", is_quiet=True)] if words else pieces
 
 
 @_tells("s6", "Profile Merged")

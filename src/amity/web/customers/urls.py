@@ -3,12 +3,13 @@
 from django.urls import path
 
 from amity.store import api as store
-from amity.web.customers import actions, export, views
+from amity.web.customers import actions, calling, export, views
 from amity.web.shell import Entry
 
 urlpatterns = [
     path("customers/", views.customers, name="customers"),
     path("customers/export.csv", export.export_customers, name="export_customers"),
+    path("customers/by-phone/<str:number>/", calling.by_phone, name="customer_by_phone"),
     path("customers/<int:profile_id>/", views.customer, name="customer"),
     path("customers/<int:profile_id>/timeline/", views.timeline, name="customer_timeline"),
     path(

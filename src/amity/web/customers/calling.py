@@ -1,0 +1,51 @@
+"""Who calls: from a phone number to the customer's page."""
+
+from datetime import datetime
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from amity.store import api as store
+from amity.store.contracts_hooks import PhoneMatch
+from amity.web.access import requires
+from amity.web.customers.words import who
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody a number may belong to."""
+
+    profile_id: int
+    name: str
+    user_id: str | None
+    order_count: int
+    last_seen_at: datetime
+
+
+def list_callers(match: PhoneMatch) -> list[Caller]:
+    """Return who a number may belong to, who was here last first."""
+    profiles = [store.get_profile(profile_id=each) for each in match.profile_ids]
+    profiles.sort(key=lambda each: each.last_seen_at, reverse=True)
+    return [
+        Caller(
+            profile_id=each.profile_id,
+            name=who(each),
+            user_id=each.user_id,
+            order_count=each.order_count,
+            last_seen_at=each.last_seen_at,
+        )
+        for each in profiles
+    ]
+
+
+@requires("profiles.read")
+@require_safe
+def by_phone(request: HttpRequest, number: str) -> HttpResponse:
+    """Go to the customer who has a number; offer the possible ones when there are several."""
+    match = store.find_by_phone(number=number)
+    callers = list_callers(match)
+    if len(callers) == 1:
+        return redirect("customer", profile_id=callers[0].profile_id)
+    context = {"number": number, "match": match, "callers": callers}
+    return render(request, "customers/by_phone.html", context)
