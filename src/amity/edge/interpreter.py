@@ -123,6 +123,8 @@ class Interpreter:
         if call.method == "HEAD":
             return dialect.reply(call, _NOTHING)
         source = source or await self._gate.let_in(key)
+        if dialect.is_for_servers and source.kind != "server":
+            raise Refusal(403, "server_key_needed", "this takes the key of a server source")
         self._collector.hold(0)
         request = Request(taken.events, key, taken.sent_at)
         incoming = Incoming(BATCH, is_private=call.headers.get("sec-gpc") == "1")

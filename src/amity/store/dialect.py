@@ -108,6 +108,8 @@ class Dialect(ABC):
     is taken and dropped. Several dialects may name the same address when they mean the same."""
     is_signed: ClassVar[bool] = False
     """Whether its requests are signed: without a secret of the source all are refused then."""
+    is_for_servers: ClassVar[bool] = False
+    """Whether a key that is public, as that of a browser source is, does not let in."""
 
     def verify(self, call: Call, secret: bytes, now: datetime) -> bool:
         """Say whether the signature is the sender's and recent; only asked when `is_signed`."""
