@@ -209,6 +209,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(description="Hour until which it waits; the same as `quiet_from` = never."),
     ] = 8
+    visit_idle_minutes: Annotated[
+        float, Meta(description="Minutes without an event after which a visit is over.", gt=0)
+    ] = 30
+    visit_midnight: Annotated[
+        bool, Meta(description="Visits also end at midnight, in `time_zone`.")
+    ] = False
+    interest_half_life_days: Annotated[
+        float, Meta(description="Days after which an interest counts half.", gt=0)
+    ] = 14
     gpc_purposes: Annotated[
         str,
         Meta(

@@ -205,6 +205,12 @@ from amity.store.logic.survivorship_rules import (
     remove_survivorship_rule,
     set_survivorship_rule,
 )
+from amity.store.logic.visits import (
+    get_attribution,
+    list_interests,
+    list_visit_shares,
+    list_visits,
+)
 from amity.store.logic.warehousing import read_log_days, warehouse_exports
 
 __all__ = [
@@ -258,6 +264,7 @@ __all__ = [
     "forget_soft_bounces",
     "gather_candidates",
     "gather_links",
+    "get_attribution",
     "get_candidate",
     "get_consent_record",
     "get_endpoint",
@@ -299,6 +306,7 @@ __all__ = [
     "list_exports",
     "list_identifiers",
     "list_imports",
+    "list_interests",
     "list_joined",
     "list_links",
     "list_memory",
@@ -322,6 +330,8 @@ __all__ = [
     "list_unfinished_erasures",
     "list_unknown",
     "list_unreplayed",
+    "list_visit_shares",
+    "list_visits",
     "load_histories",
     "load_profiles",
     "make_consent_receipt",

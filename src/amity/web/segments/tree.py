@@ -229,7 +229,7 @@ def _group_of(info: OperatorWords) -> str:
 
 
 def _fields(info: OperatorWords, test: Test) -> list[Field]:
-    labels = {"low": "from", "high": "to", "days": "days"}
+    labels = {"low": "from", "high": "to", "days": "days", "topic": "topic"}
     return [
         Field(
             name=parameter.name,
