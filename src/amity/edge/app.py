@@ -18,11 +18,12 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.edge import deciding, http, shop
+from amity.edge import deciding, http, shop, tracker
 from amity.edge.gate import Gate
 from amity.edge.http import Exchange, Refusal, Scope
 from amity.edge.interpreter import Interpreter
 from amity.edge.links import PREFIXES, STYLESHEET, Links
+from amity.edge.passing import Naming
 from amity.edge.routes import Table, tidy
 from amity.infra.config import Settings, settings
 from amity.infra.process import die_with_parent
@@ -56,6 +57,7 @@ class Edge:
         self._decider: Decider | None = None
         self._links: Links | None = None
         self._gate: Gate | None = None
+        self._naming: Naming | None = None
         self._interpreter: Interpreter | None = None
         self._table = Table(())
         # What a POST to an address carries; None is accepted and dropped (the SDKs' own metrics).
@@ -84,6 +86,7 @@ class Edge:
         await self._decider.open()
         self._links = Links(self._deadlines)
         self._links.open()
+        self._naming = Naming(self._settings)
         self._gate = Gate(self._collector, self._settings, self._deadlines)
         self._interpreter = Interpreter(self._collector, self._gate, lambda: datetime.now(UTC))
         self._table = Table(dialect() for dialect in dialects())
@@ -186,6 +189,8 @@ class Edge:
         if source is None:
             key = request.write_key or http.query_value(scope.query_string, "writeKey")
             source = await self.gate.let_in(key)
+        assert self._naming is not None
+        incoming = self._naming.name(scope, source, incoming, body)
         return await self.collector.append(source, request, incoming)
 
     async def _other(self, scope: Scope, exchange: Exchange) -> None:
@@ -193,7 +198,7 @@ class Edge:
         path = tidy(scope.path)
         if path in self._posts:
             await self._other_post(scope, exchange, path)
-        elif path in _GETS:
+        elif path in _GETS or tracker.is_tracker(path):
             await self._other_get(scope, exchange, path)
         elif (match := self._table.find(scope.path)) is not None:
             assert self._interpreter is not None
@@ -219,13 +224,15 @@ class Edge:
         if scope.method == "OPTIONS":
             http.reply_preflight(exchange)
         elif scope.method in {"GET", "HEAD"}:
-            await self._get(exchange, path)
+            await self._get(scope, exchange, path)
         else:
             raise _not_allowed("GET, HEAD, OPTIONS")
 
-    async def _get(self, exchange: Exchange, path: str) -> None:
+    async def _get(self, scope: Scope, exchange: Exchange, path: str) -> None:
         if path == "/health/live":
             http.reply_json(exchange, {"status": "live"})
+        elif tracker.is_tracker(path):
+            tracker.answer(scope, exchange, path)
         elif path in shop.PATHS:
             await shop.answer(exchange, path, collector=self.collector, decider=self.decider)
         elif path == _GPC:

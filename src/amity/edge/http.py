@@ -55,6 +55,7 @@ class Scope(Protocol):
     path: str
     query_string: str
     scheme: str
+    client: str
     authority: str | None
     headers: Any
 

@@ -4,6 +4,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -46,6 +47,19 @@ def db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
     Not made ahead in the background: any running transaction of the cluster, such as that of
     CREATE DATABASE, holds the log's readers back (ADR 3), and tests would wait for it.
     """
+    with _fresh_database(server) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def module_db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
+    """A database for all tests of a module, which then must not use `db`; its name."""
+    with _fresh_database(server) as name:
+        yield name
+
+
+@contextmanager
+def _fresh_database(server: postgres.EmbeddedPostgres) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     owner = server.conninfo(postgres.OWNER, database="postgres")
     database.close_pools()  # nobody may be in a database that is copied
@@ -59,7 +73,7 @@ def db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
         # Another database under the same file would be a restored one, which sends nothing.
         (server.data / "sending.json").unlink(missing_ok=True)
         # Nor would the consent ledger be the one whose heads were signed.
-        for file in ("consent_head.json", "consent_heads.jsonl"):
+        for file in ("consent_head.json", "consent_heads.jsonl", "erasures.jsonl"):
             (server.data / file).unlink(missing_ok=True)
         database.use_database(name)
         _point_django_at(name)
