@@ -12,7 +12,8 @@ import os
 import random
 import time
 
-from amity.store.logic.identity import Block, Evidence, Graph, Join, Key, resolve
+from amity.store.logic.identity import Block, Evidence, Graph, Join, Key
+from amity.store.logic.identity_resolving import resolve
 from bench.harness import Goal, Sample, interleave, show, summary
 
 FEW = 10_000

@@ -1,5 +1,6 @@
 """Identity: no two users are ever one, the joined are the connected, and undoing undoes."""
 
+import copy
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -11,14 +12,16 @@ from hypothesis import strategies as st
 from amity.infra import database
 from amity.store import api
 from amity.store.logic.identity import (
+    Block,
     Evidence,
     Graph,
     Key,
+    Limits,
     is_blocked_value,
     normalize_email,
     normalize_phone,
-    resolve,
 )
+from amity.store.logic.identity_resolving import _Case, resolve
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 KINDS = ["user_id", "email", "phone", "anonymous_id"]
@@ -72,6 +75,59 @@ def test_without_conflict_the_joined_are_the_connected_in_any_order(events, rng)
             groups.setdefault(graph.root(owner.profile_id), set()).add(tuple(key))
         assert sorted(map(sorted, groups.values())) == expected
         rng.shuffle(events)
+
+
+def case(rng):
+    """An event's evidence as `list_evidence` orders it, with an alias now and then."""
+    is_proof = rng.random() < 0.6
+    kinds = KINDS if is_proof else ["user_id", "anonymous_id", "email", "phone"]
+    chosen = rng.sample(kinds, rng.choice([1, 1, 2, 2, 3, 4]))
+    found = [
+        Evidence(KINDS.index(kind), Key(kind, f"{kind}{rng.randrange(4)}"), is_proof)
+        for kind in kinds
+        if kind in chosen
+    ]
+    if rng.random() < 0.05:
+        found.append(Evidence(4, Key("anonymous_id", f"user_id{rng.randrange(4)}"), is_proof))
+    return found
+
+
+def dealt(rng):
+    """A graph in which something may be cut, at a place, undone, or without room."""
+    room = rng.choice([0, 1, 2, 3, 4, 6, 100, 100])
+    blocks = [Block(one, other, 9) for one in range(1, 5) for other in range(one + 1, 7)]
+    graph = Graph(blocks if rng.random() < 0.3 else [], Limits(room, rng.randint(1, 3), 2))
+    keys = [Key(kind, f"{kind}{number}") for kind in KINDS for number in range(4)]
+    if rng.random() < 0.3:
+        graph.cuts = {(rng.choice(keys), rng.choice(keys)): "undone" for _ in range(6)}
+    if rng.random() < 0.2:
+        graph.places = {rng.choice(keys[-4:])}
+    graph.is_settled = rng.random() < 0.2
+    return graph
+
+
+def test_the_short_way_comes_to_the_same_as_the_long_way():
+    rng = random.Random(4)
+    short_ways = 0
+    for _ in range(1_500):
+        short = dealt(rng)
+        long = copy.deepcopy(short)
+        for number in range(1, 12):
+            found = case(rng)
+            one = resolve(short, found, number)
+            other = _Case(long, found, number, by_hand=False).decide()
+            assert plain(one) == plain(other)
+            assert short.owners == long.owners
+            assert short.members == long.members
+            short_ways += isinstance(one.raised, tuple)
+    assert short_ways > 5_000  # of 16,500: else little was compared
+
+
+def plain(resolution):
+    lists = {
+        name: list(getattr(resolution, name)) for name in ("joins", "attached", "ties", "raised")
+    }
+    return msgspec.structs.replace(resolution, **lists)
 
 
 def connected(events):

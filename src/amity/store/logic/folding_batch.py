@@ -49,8 +49,8 @@ from amity.store.logic.identity import (
     Resolution,
     list_evidence,
     list_lookups,
-    resolve,
 )
+from amity.store.logic.identity_resolving import resolve
 from amity.store.logic.survivorship import Words
 from amity.store.logic.survivorship_rules import read_rules
 
@@ -121,7 +121,8 @@ def decode_entry(row: LogRow, kind: SourceKind, position: int | None = None) -> 
     )
     if is_system:
         way = _WAYS.get(event.name, "event")
-        evidence = [] if way == "event" else _read_tie(event.properties)
+        told = way != "event" or not event.profile_id
+        evidence = _read_tie(event.properties) if told else []
         return Entry(row, kind, event, evidence, position, way)
     evidence = list_evidence(event, is_proof=kind == "server", blocked=blocked_values())
     return Entry(row, kind, event, evidence, position)
@@ -131,10 +132,15 @@ _WAYS: Final = {JOINED: "manual", CONFIRMED: "confirmed"}
 
 
 def _read_tie(properties: dict[str, Any]) -> list[Evidence]:
-    """Return the two identifiers that an event of Amity's own says are one person's."""
+    """Return the two identifiers that an event of Amity's own says are one person's.
+
+    A single one is only whom it is about: it proves nothing.
+    """
+    named = properties.get("identifiers", [])
     found = []
-    for slot, (kind, value) in zip((1, 3), properties.get("identifiers", []), strict=False):
-        found.append(Evidence(0 if kind == "user_id" and slot == 1 else slot, Key(kind, value)))
+    for slot, (kind, value) in zip((1, 3), named, strict=False):
+        place = 0 if kind == "user_id" and slot == 1 else slot
+        found.append(Evidence(place, Key(kind, value), len(named) == _ENDS))
     return found
 
 
@@ -265,9 +271,9 @@ class Batch:
             if not any(item.key in self.graph.owners for item in entry.evidence):
                 return  # both were erased
             base, origin = self._identify(entry, at)
-        elif entry.kind == "system":
+        elif entry.kind == "system" and entry.event.profile_id:
             named = entry.event.profile_id
-            if named not in self.graph.members or named is None:
+            if named not in self.graph.members:
                 return  # that customer was erased
             base, origin = self.graph.root(named), named
         elif not entry.evidence:

@@ -1,4 +1,4 @@
-"""Deterministic identity: which profile an event belongs to, and which profiles it joins.
+"""Deterministic identity: its words and its rules, which `identity_resolving` applies.
 
 Pure: it works on a `Graph`, the part of the identity graph that a batch of events touches, and
 says what it decided. Only exact identifiers join profiles; nothing is guessed.
@@ -23,7 +23,7 @@ what arrived first need not have happened first; `Resolution.stirs` says so.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -47,6 +47,8 @@ UNDONE: Final = "undone"
 UNPROVEN: Final = "unproven"
 PLACE: Final = "place"
 CONTACTS: Final = frozenset({"email", "phone"})
+PREVIOUS: Final = 4
+"""The slot of an alias call's previous id."""
 
 
 class Key(NamedTuple):
@@ -85,7 +87,7 @@ class Owner(msgspec.Struct, frozen=True, gc=False):
     is_stated: bool = False
 
 
-class Member(msgspec.Struct):
+class Member(msgspec.Struct, gc=False):
     """What identity needs to know of a profile.
 
     ``is_known``: a proven identifier other than a device's is its. ``is_contested``: some
@@ -136,12 +138,12 @@ class Resolution(msgspec.Struct, frozen=True, gc=False):
 
     profile_id: int
     origin_id: int
-    is_new: bool
-    joins: list[Join]
-    attached: list[Key]
-    ties: list[Tie]
-    raised: list[Key]
-    stirs: bool
+    joins: Sequence[Join] = ()
+    attached: Sequence[Key] = ()
+    ties: Sequence[Tie] = ()
+    raised: Sequence[Key] = ()
+    is_new: bool = False
+    stirs: bool = False
 
 
 class Graph:
@@ -254,229 +256,6 @@ def list_lookups(evidence: list[Evidence]) -> list[Key]:
     return keys
 
 
-def resolve(
-    graph: Graph, evidence: list[Evidence], event_id: int, *, by_hand: bool = False
-) -> Resolution:
-    """Find the profile of an event with evidence, joining and making profiles in ``graph``.
-
-    A new profile takes the event's id as its own, so that a rebuild gives the same ids.
-    ``by_hand``: somebody has decided that these are one, whatever was undone before.
-    """
-    return _Case(graph, evidence, event_id, by_hand=by_hand).decide()
-
-
-class _Case:
-    """One event being resolved."""
-
-    def __init__(
-        self, graph: Graph, evidence: list[Evidence], event_id: int, *, by_hand: bool
-    ) -> None:
-        self.graph = graph
-        self.event_id = event_id
-        self.by_hand = by_hand
-        everything = _previous_as_users(graph, evidence)
-        self.evidence = _without_places(graph, everything)
-        self.left_out = [item for item in everything if item not in self.evidence]
-        self.hub = self.evidence[0]
-        self.user_id = self.hub.key.value if self.hub.slot == 0 else None
-        self.base: int | None = None
-        self.origin = event_id
-        self.joins: list[Join] = []
-        self.strangers: list[tuple[Evidence, int, str]] = []
-        self.refused: dict[Key, str] = {}
-        self.stirs = False
-
-    def decide(self) -> Resolution:
-        """Resolve the event."""
-        graph = self.graph
-        for item in self.evidence:
-            if (owner := graph.owners.get(item.key)) is not None:
-                self._meet(item, owner)
-        is_new = self.base is None
-        if self.base is None:
-            self.base = self.event_id
-            graph.members[self.base] = Member(user_id=None, identifier_count=0)
-        for item, root, reason in self.strangers:
-            self._refuse(item, reason)
-            self.joins.append(Join(item.slot, item.key, self.base, root, reason))
-        attached = self._attach(self.base)
-        raised = self._raise(self.base)
-        self._contest(self.base)
-        ties = [Tie(self.hub, item, self.refused.get(item.key, "")) for item in self.evidence[1:]]
-        if self.hub.key not in graph.places:
-            ties += [Tie(self.hub, item, PLACE) for item in self.left_out]
-        if not ties and self.hub.is_proof and self.hub.key.kind != "anonymous_id":
-            ties = [Tie(self.hub, self.hub)]
-        return Resolution(
-            self.base, self.origin, is_new, self.joins, attached, ties, raised, self.stirs
-        )
-
-    def _meet(self, item: Evidence, owner: Owner) -> None:
-        graph = self.graph
-        root = graph.root(owner.profile_id)
-        if item is not self.hub and (cut := self._cut(item)):
-            if root != self.base:
-                self.strangers.append((item, root, cut))
-            self.refused[item.key] = cut
-            return
-        known_as = graph.members[root].user_id
-        if self.user_id is not None and known_as is not None and known_as != self.user_id:
-            self.strangers.append((item, root, DIFFERENT_USERS))
-        elif item is self.hub:
-            self.base, self.origin = root, owner.origin_id
-        elif root != self.base:
-            self._meet_other(item, owner, root)
-
-    def _cut(self, item: Evidence) -> str:
-        """Return why it is known that the hub and this identifier are not one's; else ""."""
-        if self.by_hand and not self.graph.is_settled:
-            return ""
-        return self.graph.cuts.get((self.hub.key, item.key), "")
-
-    def _meet_other(self, item: Evidence, owner: Owner, root: int) -> None:
-        graph = self.graph
-        is_settled = graph.is_settled
-        if _is_leaf(item):
-            if not is_settled:
-                self.strangers.append((item, root, UNPROVEN))
-        elif owner.is_stated and _is_contact(item) and not is_settled:
-            self.strangers.append((item, root, UNPROVEN))
-        elif self.base is None:
-            is_room = is_settled or _has_room(graph.members[root], self.hub.key, graph.limits)
-            if is_room:
-                self.base, self.origin = root, owner.origin_id
-            else:
-                self.strangers.append((item, root, TOO_MANY))
-        else:
-            join = self._join(self.base, root, item)
-            self.joins.append(join)
-            self.base = join.winner_id
-            if join.refusal:
-                self._refuse(item, join.refusal)
-
-    def _contest(self, base: int) -> None:
-        """Mark whom refused evidence is about; what was undone or is at a place is settled."""
-        if not self.refused:
-            return
-        reasons = set(self.refused.values()) - {UNDONE, PLACE}
-        if reasons:
-            self.graph.members[base].is_contested = True
-        for join in self.joins:
-            if join.refusal in reasons:
-                for profile_id in (join.winner_id, join.loser_id):
-                    self.graph.members[self.graph.root(profile_id)].is_contested = True
-
-    def _refuse(self, item: Evidence, reason: str) -> None:
-        self.refused[item.key] = reason
-        self.stirs = True
-
-    def _join(self, base: int, other: int, item: Evidence) -> Join:
-        graph = self.graph
-        one, two = graph.members[base], graph.members[other]
-        refusal = ""
-        if one.user_id is not None and two.user_id is not None:
-            refusal = DIFFERENT_USERS
-        elif not self.by_hand and graph.is_blocked(base, other, graph.owners[item.key]):
-            refusal = UNDONE
-        elif not graph.is_settled:
-            if not fits(one, two, graph.limits):
-                refusal = TOO_MANY
-            elif not item.is_proof and one.is_known and two.is_known:
-                refusal = UNPROVEN
-        if refusal:
-            return Join(item.slot, item.key, base, other, refusal)
-        if self.by_hand:
-            base_wins = True
-        else:
-            base_wins = one.user_id is not None or (two.user_id is None and base < other)
-        winner, loser = (base, other) if base_wins else (other, base)
-        _add(graph.members[winner], graph.members[loser])
-        graph.members[loser].merged_into = winner
-        return Join(item.slot, item.key, winner, loser)
-
-    def _attach(self, base: int) -> list[Key]:
-        graph, member = self.graph, self.graph.members[base]
-        attached = []
-        for item in self.evidence:
-            key = item.key
-            if key in graph.owners or key in attached:
-                continue
-            if item is not self.hub and (cut := self._cut(item)):
-                self.refused[key] = cut
-                continue
-            if key.kind == "user_id":
-                if item.slot != 0 or member.user_id is not None:
-                    continue
-                member.user_id = key.value
-            elif not graph.is_settled and not _has_room(member, key, graph.limits):
-                if item is not self.hub:
-                    self._refuse(item, TOO_MANY)
-                continue
-            graph.owners[key] = Owner(base, self.origin, self.event_id, not item.is_proof)
-            member.identifier_count += 1
-            member.email_count += key.kind == "email"
-            member.phone_count += key.kind == "phone"
-            attached.append(key)
-        return attached
-
-    def _raise(self, base: int) -> list[Key]:
-        """Note what is proven by this event, and whether that puts older evidence in doubt."""
-        graph, member = self.graph, self.graph.members[base]
-        raised = []
-        for item in self.evidence:
-            if not item.is_proof or item.key.kind == "anonymous_id" or item.key in self.refused:
-                continue
-            owner = graph.owners.get(item.key)
-            if owner is None or graph.root(owner.profile_id) != base:
-                continue
-            if owner.is_stated:
-                graph.owners[item.key] = msgspec.structs.replace(owner, is_stated=False)
-                raised.append(item.key)
-                if item is self.hub and (_is_contact(item) or member.is_known):
-                    self.stirs = True
-            if self.user_id is None and member.user_id is not None:
-                self.stirs = True
-            member.is_known = True
-        return raised
-
-
-PREVIOUS: Final = 4
-"""The slot of an alias call's previous id."""
-
-
-def _previous_as_users(graph: Graph, evidence: list[Evidence]) -> list[Evidence]:
-    """Read a previous id as the user id it may be."""
-    if not any(item.slot == PREVIOUS for item in evidence):
-        return evidence
-    return [_previous_as_user(graph, item) if item.slot == PREVIOUS else item for item in evidence]
-
-
-def _without_places(graph: Graph, evidence: list[Evidence]) -> list[Evidence]:
-    """Leave out places that somebody stands beside; a place alone is what the event is about."""
-    if not graph.places or len(evidence) == 1:
-        return evidence
-    people = [item for item in evidence if item.key not in graph.places]
-    if len(people) == len(evidence):
-        return evidence
-    if people and not all(_is_leaf(item) for item in people):
-        return people
-    return [item for item in evidence if item.key in graph.places][:1]
-
-
-def _previous_as_user(graph: Graph, item: Evidence) -> Evidence:
-    as_user = Key("user_id", item.key.value)
-    return Evidence(item.slot, as_user, item.is_proof) if as_user in graph.owners else item
-
-
-def _is_contact(item: Evidence) -> bool:
-    return item.key.kind in CONTACTS
-
-
-def _is_leaf(item: Evidence) -> bool:
-    """Say whether an identifier is only stated, so that it may be kept but joins nobody."""
-    return not item.is_proof and _is_contact(item)
-
-
 def fits(one: Member, two: Member, limits: Limits) -> bool:
     """Say whether two profiles together stay within the limits."""
     return (
@@ -484,10 +263,6 @@ def fits(one: Member, two: Member, limits: Limits) -> bool:
         and one.email_count + two.email_count <= limits.emails
         and one.phone_count + two.phone_count <= limits.phones
     )
-
-
-def _has_room(member: Member, key: Key, limits: Limits) -> bool:
-    return fits(member, member_of(key), limits)
 
 
 def member_of(key: Key) -> Member:
@@ -500,10 +275,16 @@ def member_of(key: Key) -> Member:
     )
 
 
-def _add(winner: Member, loser: Member) -> None:
-    winner.user_id = winner.user_id or loser.user_id
-    winner.identifier_count += loser.identifier_count
-    winner.email_count += loser.email_count
-    winner.phone_count += loser.phone_count
-    winner.is_known = winner.is_known or loser.is_known
-    winner.is_contested = winner.is_contested or loser.is_contested
+def is_contact(item: Evidence) -> bool:
+    """Say whether an identifier is an e-mail address or a phone number."""
+    return item.key.kind in CONTACTS
+
+
+def is_leaf(item: Evidence) -> bool:
+    """Say whether an identifier is only stated, so that it may be kept but joins nobody."""
+    return not item.is_proof and is_contact(item)
+
+
+def has_room(member: Member, key: Key, limits: Limits) -> bool:
+    """Say whether a profile may have one identifier more."""
+    return fits(member, member_of(key), limits)
