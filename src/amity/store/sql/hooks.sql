@@ -25,3 +25,91 @@ DELETE FROM store_source_secret WHERE source_id = %s AND dialect = %s RETURNING 
 SELECT value, profile_id FROM store_identifier
 WHERE kind = 'phone' AND right(value, 8) = %s
 ORDER BY first_seen_at, value LIMIT 50
+
+-- name: enrichment_insert
+INSERT INTO store_enrichment (name, source_id, plan, position, created_by)
+VALUES (%(name)s, %(source_id)s, %(plan)s,
+        (SELECT position FROM store_consumer WHERE name = 'profiles'), %(by)s)
+ON CONFLICT (lower(name)) DO NOTHING RETURNING id
+
+-- name: enrichment_update
+UPDATE store_enrichment SET name = %(name)s, plan = %(plan)s, failure = '', failures = 0,
+       open_until = NULL,
+       position = CASE WHEN (plan->>'is_automatic')::boolean THEN position ELSE
+           (SELECT position FROM store_consumer WHERE name = 'profiles') END
+WHERE id = %(id)s RETURNING id
+
+-- name: enrichment_set_secret
+UPDATE store_enrichment SET secret = %s WHERE id = %s
+
+-- name: enrichment_switch
+UPDATE store_enrichment SET is_enabled = %(on)s, failure = '', failures = 0, open_until = NULL,
+       position = CASE WHEN is_enabled THEN position ELSE
+           (SELECT position FROM store_consumer WHERE name = 'profiles') END
+WHERE id = %(id)s RETURNING id
+
+-- name: enrichment_delete
+DELETE FROM store_enrichment WHERE id = %s RETURNING id
+
+-- name: enrichment_read
+SELECT e.id, e.source_id, e.plan, e.secret IS NOT NULL, e.is_enabled,
+       count(a.*) FILTER (WHERE a.state = 'waiting'), count(a.*) FILTER (WHERE a.state = 'answered'),
+       count(a.*) FILTER (WHERE a.state = 'unknown'), count(a.*) FILTER (WHERE a.state = 'withheld'),
+       count(a.*) FILTER (WHERE a.state = 'failed'),
+       e.failure, e.failed_at, e.last_success_at, e.created_by, e.created_at
+FROM store_enrichment e LEFT JOIN store_enrichment_ask a ON a.enrichment_id = e.id
+WHERE %(id)s::bigint IS NULL OR e.id = %(id)s
+GROUP BY e.id ORDER BY lower(e.name)
+
+-- name: enrichment_ask
+-- Who was answered about is asked about anew once that is too old; who refused, after a day.
+INSERT INTO store_enrichment_ask AS a (enrichment_id, origin_id)
+SELECT %(id)s, p FROM unnest(%(profiles)s::bigint[]) AS p ORDER BY p
+ON CONFLICT (enrichment_id, origin_id) DO UPDATE SET
+    state = 'waiting', attempts = 0, next_at = now(), reason = ''
+WHERE a.state <> 'waiting' AND (%(anew)s OR a.asked_at <
+      now() - CASE WHEN a.state = 'withheld' THEN interval '1 day'
+                   ELSE make_interval(days => %(ttl_days)s) END)
+
+-- name: enrichment_lock
+SELECT plan, position, secret FROM store_enrichment
+WHERE id = %s AND is_enabled AND coalesce(open_until < now(), true)
+  AND pg_try_advisory_xact_lock(hashtext('store_enrichment'), id::integer)
+
+-- name: enrichment_advance
+UPDATE store_enrichment SET position = %s WHERE id = %s
+
+-- name: enrichment_claim
+-- As many as the rate allows, for two minutes: who died with some of them leaves them to others.
+UPDATE store_enrichment_ask a
+SET asked_at = now(), next_at = now() + interval '2 minutes', attempts = attempts + 1
+FROM (
+    SELECT origin_id FROM store_enrichment_ask
+    WHERE enrichment_id = %(id)s AND state = 'waiting' AND next_at <= now()
+    ORDER BY next_at, origin_id
+    LIMIT greatest(0, least(%(most)s, %(per_minute)s - (
+        SELECT count(*) FROM store_enrichment_ask
+        WHERE enrichment_id = %(id)s AND asked_at > now() - interval '1 minute')))
+) due
+WHERE a.enrichment_id = %(id)s AND a.origin_id = due.origin_id
+RETURNING a.origin_id, a.attempts
+
+-- name: enrichment_settle
+UPDATE store_enrichment_ask SET state = %(state)s, reason = %(reason)s, next_at = coalesce(%(next_at)s, next_at)
+WHERE enrichment_id = %(id)s AND origin_id = %(profile_id)s AND state = 'waiting'
+
+-- name: enrichment_succeeded
+UPDATE store_enrichment SET failures = 0, open_until = NULL, last_success_at = now() WHERE id = %s
+
+-- name: enrichment_failed
+UPDATE store_enrichment SET failures = failures + 1, failure = %(reason)s, failed_at = now(),
+       open_until = CASE WHEN failures >= 4 THEN now() + interval '5 minutes' END
+WHERE id = %(id)s
+
+-- name: enrichment_list_asks
+SELECT origin_id, state, reason, asked_at FROM store_enrichment_ask
+WHERE enrichment_id = %s AND state IN ('failed', 'withheld', 'unknown')
+ORDER BY asked_at DESC NULLS LAST, origin_id LIMIT 50
+
+-- name: enrichment_erase
+DELETE FROM store_enrichment_ask WHERE origin_id = ANY (%s::bigint[])
