@@ -14,7 +14,7 @@ from amity.kernel.errors import Invalid
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MUTATED = 20_000
-PURPOSES = ("unsubscribe", "preferences", "undo", "click", "open", "bounce")
+PURPOSES = ("unsubscribe", "preferences", "undo", "click", "open", "bounce", "confirm")
 LETTERS = string.ascii_letters + string.digits + "-_.=+/ %\n\0é\ud800"
 CONTENT = [1234567, "email", "00112233445566778899aabbccddeeff", "marketing.email", "ab" * 16]
 

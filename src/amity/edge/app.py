@@ -25,6 +25,9 @@ from amity.edge.interpreter import Interpreter
 from amity.edge.links import PREFIXES, STYLESHEET, Links
 from amity.edge.passing import Naming
 from amity.edge.routes import Table, tidy
+from amity.edge.signups import FORM as SIGN_UP_FORM
+from amity.edge.signups import PATH as SIGN_UP
+from amity.edge.signups import Signups
 from amity.infra.config import Settings, settings
 from amity.infra.process import die_with_parent
 from amity.infra.telemetry import configure_logging
@@ -44,8 +47,10 @@ from amity.store.hot import (
 _log = logging.getLogger(__name__)
 _BODY_SECONDS: Final = 10.0
 _DECIDE: Final = "decide"
+_SIGN_UP: Final = "sign up"
 _GPC: Final = "/.well-known/gpc.json"
-_GETS: Final = frozenset({"/health", "/health/live", "/health/ready", _GPC, *shop.PATHS})
+_HEALTH: Final = ("/health", "/health/live", "/health/ready")
+_GETS: Final = frozenset({*_HEALTH, _GPC, SIGN_UP_FORM, *shop.PATHS})
 _CLEAN: Final = b'{"success":true,"accepted":%d,"duplicate":%d,"quarantined":0,"errors":[]}'
 
 
@@ -56,6 +61,7 @@ class Edge:
         self._collector: Collector | None = None
         self._decider: Decider | None = None
         self._links: Links | None = None
+        self._signups: Signups | None = None
         self._gate: Gate | None = None
         self._naming: Naming | None = None
         self._interpreter: Interpreter | None = None
@@ -88,9 +94,10 @@ class Edge:
         self._links.open()
         self._naming = Naming(self._settings)
         self._gate = Gate(self._collector, self._settings, self._deadlines)
+        self._signups = Signups(self._collector, self._gate, self._links.in_thread)
         self._interpreter = Interpreter(self._collector, self._gate, lambda: datetime.now(UTC))
         self._table = Table(dialect() for dialect in dialects())
-        self._posts = {**self._table.native, deciding.PATH: _DECIDE}
+        self._posts = {**self._table.native, deciding.PATH: _DECIDE, SIGN_UP: _SIGN_UP}
         self._watching = asyncio.create_task(self._deadlines.watch())
         # Nothing here is made in circles, so looking for them less often costs no memory.
         gc.freeze()
@@ -117,6 +124,12 @@ class Edge:
         return self._decider
 
     @property
+    def signups(self) -> Signups:
+        """Return the signups of this process."""
+        assert self._signups is not None
+        return self._signups
+
+    @property
     def gate(self) -> Gate:
         """Return the gate of this process."""
         assert self._gate is not None
@@ -128,6 +141,8 @@ class Edge:
             kind = self._posts.get(scope.path, "") if scope.method == "POST" else ""
             if kind == _DECIDE:
                 await self._decide(scope, exchange)
+            elif kind == _SIGN_UP:
+                await self.signups.take(scope, exchange)
             elif kind:
                 await self._collect(scope, exchange, kind)
             elif self._links is not None and _is_link(scope.path):
@@ -217,6 +232,8 @@ class Edge:
             http.reply_json(exchange, {"success": True})
         elif kind == _DECIDE:
             await self._decide(scope, exchange)
+        elif kind == _SIGN_UP:
+            await self.signups.take(scope, exchange)
         else:
             await self._collect(scope, exchange, kind)
 
@@ -235,6 +252,8 @@ class Edge:
             tracker.answer(scope, exchange, path)
         elif path in shop.PATHS:
             await shop.answer(exchange, path, collector=self.collector, decider=self.decider)
+        elif path == SIGN_UP_FORM:
+            await self.signups.show(exchange)
         elif path == _GPC:
             http.reply_json(exchange, support_document())
         else:

@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from amity.edge import http, memory, pages
+from amity.edge.evidence import show
 from amity.edge.http import Deadlines, Exchange, Refusal, Scope
 from amity.edge.links_following import Followed, Recorder
 from amity.edge.pages import Answer
@@ -27,11 +28,11 @@ from amity.infra.config import settings
 from amity.kernel.errors import AmityError
 from amity.store import hot
 from amity.store.contracts import Channel, Choices, Preferences
-from amity.store.contracts_consent import AskedPurpose
+from amity.store.contracts_consent import AskedPurpose, Confirmation
 
 _log = logging.getLogger(__name__)
-PREFIXES: Final = ("/u/", "/p/", "/c/", "/o/")
-_FORMS: Final = frozenset({"/u/", "/p/"})
+PREFIXES: Final = ("/u/", "/p/", "/c/", "/o/", "/s/")
+_FORMS: Final = frozenset({"/u/", "/p/", "/s/"})
 STYLESHEET: Final = "/pages.css"
 _MOST_BODY_BYTES: Final = 16_384
 _MOST_FIELDS: Final = 20
@@ -81,7 +82,7 @@ class Links:
         self._down_until = 0.0
         self._threads = ThreadPoolExecutor(_THREADS, "links")
         self._waiting = 0
-        self._recorder = Recorder(self._in_thread)
+        self._recorder = Recorder(self.in_thread)
         self._followed = Followed(self._recorder.note)
 
     def open(self) -> None:
@@ -116,6 +117,8 @@ class Links:
         form = await self._read_form(scope, exchange) if scope.method == "POST" else None
         if scope.path.startswith("/u/"):
             return await self._unsubscribe(token, form, now)
+        if scope.path.startswith("/s/"):
+            return await self._confirm(token, form, scope, now)
         return await self._preferences(token, form, now)
 
     def _give(self, token: str, scope: Scope, now: datetime) -> Answer:
@@ -150,7 +153,7 @@ class Links:
             return pages.unsubscribe(point.purpose)
         said = _choices(point, {point.purpose: False}, "link" if is_page else "one_click")
         try:
-            stated = await self._in_thread(hot.state_choices, choices=said, now=now)
+            stated = await self.in_thread(hot.state_choices, choices=said, now=now)
         except Exception as error:
             _log.error("an unsubscribe was not stored and is to be repeated: %s", _name(error))
             if is_page:
@@ -160,6 +163,24 @@ class Links:
             return pages.text(_ONE_CLICK)
         undo = _undo_token(point, now) if point.purpose in stated.taken_back else ""
         return pages.unsubscribed(point.purpose, undo)
+
+    async def _confirm(
+        self, token: str, form: dict[str, str] | None, scope: Scope, now: datetime
+    ) -> Answer:
+        """Ask whether she signed up herself; her button gives what she asked for."""
+        asked = tokens.read("confirm", token, Confirmation, now=now)
+        if asked is None:
+            return pages.too_late_to_confirm()
+        if form is None or form.get("action") != "confirm":
+            return pages.confirm()
+        try:
+            is_given = await self.in_thread(
+                hot.confirm_subscription, confirmation=asked, evidence=show(scope), now=now
+            )
+        except Exception as error:
+            _log.error("a confirmation was not stored: %s", _name(error))
+            return pages.trouble({"action": "confirm"})
+        return pages.confirmed() if is_given else pages.not_confirmed()
 
     async def _preferences(self, token: str, form: dict[str, str] | None, now: datetime) -> Answer:
         action = "" if form is None else form.get("action", "")
@@ -187,8 +208,8 @@ class Links:
             _choices(undo.point, {undo.point.purpose: True}, "undo"),
             instead_of=datetime.fromisoformat(undo.stated_at),
         )
-        await self._in_thread(hot.state_choices, choices=said, now=now)
-        held = await self._in_thread(
+        await self.in_thread(hot.state_choices, choices=said, now=now)
+        held = await self.in_thread(
             hot.read_preferences,
             profile_id=undo.point.profile_id,
             channel=undo.point.channel,
@@ -202,7 +223,7 @@ class Links:
 
     async def _choose(self, point: Point, form: dict[str, str], now: datetime) -> Answer:
         """Show the preferences, after saving what a form says."""
-        asked = await self._in_thread(hot.list_asked)
+        asked = await self.in_thread(hot.list_asked)
         held, action = await self._read(point, asked, now), form.get("action")
         if action == "stop":
             wanted = {purpose.key: False for purpose in asked}
@@ -221,7 +242,7 @@ class Links:
             said = _choices(point, wanted, "preferences")
             notices = {one.key: one.notice for one in asked if one.notice and one.key in wanted}
             said = msgspec.structs.replace(said, evidence={**said.evidence, "notices": notices})
-            await self._in_thread(hot.state_choices, choices=said, now=now)
+            await self.in_thread(hot.state_choices, choices=said, now=now)
             held = await self._read(point, asked, now)
         if held is None:
             return pages.plain("Your preferences", "We hold nothing about you under this link.")
@@ -234,14 +255,14 @@ class Links:
     async def _remember(self, point: Point, form: dict[str, str], now: datetime) -> memory.Card:
         """Keep what a form tells about herself; return what is remembered and may be asked."""
         questions = memory.read_questions(settings().preference_questions)
-        found = await self._in_thread(
+        found = await self.in_thread(
             hot.find_memory, profile_id=point.profile_id, fields=list(questions)
         )
         told, unknown = found or ([], [])
         card = memory.Card(told, {trait: questions[trait] for trait in unknown})
         said = memory.read_told(form, card)
         if said:
-            await self._in_thread(
+            await self.in_thread(
                 hot.remember,
                 profile_id=point.profile_id,
                 told=said,
@@ -252,7 +273,7 @@ class Links:
 
     async def _give_receipt(self, point: Point, now: datetime) -> Answer:
         """Hand out the signed receipt of all that was said about consent, as a file."""
-        receipt = await self._in_thread(
+        receipt = await self.in_thread(
             hot.make_consent_receipt, profile_id=point.profile_id, now=now
         )
         return pages.file(f"consents-{receipt.receipt_id}.json", msgspec.json.encode(receipt))
@@ -260,7 +281,7 @@ class Links:
     async def _read(
         self, point: Point, asked: list[AskedPurpose], now: datetime
     ) -> Preferences | None:
-        return await self._in_thread(
+        return await self.in_thread(
             hot.read_preferences,
             profile_id=point.profile_id,
             channel=point.channel,
@@ -270,7 +291,7 @@ class Links:
         )
 
     async def _ask(self, point: Point, now: datetime) -> Answer:
-        await self._in_thread(
+        await self.in_thread(
             hot.request_preference_link,
             profile_id=point.profile_id,
             channel=point.channel,
@@ -283,7 +304,7 @@ class Links:
         )
         return pages.plain("Thank you", words)
 
-    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what blocks; raise when it has not answered in time, though it may still be done."""
         if time.monotonic() < self._down_until or self._waiting >= _MOST_WAITING:
             raise Busy

@@ -153,6 +153,42 @@ def subscribed(purpose: str) -> Answer:
     return plain("You are subscribed again", f"As before, we send you {name_of(purpose)}.")
 
 
+def sign_up(write_key: str, purpose: AskedPurpose, sender: str) -> Answer:
+    """Return a form to sign up for messages; what it says is what is agreed to."""
+    words = {"key": write_key, "purpose": purpose.key, "covers": purpose.covers}
+    body = _fill("sign_up", **words, notice=purpose.notice, sender=sender)
+    return _page("Stay in touch", body)
+
+
+def confirm() -> Answer:
+    """Return the page that asks whether somebody signed up herself."""
+    return _page("Please confirm", _fill("confirm"))
+
+
+def confirmed() -> Answer:
+    """Return the page after an address was confirmed."""
+    words = "Your address is confirmed. Every message says how to stop them."
+    return plain("Thank you", words)
+
+
+def not_confirmed() -> Answer:
+    """Return the page for a link whose request does not hold any more."""
+    words = (
+        "Nothing was changed: you have chosen otherwise since you signed up. Sign up again if you "
+        "have changed your mind."
+    )
+    return plain("This link is not valid any more", words, 410)
+
+
+def too_late_to_confirm() -> Answer:
+    """Return the page for a link to confirm that is too old, or not ours."""
+    words = (
+        "This link is not complete, or older than 7 days. Copy the whole link from the message, "
+        "or sign up again."
+    )
+    return plain("This link does not work", words, 404)
+
+
 def file(name: str, body: bytes) -> Answer:
     """Return a JSON document to be kept."""
     headers = (

@@ -491,6 +491,17 @@ EVENTS: tuple[EventWords, ...] = (
         is_own=True,
     ),
     EventWords(
+        name="Consent Requested",
+        words="Somebody asked for messages by a form; nothing is sent before the address is "
+        "confirmed by the link mailed to it.",
+        properties={
+            "purposes": "what was asked for",
+            "notice": "the words that were shown",
+            "address_key": "the address: `store.api.contact_key`",
+        },
+        is_own=True,
+    ),
+    EventWords(
         name="Address Left",
         words="Another system knew that an address is not to be written to; its import stops "
         "messages to it.",

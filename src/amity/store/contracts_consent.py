@@ -141,3 +141,29 @@ class ConsentReceipt(msgspec.Struct, frozen=True, kw_only=True):
     ledger_head: str
     signature: str
     """Ed25519 over the SHA-256 of everything above as RFC 8785 canonical JSON, in base64."""
+
+
+class Signup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a form of the shop's says: an address that wants messages, not yet shown to be hers."""
+
+    address: str
+    purposes: list[str]
+    source_id: int
+    notice: str = ""
+    """The words she read: `marketing.email@3`, or `…@3/de`."""
+    language: str = ""
+    name: str = ""
+    browser: str = ""
+    """The family of her browser, such as Firefox."""
+    network: str = ""
+    """A keyed hash of her network address; "" when it is the shop's server that asks."""
+
+
+class Confirmation(msgspec.Struct, frozen=True, array_like=True):
+    """What the link of a confirmation message carries."""
+
+    profile_id: int
+    address_key: str
+    event_id: int
+    """The request that is confirmed."""
+    send_id: str

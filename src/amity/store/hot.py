@@ -46,10 +46,16 @@ from amity.store.logic.decoding import (
 from amity.store.logic.identity import normalize_identifier
 from amity.store.logic.privacy_signal import support_document
 from amity.store.logic.purposes import list_asked
+from amity.store.logic.subscribing import (
+    A_NETWORK,
+    confirm_subscription,
+    request_subscription,
+)
 from amity.store.logic.tracking import record_tracked
 from amity.store.logic.wire import BATCH, MAX_EVENTS, Request, add_anonymous_id, split_request
 
 __all__ = [
+    "A_NETWORK",
     "BATCH",
     "CALL",
     "MAX_EVENTS",
@@ -63,6 +69,7 @@ __all__ = [
     "Request",
     "SystemEvent",
     "Taken",
+    "confirm_subscription",
     "dialects",
     "find_memory",
     "is_plain",
@@ -76,6 +83,7 @@ __all__ = [
     "record_tracked",
     "remember",
     "request_preference_link",
+    "request_subscription",
     "split_request",
     "state_choices",
     "support_document",
@@ -308,5 +316,6 @@ _WORDS: Final = {
     "behind": "the events received so far are still being worked through; send it again",
     "busy": "too much is being received at once; send it again",
     "too_many_events": "this write key sends more events a second than it may; send it again",
+    "too_many_signups": "too many signed up from there; try again later",
     "storage": "the events could not be stored; send them again",
 }

@@ -4,7 +4,8 @@ A message whose receiving server never answered is `unknown`. When a person foll
 opens it, it has arrived (rule D20). A scanner proves nothing: it may have looked at a message that
 was then refused.
 
-Whoever asks for a new link to her preferences gets one by mail (`link_requests`).
+Whoever asks for a new link to her preferences gets one by mail (`link_requests`), and whoever signs
+up by a form is asked by mail whether she did (`signups`).
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from amity.broadcast.logic import link_requests, proving
+from amity.broadcast.logic import link_requests, proving, signups
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
@@ -34,6 +35,7 @@ def follow_batch(*, now: datetime, limit: int) -> FoldResult:
         if proofs:
             proving.prove(connection, proofs, now)
         link_requests.answer_requests(connection, activities, now)
+        signups.answer_signups(connection, activities, now)
         last = activities[-1].position
         store.advance_consumer(connection=connection, name=CONSUMER, position=last)
     return FoldResult(events=len(activities))

@@ -10,8 +10,9 @@ from amity.infra.config import Settings
 from amity.kernel.errors import Invalid
 
 _PREFERENCES_DAYS: Final = 30
+_CONFIRM_DAYS: Final = 7
 _FOLLOWED: Final = ("https://", "http://")
-_OWN: Final = ("/u/", "/p/", "/c/", "/o/")
+_OWN: Final = ("/u/", "/p/", "/c/", "/o/", "/s/")
 
 
 def public_base(settings: Settings) -> str:
@@ -27,6 +28,7 @@ class LinkMaker:
         self.base = public_base(settings)
         self._unsubscribe = tokens.signer("unsubscribe")
         self._preferences = tokens.signer("preferences")
+        self._confirm = tokens.signer("confirm")
         self._open = tokens.signer("open")
         # Not all below our address: the shop itself may live there too.
         self.own = tuple(self.base + path for path in _OWN)
@@ -45,6 +47,13 @@ class LinkMaker:
         content = [profile_id, "email", address_key, purpose, send]
         return f"{self.base}/p/{self._preferences(content, until)}"
 
+    def confirm(
+        self, profile_id: int, address_key: str, event_id: int, send: str, until: int
+    ) -> str:
+        """Return the address where somebody says that she asked for messages herself."""
+        content = [profile_id, address_key, event_id, send]
+        return f"{self.base}/s/{self._confirm(content, until)}"
+
     def pixel(self, profile_id: int, send: str) -> str:
         """Return the picture whose loading says that the message was opened."""
         return (
@@ -56,6 +65,11 @@ class LinkMaker:
 def preferences_until(now: float) -> int:
     """Return when a link to the preference centre made now is over."""
     return int(now) + _PREFERENCES_DAYS * 86_400
+
+
+def confirm_until(now: float) -> int:
+    """Return when a link to confirm an address made now is over."""
+    return int(now) + _CONFIRM_DAYS * 86_400
 
 
 class Clicks:

@@ -12,7 +12,13 @@ from markupsafe import Markup
 
 from amity.broadcast.contracts import MessageClass
 from amity.broadcast.logic import dkim, headers, mime
-from amity.broadcast.logic.links import Clicks, LinkMaker, bounce_address, preferences_until
+from amity.broadcast.logic.links import (
+    Clicks,
+    LinkMaker,
+    bounce_address,
+    confirm_until,
+    preferences_until,
+)
 from amity.broadcast.logic.liquid import Link, compile_liquid, plain_link
 from amity.broadcast.logic.liquid_values import RenderFailed
 from amity.infra import tokens
@@ -60,6 +66,8 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
     """`customer`, `event`, `campaign`: see `making_data`."""
     decision: Decision | None = None
+    request_id: int = 0
+    """The event by which somebody asked for messages, in the message that asks back."""
     now: datetime
 
 
@@ -130,6 +138,11 @@ class Maker:
                 who.profile_id, who.address_key, who.purpose, send, until
             ),
         }
+        if who.request_id:
+            ends = confirm_until(who.now.timestamp())
+            data["links"]["confirm"] = maker.confirm(
+                who.profile_id, who.address_key, who.request_id, send, ends
+            )
         by_url = _add_decided(data, who.decision)
         link: Link = plain_link
         if who.is_tracked:

@@ -29,6 +29,7 @@ VARIABLES: Final[dict[str, str]] = {
     "brand.currency": "your currency",
     "links.unsubscribe": "where she unsubscribes",
     "links.preferences": "where she says what she wants to get",
+    "links.confirm": "where she confirms that she signed up; only in the message that asks her to",
     "offers": "the offers decided for her: `headline`, `body`, `image_url`, `action_label`, "
     "`action_url` of each",
     "offer": "the first of them",

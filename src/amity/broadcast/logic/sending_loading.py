@@ -75,6 +75,7 @@ class Letter(msgspec.Struct, kw_only=True, eq=False):
                 "campaign": {"name": self.run_name},
             },
             decision=self.decision,
+            request_id=claimed.variables.get("confirm", 0),
             now=now,
         )
 
@@ -90,10 +91,11 @@ def load(connection: Connection, batch: Sequence[Claimed]) -> list[Letter]:
     customers = making_data.load_customers(connection, roots)
     contents = templates.load_contents(connection, sorted({each.content_id for each in batch}))
     names = _load_names(connection, batch)
+    asking = _load_asking(connection, batch, people)
     letters = []
     for claimed in batch:
         root, email, agrees = people.get(claimed.profile_id, (0, "", False))
-        address = claimed.test_address or email
+        address = claimed.test_address or asking.get(claimed.send_id, email)
         letters.append(
             Letter(
                 claimed=claimed,
@@ -109,6 +111,24 @@ def load(connection: Connection, batch: Sequence[Claimed]) -> list[Letter]:
         )
     _respect_objections(connection, letters)
     return letters
+
+
+def _load_asking(
+    connection: Connection, batch: Sequence[Claimed], people: dict[int, tuple[int, str, bool]]
+) -> dict[UUID, str]:
+    """Return where the messages go that ask whether an address is hers: there and nowhere else.
+
+    It need not be the address she is written to otherwise. "" when it is not hers any more.
+    """
+    asking = [each for each in batch if "confirm" in each.variables]
+    if not asking:
+        return {}
+    roots = [people.get(each.profile_id, (0, "", False))[0] for each in asking]
+    asked = [[each.send_id for each in asking], roots]
+    return {
+        send_id: next((address for address in hers if _key(address) == point), "")
+        for send_id, point, hers in connection.execute(_SQL["sending_points"], asked)
+    }
 
 
 def _key(address: str) -> str:

@@ -25,3 +25,9 @@ SELECT 'journey', id, name FROM broadcast_journey WHERE id = ANY (%(journeys)s::
 
 -- name: sending_now
 SELECT clock_timestamp()
+
+-- name: sending_points
+-- The contact point each of these messages was planned for, and the addresses of whom it is for.
+SELECT s.id, s.contact_point, ARRAY(SELECT i.value FROM store_identifier i
+                                    WHERE i.profile_id = g.root AND i.kind = 'email')
+FROM unnest(%s::uuid[], %s::bigint[]) AS g (id, root) JOIN broadcast_send s USING (id)

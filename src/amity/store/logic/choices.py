@@ -59,7 +59,11 @@ _STATEMENTS: Final = msgspec.json.Decoder(dict[str, _Statement])
 
 
 def state_choices(
-    *, choices: Choices, now: datetime, connection: Connection | None = None
+    *,
+    choices: Choices,
+    now: datetime,
+    connection: Connection | None = None,
+    is_of_address: bool = False,
 ) -> Stated:
     """Write down what a customer says yes or no to at a contact point; return what was new.
 
@@ -68,11 +72,14 @@ def state_choices(
     Updated` for all else. What was said last here already, and not contradicted since, is not
     recorded again. A yes to anything also lifts the suppression of an erased customer who has come
     back. When there is no such profile any more a no still counts for the address, and a yes is
-    nothing. The evidence becomes properties of the events; put a `send_id` there.
+    nothing. The evidence becomes properties of the events; put a `send_id` there. With
+    ``is_of_address`` they are about whoever has the `identifiers` in it.
     """
     if connection is None:
         with transaction() as own:
-            return state_choices(choices=choices, now=now, connection=own)
+            return state_choices(
+                choices=choices, now=now, connection=own, is_of_address=is_of_address
+            )
     if not all(0 < len(purpose) <= MAX_PURPOSE for purpose in choices.choices):
         raise Invalid("a purpose has a name", code="bad_purpose")
     point = [choices.channel, choices.address_key]
@@ -101,8 +108,19 @@ def state_choices(
     )
     if root is not None:
         told = {**choices.evidence, "channel": choices.channel, "method": choices.method}
-        record_events(connection=connection, events=_events(root, fresh, told), now=now)
+        events = _events(0 if is_of_address else root, fresh, told)
+        record_events(connection=connection, events=events, now=now)
     return Stated(said=fresh, taken_back=taken_back)
+
+
+def find_overtaken(
+    connection: Connection, channel: Channel, address_key: str, since: datetime
+) -> dict[str, bool]:
+    """Return what was said at a contact point after an instant; it is locked."""
+    row = connection.execute(_SQL["lock_contact_point"], [channel, address_key]).fetchone()
+    assert row is not None
+    said = _STATEMENTS.decode(row[1])
+    return {purpose: one.is_yes for purpose, one in said.items() if one.at > since}
 
 
 class _Held:

@@ -32,7 +32,7 @@ from amity.store.logic.fold import (
     time_of,
 )
 from amity.store.logic.fold_orders import ORDER_EVENTS, Order, OrderTotals, read_order
-from amity.store.logic.folding_evidence import EvidenceBook, Seen, pairs_of
+from amity.store.logic.folding_evidence import EvidenceBook, Pair, Seen, pairs_of
 from amity.store.logic.folding_memory import Memory
 from amity.store.logic.folding_pack import ActivityRow, IdentifierRow
 from amity.store.logic.identity import (
@@ -66,6 +66,7 @@ MARKER: Final = "system"
 
 _SLOTS: Final = 5
 _ENDS: Final = 2
+_DEVICE: Final = 3
 _ORIGINS: Final = msgspec.json.Decoder(dict[str, Origin])
 _CONSENTS: Final = msgspec.json.Decoder(dict[str, Consent])
 _TRAITS: Final = msgspec.json.Decoder(dict[str, Any])
@@ -165,6 +166,20 @@ def limits() -> Limits:
     )
 
 
+def _look_ups(entries: list[Entry]) -> tuple[set[Key], set[Pair]]:
+    """Return the identifiers and the pairs of them that events may ask for."""
+    keys: set[Key] = set()
+    pairs: set[Pair] = set()
+    for entry in entries:
+        evidence = entry.evidence
+        if len(evidence) == 1 and evidence[0].slot == _DEVICE:
+            keys.add(evidence[0].key)
+        else:
+            keys.update(list_lookups(evidence))
+            pairs.update(pairs_of(evidence))
+    return keys, pairs
+
+
 class Batch:
     """The working set of one batch, and what came of it."""
 
@@ -204,10 +219,10 @@ class Batch:
         self.graph.is_settled = self.is_settled
         places = self.connection.execute(_SQL["load_places"])
         self.graph.places = {Key(kind, value) for kind, value in places}
-        pairs = {pair for entry in entries for pair in pairs_of(entry.evidence)}
+        keys, pairs = _look_ups(entries)
         self.evidence.load(self.connection, pairs)
         self.graph.cuts = {pair: held.cut for pair, held in self.evidence.known.items() if held.cut}
-        self._load_owners({key for entry in entries for key in list_lookups(entry.evidence)})
+        self._load_owners(keys)
         ids = {owner.profile_id for owner in self.graph.owners.values()}
         ids.update(entry.event.profile_id for entry in entries if entry.event.profile_id)
         ids.update(row[0] for row in blocks)
@@ -308,8 +323,9 @@ class Batch:
             )
         if found.attached or found.raised:
             self.changed.add(found.profile_id)
-        self.raised.update(found.raised)
-        self._note(found, entry, at)
+            self.raised.update(found.raised)
+        if found.ties:
+            self._note(found, entry, at)
         return found.profile_id, found.origin_id
 
     def _note(self, found: Resolution, entry: Entry, at: datetime) -> None:
@@ -319,17 +335,10 @@ class Batch:
                 if tie.cut == UNDONE:
                     self.undone[tie.hub.key, tie.item.key] = None
             return
-        is_news = False
+        row, origin_id, is_news = entry.row, found.origin_id, False
         for tie in found.ties:
             way = "alias" if tie.item.slot == PREVIOUS else entry.way
-            seen = Seen(
-                at=at,
-                received_at=entry.row.received_at,
-                source_id=entry.row.source_id,
-                event_id=entry.row.event_id,
-                origin_id=found.origin_id,
-                way=way,
-            )
+            seen = Seen(at, row.received_at, row.source_id, row.event_id, origin_id, way)
             is_news |= self.evidence.see(tie, seen)
             if tie.cut:
                 self.graph.cuts.setdefault((tie.hub.key, tie.item.key), tie.cut)
@@ -337,8 +346,7 @@ class Batch:
         for join in found.joins:
             if join.refusal:
                 self.changed.update((self.root(join.winner_id), self.root(join.loser_id)))
-        member = self.graph.members[found.profile_id]
-        if is_news and (found.stirs or member.is_contested):
+        if is_news and (found.stirs or self.graph.members[found.profile_id].is_contested):
             self.stirred.add(found.profile_id)
 
     def _join(self, join: Join, entry: Entry, at: datetime) -> None:

@@ -179,3 +179,18 @@ INSERT INTO store_purpose (key, title, covers, channels, basis, needs_consent, p
      'contract', false, 50, false);
 INSERT INTO store_notice (key, version, language, wording, sha256, created_by)
 SELECT key, 1, 'en', covers, encode(sha256(convert_to(covers, 'UTF8')), 'hex'), 'Amity' FROM store_purpose;
+
+-- When somebody asked last for messages at an address that still has to be confirmed: one message
+-- a day goes there, however many ask (rule D44).
+ALTER TABLE store_contact_point ADD COLUMN asked_at timestamptz;
+
+-- How many asked by that form in an hour, from one network and for one mail provider.
+CREATE TABLE store_signup_pace (
+    -- a keyed hash of a network address or of a domain
+    key text NOT NULL,
+    hour timestamptz NOT NULL,
+    amount integer NOT NULL,
+    PRIMARY KEY (key, hour)
+);
+CREATE INDEX store_signup_pace_hour ON store_signup_pace (hour);
+COMMENT ON TABLE store_signup_pace IS '{"holds": "how many signed up in an hour, by keyed hashes of networks and mail domains", "subject": "", "personal": ["key"], "erase": "keep: a keyed hash that names nobody, gone after two days", "keep_days": 2}';

@@ -145,3 +145,24 @@ WITH RECURSIVE down AS (
     UNION ALL
     SELECT m.id FROM down JOIN store_profile m ON m.merged_into = down.id
 ) SELECT id FROM down
+
+-- name: signup_count
+INSERT INTO store_signup_pace AS p (key, hour, amount)
+SELECT k, date_trunc('hour', %(now)s::timestamptz), 1 FROM unnest(%(keys)s::text[]) AS k ORDER BY k
+ON CONFLICT (key, hour) DO UPDATE SET amount = p.amount + 1
+RETURNING key, amount
+
+-- name: signup_forget
+DELETE FROM store_signup_pace WHERE hour < %s::timestamptz - interval '2 days'
+
+-- name: signup_ask
+-- One row when it may be asked now. Whoever waits for the row here sees what was done before.
+UPDATE store_contact_point SET asked_at = %(now)s
+WHERE channel = 'email' AND address_key = %(key)s AND suppression = ''
+  AND (asked_at IS NULL OR asked_at <= %(now)s::timestamptz - interval '24 hours')
+RETURNING 1
+
+-- name: signup_request
+SELECT a.properties, a.occurred_at, p.traits ? 'name'
+FROM store_activity a JOIN store_profile p ON p.id = a.profile_id
+WHERE a.event_id = %s AND a.name = 'Consent Requested'
