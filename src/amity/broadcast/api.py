@@ -251,6 +251,11 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     return messages.forget_profiles(profile_ids=profile_ids) | {"broadcast_enrolment": ways}
 
 
+def forget_addresses(*, addresses: list[str]) -> int:
+    """Delete mail from the local mailbox that went to these addresses; return how much."""
+    return messages.forget_addresses(addresses=addresses)
+
+
 def warehouse_exports() -> list[Export]:
     """Return what the engine exports to the warehouse."""
     return warehousing.warehouse_exports()

@@ -51,6 +51,11 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     ),
     "quarantine": ("amity.cli.quarantine:quarantine", "See and replay refused events.", False),
     "rebuild": ("amity.cli.rebuild:rebuild", "Rebuild every profile from the event log.", False),
+    "restore-check": (
+        "amity.cli.restore_check:restore_check",
+        "Erase again whom an older database brought back.",
+        False,
+    ),
     "migrate": ("amity.cli.migrate:migrate", "Bring the database to this version.", True),
     "worker": ("amity.cli.worker:worker", "Run the consumers of the event log.", True),
     "sender": ("amity.cli.sender:sender", "Send what is due.", True),

@@ -26,6 +26,7 @@ _LONGEST_PAUSE_SECONDS: Final = 5.0
 _IMPORT_POLL_SECONDS: Final = 0.5
 _PULL_POLL_SECONDS: Final = 1.0
 _PLAN_POLL_SECONDS: Final = 0.25
+_ERASURE_POLL_SECONDS: Final = 5.0
 _TICK_SECONDS: Final = 0.1
 _STOP_SECONDS: Final = 5.0
 _LOW_PRIORITY: Final = 10
@@ -55,8 +56,10 @@ def worker() -> None:
             ("projections", _project, _IDLE_SECONDS),
             ("imports", _import, _IMPORT_POLL_SECONDS),
             ("pulls", _pull, _PULL_POLL_SECONDS),
+            ("enrichments", _enrich, _PULL_POLL_SECONDS),
             ("exports", _export, _IMPORT_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
+            ("erasures", _erase, _ERASURE_POLL_SECONDS),
             ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
         )
     ]
@@ -113,6 +116,13 @@ def _project() -> int:
     return handled + store.write_consents(now=datetime.now(UTC))
 
 
+def _erase() -> int:
+    """One turn of what erasures leave to do: engines that do not know yet, space to write anew."""
+    from amity.web.erasing import work_off_erasures
+
+    return work_off_erasures(now=datetime.now(UTC))
+
+
 class _Outbound:
     """Tells others what they asked to be told; its requests are under way between the turns."""
 
@@ -159,6 +169,13 @@ def _pull() -> int:
     from amity.store import api as store
 
     return store.run_due_pulls(now=datetime.now(UTC))
+
+
+def _enrich() -> int:
+    """One turn of those who are asked about customers."""
+    from amity.store import api as store
+
+    return store.run_enrichments(now=datetime.now(UTC))
 
 
 def _repeat(turn: Turn, idle_seconds: float, stopping: threading.Event) -> None:

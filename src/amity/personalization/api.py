@@ -234,6 +234,11 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     return forgetting.forget_profiles(profile_ids=profile_ids)
 
 
+def forget_identifiers(*, values: list[str]) -> int:
+    """Delete decisions for nobody known that were asked for by one of these identifiers."""
+    return forgetting.forget_identifiers(values=values)
+
+
 def warehouse_exports() -> list[Export]:
     """Return what the engine exports to the warehouse."""
     return warehousing.warehouse_exports()

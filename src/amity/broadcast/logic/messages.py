@@ -103,6 +103,15 @@ def resolve_unknown(*, send_id: UUID, state: SendState, by: str, now: datetime) 
     return message
 
 
+def forget_addresses(*, addresses: list[str]) -> int:
+    """Delete from the local mailbox what was written to or names these addresses."""
+    if not addresses:
+        return 0
+    with transaction() as connection:
+        wanted = [address.lower() for address in addresses]
+        return connection.execute(_SQL["mailbox_forget_addresses"], [wanted]).rowcount
+
+
 def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     """Cancel what waits for erased customers and blank what was sent; return how many by table."""
     with transaction() as connection:

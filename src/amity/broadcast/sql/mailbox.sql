@@ -22,3 +22,9 @@ FROM broadcast_mailbox WHERE send_id = %s ORDER BY id LIMIT 1
 -- name: mailbox_forget
 DELETE FROM broadcast_mailbox m USING broadcast_send s
 WHERE s.id = m.send_id AND s.profile_id = ANY (%s)
+
+-- name: mailbox_forget_addresses
+DELETE FROM broadcast_mailbox m
+WHERE EXISTS (SELECT FROM unnest(%s::text[]) AS a (address)
+              WHERE position(a.address IN lower(m.recipient || ' ' || m.envelope_from || ' ' || m.subject)) > 0
+                 OR position(a.address IN lower(encode(m.raw, 'escape'))) > 0)

@@ -30,6 +30,13 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
         return _forget(connection, profile_ids)
 
 
+def forget_identifiers(*, values: list[str]) -> int:
+    """Delete what was decided for nobody known, asked for by one of these identifiers."""
+    with transaction() as connection:
+        wanted = [value.lower() for value in values]
+        return connection.execute(_SQL["forget_unknown_decisions"], [wanted]).rowcount
+
+
 def _forget(connection: Connection, profile_ids: list[int]) -> dict[str, int]:
     outcomes = connection.execute(_SQL["forget_outcomes"], [profile_ids]).rowcount
     decisions = connection.execute(_SQL["forget_decisions"], [profile_ids]).rowcount

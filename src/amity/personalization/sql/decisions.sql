@@ -45,5 +45,12 @@ ORDER BY t.day DESC, t.count DESC, t.kind, t.name
 -- name: forget_decisions
 DELETE FROM personalization_decision WHERE profile_id = ANY (%s::bigint[])
 
+-- name: forget_unknown_decisions
+-- What was decided for somebody before anybody knew who it was, asked for by an identifier.
+DELETE FROM personalization_decision d
+WHERE d.profile_id IS NULL AND EXISTS (
+    SELECT FROM jsonb_each_text(d.request -> 'identifiers') AS i (kind, value)
+    WHERE lower(i.value) = ANY (%s::text[]))
+
 -- name: forget_outcomes
 DELETE FROM personalization_outcome WHERE profile_id = ANY (%s::bigint[])

@@ -27,6 +27,10 @@ SCHEDULE_SECONDS: Final = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86
 MAX_BODY_BYTES: Final = 20_480
 _JITTER: Final = 0.1
 _PREFIX: Final = "whsec_"
+_IMPERSONAL: Final = {"segment_id", "segment_name", "subject", "profile_ids"}
+"""What Amity's own events may say to who is told nothing personal; numbers of erased profiles name
+nobody."""
+
 _NOT_WORD: Final = re.compile(r"\W+")
 
 
@@ -102,7 +106,7 @@ def _data(content: Content) -> dict[str, Any]:
     data: dict[str, Any] = {"event": content.name, "event_id": content.event_id}
     if content.profile_id is None:
         if content.source_id == SYSTEM_SOURCE_ID:
-            kept = {"segment_id", "segment_name"} & content.properties.keys()
+            kept = _IMPERSONAL & content.properties.keys()
             data |= {name: content.properties[name] for name in sorted(kept)}
         return data
     data |= {

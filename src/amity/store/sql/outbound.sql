@@ -122,6 +122,11 @@ WITH RECURSIVE wanted AS (
 )
 SELECT c.event_id, c.profile_id, p.user_id, c.source_id, c.occurred_at, c.type, c.name, c.properties
 FROM contents c LEFT JOIN store_profile p ON p.id = c.profile_id
+UNION ALL
+-- that somebody was erased is in no activity: nothing of them is
+SELECT e.event_id, NULL, NULL, 1, e.erased_at, 'track', 'Customer Erased', jsonb_build_object(
+    'subject', e.receipt::jsonb -> 'subject', 'profile_ids', to_jsonb(e.profile_ids))
+FROM store_erasure e JOIN wanted w ON w.event_id = e.event_id
 
 -- name: outbound_is_ready
 -- Not while the projections are being rebuilt: what is not there then is not gone.

@@ -70,10 +70,6 @@ WHERE (q.source_id, q.message_id) IN (SELECT * FROM unnest(%(sources)s::integer[
         SELECT FROM unnest(%(needles)s::text[]) AS n (needle)
         WHERE position(n.needle IN lower(encode(q.raw, 'escape'))) > 0)
 
--- name: insert_erasure
-INSERT INTO store_erasure (erased_at, profile_id, identifier_hashes, requested_by, counts)
-VALUES (%s, %s, %s, %s, %s::jsonb)
-
 -- name: list_event_names
 SELECT name, amount FROM store_tally
 WHERE kind = 'event' AND amount > 0 AND name ILIKE %s ORDER BY amount DESC, name LIMIT %s
