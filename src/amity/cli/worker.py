@@ -25,6 +25,7 @@ _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _IMPORT_POLL_SECONDS: Final = 0.5
 _PULL_POLL_SECONDS: Final = 1.0
+_SITE_POLL_SECONDS: Final = 2.0
 _PLAN_POLL_SECONDS: Final = 0.25
 _ERASURE_POLL_SECONDS: Final = 5.0
 _TICK_SECONDS: Final = 0.1
@@ -58,6 +59,7 @@ def worker() -> None:
             ("pulls", _pull, _PULL_POLL_SECONDS),
             ("enrichments", _enrich, _PULL_POLL_SECONDS),
             ("exports", _export, _IMPORT_POLL_SECONDS),
+            ("site", _read_site, _SITE_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
             ("erasures", _erase, _ERASURE_POLL_SECONDS),
             ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
@@ -176,6 +178,13 @@ def _enrich() -> int:
     from amity.store import api as store
 
     return store.run_enrichments(now=datetime.now(UTC))
+
+
+def _read_site() -> int:
+    """Read the own site when that is asked for or due; it is slow on purpose."""
+    from amity.store import api as store
+
+    return store.read_site(now=datetime.now(UTC))
 
 
 def _repeat(turn: Turn, idle_seconds: float, stopping: threading.Event) -> None:

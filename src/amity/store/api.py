@@ -193,6 +193,17 @@ from amity.store.logic.purposes import (
 )
 from amity.store.logic.quarantine import count_quarantine, list_quarantine, replay_quarantine
 from amity.store.logic.rebuild import rebuild
+from amity.store.logic.site import (
+    ask_crawl,
+    configure_site,
+    count_site_pages,
+    get_site,
+    get_site_page,
+    list_crawls,
+    list_site_pages,
+    stop_crawl,
+)
+from amity.store.logic.site_crawling import read_site
 from amity.store.logic.source_secrets import (
     list_signed_dialects,
     list_source_secrets,
@@ -233,6 +244,7 @@ __all__ = [
     "add_notice",
     "advance_consumer",
     "append_events",
+    "ask_crawl",
     "ask_enrichment",
     "ask_export",
     "cancel_import",
@@ -241,6 +253,7 @@ __all__ = [
     "claim_export",
     "clean_space",
     "configure_pull",
+    "configure_site",
     "confirm_identifier",
     "contact_key",
     "count_by_source",
@@ -248,6 +261,7 @@ __all__ = [
     "count_consent_records",
     "count_profiles",
     "count_quarantine",
+    "count_site_pages",
     "create_dry_run",
     "create_endpoint",
     "create_enrichment",
@@ -292,6 +306,8 @@ __all__ = [
     "get_pull",
     "get_purpose",
     "get_receipt",
+    "get_site",
+    "get_site_page",
     "get_source",
     "import_checked",
     "is_genuine",
@@ -311,6 +327,7 @@ __all__ = [
     "list_consent_methods",
     "list_consent_records",
     "list_contact_points",
+    "list_crawls",
     "list_deliveries",
     "list_destinations",
     "list_endpoints",
@@ -341,6 +358,7 @@ __all__ = [
     "list_quarantine",
     "list_received",
     "list_signed_dialects",
+    "list_site_pages",
     "list_source_secrets",
     "list_sources",
     "list_survivorship_rules",
@@ -371,6 +389,7 @@ __all__ = [
     "read_log_days",
     "read_preferences",
     "read_receipts",
+    "read_site",
     "rebuild",
     "reconnect_pull",
     "record_event",
@@ -400,6 +419,7 @@ __all__ = [
     "state_choices",
     "stats",
     "suggest_candidates",
+    "stop_crawl",
     "suppress",
     "switch_enrichment",
     "switch_export",
