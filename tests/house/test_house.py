@@ -35,7 +35,9 @@ def project_files() -> Iterator[Path]:
 def is_made(folder: str) -> bool:
     """Say whether a folder is made by tools rather than written: what git ignores."""
     made = {".git", ".venv", ".bench", ".amity", "__pycache__", "build", "dist", "test-artifacts"}
-    return folder in {*made, "node_modules"} or folder.endswith((".egg-info", "_cache", ".hypothesis"))
+    return folder in {*made, "node_modules"} or folder.endswith(
+        (".egg-info", "_cache", ".hypothesis")
+    )
 
 
 def test_files_and_functions_stay_small():
@@ -99,6 +101,21 @@ def test_the_event_log_is_touched_only_by_the_store():
         and path != SOURCE / "site" / "migrate.py"  # which takes rights on it away
     ]
     assert not outside
+
+
+_ADDED = re.compile(r"(?<![+*-] )%(?:\(\w+\))?s\s*[+*-]\s*%(?:\(\w+\))?s(?!::| \*)")
+
+
+def test_sums_of_parameters_say_their_type():
+    # PostgreSQL takes two small numbers for two-byte ones, and their sum is soon too large.
+    queries = {path: path.read_text("utf-8") for path in SOURCE.rglob("*.sql")}
+    found = [
+        f"{path.name}: {sum_[0]}"
+        for path, text in queries.items()
+        for sum_ in _ADDED.finditer(text)
+    ]
+    assert _ADDED.search("SELECT %(after)s + %(limit)s")
+    assert not found, "cast one of them: %(after)s::bigint + %(limit)s"
 
 
 def test_engines_do_not_point_into_each_other(db):

@@ -2,7 +2,7 @@
 
 -- name: consents_until
 -- How far the ledger may read now, and from where.
-SELECT least(coalesce(max(position), 0), %(after)s + %(limit)s) FROM store_activity
+SELECT least(coalesce(max(position), 0), %(after)s::bigint + %(limit)s) FROM store_activity
 
 -- name: consents_activity
 SELECT a.position, a.profile_id, a.event_id, a.source_id, a.occurred_at, a.received_at, a.type,
