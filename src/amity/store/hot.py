@@ -33,6 +33,7 @@ from amity.store.logic.appending_rows import (
     reject,
 )
 from amity.store.logic.calls import CALL, pack_call
+from amity.store.logic.cards import cut_event
 from amity.store.logic.choices import read_preferences, request_preference_link, state_choices
 from amity.store.logic.claims_reading import find_memory, remember
 from amity.store.logic.consent_reading import make_consent_receipt
@@ -282,6 +283,7 @@ class Collector:
     ) -> Row | Rejected:
         kind = "" if incoming.kind == BATCH else incoming.kind
         sent_at = request.sent_at or incoming.sent_at
+        raw = cut_event(raw)
         try:
             if len(raw) > self._settings.max_event_bytes:
                 most = self._settings.max_event_bytes

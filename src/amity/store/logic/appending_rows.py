@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from amity.store.contracts import SYSTEM_SOURCE_ID, EventError, Receipt
+from amity.store.logic.cards import cut_cards, cut_event
 from amity.store.logic.decoding import BadEvent, CheckedEvent, check_event
 
 Key = tuple[int, bytes]
@@ -105,6 +106,7 @@ def read_row(
     ``message_id`` and ``sent_at`` stand in where the event has none; without any a random id is
     given. Raises BadEvent.
     """
+    raw = cut_event(raw)
     checked = check_event(raw, kind=kind, is_system=source_id == SYSTEM_SOURCE_ID)
     if message_id and not checked.message_id:
         checked = msgspec.structs.replace(checked, message_id=message_id)
@@ -140,7 +142,11 @@ def reject(
     kind: str = "",
     sent_at: datetime | None = None,
 ) -> Rejected:
-    """Make an event that cannot be understood ready for quarantine, with the id it may have."""
+    """Make an event that cannot be understood ready for quarantine, with the id it may have.
+
+    Card numbers are cut from it.
+    """
+    raw, _ = cut_cards(raw)
     try:
         found = _HAS_ID.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from amity.store.dialect import BadEvent, Call, Dialect, dialects
+from amity.store.logic.cards import cut_cards, mask_text
 
 CALL: Final = "call"
 """The type such a request has in quarantine."""
@@ -32,19 +33,20 @@ class _Kept(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def pack_call(dialect: Dialect, call: Call) -> bytes:
-    """Return the request as JSON."""
+    """Return the request as JSON, without card numbers."""
     path = call.path
     if key := call.parts.get("write_key"):
         path = path.replace(key, "{write_key}")
+    body, _ = cut_cards(call.body)
     try:
-        text, binary = call.body.decode(), ""
+        text, binary = body.decode(), ""
     except UnicodeDecodeError:
-        text, binary = "", base64.b64encode(call.body).decode()
+        text, binary = "", base64.b64encode(body).decode()
     kept = _Kept(
         dialect=dialect.name,
         method=call.method,
         path=path,
-        query={k: v for k, v in call.query.items() if k not in _SECRET_NAMES},
+        query={k: mask_text(v) for k, v in call.query.items() if k not in _SECRET_NAMES},
         headers={k: v for k, v in call.headers.items() if k not in _SECRET_HEADERS},
         parts={k: v for k, v in call.parts.items() if k not in _SECRET_NAMES},
         body=text,
