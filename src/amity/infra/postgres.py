@@ -115,6 +115,23 @@ def _stop_with_parent() -> None:
     die_with_parent(signal.SIGINT)  # PostgreSQL's own word for: end the sessions, then stop
 
 
+def _append_durably(path: Path, text: str) -> None:
+    """Write to the end of a file so that a power cut takes neither the text nor the file's name.
+
+    PostgreSQL syncs its own files, not those it is given: unsynced, they come back as zeros.
+    """
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    for folder in (path.parent, path.parent.parent):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 class EmbeddedPostgres:
     """One embedded server, by the data folder it lives in."""
 
@@ -143,7 +160,7 @@ class EmbeddedPostgres:
         self._spawn(timeout_seconds)
         if fresh:
             self._create_roles()
-            (self.folder / "amity_ready").touch()
+            _append_durably(self.folder / "amity_ready", "")
 
     def restart(self) -> None:
         """Start a server that has ended, without waiting for it: recovery may take minutes.
@@ -254,9 +271,10 @@ class EmbeddedPostgres:
             password.unlink()
         if done.returncode:
             raise Unavailable(f"PostgreSQL could not be set up: {done.stderr.strip()[-500:]}")
-        (self.folder / "pg_hba.conf").write_text(_HBA, encoding="utf-8")
-        with (self.folder / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
-            file.write(_CONF)
+        hba = self.folder / "pg_hba.conf"
+        os.truncate(hba, 0)
+        _append_durably(hba, _HBA)
+        _append_durably(self.folder / "postgresql.auto.conf", _CONF)
 
     def _launch(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
