@@ -158,10 +158,10 @@ def test_a_worker_killed_at_random_neither_loses_nor_repeats(source, db):
 def poison(monkeypatch):
     sound = folding_batch.fold
 
-    def broken(state, happening):
+    def broken(state, happening, rules):
         if happening.name == "Poison":
             raise KeyError("ann@example.com")
-        return sound(state, happening)
+        return sound(state, happening, rules)
 
     monkeypatch.setattr(folding_batch, "fold", broken)
 

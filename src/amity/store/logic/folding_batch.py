@@ -324,7 +324,7 @@ class Batch:
         if found.attached or found.raised:
             self.changed.add(found.profile_id)
             self.raised.update(found.raised)
-        if found.ties:
+        if found.ties or found.joins:
             self._note(found, entry, at)
         return found.profile_id, found.origin_id
 

@@ -6,19 +6,21 @@ is seen again; what was written lately is remembered, so that returning visitors
 
 from datetime import date, datetime
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from amity.infra import queries
 from amity.infra.database import Connection
+from amity.store.logic.folding_pack import EdgeRow, pack_edges
 from amity.store.logic.identity import PREVIOUS, Evidence, Key, Tie
 
 _SQL: Final = queries.load("amity.store")
 Pair = tuple[Key, Key]
+_BY_EVENTS: Final = frozenset({"event", "alias"})
 
 
-class Sighting(NamedTuple):
+class Sighting(msgspec.Struct, frozen=True, gc=False):
     """What is known of a pair."""
 
     first_seen_at: datetime
@@ -46,6 +48,7 @@ class EvidenceBook:
         self.known: dict[Pair, Sighting] = {}
         self._first: dict[Pair, Seen] = {}
         self._touched: dict[Pair, None] = {}
+        self._keys: dict[Pair, str] = {}
 
     def load(self, connection: Connection, pairs: set[Pair]) -> None:
         """Read what is known of these pairs and not remembered."""
@@ -57,8 +60,9 @@ class EvidenceBook:
             else:
                 self.known[pair] = held
         if missing:
-            # One text each way: arrays of many values are slow to put together.
-            keys = ",".join(map(edge_key, missing))
+            # One text: an array of many values is slow to put together.
+            self._keys = {pair: edge_key(pair) for pair in missing}
+            keys = ",".join(self._keys.values())
             rows = connection.execute(_SQL["find_edges"], [keys], binary=True)
             for number, *columns in rows:
                 self.known[missing[number - 1]] = Sighting(*columns)
@@ -69,7 +73,7 @@ class EvidenceBook:
         is_proof = tie.hub.is_proof and tie.item.is_proof
         on = seen.at.date()
         held = self.known.get(pair)
-        if held is None or seen.way not in ("event", "alias"):
+        if held is None or seen.way not in _BY_EVENTS:
             self.known[pair] = Sighting(seen.at, on, is_proof, tie.cut)
             self._first[pair] = seen
             self._touched[pair] = None
@@ -87,29 +91,37 @@ class EvidenceBook:
         return (is_older or is_raised) and held.cut not in ("place", "undone")
 
     def write(self, connection: Connection) -> None:
-        """Write what the batch saw."""
-        rows = [self._row(pair) for pair in self._touched]
-        if rows:
-            connection.execute(_SQL["upsert_edges"], [msgspec.json.encode(rows).decode()])
+        """Write what the batch saw: what was looked for in vain is added, the rest is joined."""
+        fresh: list[EdgeRow] = []
+        others: list[EdgeRow] = []
+        for pair in self._touched:
+            row = self._row(pair)
+            is_new = pair in self._keys and row.event_id and row.way in _BY_EVENTS
+            (fresh if is_new else others).append(row)
+        if fresh:
+            with connection.cursor().copy(_SQL["copy_edges"]) as copy:
+                copy.write(pack_edges(fresh))
+        if others:
+            connection.execute(_SQL["upsert_edges"], [msgspec.json.encode(others).decode()])
 
-    def _row(self, pair: Pair) -> dict[str, Any]:
+    def _row(self, pair: Pair) -> EdgeRow:
         (hub, other), held, first = pair, self.known[pair], self._first.get(pair)
-        return {
-            "edge_key": edge_key(pair),
-            "hub_kind": hub.kind,
-            "hub_value": hub.value,
-            "kind": other.kind,
-            "value": other.value,
-            "origin_id": first.origin_id if first else 0,
-            "event_id": first.event_id if first else 0,
-            "way": first.way if first else "event",
-            "is_proof": held.is_proof,
-            "source_id": first.source_id if first else 0,
-            "first_seen_at": held.first_seen_at,
-            "last_seen_on": held.last_seen_on,
-            "recorded_at": first.received_at if first else held.first_seen_at,
-            "cut": held.cut,
-        }
+        return EdgeRow(
+            edge_key=self._keys.get(pair) or edge_key(pair),
+            hub_kind=hub.kind,
+            hub_value=hub.value,
+            kind=other.kind,
+            value=other.value,
+            origin_id=first.origin_id if first else 0,
+            event_id=first.event_id if first else 0,
+            way=first.way if first else "event",
+            is_proof=held.is_proof,
+            source_id=first.source_id if first else 0,
+            first_seen_at=held.first_seen_at,
+            last_seen_on=held.last_seen_on,
+            recorded_at=first.received_at if first else held.first_seen_at,
+            cut=held.cut,
+        )
 
 
 def edge_key(pair: Pair) -> str:

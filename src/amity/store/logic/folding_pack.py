@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from amity.store.logic.survivorship import NO_WORDS
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = struct.pack("!h", -1)
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_FIRST_DAY: Final = _EPOCH.date().toordinal()
 _DAY_SECONDS: Final = 86_400
 _MICROS: Final = 1_000_000
 _LENGTH: Final = struct.Struct("!i").pack
@@ -26,6 +27,8 @@ _NULL: Final = _LENGTH(-1)
 _ACTIVITY: Final = struct.Struct("!hiqiqiqiqiqiiiqiq").pack
 _PROFILE_ID: Final = struct.Struct("!hiq").pack
 _IDENTIFIER: Final = struct.Struct("!iqiqiiiqiqi?").pack
+_EDGE: Final = struct.Struct("!hi16s").pack
+_EDGE_TIMES: Final = struct.Struct("!i?iiiqiiiq").pack
 _COLUMNS: Final = struct.Struct("!h").pack
 _JSONB_VERSION: Final = b"\1"
 _EMPTY_OBJECT: Final = _LENGTH(3) + _JSONB_VERSION + b"{}"
@@ -60,6 +63,25 @@ class IdentifierRow(msgspec.Struct, frozen=True, gc=False):
     event_id: int
     first_seen_at: datetime
     is_stated: bool = False
+
+
+class EdgeRow(msgspec.Struct, frozen=True, gc=False):
+    """One row of the evidence."""
+
+    edge_key: str
+    hub_kind: str
+    hub_value: str
+    kind: str
+    value: str
+    origin_id: int
+    event_id: int
+    way: str
+    is_proof: bool
+    source_id: int
+    first_seen_at: datetime
+    last_seen_on: date
+    recorded_at: datetime
+    cut: str
 
 
 def _micros(moment: datetime) -> int:
@@ -164,6 +186,28 @@ def pack_identifiers(rows: Iterable[IdentifierRow], roots: Callable[[int], int])
                 *(8, roots(row.profile_id), 8, row.origin_id, 4, row.source_id),
                 *(8, row.event_id, 8, _micros(row.first_seen_at), 1, row.is_stated),
             ),
+        )
+    parts.append(TRAILER)
+    return b"".join(parts)
+
+
+def pack_edges(rows: Iterable[EdgeRow]) -> bytes:
+    """Pack evidence, in the columns' order of the query `copy_edges`."""
+    parts = [HEADER]
+    for row in rows:
+        parts += (
+            _EDGE(14, 16, bytes.fromhex(row.edge_key)),
+            _text(row.hub_kind),
+            _text(row.hub_value),
+            _text(row.kind),
+            _text(row.value),
+            _TWO_BIG(8, row.origin_id, 8, row.event_id),
+            _text(row.way),
+            _EDGE_TIMES(
+                *(1, row.is_proof, 4, row.source_id, 8, _micros(row.first_seen_at)),
+                *(4, row.last_seen_on.toordinal() - _FIRST_DAY, 8, _micros(row.recorded_at)),
+            ),
+            _text(row.cut),
         )
     parts.append(TRAILER)
     return b"".join(parts)

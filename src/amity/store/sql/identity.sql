@@ -6,6 +6,10 @@ JOIN store_evidence e ON e.edge_key = k.edge_key
 -- name: load_places
 SELECT kind, value FROM store_place
 
+-- name: copy_edges
+COPY store_evidence (edge_key, hub_kind, hub_value, kind, value, origin_id, event_id, way, is_proof,
+    source_id, first_seen_at, last_seen_on, recorded_at, cut) FROM STDIN (FORMAT binary)
+
 -- name: upsert_edges
 INSERT INTO store_evidence AS e (edge_key, hub_kind, hub_value, kind, value, origin_id, event_id, way,
     is_proof, source_id, first_seen_at, last_seen_on, recorded_at, cut)
