@@ -312,6 +312,7 @@ def test_nothing_is_told_or_kept_before_consent(
     assert events[2]["properties"] == {"categoryPreferences": {"analytics": True}}
     assert {one["anonymousId"] for one in events} == {cookie(yes)["value"]}
     visit(yes, address)
+    yes.evaluate("amity.consent({ analytics: true })")
     arrive(yes, source, 4)
     yes.evaluate("amity.consent({ analytics: false }); amity.track('After')")
     last = arrive(yes, source, 5)[4]

@@ -156,7 +156,7 @@
       page: place(),
       campaign: Object.keys(campaign).length ? campaign : undefined,
       userAgent: navigator.userAgent,
-      locale: cookieless ? undefined : navigator.language,
+      locale: navigator.language,
       webdriver: navigator.webdriver || undefined,
       cookieless: cookieless || undefined,
       gpc,
@@ -225,6 +225,8 @@
 
     consent(given) {
       if (!given) return Object.assign({}, choices);
+      // A page may say what it knows each time it is opened; it counts when it is new.
+      if (Object.keys(given).every((key) => choices[key] === given[key])) return;
       const before = may();
       if (before) {
         visitor();

@@ -48,6 +48,7 @@ def make_snippets(source: Source, url: str) -> list[Snippet]:
     ]
     if source.kind == "browser":
         made.sort(key=lambda snippet: snippet.key != "javascript")
+        made.insert(0, _tracker(source, url))
     return made
 
 
@@ -59,6 +60,24 @@ def example_event(user_id: str = "u-1042") -> dict[str, object]:
         "event": "Product Viewed",
         "properties": {"product_id": "sourdough-800", "name": "Sourdough 800 g", "price": 3.2},
     }
+
+
+def _tracker(source: Source, url: str) -> Snippet:
+    return Snippet(
+        key="tracker",
+        title="amity.js",
+        install="",
+        code=(
+            f'<script src="{url}/amity.js" data-key="{source.write_key}"\n'
+            '        data-consent="required" async></script>\n\n'
+            "<!-- in a script of your page -->\n"
+            "(window.amity = window.amity || []).push(\n"
+            '  ["consent", { analytics: true }], // once your visitor has agreed\n'
+            '  ["track", "Product Viewed", { product_id: "sourdough-800", price: 3.2 }],\n'
+            ");\n"
+        ),
+        note="Under 3 kB. Tells pages by itself; waits for consent, and heeds the privacy signal.",
+    )
 
 
 def _curl(source: Source, url: str) -> Snippet:
