@@ -33,8 +33,8 @@ PRODUCT = """<!doctype html><html><head><title> Swift
 
 
 class _Pages(http.server.BaseHTTPRequestHandler):
-    asked: Counter = Counter()
-    agents: set = set()
+    asked: Counter
+    agents: set
 
     def do_GET(self):
         path = self.path
@@ -180,7 +180,7 @@ def test_limits_and_a_stop_hold(shop):
 
 
 def test_reading_is_off_and_only_due_when_it_is_on(shop):
-    base, server = shop
+    base, _ = shop
     assert api.read_site(now=NOW) == 0
     with pytest.raises(Conflict):
         api.ask_crawl(by="kit", now=NOW)

@@ -19,6 +19,7 @@ from amity.web.customers.refused import refused_at
 from amity.web.customers.sentences import FILTERS
 from amity.web.customers.timeline import read_timeline
 from amity.web.customers.truths import traits_of
+from amity.web.customers.visited import visited_by
 from amity.web.customers.words import KINDS, REFUSALS, SCORES, is_known, spell, who
 
 PAGE: Final = 50
@@ -87,6 +88,7 @@ def customer(request: HttpRequest, profile_id: int) -> HttpResponse:
         **refused_at(request, profile),
         **told_to(request, profile_id),
         **decided_for(request, profile_id),
+        **visited_by(profile_id, now),
         "can_unmerge": may(request, "profiles.unmerge"),
         "can_erase": may(request, "profiles.erase"),
         **_timeline(request, profile, sources),
