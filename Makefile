@@ -49,8 +49,19 @@ node: $(VENV)/.dev
 test: $(VENV)/.dev browser servers node ## Run every test
 	@$(PYTEST)
 
-chaos: $(VENV)/.dev ## Kill what sends mail three hundred times (CHAOS_KILLS=n for another number)
-	@AMITY_CHAOS_KILLS=$(or $(CHAOS_KILLS),300) $(BIN)/python -m pytest tests/chaos/test_send_kills.py --log-cli-level=INFO
+# How much of each `make chaos` does; any of them can be given, as in `make chaos CUTS=5`.
+KILLS ?= 300
+KILL_SECONDS ?= 180
+CUTS ?= 20
+COMMITS ?= 1000
+RECORD := .chaos-record.jsonl
+
+chaos: $(VENV)/.dev ## Kill, cut the power and overload for long; writes docs/reliability-report.md
+	@rm -f $(RECORD)
+	@AMITY_CHAOS_RECORD=$(CURDIR)/$(RECORD) AMITY_CHAOS_KILLS=$(KILLS) \
+	  AMITY_CHAOS_KILL_SECONDS=$(KILL_SECONDS) AMITY_CHAOS_POWER_CUTS=$(CUTS) \
+	  AMITY_CHAOS_COMMITS=$(COMMITS) $(BIN)/python -m pytest tests/chaos --log-cli-level=INFO
+	@$(BIN)/python -m amity.testing.chaos_report $(RECORD) docs/reliability-report.md
 
 check: $(VENV)/.dev lint types contracts browser servers node ## Format, lint, types, contracts, tests, documentation: what CI runs
 	@$(PYTEST)

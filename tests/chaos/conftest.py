@@ -20,7 +20,7 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     limit = SECONDS_ALLOWED * config.getoption(OPTION, 1)
     for item in items:
-        if FOLDER in item.path.parents:
+        if FOLDER in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(limit))
 
 

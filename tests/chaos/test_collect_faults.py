@@ -14,10 +14,12 @@ from amity.infra.database import transaction
 from amity.store.contracts import Source
 from amity.store.logic.quarantine import count_quarantine
 from amity.store.logic.sources import count_by_source, create_source
+from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.edge import LiveEdge, running_edge, send, wait_until_ready
 from amity.testing.proxy import FaultProxy, fault_proxy
 
-SECONDS = 6.0
+SECONDS = 4.0
+COMMITS = chaos_number("COMMITS", 50)
 
 
 @pytest.fixture
@@ -66,23 +68,47 @@ def test_without_the_database_senders_wait_and_it_recovers_by_itself(
     assert count_quarantine() == {}
 
 
-def test_a_connection_lost_after_the_commit_makes_no_second_copy(
+@pytest.mark.timeout(120 + COMMITS)
+def test_a_connection_lost_around_the_commit_makes_no_second_copy(
     proxied: tuple[LiveEdge, FaultProxy], source: Source
 ) -> None:
+    """Lost after the commit has happened, but before its answer; each third before it happens."""
     edge, proxy = proxied
     url, key = f"{edge.url}/v1/batch", source.write_key
-    for number in range(10):
+    began = time.monotonic()
+    before, back = 0, []
+    for number in range(COMMITS):
         wait_until_ready(edge)
-        proxy.cuts_left = 1
+        early = number % 3 == 2
+        proxy.cut_early, proxy.cuts_left = early, 1
         body = batch(f"cut-{number}")
-        assert send(url, body, key=key)[:2][0] == 429
+        assert send(url, body, key=key)[0] == 429
+        lost = time.monotonic()
         answer = retry(url, body, key)
-        assert (answer["accepted"], answer["duplicate"]) == (0, 10)
-    assert proxy.cuts == 10
+        back.append(time.monotonic() - lost)
+        before += early
+        assert answer["accepted"] + answer["duplicate"] == 10
+        assert (answer["duplicate"] == 10) != early, "the cut fell on the wrong side of the commit"
+    assert proxy.cuts == COMMITS
+    assert 0 < before < COMMITS
     ids = stored_ids()
-    assert len(ids) == len(set(ids)) == 100
+    wanted = {f"cut-{number}-{each}" for number in range(COMMITS) for each in range(10)}
+    assert len(ids) == len(set(ids))
+    assert set(ids) == wanted
     counts = count_by_source()[source.source_id]
-    assert (counts.stored, counts.duplicate) == (100, 100)
+    assert (counts.stored, counts.duplicate) == (10 * COMMITS, 10 * (COMMITS - before))
+    record(
+        Finding(
+            card="T6",
+            what="connection cut between COMMIT and its answer, or just before it",
+            seconds=time.monotonic() - began,
+            cuts=COMMITS,
+            acknowledged=10 * COMMITS,
+            lost=len(wanted - set(ids)),
+            duplicated=len(ids) - len(set(ids)),
+            recovered_seconds=back,
+        )
+    )
 
 
 def retry(url: str, body: bytes, key: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import statistics
 import time
 from collections import Counter
 
+import pytest
+
 from amity.testing.chaos import (
     VICTIMS,
     Nemesis,
@@ -17,10 +19,12 @@ from amity.testing.chaos import (
     sending,
     wait_until_folded,
 )
+from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.installation import wait_for
 
-SECONDS = 6.0
+SECONDS = float(chaos_number("KILL_SECONDS", 6))
 SEED = 20261121
+pytestmark = pytest.mark.timeout(120 + 4 * SECONDS)
 # Senders are answered after 8 s at the latest; the rest is a busy machine.
 LONGEST_ANSWER_SECONDS = 12.0
 
@@ -80,6 +84,7 @@ def test_killed_at_random_nothing_acknowledged_is_lost_or_doubled(
     installation, source, tmp_path, rounds
 ):
     nemesis = Nemesis(installation, random.Random(SEED))
+    began = time.monotonic()
     with send(installation, source, tmp_path) as senders:
         nemesis.rage(seconds=SECONDS * rounds)
     acknowledged = acknowledged_by(senders)
@@ -93,6 +98,20 @@ def test_killed_at_random_nothing_acknowledged_is_lost_or_doubled(
     slowest = max(sender.slowest for sender in senders)
     assert slowest < LONGEST_ANSWER_SECONDS
     delays = nemesis.delays(senders, "postgres")
+    record(
+        Finding(
+            card="T1",
+            what="SIGKILL to collector, its worker, worker, PostgreSQL and single backends",
+            seed=SEED,
+            seconds=time.monotonic() - began,
+            kills=sum(kills.values()),
+            acknowledged=len(acknowledged),
+            lost=len(set(acknowledged) - set(books.logged)),
+            duplicated=len(books.logged) - len(set(books.logged)),
+            recovered_seconds=delays,
+            control="an event taken out of the log, and one out of the fold, were both found",
+        )
+    )
     logging.getLogger(__name__).info(
         "%d acknowledged, %d in the log, %d came twice; kills %s; answers %s; slowest %.1f s; "
         "taken again after PostgreSQL was killed in %.1f s, at worst %.1f s",

@@ -30,6 +30,8 @@ class FaultProxy:
         self._closed = False
         self.is_down = False
         self.cuts_left = 0
+        # Whether to cut before the end of the COPY is passed on, so that nothing is committed.
+        self.cut_early = False
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -85,10 +87,14 @@ class FaultProxy:
                     data = source.recv(_CHUNK)
                     if not data:
                         raise ConnectionError
-                    key.data.sendall(data)
-                    if source is client and self.cuts_left and _COPY_DONE in data[-16:]:
+                    cutting = source is client and self.cuts_left and _COPY_DONE in data[-16:]
+                    if cutting:
                         self.cuts_left -= 1
                         self.cuts += 1
+                        if self.cut_early:
+                            raise ConnectionError
+                    key.data.sendall(data)
+                    if cutting:
                         server.recv(1)  # the server has answered: it has committed
                         raise ConnectionError
         _cut((client, server))
