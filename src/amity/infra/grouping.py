@@ -65,7 +65,8 @@ class Grouping(ABC, Generic[Work, Outcome]):
         self._conninfo = conninfo
         self._who = who
         self._most = most
-        self._waiting: deque[_Submission[Work, Outcome]] = deque()
+        # By whose work it is, and in the order of their turns: nobody waits behind all of another's.
+        self._waiting: dict[int, deque[_Submission[Work, Outcome]]] = {}
         self._wake = asyncio.Event()
         self._lanes = [_Lane(number) for number in range(LANES)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,6 +83,10 @@ class Grouping(ABC, Generic[Work, Outcome]):
     def _weigh(self, work: Work) -> int:  # for those whose works differ
         """Say how much of what is carried out at once a piece of work is."""
         return 1
+
+    def _owner(self, work: Work) -> int:  # for those whose works are of several
+        """Say whose work it is; owners take turns."""
+        return 0
 
     async def _opened(self, connection: AsyncConnection) -> None:
         """Get to know the database behind a new connection."""
@@ -111,7 +116,7 @@ class Grouping(ABC, Generic[Work, Outcome]):
         if self._closing or not self.lanes_up:
             raise Unavailable("the database cannot be reached now", code="database_down")
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Submission(work, done))
+        self._waiting.setdefault(self._owner(work), deque()).append(_Submission(work, done))
         self._wake.set()
         return done
 
@@ -123,8 +128,12 @@ class Grouping(ABC, Generic[Work, Outcome]):
         taken: list[_Submission[Work, Outcome]] = []
         weight = 0
         while self._waiting and weight < self._most:
-            taken.append(self._waiting.popleft())
+            owner = next(iter(self._waiting))
+            theirs = self._waiting.pop(owner)
+            taken.append(theirs.popleft())
             weight += self._weigh(taken[-1].work)
+            if theirs:
+                self._waiting[owner] = theirs  # at the end: the others' turn comes first
         if not self._waiting and not self._closing:
             self._wake.clear()
         return taken

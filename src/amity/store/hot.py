@@ -45,6 +45,7 @@ from amity.store.logic.decoding import (
     read_instant,
 )
 from amity.store.logic.identity import normalize_identifier
+from amity.store.logic.pausing import pause_messages
 from amity.store.logic.privacy_signal import support_document
 from amity.store.logic.purposes import list_asked
 from amity.store.logic.subscribing import (
@@ -79,6 +80,7 @@ __all__ = [
     "normalize_identifier",
     "pack_call",
     "parse_object",
+    "pause_messages",
     "read_instant",
     "read_preferences",
     "record_tracked",
@@ -130,6 +132,7 @@ class Collector:
         self._buckets: dict[int, TokenBucket] = {}
         self._signalled: dict[tuple[int, privacy_signal.Person], date] = {}
         self._held_bytes = 0
+        self._writing_bytes: dict[int, int] = {}
         self._disk_full_until = 0.0
 
     async def open(self) -> None:
@@ -230,8 +233,24 @@ class Collector:
         self._watch.refuse(source.source_id, events)
 
     async def append(self, source: Source, request: Request, incoming: Incoming) -> Receipt:
-        """Store a request's events; return what became of each, after the commit."""
+        """Store a request's events; return what became of each, after the commit.
+
+        Raises Unavailable when the source has half of all that may be held waiting already: the
+        other half is for the others.
+        """
         self._bucket(source).take(len(request.events))
+        size = sum(map(len, request.events))
+        waiting = self._writing_bytes.get(source.source_id, 0) + size
+        if waiting > self._settings.max_inflight_bytes // 2:
+            self.refuse(source, len(request.events))
+            raise self.unavailable("busy", _BUSY_WAIT_SECONDS)
+        self._writing_bytes[source.source_id] = waiting
+        try:
+            return await self._append(source, request, incoming)
+        finally:
+            self._writing_bytes[source.source_id] -= size
+
+    async def _append(self, source: Source, request: Request, incoming: Incoming) -> Receipt:
         rows: list[Row] = []
         rejected: list[Rejected] = []
         for index, raw in enumerate(request.events):

@@ -117,6 +117,10 @@ class EventCommitter(Grouping[Brought, Sorted]):
     def _weigh(self, work: Brought) -> int:
         return len(work.rows)
 
+    def _owner(self, work: Brought) -> int:
+        one = work.rows[0] if work.rows else work.rejected[0]
+        return one.source_id
+
     async def _opened(self, connection: AsyncConnection) -> None:
         await self._clock.set(connection)
 
