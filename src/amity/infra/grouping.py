@@ -65,7 +65,7 @@ class Grouping(ABC, Generic[Work, Outcome]):
         self._conninfo = conninfo
         self._who = who
         self._most = most
-        # By whose work it is, and in the order of their turns: nobody waits behind all of another's.
+        # By whose work it is, in the order of their turns: nobody waits behind all of another's.
         self._waiting: dict[int, deque[_Submission[Work, Outcome]]] = {}
         self._wake = asyncio.Event()
         self._lanes = [_Lane(number) for number in range(LANES)]

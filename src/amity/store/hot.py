@@ -45,7 +45,6 @@ from amity.store.logic.decoding import (
     read_instant,
 )
 from amity.store.logic.identity import normalize_identifier
-from amity.store.logic.pausing import pause_messages
 from amity.store.logic.privacy_signal import support_document
 from amity.store.logic.purposes import list_asked
 from amity.store.logic.subscribing import (
@@ -80,7 +79,6 @@ __all__ = [
     "normalize_identifier",
     "pack_call",
     "parse_object",
-    "pause_messages",
     "read_instant",
     "read_preferences",
     "record_tracked",
