@@ -65,6 +65,7 @@ def walk(page: Page, installation: Installation, shop: str) -> None:
     decision = json.loads(page.get_by_label("The answer of the decision API").inner_text())
     assert decision["items"][0]["propensity"] == 1
     expect(page.get_by_text("“Fresh coffee” comes first.")).to_be_visible()
+    assert [kept["name"] for kept in page.context.cookies()] == ["amity_id"]
     hero.get_by_role("link", name="See it").click()
     page.get_by_role("button", name="Rye bread", exact=False).first.click()
     page.get_by_role("button", name="Add Rye bread").click()
@@ -100,3 +101,4 @@ def fits_a_phone(page: Page) -> None:
         assert page.evaluate(wide) is False
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Your e-mail address")).to_be_visible()
+    assert page.context.cookies() == [], "whoever comes next is somebody else"

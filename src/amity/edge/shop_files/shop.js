@@ -1,5 +1,5 @@
-/* The demo storefront: it asks Amity what to show, and tells Amity what happens. Nothing else is
-   asked for, and nothing is kept but an anonymous id and the basket. */
+/* The demo storefront: by amity.js it asks Amity what to show, and tells Amity what happens. Nothing
+   else is asked for, and nothing else is kept but the basket and the address signed in with. */
 
 const $ = (id) => document.getElementById(id);
 const ASSORTMENT = [
@@ -25,8 +25,6 @@ function newId() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-let anonymousId = kept.get("visitor", "");
-if (!anonymousId) kept.set("visitor", (anonymousId = newId()));
 let basket = kept.get("basket", []);
 let config = { name: "Shop", writeKey: "", currency: "USD", products: [] };
 const decisions = {};
@@ -43,13 +41,6 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-function post(path, body) {
-  return fetch(path, {
-    method: "POST", keepalive: true, headers: { "content-type": "application/json" },
-    body: JSON.stringify({ writeKey: config.writeKey, ...body }),
-  });
-}
-
 function say(words) {
   $("notice").textContent = words;
   $("notice").hidden = !words;
@@ -63,32 +54,23 @@ function note(name) {
   while ($("told").children.length > 8) $("told").lastElementChild.remove();
 }
 
-async function tell(message, name) {
-  const event = {
-    anonymousId, messageId: newId(), timestamp: new Date().toISOString(),
-    context: { page: { path: location.pathname, title: document.title } }, ...message,
-  };
-  note(name);
-  for (let attempt = 0; attempt < 5; attempt += 1) {
-    try {
-      const answer = await post("/v1/batch", { batch: [event] });
-      if (answer.status !== 429) return;
-    } catch { /* the same event is sent again: its messageId keeps it from counting twice */ }
-    await new Promise((done) => setTimeout(done, 1000 * (attempt + 1)));
-  }
+/* The tracker needs the key of this shop's source, so it is asked for once that is known. */
+function loadTracker() {
+  return new Promise((loaded, failed) => {
+    const script = make("script", { src: "/amity.js", onload: loaded, onerror: failed });
+    Object.assign(script.dataset, { key: config.writeKey, consent: "assumed" });
+    document.head.append(script);
+  });
 }
 
-const track = (event, properties) => tell({ type: "track", event, properties }, event);
+function track(event, properties) {
+  note(event);
+  amity.track(event, properties);
+}
 
 async function decide(slot, placement, context) {
-  let content;
-  try {
-    const answer = await post("/v1/decide", { placement, anonymousId, context });
-    content = await answer.json();
-    if (answer.status === 404) content.advice = `Make a placement with the key “${placement}” and it fills this space.`;
-  } catch {
-    content = { message: "Amity cannot be reached now." };
-  }
+  const content = await amity.decide(placement, context) ?? { message: "Amity cannot be reached now." };
+  if (content.code === "unknown_placement") content.advice = `Make a placement with the key “${placement}” and it fills this space.`;
   decisions[slot] = content;
   if (slot === shown) explain(slot);
   return content;
@@ -221,7 +203,7 @@ function openTill() {
   $("till").showModal();
 }
 
-async function pay() {
+function pay() {
   const products = basket.map((line) => ({ ...line }));
   const order = { order_id: orderId, total: total(), currency: products[0].currency, products };
   if ($("pay").textContent === "Check out") {
@@ -234,7 +216,7 @@ async function pay() {
   keepBasket();
   $("till").close();
   say("Thank you. Your order is placed.");
-  await track("Order Completed", order);
+  track("Order Completed", order);
   again();
 }
 let orderId = "";
@@ -245,7 +227,9 @@ function signIn(event) {
   if (!email) return;
   kept.set("email", email);
   greet(email);
-  tell({ type: "identify", traits: { email } }, "identify").then(again);
+  note("identify");
+  amity.identify({ email });
+  again();
 }
 
 function greet(email) {
@@ -257,7 +241,7 @@ function greet(email) {
 /* Whoever signs out is another visitor from now on. */
 function signOut() {
   kept.set("email", "");
-  kept.set("visitor", (anonymousId = newId()));
+  amity.reset();
   greet("");
   again();
 }
@@ -291,10 +275,17 @@ async function begin() {
     return;
   }
   document.title = $("name").textContent = config.name;
+  try {
+    await loadTracker();
+  } catch {
+    say("This shop works, but Amity cannot be told anything now. Does something block amity.js?");
+    window.amity = { decide: async () => null, track() {}, identify() {}, reset() {} };
+  }
+  if (navigator.globalPrivacyControl) say("Your browser asks not to be followed: nothing is kept of this visit.");
   greet(kept.get("email", ""));
   keepBasket();
   fillShelf();
-  tell({ type: "page", name: "Shop", properties: { path: location.pathname } }, "page");
+  note("page");
   $("sign-in").addEventListener("submit", signIn);
   $("basket").addEventListener("click", openTill);
   $("pay").addEventListener("click", pay);
