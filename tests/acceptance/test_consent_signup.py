@@ -2,17 +2,16 @@
 
 import email
 import json
-import os
 import re
-import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
 from email import policy
 
 import pytest
-from playwright.sync_api import sync_playwright
 
+from amity.infra import config, tokens
+from amity.store import api as store
 from amity.testing.chaos import connect
 from amity.testing.installation import Installation, wait_for
 
@@ -34,19 +33,6 @@ def write_key(home):
     return home.amity_json("source", "create", "Site", "--kind", "browser")["write_key"]
 
 
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium")
-    if path is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no Chromium here: in CI the browser tests must run (scripts/browser.sh)")
-        pytest.skip("no Chromium here; install the package chromium to run the browser tests")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
 def ask(home, path, body=None, kind="application/json", method=None, **headers):
     request = urllib.request.Request(f"{home.edge}{path}", data=body, method=method)
     for name, value in {"Content-Type": kind, **headers}.items():
@@ -66,9 +52,9 @@ def rows(home, query, *values):
 
 def ledger(home, address=EVE):
     query = (
-        "SELECT c.status, c.method, c.notice, c.evidence::jsonb FROM store_consent c"
+        "SELECT c.status, c.method, c.notice, a.properties FROM store_consent c"
         " JOIN store_identifier i ON i.profile_id = c.origin_id AND i.value = %s"
-        " ORDER BY c.record_id"
+        " JOIN store_activity a ON a.event_id = c.event_id ORDER BY c.record_id"
     )
     return rows(home, query, address)
 
@@ -81,8 +67,8 @@ def mail_to(home, address):
     return email.message_from_bytes(bytes(found[-1][0]), policy=policy.default)
 
 
-def test_an_address_is_asked_by_mail_and_gives_its_consent_by_the_button(home, write_key, browser):
-    page = browser.new_page(viewport={"width": 390, "height": 800})
+def test_an_address_is_asked_by_mail_and_gives_its_consent_by_the_button(home, write_key, chromium):
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
     wait_for(lambda: ask(home, "/subscribe")[0] == 200, what="the form")
     page.goto(f"{home.edge}/subscribe")
     page.get_by_label("E-mail address").fill(EVE)
@@ -137,3 +123,45 @@ def test_the_answer_is_the_same_whoever_asks_for_whom_and_programs_are_let_be(ho
     statuses = [ask(home, "/v1/subscribe", json.dumps(form).encode())[0] for _ in range(25)]
     assert (statuses[0], statuses[-1]) == (200, 429)
     assert not rows(home, "SELECT 1 FROM store_identifier WHERE value LIKE 'robot%%'")
+
+
+def test_her_page_pauses_keeps_her_choices_and_says_that_her_browser_is_heard(home, chromium):
+    server = home.amity_json("source", "create", "Shop", "--kind", "server")["write_key"]
+    told = {"userId": "zoe", "traits": {"email": "zoe@shop.example"}}
+    home.collect("identify", told, server)
+    said = {"categoryPreferences": {"marketing.email": True}}
+    name = "Segment Consent Preference Updated"
+    home.collect("track", {"userId": "zoe", "event": name, "properties": said}, server)
+    refused = {"categoryPreferences": {"sharing": False}, "method": "GPC"}
+    home.collect("track", {"userId": "zoe", "event": name, "properties": refused}, server)
+    [[zoe]] = wait_for(
+        lambda: rows(
+            home,
+            "SELECT id FROM store_profile WHERE user_id = 'zoe' AND consents ? 'sharing'",
+        ),
+        what="the customer",
+    )
+    with config.override(data=home.environment["AMITY_DATA"]):
+        key = store.contact_key(channel="email", address="zoe@shop.example")
+        token = tokens.sign("preferences", [zoe, "email", key, "marketing.email", ""])
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page.goto(f"{home.edge}/p/{token}")
+    assert "by Global Privacy Control, not to share" in page.inner_text("main")
+    page.get_by_role("button", name="30 days").click()
+    assert "We are silent until" in page.inner_text("main")
+    assert page.locator("input[name='marketing.email']").is_checked()
+    page.get_by_role("button", name="End the pause now").click()
+    assert "The pause is over" in page.inner_text("main")
+    wait_for(lambda: len(ledger(home, "zoe@shop.example")) == 2, what="the ledger")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download my receipt").click()
+    receipt = json.loads(download.value.path().read_text())
+    assert {one["purpose"] for one in receipt["records"]} == {"marketing.email", "sharing"}
+    page.locator("input[name='marketing.email']").uncheck()
+    page.get_by_role("button", name="Save").click()
+    taken = wait_for(
+        lambda: [row for row in ledger(home, "zoe@shop.example") if row[1] == "preferences"],
+        what="the no in the ledger",
+    )
+    assert (taken[0][0], taken[0][3]["browser"]) == ("withdrawn", "Chrome")
+    page.close()

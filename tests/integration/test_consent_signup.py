@@ -1,5 +1,6 @@
 """Signing up by a form: a request gives nothing, and only what is confirmed holds."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from amity.kernel.errors import Invalid, Unavailable
 from amity.store import api as store
 from amity.store import hot
 from amity.store.contracts import Choices
-from amity.store.contracts_consent import Confirmation, Signup
+from amity.store.contracts_consent import Confirmation, LedgerFilter, Signup
 from amity.store.logic import subscribing
 
 EVE = "eve@shop.example"
@@ -75,7 +76,8 @@ def may_write(address):
 def ledger():
     while store.write_consents(now=now()):
         pass
-    return ask("SELECT status, method, notice, evidence::jsonb FROM store_consent ORDER BY 1")
+    found = store.list_consent_records(filters=LedgerFilter()).items
+    return [(one.status, one.method, one.notice, json.loads(one.evidence)) for one in found]
 
 
 def test_a_request_gives_nothing_and_its_confirmation_gives_what_was_asked_for(house):
@@ -207,3 +209,43 @@ def test_what_is_no_address_or_not_asked_for_is_refused_and_so_are_too_many(hous
         connection.execute("UPDATE store_signup_pace SET hour = hour - interval '3 days'")
     sign_up(house, "a5@x.example")
     assert {row[0] for row in ask("SELECT amount FROM store_signup_pace")} == {1}
+
+
+def test_a_pause_holds_by_the_clock_and_takes_nothing_back(house):
+    house.join("ann")
+    ann, address = house.id_of("ann"), "ann@shop.example"
+    point = ("email", key_of(address))
+
+    def pause(until, at):
+        hot.pause_messages(
+            profile_id=ann, point=point, until=until, evidence={"browser": "Firefox"}, now=at
+        )
+
+    def judge(at):
+        told = {"profile_ids": [ann], "purpose": "marketing.email", "now": at}
+        return store.may_use(**told, channel="email")[ann], store.may_use(**told)[ann]
+
+    at = now()
+    pause(at + timedelta(days=30), at)
+    follow(house)
+    assert judge(at) == ("on_pause", "")
+    assert judge(at + timedelta(days=29)) == ("on_pause", "")
+    assert judge(at + timedelta(days=31)) == ("", "")
+    assert store.list_contact_points(profile_id=ann)[0].objections == {}
+    held = hot.read_preferences(
+        profile_id=ann,
+        channel="email",
+        address_key=point[1],
+        purposes=["marketing.email"],
+        now=at,
+    )
+    assert held.paused_until == at + timedelta(days=30)
+    assert held.choices == held.allowed == {"marketing.email": True}
+    pause(None, now())
+    pause(None, now())
+    assert judge(now()) == ("", "")
+    follow(house)
+    names = "SELECT name FROM store_activity WHERE name LIKE 'Messages %%' ORDER BY position"
+    assert [row[0] for row in ask(names)] == ["Messages Paused", "Messages Resumed"]
+    with pytest.raises(Invalid):
+        pause(at + timedelta(days=400), at)

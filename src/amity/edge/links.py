@@ -41,6 +41,7 @@ _MOST_WAITING: Final = 64
 _ANSWER_SECONDS: Final = 2.5
 _DOWN_SECONDS: Final = 0.5
 _UNDO_FOR: Final = timedelta(hours=1)
+_PAUSES: Final = {"30": timedelta(days=30), "90": timedelta(days=90)}
 # One answer for every token, ours or not: a program that guesses learns nothing.
 _ONE_CLICK: Final = "Your request has been received."
 _NOTICES: Final = {
@@ -48,6 +49,7 @@ _NOTICES: Final = {
     "forget": "It is forgotten, and we do not ask again.",
     "save": "Saved.",
     "stop": "Saved: none of it. This holds from now on.",
+    "resume": "The pause is over. What you have chosen below holds again.",
 }
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -116,10 +118,10 @@ class Links:
             return self._give(token, scope, now)
         form = await self._read_form(scope, exchange) if scope.method == "POST" else None
         if scope.path.startswith("/u/"):
-            return await self._unsubscribe(token, form, now)
+            return await self._unsubscribe(token, form, scope, now)
         if scope.path.startswith("/s/"):
             return await self._confirm(token, form, scope, now)
-        return await self._preferences(token, form, now)
+        return await self._preferences(token, form, show(scope), now)
 
     def _give(self, token: str, scope: Scope, now: datetime) -> Answer:
         """Answer what needs no database."""
@@ -139,7 +141,9 @@ class Links:
             return {}
         return read_form(body, scope.headers.get("content-type") or "")
 
-    async def _unsubscribe(self, token: str, form: dict[str, str] | None, now: datetime) -> Answer:
+    async def _unsubscribe(
+        self, token: str, form: dict[str, str] | None, scope: Scope, now: datetime
+    ) -> Answer:
         """Ask, or unsubscribe: by the page's button, or by a mail program (RFC 8058).
 
         Whatever a `POST` says it means to unsubscribe: nothing else can be done here, and a
@@ -151,7 +155,9 @@ class Links:
             return pages.unknown() if is_page else pages.text(_ONE_CLICK)
         if form is None:
             return pages.unsubscribe(point.purpose)
-        said = _choices(point, {point.purpose: False}, "link" if is_page else "one_click")
+        # One click comes from the mail provider, whose address says nothing of her.
+        method, shown = ("link", show(scope)) if is_page else ("one_click", {})
+        said = _choices(point, {point.purpose: False}, method, shown)
         try:
             stated = await self.in_thread(hot.state_choices, choices=said, now=now)
         except Exception as error:
@@ -182,16 +188,18 @@ class Links:
             return pages.trouble({"action": "confirm"})
         return pages.confirmed() if is_given else pages.not_confirmed()
 
-    async def _preferences(self, token: str, form: dict[str, str] | None, now: datetime) -> Answer:
+    async def _preferences(
+        self, token: str, form: dict[str, str] | None, shown: dict[str, str], now: datetime
+    ) -> Answer:
         action = "" if form is None else form.get("action", "")
         try:
             if action == "undo":
-                return await self._undo(token, now)
+                return await self._undo(token, shown, now)
             opened = tokens.open_token("preferences", token, Point, now=now)
             if opened is None:
                 return pages.unknown()
             if not opened.is_late:
-                return await self._choose(opened.content, form or {}, now)
+                return await self._choose(opened.content, form or {}, shown, now)
             if action == "ask":
                 return await self._ask(opened.content, now)
             return pages.expired()
@@ -199,13 +207,13 @@ class Links:
             _log.error("preferences could not be read or saved: %s", _name(error))
             return pages.trouble(form or {})
 
-    async def _undo(self, token: str, now: datetime) -> Answer:
+    async def _undo(self, token: str, shown: dict[str, str], now: datetime) -> Answer:
         undo = tokens.read("undo", token, _Undo, now=now)
         if undo is None:
             words = "This can be taken back within an hour. Sign up again where you did before."
             return pages.plain("This is too late", words, 410)
         said = msgspec.structs.replace(
-            _choices(undo.point, {undo.point.purpose: True}, "undo"),
+            _choices(undo.point, {undo.point.purpose: True}, "undo", shown),
             instead_of=datetime.fromisoformat(undo.stated_at),
         )
         await self.in_thread(hot.state_choices, choices=said, now=now)
@@ -221,7 +229,9 @@ class Links:
             return pages.subscribed(undo.point.purpose)
         return pages.plain("Nothing was changed", "You have chosen otherwise since.")
 
-    async def _choose(self, point: Point, form: dict[str, str], now: datetime) -> Answer:
+    async def _choose(
+        self, point: Point, form: dict[str, str], shown: dict[str, str], now: datetime
+    ) -> Answer:
         """Show the preferences, after saving what a form says."""
         asked = await self.in_thread(hot.list_asked)
         held, action = await self._read(point, asked, now), form.get("action")
@@ -230,27 +240,47 @@ class Links:
         elif held is not None and action == "receipt":
             return await self._give_receipt(point, now)
         elif held is not None and action == "save":
-            shown = {purpose.key: form.get(purpose.key) == "yes" for purpose in asked}
+            chosen = {purpose.key: form.get(purpose.key) == "yes" for purpose in asked}
             wanted = {
                 name: yes
-                for name, yes in shown.items()
+                for name, yes in chosen.items()
                 if yes != held.choices[name] or yes != held.allowed[name]
             }
         else:
             wanted = {}
         if wanted:
-            said = _choices(point, wanted, "preferences")
+            said = _choices(point, wanted, "preferences", shown)
             notices = {one.key: one.notice for one in asked if one.notice and one.key in wanted}
             said = msgspec.structs.replace(said, evidence={**said.evidence, "notices": notices})
             await self.in_thread(hot.state_choices, choices=said, now=now)
             held = await self._read(point, asked, now)
         if held is None:
             return pages.plain("Your preferences", "We hold nothing about you under this link.")
+        if action in {"pause", "resume"}:
+            await self._pause(point, form, shown, now)
+            held = await self._read(point, asked, now) or held
         card = await self._remember(point, form, now)
         notice = _NOTICES.get(action or "", "")
         if not notice and held.is_suppressed:
             notice = "Nothing is sent to this address at present."
-        return pages.preferences(asked, held.allowed, held.address, notice, card=card)
+        return pages.preferences(asked, held, notice, card=card)
+
+    async def _pause(
+        self, point: Point, form: dict[str, str], shown: dict[str, str], now: datetime
+    ) -> None:
+        """Send nothing for as long as a form says, or end that; other lengths are not offered."""
+        days = _PAUSES.get(form.get("days", "")) if form.get("action") == "pause" else None
+        if days is None and form.get("action") == "pause":
+            return
+        sent_by = {"send_id": str(UUID(point.send_id))} if point.send_id else {}
+        await self.in_thread(
+            hot.pause_messages,
+            profile_id=point.profile_id,
+            point=(point.channel, point.address_key),
+            until=None if days is None else now + days,
+            evidence={"method": "preferences", **shown, **sent_by},
+            now=now,
+        )
 
     async def _remember(self, point: Point, form: dict[str, str], now: datetime) -> memory.Card:
         """Keep what a form tells about herself; return what is remembered and may be asked."""
@@ -338,8 +368,8 @@ def _undo_token(point: Point, now: datetime) -> str:
     return tokens.sign("undo", _Undo(point, now.isoformat()), expires_at=now + _UNDO_FOR)
 
 
-def _choices(point: Point, choices: dict[str, bool], method: str) -> Choices:
-    evidence = {"send_id": str(UUID(point.send_id))} if point.send_id else {}
+def _choices(point: Point, choices: dict[str, bool], method: str, shown: dict[str, str]) -> Choices:
+    evidence = {**shown} | ({"send_id": str(UUID(point.send_id))} if point.send_id else {})
     return Choices(
         profile_id=point.profile_id,
         channel=point.channel,

@@ -4,6 +4,7 @@ Each page is a small file beside this one; whatever is put into it is escaped he
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -14,6 +15,7 @@ import msgspec
 
 from amity.edge.memory import Card
 from amity.infra.config import settings
+from amity.store.contracts import Preferences
 from amity.store.contracts_consent import AskedPurpose
 
 _POLICY: Final = (
@@ -201,8 +203,7 @@ def file(name: str, body: bytes) -> Answer:
 
 def preferences(
     asked: Sequence[AskedPurpose],
-    choices: dict[str, bool],
-    address: str,
+    held: Preferences,
     notice: str,
     *,
     card: Card = _NO_CARD,
@@ -217,17 +218,29 @@ def preferences(
             purpose=purpose.key,
             what=purpose.title[:1].upper() + purpose.title[1:],
             words=purpose.covers,
-            checked_html=" checked" if choices.get(purpose.key) else "",
+            checked_html=" checked" if held.allowed.get(purpose.key) else "",
         )
         for purpose in asked
     )
     body = _fill(
         "preferences",
         choices_html=rows,
-        where=f" for {mask(address)}" if address else "",
+        where=f" for {mask(held.address)}" if held.address else "",
         notice_html=_fill("notice", words=notice) if notice else "",
+        pause_html=_pause(held.paused_until),
+        signal_html=_signal(held.signal_at),
     )
     return _page("Your preferences", body + _memory(card))
+
+
+def _pause(until: datetime | None) -> str:
+    """Return the part of the page that begins a pause, or says until when there is one."""
+    return _fill("pause") if until is None else _fill("paused", day=f"{until:%-d %B %Y}")
+
+
+def _signal(at: datetime | None) -> str:
+    """Return the line that says that her browser's privacy signal is honoured."""
+    return "" if at is None else _fill("signal", day=f"{at:%-d %B %Y}")
 
 
 def _memory(card: Card) -> str:

@@ -185,6 +185,10 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     is_suppressed: bool
     allowed: dict[str, bool] = {}
     """By purpose, whether it is done: a yes may be over, and some purposes need none."""
+    paused_until: datetime | None = None
+    """Until when nothing that needs consent is sent here; None without a pause."""
+    signal_at: datetime | None = None
+    """When her browser said no by Global Privacy Control, where that still holds."""
 
 
 class ConsentStatement(msgspec.Struct, frozen=True, kw_only=True):
@@ -476,6 +480,33 @@ EVENTS: tuple[EventWords, ...] = (
         },
     ),
     EventWords(
+        name="Email Received",
+        words="A customer wrote to a mailbox that is read.",
+        properties={
+            "subject": "its subject",
+            "text": "the first words",
+            "message_id": "its id, to answer by",
+            "in_reply_to": "what it answers",
+            "is_automatic": "whether a machine wrote it",
+        },
+    ),
+    EventWords(
+        name="Email Bounce Received",
+        words="A mail server reported about a message of ours, by its signed address.",
+        properties={
+            "send_id": "the message",
+            "action": "`failed`, `delayed` or `delivered`",
+            "code": "the enhanced status code",
+        },
+        is_own=True,
+    ),
+    EventWords(
+        name="Email Complaint Received",
+        words="A customer marked a message of ours as spam, and her mail provider reported it.",
+        properties={"send_id": "the message"},
+        is_own=True,
+    ),
+    EventWords(
         name="Segment Consent Preference Updated",
         words="A customer said yes or no to purposes. A browser source can only take back.",
         properties={"categoryPreferences": "purposes with true or false; also in the context"},
@@ -499,6 +530,18 @@ EVENTS: tuple[EventWords, ...] = (
             "notice": "the words that were shown",
             "address_key": "the address: `store.api.contact_key`",
         },
+        is_own=True,
+    ),
+    EventWords(
+        name="Messages Paused",
+        words="A customer wants nothing at an address for a while; nothing said is taken back.",
+        properties={"until": "when the pause ends", "address_key": "the address"},
+        is_own=True,
+    ),
+    EventWords(
+        name="Messages Resumed",
+        words="A customer ended a pause before its time.",
+        properties={"address_key": "the address"},
         is_own=True,
     ),
     EventWords(

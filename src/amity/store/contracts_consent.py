@@ -9,10 +9,13 @@ LawfulBasis = Literal[
     "consent", "contract", "legitimate_interest", "soft_opt_in", "legal_obligation"
 ]
 LedgerStatus = Literal["given", "denied", "withdrawn", "expired", "invalidated", "pending"]
-UseReason = Literal["", "no_consent", "consent_expired", "objected", "suppressed", "unknown"]
+UseReason = Literal[
+    "", "no_consent", "consent_expired", "objected", "suppressed", "on_pause", "unknown"
+]
 """Why a customer's data may not be used for a purpose; "" when it may.
 
-`unknown`: there is no such customer, for instance since they were erased.
+`on_pause`: she wants nothing for a while. `unknown`: there is no such customer, for instance since
+they were erased.
 """
 
 

@@ -45,6 +45,7 @@ from amity.store.logic.decoding import (
     read_instant,
 )
 from amity.store.logic.identity import normalize_identifier
+from amity.store.logic.pausing import pause_messages
 from amity.store.logic.privacy_signal import support_document
 from amity.store.logic.purposes import list_asked
 from amity.store.logic.subscribing import (
@@ -78,6 +79,7 @@ __all__ = [
     "make_consent_receipt",
     "normalize_identifier",
     "pack_call",
+    "pause_messages",
     "parse_object",
     "read_instant",
     "read_preferences",

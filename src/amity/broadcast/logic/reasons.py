@@ -9,6 +9,8 @@ REASONS: Final[dict[str, str]] = {
     "no_address": "The customer has no address for this channel.",
     "no_consent": "The customer has not agreed to this purpose.",
     "objected": "The customer said no to this purpose.",
+    "consent_expired": "The customer's consent to this purpose is over.",
+    "on_pause": "The customer wants nothing for a while.",
     "suppressed": "Nothing may be sent to this address: it bounced, complained or was blocked.",
     "erased": "The customer was erased.",
     "frequency_cap": "The customer has had as many promotional messages as the cap allows.",

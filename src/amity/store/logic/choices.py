@@ -35,7 +35,7 @@ from amity.store.logic.consent import (
     read_statements,
     reason_of,
 )
-from amity.store.logic.contact_points import addresses_of
+from amity.store.logic.contact_points import PAUSE, addresses_of
 from amity.store.logic.profiles import find_root
 from amity.store.logic.purposes import load_policies
 
@@ -170,6 +170,11 @@ class _Held:
             no_at = max(refused_at, no_at or refused_at)
         return yes_at is not None and (no_at is None or yes_at > no_at)
 
+    def paused_until(self, now: datetime) -> datetime | None:
+        """Return the end of a pause that holds."""
+        ends = self.objections.get(PAUSE)
+        return ends if ends is not None and ends > now else None
+
     def is_allowed(
         self,
         purpose: str,
@@ -245,6 +250,7 @@ def read_preferences(
             return None
         row = connection.execute(_SQL["read_contact_point"], [channel, address_key]).fetchone()
         rows = connection.execute(_SQL["list_identifiers"], [root]).fetchall()
+        signal = connection.execute(_SQL["last_signal"], [root]).fetchone()
     held = _Held(*(row[:2] if row else ("{}", "{}")))
     addresses = addresses_of([(row[0], row[1]) for row in rows])
     return Preferences(
@@ -256,7 +262,19 @@ def read_preferences(
             purpose: held.is_allowed(purpose, root, consents, policies, now) for purpose in asked
         },
         is_suppressed=bool(row and row[2]),
+        paused_until=held.paused_until(now),
+        signal_at=_honoured(signal, consents),
     )
+
+
+def _honoured(
+    signal: tuple[datetime, dict[str, Any]] | None, consents: Mapping[str, Consent]
+) -> datetime | None:
+    """Return when her browser said no, if all it said no to is still refused."""
+    if signal is None or not signal[1]:
+        return None
+    said = (consents.get(purpose) for purpose in signal[1])
+    return signal[0] if all(each and each.status != "granted" for each in said) else None
 
 
 def request_preference_link(

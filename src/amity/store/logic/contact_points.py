@@ -27,6 +27,9 @@ from amity.store.logic.identity import normalize_email, normalize_phone
 from amity.store.logic.profiles import find_root
 
 _SQL: Final = queries.load("amity.store")
+PAUSE: Final = "~pause"
+"""Under this name the end of a pause stands among the objections of an address."""
+
 SOFT_BOUNCES: Final = 5
 """So many, over at least `SOFT_BOUNCE_PERIOD`, and the address is given up (SAFETY 3.5)."""
 
@@ -182,7 +185,11 @@ def _find_points(
             address_key=row[1],
             suppression=row[2],
             suppressed_at=row[3],
-            objections=_OBJECTIONS.decode(row[4]),
+            objections={
+                purpose: at
+                for purpose, at in _OBJECTIONS.decode(row[4]).items()
+                if purpose != PAUSE
+            },
             soft_bounces=row[5],
         )
         for row in connection.execute(_SQL["find_contact_points"], columns)

@@ -138,7 +138,8 @@ RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 
 -- The same for a contact point, whose own no counts as well; `purpose` '' = no purpose but the
--- message itself, such as a receipt. An objection holds until a yes that is later than it.
+-- message itself, such as a receipt. An objection holds until a yes that is later than it. A pause
+-- stands among the objections as `~pause`, which no purpose is called, with its end.
 CREATE FUNCTION store_contact_reason(
     suppression text, objections jsonb, consents jsonb, purpose text,
     needs_consent boolean, expiry_months integer, moment timestamptz)
@@ -150,7 +151,9 @@ RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
         WHEN objections ? purpose AND coalesce(
             (objections ->> purpose)::timestamptz
                 >= (consents #>> ARRAY[purpose, 'at'])::timestamptz, true) THEN 'objected'
-        ELSE store_use_reason(consents, purpose, needs_consent, expiry_months, moment)
+        ELSE coalesce(
+            nullif(store_use_reason(consents, purpose, needs_consent, expiry_months, moment), ''),
+            CASE WHEN (objections ->> '~pause')::timestamptz > moment THEN 'on_pause' END, '')
     END
 $$;
 

@@ -91,3 +91,19 @@ WHERE u.merged_into IS NULL AND store_use_reason(
 -- name: read_objections
 SELECT address_key, objections ->> %(purpose)s FROM store_contact_point
 WHERE channel = 'email' AND address_key = ANY (%(keys)s::text[]) AND objections ? %(purpose)s
+
+-- name: pause_contact_point
+-- One row when it is not so already.
+UPDATE store_contact_point
+SET objections = CASE WHEN %(until)s::text IS NULL THEN objections - %(name)s::text
+                      ELSE objections || jsonb_build_object(%(name)s::text, %(until)s::text) END,
+    updated_at = clock_timestamp()
+WHERE channel = %(channel)s AND address_key = %(key)s
+  AND objections ->> %(name)s::text IS DISTINCT FROM %(until)s::text
+
+-- name: last_signal
+-- When her browser last asked by Global Privacy Control, and what it said no to.
+SELECT occurred_at, properties -> 'categoryPreferences' FROM store_activity
+WHERE profile_id = %s AND name = 'Segment Consent Preference Updated'
+  AND properties ->> 'method' = 'GPC'
+ORDER BY occurred_at DESC LIMIT 1
