@@ -40,7 +40,7 @@ def test_snippets_hold_the_key_and_the_address_and_parse() -> None:
     browser = msgspec.structs.replace(SOURCE, kind="browser")
     first, second, *_ = make_snippets(browser, "http://h")
     assert (first.key, second.key) == ("tracker", "javascript")
-    assert 'src="http://h/amity.js" data-key="KEY"' in first.code
+    assert 'src="http://h/amity.js"\n  data-key="KEY"' in first.code
 
 
 def test_the_collectors_address_is_one_a_reader_can_use() -> None:

@@ -68,8 +68,8 @@ def _tracker(source: Source, url: str) -> Snippet:
         title="amity.js",
         install="",
         code=(
-            f'<script src="{url}/amity.js" data-key="{source.write_key}"\n'
-            '        data-consent="required" async></script>\n\n'
+            f'<script async src="{url}/amity.js"\n  data-key="{source.write_key}"\n'
+            '  data-consent="required"></script>\n\n'
             "<!-- in a script of your page -->\n"
             "(window.amity = window.amity || []).push(\n"
             '  ["consent", { analytics: true }], // once your visitor has agreed\n'
