@@ -58,6 +58,7 @@ def worker() -> None:
             ("imports", _import, _IMPORT_POLL_SECONDS),
             ("pulls", _pull, _PULL_POLL_SECONDS),
             ("enrichments", _enrich, _PULL_POLL_SECONDS),
+            ("mailboxes", _read_mail, _PULL_POLL_SECONDS),
             ("exports", _export, _IMPORT_POLL_SECONDS),
             ("site", _read_site, _SITE_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
@@ -185,6 +186,13 @@ def _read_site() -> int:
     from amity.store import api as store
 
     return store.read_site(now=datetime.now(UTC))
+
+
+def _read_mail() -> int:
+    """One turn of the mailboxes that are due."""
+    from amity.store import api as store
+
+    return store.run_mailboxes(now=datetime.now(UTC))
 
 
 def _repeat(turn: Turn, idle_seconds: float, stopping: threading.Event) -> None:

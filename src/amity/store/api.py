@@ -13,6 +13,7 @@ from amity.store.logic.appending import (
     record_event,
     record_events,
 )
+from amity.store.logic.asserting import LAWFUL_BASES
 from amity.store.logic.candidates import (
     count_candidates,
     decide_candidate,
@@ -77,6 +78,7 @@ from amity.store.logic.enriching import (
     switch_enrichment,
     update_enrichment,
 )
+from amity.store.logic.enriching_plan import KEYS as ENRICHMENT_KEYS
 from amity.store.logic.erasure import (
     erase_profile,
     finish_erasure,
@@ -138,6 +140,16 @@ from amity.store.logic.importing import (
 from amity.store.logic.importing_run import run_import, run_waiting_imports
 from amity.store.logic.linking import propose_links
 from amity.store.logic.linking_files import link_files
+from amity.store.logic.mailboxes import (
+    change_mailbox_password,
+    create_mailbox,
+    delete_mailbox,
+    get_mailbox,
+    list_mailboxes,
+    run_mailbox,
+    run_mailboxes,
+    switch_mailbox,
+)
 from amity.store.logic.outbound import (
     create_endpoint,
     delete_endpoint,
@@ -205,6 +217,7 @@ from amity.store.logic.site import (
 )
 from amity.store.logic.site_crawling import read_site
 from amity.store.logic.source_secrets import (
+    list_dialects,
     list_signed_dialects,
     list_source_secrets,
     make_source_secret,
@@ -237,6 +250,8 @@ from amity.store.logic.visits import (
 from amity.store.logic.warehousing import read_log_days, warehouse_exports
 
 __all__ = [
+    "ENRICHMENT_KEYS",
+    "LAWFUL_BASES",
     "Cell",
     "ClaimedRun",
     "Deliverer",
@@ -248,6 +263,7 @@ __all__ = [
     "ask_enrichment",
     "ask_export",
     "cancel_import",
+    "change_mailbox_password",
     "check_log",
     "claim_consumer",
     "claim_export",
@@ -267,12 +283,14 @@ __all__ = [
     "create_enrichment",
     "create_export",
     "create_import",
+    "create_mailbox",
     "create_pull",
     "create_source",
     "decide_candidate",
     "delete_endpoint",
     "delete_enrichment",
     "delete_export",
+    "delete_mailbox",
     "delete_pull",
     "end_export",
     "ensure_contact_points",
@@ -301,6 +319,7 @@ __all__ = [
     "get_export",
     "get_export_run",
     "get_import",
+    "get_mailbox",
     "get_profile",
     "get_profile_as_of",
     "get_pull",
@@ -330,6 +349,7 @@ __all__ = [
     "list_crawls",
     "list_deliveries",
     "list_destinations",
+    "list_dialects",
     "list_endpoints",
     "list_ends",
     "list_enrichment_problems",
@@ -344,6 +364,7 @@ __all__ = [
     "list_interests",
     "list_joined",
     "list_links",
+    "list_mailboxes",
     "list_memory",
     "list_merges",
     "list_notices",
@@ -409,6 +430,8 @@ __all__ = [
     "run_enrichment",
     "run_enrichments",
     "run_import",
+    "run_mailbox",
+    "run_mailboxes",
     "run_pull",
     "run_waiting_imports",
     "save_purpose",
@@ -418,11 +441,12 @@ __all__ = [
     "split_profile",
     "state_choices",
     "stats",
-    "suggest_candidates",
     "stop_crawl",
+    "suggest_candidates",
     "suppress",
     "switch_enrichment",
     "switch_export",
+    "switch_mailbox",
     "trait_values",
     "try_endpoint",
     "undo_split",

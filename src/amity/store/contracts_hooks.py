@@ -74,3 +74,38 @@ class Enrichment(msgspec.Struct, frozen=True, kw_only=True):
     last_success_at: datetime | None
     created_by: str
     created_at: datetime
+
+
+MailSecurity = Literal["tls", "starttls", "none"]
+
+
+class MailboxPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Which mailbox is read, and how it is reached.
+
+    ``security`` of `none` is for a server on this machine only.
+    """
+
+    name: str
+    host: str
+    username: str
+    port: int = 993
+    security: MailSecurity = "tls"
+    folder: str = "INBOX"
+    interval_seconds: int = 60
+
+
+class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailbox that is read, and how far; its password is never shown."""
+
+    mailbox_id: int
+    source_id: int
+    plan: MailboxPlan
+    is_enabled: bool
+    read: int
+    stored: int
+    left_out: int
+    """Nobody's: automatic reports that are not about our mail, what cannot be read."""
+    failure: str
+    failed_at: datetime | None
+    last_success_at: datetime | None
+    created_at: datetime

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from amity.broadcast.logic import link_requests, proving, signups
+from amity.broadcast.logic import link_requests, proving, reported, signups
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
@@ -35,6 +35,7 @@ def follow_batch(*, now: datetime, limit: int) -> FoldResult:
         if proofs:
             proving.prove(connection, proofs, now)
         link_requests.answer_requests(connection, activities, now)
+        reported.take_reports(connection, activities, now)
         signups.answer_signups(connection, activities, now)
         last = activities[-1].position
         store.advance_consumer(connection=connection, name=CONSUMER, position=last)

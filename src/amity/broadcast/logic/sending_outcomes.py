@@ -12,7 +12,7 @@ from amity.broadcast.logic.smtp_replies import judge_bounce
 _LONGEST_WAIT_SECONDS: Final = 3600.0
 _CONNECTION_SECONDS: Final = 5.0
 _TOO_LARGE: Final = "5.3.4"
-_FAILURES: Final = {
+FAILURES: Final = {
     "hard": "bounced",
     "full": "mailbox_full",
     "policy": "policy",
@@ -101,7 +101,7 @@ def _refuse(claimed: Claimed, outcome: Outcome, base: Settlement) -> Done:
         settlement = replace(base, state="queued", reason="policy", is_free=True)
         return Done(settlement=settlement, pauses="at_once")
     return Done(
-        settlement=replace(base, state="failed", reason=_FAILURES[bounce]),
+        settlement=replace(base, state="failed", reason=FAILURES[bounce]),
         effect=_EFFECTS.get(bounce, ""),
         event="Email Bounced",
         properties={"reason": outcome.code, "is_hard": bounce == "hard"},

@@ -26,9 +26,14 @@ _LONGEST: Final = 500
 _MADE_BYTES: Final = 32
 
 
+def list_dialects() -> list[type[Dialect]]:
+    """Return all dialects, by title."""
+    return sorted(dialects(), key=lambda kind: kind.title.casefold())
+
+
 def list_signed_dialects() -> list[type[Dialect]]:
     """Return the dialects whose requests are signed, by title."""
-    return sorted((kind for kind in dialects() if kind.is_signed), key=lambda kind: kind.title)
+    return [kind for kind in list_dialects() if kind.is_signed]
 
 
 def list_source_secrets(*, source_id: int) -> list[SourceSecret]:

@@ -113,3 +113,53 @@ ORDER BY asked_at DESC NULLS LAST, origin_id LIMIT 50
 
 -- name: enrichment_erase
 DELETE FROM store_enrichment_ask WHERE origin_id = ANY (%s::bigint[])
+
+-- name: mailbox_insert
+INSERT INTO store_mailbox (name, source_id, host, port, security, username, password, folder,
+                           interval_seconds, created_by)
+VALUES (%(name)s, %(source_id)s, %(host)s, %(port)s, %(security)s, %(username)s, '',
+        %(folder)s, %(interval_seconds)s, %(by)s)
+ON CONFLICT (lower(name)) DO NOTHING RETURNING id
+
+-- name: mailbox_set_password
+UPDATE store_mailbox SET password = %s, next_at = now(), failure = '' WHERE id = %s RETURNING id
+
+-- name: mailbox_read
+SELECT id, source_id, name, host, username, port, security, folder, interval_seconds, is_enabled,
+       read, stored, left_out, failure, failed_at, last_success_at, created_at
+FROM store_mailbox WHERE %(id)s::bigint IS NULL OR id = %(id)s ORDER BY lower(name)
+
+-- name: mailbox_switch
+UPDATE store_mailbox SET is_enabled = %s, next_at = now(), failure = '' WHERE id = %s RETURNING id
+
+-- name: mailbox_delete
+DELETE FROM store_mailbox WHERE id = %s RETURNING id
+
+-- name: mailbox_due
+SELECT id FROM store_mailbox WHERE is_enabled AND next_at <= now() ORDER BY next_at
+
+-- name: mailbox_claim
+-- For ten minutes it is this one's; who dies with it leaves it to others after that.
+UPDATE store_mailbox SET next_at = now() + interval '10 minutes'
+WHERE id = %(id)s AND (next_at <= now() OR %(at_once)s)
+RETURNING password, uid_validity, last_uid
+
+-- name: mailbox_advance
+-- Only from where it was read: two who read the same slice add it once.
+UPDATE store_mailbox SET uid_validity = %(validity)s, last_uid = %(to)s, read = read + %(read)s,
+       stored = stored + %(stored)s, left_out = left_out + %(left_out)s
+WHERE id = %(id)s AND uid_validity IS NOT DISTINCT FROM %(was_validity)s AND last_uid = %(was)s
+RETURNING id
+
+-- name: mailbox_done
+UPDATE store_mailbox SET failure = '', last_success_at = now(),
+       next_at = now() + make_interval(secs => CASE WHEN %(more)s THEN 0 ELSE interval_seconds END)
+WHERE id = %(id)s
+
+-- name: mailbox_failed
+UPDATE store_mailbox SET failure = %(reason)s, failed_at = now(),
+       next_at = now() + make_interval(secs => greatest(interval_seconds, 60))
+WHERE id = %(id)s
+
+-- name: mail_owner
+SELECT profile_id FROM store_identifier WHERE kind = 'email' AND value = %s

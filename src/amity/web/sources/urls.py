@@ -34,6 +34,7 @@ urlpatterns = [
     path("sources/<int:source_id>/rename/", views.rename, name="source_rename"),
     path("sources/<int:source_id>/switch/", views.switch, name="source_switch"),
     path("sources/<int:source_id>/rotate/", views.rotate, name="source_rotate"),
+    path("sources/<int:source_id>/secret/", views.set_secret, name="source_secret"),
     path("sources/<int:source_id>/test/", views.send_test, name="source_test"),
     path("quarantine/", quarantine.show_list, name="quarantine"),
     path("quarantine/replay/", quarantine.replay, name="quarantine_replay"),

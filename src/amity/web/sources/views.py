@@ -11,10 +11,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from amity.infra.config import settings
-from amity.kernel.errors import AmityError, Conflict, Invalid
+from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Source, SourceCounts, SourceKind
-from amity.web.access import may, requires
+from amity.web.access import may, requires, staff_of
 from amity.web.sources import live
 from amity.web.sources.snippets import collector_url, example_event, make_snippets
 
@@ -138,8 +138,37 @@ def show_one(request: HttpRequest, source_id: int) -> HttpResponse:
             "url": url,
             "snippets": make_snippets(source, url),
             "can_manage": may(request, "sources.write"),
+            "secrets": store.list_source_secrets(source_id=source_id),
+            "signed": store.list_signed_dialects(),
         },
     )
+
+
+@require_POST
+@requires("sources.write")
+def set_secret(request: HttpRequest, source_id: int) -> HttpResponse:
+    """Set, make or forget what a vendor's webhooks are signed with; one made is shown once."""
+    dialect, doing = request.POST.get("dialect", ""), request.POST.get("do", "set")
+    try:
+        if doing == "forget":
+            store.remove_source_secret(source_id=source_id, dialect=dialect)
+            messages.success(request, f"Forgotten: what {dialect} signs is refused from now on.")
+            return redirect("source", source_id)
+        secret = request.POST.get("secret", "")
+        if doing == "make":
+            secret = store.make_source_secret()
+        store.set_source_secret(
+            source_id=source_id,
+            dialect=dialect,
+            secret=secret,
+            by=staff_of(request).get_username(),
+        )
+    except (Invalid, Conflict, NotFound) as refusal:
+        messages.error(request, _sentence(refusal))
+    else:
+        told = f" Copy it now, it is not shown again: {secret}" if doing == "make" else ""
+        messages.success(request, f"The secret for {dialect} holds within a second.{told}")
+    return redirect("source", source_id)
 
 
 @require_POST

@@ -1,0 +1,92 @@
+"""Mailboxes: added once they let us in, read, paused, forgotten."""
+
+from datetime import UTC, datetime
+from typing import cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from amity.kernel.errors import AmityError, Invalid
+from amity.store import api as store
+from amity.store.contracts_hooks import MailboxPlan, MailSecurity
+from amity.web.access import may, requires, staff_of
+from amity.web.connectors.forms import list_sources, read_number, read_source, say
+from amity.web.errors import denied
+
+
+@require_http_methods(["GET", "POST"])
+@requires("pulls.read")
+def show_list(request: HttpRequest) -> HttpResponse:
+    """Show the mailboxes; add one."""
+    error = ""
+    if request.method == "POST":
+        if not may(request, "pulls.write"):
+            return denied(request)
+        try:
+            _create(request)
+        except AmityError as refusal:
+            error = say(refusal)
+        else:
+            messages.success(request, "The mailbox let us in; it is read within seconds.")
+            return redirect("mailboxes")
+    context = {
+        "mailboxes": store.list_mailboxes(),
+        "sources": list_sources(),
+        "can_write": may(request, "pulls.write"),
+        "error": error,
+        "given": request.POST,
+    }
+    return render(request, "connectors/mailboxes.html", context, status=422 if error else 200)
+
+
+def _create(request: HttpRequest) -> None:
+    given = request.POST
+    plan = MailboxPlan(
+        name=given.get("name", ""),
+        host=given.get("host", ""),
+        username=given.get("username", ""),
+        port=read_number(request, "port", 993),
+        security=cast("MailSecurity", given.get("security", "tls")),
+        folder=given.get("folder", "").strip() or "INBOX",
+        interval_seconds=read_number(request, "interval_seconds", 60),
+    )
+    store.create_mailbox(
+        plan=plan,
+        source_id=read_source(request),
+        password=given.get("password", ""),
+        by=staff_of(request).get_username(),
+    )
+
+
+@require_POST
+@requires("pulls.write")
+def change(request: HttpRequest, mailbox_id: int) -> HttpResponse:
+    """Read a mailbox now, pause or resume it, take another password, or forget it."""
+    doing = request.POST.get("do", "")
+    try:
+        messages.success(request, _do(request, doing, mailbox_id))
+    except AmityError as refusal:
+        messages.error(request, say(refusal))
+    return redirect("mailboxes")
+
+
+def _do(request: HttpRequest, doing: str, mailbox_id: int) -> str:
+    if doing == "run":
+        before = store.get_mailbox(mailbox_id=mailbox_id).read
+        done = store.run_mailbox(mailbox_id=mailbox_id, now=datetime.now(UTC))
+        if done.failure:
+            raise Invalid(done.failure)
+        return f"Read {done.read - before:,} messages."
+    if doing in ("pause", "resume"):
+        store.switch_mailbox(mailbox_id=mailbox_id, is_enabled=doing == "resume")
+        return "Paused; what comes meanwhile is read later." if doing == "pause" else "Resumed."
+    if doing == "password":
+        password = request.POST.get("password", "")
+        store.change_mailbox_password(mailbox_id=mailbox_id, password=password)
+        return "The mailbox let us in; it goes on from where it was."
+    if doing == "delete":
+        store.delete_mailbox(mailbox_id=mailbox_id)
+        return "Forgot the mailbox and its password. What was read stays."
+    raise Invalid("nothing is called that here")
