@@ -14,8 +14,6 @@ from amity.store.logic.visiting_hits import PageTopics, read_hit
 
 _FILE = Path(__file__).parents[1] / "fixtures/visitors/agents.json"
 AGENTS = json.loads(_FILE.read_text("utf-8"))
-    (Path(__file__).parents[1] / "fixtures/visitors/agents.json").read_text("utf-8")
-)
 PEOPLE_AGENTS, APP_AGENTS, MACHINE_AGENTS = AGENTS["people"], AGENTS["apps"], AGENTS["machines"]
 AT = datetime(2026, 5, 6, 22, tzinfo=UTC)
 CHROME = PEOPLE_AGENTS[0]
