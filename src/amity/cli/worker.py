@@ -116,6 +116,7 @@ def _project() -> int:
     from amity.store import api as store
 
     handled = store.follow(now=datetime.now(UTC))
+    handled += store.watch_quality(now=datetime.now(UTC))
     return handled + store.write_consents(now=datetime.now(UTC))
 
 

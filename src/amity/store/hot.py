@@ -309,12 +309,16 @@ class Collector:
                 raise BadEvent("too_large", f"an event may have {most} bytes")
             try:
                 checked = check_event(raw, kind=kind, plain=request.plain)
+                plan = self._watch.plans.find(source.source_id, checked.type, checked.event)
+                if plan is not None:
+                    raw = plan.apply(raw)
                 return make_row(index, source.source_id, raw, checked, sent_at)
             except BadEvent as fault:
                 if fault.reason != "missing_identity" or not incoming.anonymous_id:
                     raise
                 named = add_anonymous_id(raw, incoming.anonymous_id)
-                return read_row(index, source.source_id, named, kind=kind, sent_at=sent_at)
+                row = read_row(index, source.source_id, named, kind=kind, sent_at=sent_at)
+                return self._watch.plans.keep(row)
         except BadEvent as fault:
             return reject(index, source.source_id, raw, fault, kind=kind, sent_at=sent_at)
 

@@ -31,3 +31,12 @@ def propose_links(timestamp: int) -> None:
     """Offer customers that are alike for review: those seen lately each hour, all at three."""
     now = datetime.fromtimestamp(timestamp, UTC)
     api.propose_links(now=now, since=None if now.hour == 3 else now - timedelta(hours=3))
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queueing_lock="store.judge_sources", pass_context=False)
+def judge_sources(timestamp: int) -> None:
+    """Look at what each source sends, every five minutes, and raise alerts."""
+    now = datetime.fromtimestamp(timestamp, UTC)
+    api.judge_sources(now=now)
+    api.forget_shapes(now=now)

@@ -21,6 +21,8 @@ from amity.kernel.errors import Unavailable
 from amity.store.contracts import Source
 from amity.store.logic.admission_secrets import SecretBook
 from amity.store.logic.appending_rows import Counts, count_arguments
+from amity.store.logic.plan_checking import PlanBook
+from amity.store.logic.plan_rows import plan_of
 
 _SQL: Final = queries.load("amity.store")
 _log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class Watch:
         self._lock = asyncio.Lock()
         self._sources: dict[str, Source] = {}
         self._secrets = SecretBook()
+        self._plan_rows: list[Any] = []
+        self.plans = PlanBook()
         self._unknown: dict[str, float] = {}
         self._refreshed_at = float("-inf")
         self._failed_at = float("-inf")
@@ -146,6 +150,9 @@ class Watch:
         found = [Source(**dict(zip(Source.__struct_fields__, row, strict=True))) for row in rows]
         self._sources = {source.write_key: source for source in found}
         self._secrets.read(await (await connection.execute(_SQL["hook_secrets"])).fetchall())
+        plans = await (await connection.execute(_SQL["live_plans"])).fetchall()
+        if plans != self._plan_rows:
+            self._plan_rows, self.plans = plans, PlanBook(map(plan_of, plans))
         self._refreshed_at = asked_at
 
     async def _look(self, connection: AsyncConnection) -> None:

@@ -33,6 +33,8 @@ from amity.store.logic.appending_rows import (
     sort_rows,
 )
 from amity.store.logic.decoding import BadEvent, decode_event
+from amity.store.logic.plan_checking import PlanBook
+from amity.store.logic.plan_rows import read_plan_book
 
 _SQL: Final = queries.load("amity.store")
 _ATTEMPTS: Final = 5
@@ -93,7 +95,7 @@ def append_events(
     if connection is None:
         with transaction() as own:
             return append_events(source_id=source_id, events=events, connection=own, now=now)
-    rows, rejected = _read_rows(source_id, events)
+    rows, rejected = _read_rows(source_id, events, read_plan_book(connection, source_id))
     result = store_rows(connection, rows, rejected, now)
     return make_receipt(len(result.fresh), len(result.duplicates), result.rejected)
 
@@ -102,17 +104,19 @@ def weigh_events(
     *, source_id: int, events: list[bytes], connection: Connection, now: datetime
 ) -> Receipt:
     """Say what would become of events if they were appended now; nothing is stored."""
-    rows, rejected = _read_rows(source_id, events)
+    rows, rejected = _read_rows(source_id, events, read_plan_book(connection, source_id))
     result = sort_rows(rows, find_known(connection, rows))
     return make_receipt(len(result.fresh), len(result.duplicates), [*result.rejected, *rejected])
 
 
-def _read_rows(source_id: int, events: list[bytes]) -> tuple[list[Row], list[Rejected]]:
+def _read_rows(
+    source_id: int, events: list[bytes], plans: PlanBook
+) -> tuple[list[Row], list[Rejected]]:
     rows: list[Row] = []
     rejected: list[Rejected] = []
     for index, raw in enumerate(events):
         try:
-            rows.append(read_row(index, source_id, raw))
+            rows.append(plans.keep(read_row(index, source_id, raw)))
         except BadEvent as fault:
             rejected.append(reject(index, source_id, raw, fault))
     return rows, rejected

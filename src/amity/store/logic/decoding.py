@@ -14,6 +14,7 @@ import msgspec
 
 from amity.kernel.clock import parse_instant
 from amity.kernel.errors import Invalid
+from amity.store.logic.leaving_out import leave_out
 
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 10_000
@@ -80,6 +81,8 @@ class CheckedEvent(msgspec.Struct, frozen=True, gc=False):
     message_id: str
     sent_at: datetime | None
     canonical: bytes
+    event: str = ""
+    """The name of a track."""
 
 
 _Id = str | int | float | None
@@ -417,7 +420,13 @@ def check_event(
     wire, canonical, _ = _parse(raw, plain=plain)
     kind = _check(wire, kind, is_system=is_system)
     _, sent_at = _check_rest(wire)
-    return CheckedEvent(kind, wire.messageId or "", sent_at, canonical)
+    return CheckedEvent(
+        kind,
+        wire.messageId or "",
+        sent_at,
+        canonical,
+        (wire.event or "") if kind == "track" else "",
+    )
 
 
 def decode_event(
@@ -442,6 +451,9 @@ def decode_event(
     traits = wire.traits or {}
     if kind != "group":
         traits = {**_context_traits(context), **traits}
+    properties = _properties(wire, kind)
+    if "amity" in context and (paths := _left_out(context["amity"])):
+        traits, properties = leave_out(traits, paths), leave_out(properties, paths)
     return DecodedEvent(
         type=kind,
         message_id=message_id or wire.messageId or "",
@@ -451,13 +463,18 @@ def decode_event(
         group_id=_text_id(wire.groupId, "groupId"),
         name=(wire.event if kind == "track" else wire.name) or "",
         traits=traits,
-        properties=_properties(wire, kind),
+        properties=properties,
         context=context,
         timestamp=timestamp,
         sent_at=sent_at or own_sent_at,
         profile_id=wire.profileId if is_system else None,
         is_sanitized=sanitized,
     )
+
+
+def _left_out(said: Any) -> list[str]:
+    paths = said.get("left_out") if isinstance(said, dict) else None
+    return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
 
 
 def _properties(wire: _Wire, kind: str) -> dict[str, Any]:

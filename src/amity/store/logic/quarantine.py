@@ -14,6 +14,7 @@ from amity.store.logic.appending import append_events, find_known, write_sorted
 from amity.store.logic.appending_rows import Counts, Sorted, count_arguments, read_row, sort_rows
 from amity.store.logic.calls import CALL, read_call
 from amity.store.logic.decoding import BadEvent
+from amity.store.logic.plan_rows import read_plan_book
 from amity.store.logic.wire import BATCH, split_request
 
 _SQL: Final = queries.load("amity.store")
@@ -138,6 +139,7 @@ def _store(connection: Connection, item: _Taken, now: datetime) -> bool:
         message_id=f"quarantine-{item.quarantine_id}",
         sent_at=item.sent_at,
     )
+    event = read_plan_book(connection, item.source_id).keep(event)
     while True:
         try:
             with connection.transaction():
