@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -96,6 +97,12 @@ def _text(value: str | None) -> bytes:
     return _LENGTH(len(raw)) + raw
 
 
+@cache
+def _word(value: str) -> bytes:
+    """Pack one of a few words that come again in every row."""
+    return _text(value)
+
+
 def _json(value: Any) -> bytes:
     if not value:
         return _EMPTY_LIST if isinstance(value, tuple) else _EMPTY_OBJECT
@@ -180,7 +187,7 @@ def pack_identifiers(rows: Iterable[IdentifierRow], roots: Callable[[int], int])
     for row in rows:
         parts += (
             _COLUMNS(8),
-            _text(row.key.kind),
+            _word(row.key.kind),
             _text(row.key.value),
             _IDENTIFIER(
                 *(8, roots(row.profile_id), 8, row.origin_id, 4, row.source_id),
@@ -197,17 +204,17 @@ def pack_edges(rows: Iterable[EdgeRow]) -> bytes:
     for row in rows:
         parts += (
             _EDGE(14, 16, bytes.fromhex(row.edge_key)),
-            _text(row.hub_kind),
+            _word(row.hub_kind),
             _text(row.hub_value),
-            _text(row.kind),
+            _word(row.kind),
             _text(row.value),
             _TWO_BIG(8, row.origin_id, 8, row.event_id),
-            _text(row.way),
+            _word(row.way),
             _EDGE_TIMES(
                 *(1, row.is_proof, 4, row.source_id, 8, _micros(row.first_seen_at)),
                 *(4, row.last_seen_on.toordinal() - _FIRST_DAY, 8, _micros(row.recorded_at)),
             ),
-            _text(row.cut),
+            _word(row.cut),
         )
     parts.append(TRAILER)
     return b"".join(parts)
