@@ -163,7 +163,8 @@ class Visits(Follower):
 
         Not while there is much to read yet: what is told then would be told again at once.
         """
-        lag = self.connection.execute(_SQL["interest_lag"], [self.name, self.now - _FRESH])
+        values = {"name": self.name, "fresh": self.now - _FRESH}
+        lag = self.connection.execute(_SQL["interest_lag"], values)
         if lag.fetchone() == (True,):
             return 0
         return tell_interests(self.connection, self.now, self.cutting.half_life)

@@ -85,11 +85,12 @@ FROM unnest(%s::bigint[], %s::timestamptz[]) AS d (origin_id, due_at)
 WHERE i.origin_id = d.origin_id
 
 -- name: interest_lag
-SELECT EXISTS (
-    SELECT FROM store_activity WHERE position = (
-        SELECT min(a.position) FROM store_activity a
-        WHERE a.position > (SELECT position FROM store_consumer WHERE name = %s))
-      AND received_at < %s)
+-- Whether there is much to read yet, or what is next came a while ago.
+SELECT coalesce(c.position + 1000 < (SELECT max(position) FROM store_activity), false)
+    OR EXISTS (
+        SELECT FROM store_activity a WHERE a.received_at < %(fresh)s AND a.position = (
+            SELECT min(n.position) FROM store_activity n WHERE n.position > c.position))
+FROM store_consumer c WHERE c.name = %(name)s
 
 -- name: list_interests_of
 WITH RECURSIVE joined AS (
