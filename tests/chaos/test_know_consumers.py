@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -176,11 +177,10 @@ def test_an_event_that_cannot_be_folded_is_put_aside_at_the_third_try(source, mo
                 api.fold_batch()
             assert api.stats().consumers[0].failures == attempt
         assert api.list_quarantine().items == []
-        for _ in range(12):
-            try:
+        # Devices that change hands make short turns: what is known of them is weighed each time.
+        for _ in range(100):
+            with suppress(KeyError):
                 api.fold_batch()
-            except KeyError:
-                continue
         assert api.stats().consumers[0].events == 0
         aside = api.list_quarantine().items
     assert sorted(item.message_id for item in aside) == ["w-3", "w-40"]
