@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.infra import queries, signing
+from amity.infra import queries, signing, subject_keys
 from amity.infra.crypto import installation_secrets, pseudonym
 from amity.infra.database import Connection, transaction
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, Consent, SourceKind
@@ -187,8 +187,9 @@ def append(
     records = list(_chain(entries, last[0], bytes(last[1])))
     if not records:
         return None
+    sealed = list(_seal_evidence(connection, records))  # the keys are asked for before the COPY
     with connection.cursor().copy(_SQL["consents_copy"]) as copy:
-        for record in records:
+        for record in sealed:
             copy.write_row(msgspec.structs.astuple(record))
     head = heads.sign_head(records[-1].record_id, records[-1].hash, now)
     kept = connection.execute(_SQL["consents_last_head"]).fetchone()
@@ -236,6 +237,24 @@ def _chain(entries: Iterable[_Entry], record_id: int, prev_hash: bytes) -> Itera
         )
         prev_hash = hash_of(draft, prev_hash)
         yield msgspec.structs.replace(draft, hash=prev_hash, seal=seal(prev_hash))
+
+
+def _seal_evidence(connection: Connection, records: list[ConsentRecord]) -> Iterator[ConsentRecord]:
+    """Seal what is personal under each profile's own key; the hashes are of what was said."""
+    keys = subject_keys.obtain_keys(
+        connection, (each.origin_id for each in records if each.origin_id is not None)
+    )
+    for record in records:
+        key = None if record.origin_id is None else keys.get(record.origin_id)
+        if key is None or record.evidence is None:
+            yield record
+        else:
+            sealed = subject_keys.seal_for(key, record.evidence, about=_place(record))
+            yield msgspec.structs.replace(record, evidence=sealed)
+
+
+def _place(record: ConsentRecord) -> str:
+    return f"consent.{record.record_id}"
 
 
 def copy_head(head: tuple[SignedHead, bool] | None) -> None:
@@ -302,7 +321,7 @@ def verify_consents(*, progress: Callable[[int], None] | None = None) -> LedgerC
         with transaction() as connection:
             arguments = [place, _READ_AT_ONCE]
             rows = connection.execute(_SQL["consents_chain"], arguments, binary=True).fetchall()
-        records = [read_record(row) for row in rows]
+            records = read_records(connection, rows)
         checker.take(records, wanted)
         if not records:
             break
@@ -337,8 +356,30 @@ def _read_heads() -> list[SignedHead]:
     ]
 
 
+def read_records(connection: Connection, rows: list[tuple[Any, ...]]) -> list[ConsentRecord]:
+    """Make records of rows of the queries that select their columns, with evidence to be read.
+
+    Evidence whose key was destroyed stays sealed.
+    """
+    records = [read_record(row) for row in rows]
+    keys = subject_keys.read_keys(
+        connection, (each.origin_id for each in records if each.origin_id is not None)
+    )
+    return [
+        record
+        if record.evidence is None or record.origin_id is None
+        else msgspec.structs.replace(
+            record,
+            evidence=subject_keys.open_for(
+                keys.get(record.origin_id), record.evidence, about=_place(record)
+            ),
+        )
+        for record in records
+    ]
+
+
 def read_record(row: tuple[Any, ...]) -> ConsentRecord:
-    """Make a record of a row of the queries that select its columns."""
+    """Make a record of a row as it lies there: its evidence sealed."""
     record = ConsentRecord(**dict(zip(ConsentRecord.__struct_fields__, row, strict=True)))
     return msgspec.structs.replace(
         record,

@@ -14,7 +14,7 @@ from amity.kernel.errors import NotFound
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
 from amity.store.contracts_consent import ConsentReceipt, ConsentRecord, LedgerFilter
 from amity.store.logic.consent_chain import canonical, digest_of
-from amity.store.logic.consent_ledger import read_record, subject_of
+from amity.store.logic.consent_ledger import read_records, subject_of
 from amity.store.logic.profiles import find_root, list_joined
 
 _SQL: Final = queries.load("amity.store")
@@ -44,18 +44,20 @@ def list_consent_records(
     }
     with transaction() as connection:
         rows = connection.execute(_SQL["consents_page"], arguments).fetchall()
-    most = arguments["limit"] - 1
-    more, rows = len(rows) > most, rows[:most]
-    return Page([read_record(row) for row in rows], encode_cursor([rows[-1][0]]) if more else None)
+        most = arguments["limit"] - 1
+        more, rows = len(rows) > most, rows[:most]
+        records = read_records(connection, rows)
+    return Page(records, encode_cursor([rows[-1][0]]) if more else None)
 
 
 def get_consent_record(*, record_id: int) -> ConsentRecord:
     """Return one record; raise NotFound."""
     with transaction() as connection:
         rows = connection.execute(_SQL["consents_chain"], [record_id - 1, 1]).fetchall()
-    if not rows or rows[0][0] != record_id:
+        records = read_records(connection, rows)
+    if not records or records[0].record_id != record_id:
         raise NotFound("there is no such record in the consent ledger", code="no_record")
-    return read_record(rows[0])
+    return records[0]
 
 
 def count_consent_records() -> int:
@@ -87,7 +89,7 @@ def make_consent_receipt(
     values: dict[str, Any] = {"before": None, "purpose": "", "status": "", "method": ""}
     values |= {"source_id": None, "origins": origins, "limit": _MOST_IN_RECEIPT}
     rows = connection.execute(_SQL["consents_page"], values).fetchall()
-    found = [read_record(row) for row in rows]
+    found = read_records(connection, rows)
     head = connection.execute(_SQL["consents_head"]).fetchone()
     using = settings()
     receipt = ConsentReceipt(

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from amity.infra import queries, warehouse
+from amity.infra import queries, subject_keys, warehouse
 from amity.infra.crypto import pseudonym
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import NotFound
@@ -64,6 +64,7 @@ def erase_profile(
         keys = _read_keys(connection, root)
         counts = _erase_rows(connection, root, component, keys)
         counts["store_consent"], head = blank_consents(connection, component, now)
+        subject_keys.destroy_keys(connection, component)
         warehouse.ask_to_forget(connection, component)
         erase_contact_points(connection, addresses_of(keys), now)
         made = (receipt_id or uuid4(), by, now)

@@ -7,7 +7,7 @@ CREATE TABLE store_subject_key (
     wrapped bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE store_subject_key IS '{"holds": "a key for each customer, encrypted, that opens what was written about them where nothing may be changed", "subject": "origin_id", "personal": ["origin_id"], "erase": "delete", "keep_days": null}';
+COMMENT ON TABLE store_subject_key IS '{"holds": "a key for each customer, encrypted, that opens what was written about them where nothing may be changed", "subject": "origin_id", "personal": ["origin_id", "wrapped"], "erase": "delete", "keep_days": null}';
 
 -- An erasure is begun in one transaction and carried on by whoever finds it unfinished.
 ALTER TABLE store_erasure
