@@ -5,6 +5,7 @@ Every engine uses `transaction()`; nothing here loads Django, so the edge can us
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -37,6 +38,8 @@ _POOL_SIZE: Final = 8
 _ACQUIRE_SECONDS: Final = 10.0
 # The database the embedded server's roles connect to; tests point it at their own copy.
 _database_name: str = postgres.DATABASE
+# The connection whose transaction the app's units of work join, while there is one.
+_joined: ContextVar[Connection | None] = ContextVar("joined", default=None)
 
 
 def conninfo(role: Role = "app") -> str:
@@ -87,12 +90,27 @@ def transaction(role: Role = "app") -> Iterator[Connection]:
 
     Raises Unavailable when PostgreSQL cannot be reached.
     """
+    joined = _joined.get() if role == "app" else None
+    if joined is not None:
+        with joined.transaction():
+            yield joined
+        return
     try:
         # Begun in so many words, so that an inner `connection.transaction()` is a savepoint.
         with pool(role).connection() as connection, connection.transaction():
             yield connection
     except PoolTimeout as error:
         raise Unavailable("the database cannot be reached now") from error
+
+
+@contextmanager
+def joining(connection: Connection) -> Iterator[None]:
+    """Let the app's units of work inside be part of the caller's transaction: all or none."""
+    token = _joined.set(connection)
+    try:
+        yield
+    finally:
+        _joined.reset(token)
 
 
 def close_pools() -> None:

@@ -20,6 +20,7 @@ from amity.web.api import problems
 from amity.web.api.keys import authenticate
 from amity.web.api.problems import Refusal, refuse
 from amity.web.api.reading import not_found, read_body, read_path, read_query
+from amity.web.api.repeating import HEADER, answer_once
 from amity.web.api.routing import Call, Route
 from amity.web.api.table import TABLE
 
@@ -62,6 +63,19 @@ def _understand(error: Exception) -> Refusal:
 def _answer(request: HttpRequest, path: str) -> HttpResponse:
     route, texts = _find_route(request, path)
     call = _call(request, route)
+    if route.method == "GET" or HEADER not in request.headers:
+        return _carry_out(request, path, route, texts, call)
+    response = answer_once(
+        request,
+        now=call.now,
+        answer=lambda: _carry_out(request, path, route, texts, call),
+    )
+    return _finish(response)
+
+
+def _carry_out(
+    request: HttpRequest, path: str, route: Route, texts: dict[str, str], call: Call
+) -> HttpResponse:
     arguments = read_path(route, texts)
     if route.takes_call:
         arguments["call"] = call
