@@ -70,7 +70,7 @@ class MailServer(msgspec.Struct, frozen=True):
         """Put messages into a user's inbox."""
         with self._signed_in(user) as client:
             for message in messages:
-                client.append("INBOX", None, None, message)  # type: ignore[arg-type]
+                client.append("INBOX", None, None, message)
 
     def renew(self, user: str) -> None:
         """Make a user's inbox anew: its messages get other numbers."""

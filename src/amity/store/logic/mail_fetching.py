@@ -3,7 +3,6 @@
 import contextlib
 import imaplib
 import re
-import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any, Final
@@ -22,7 +21,7 @@ _NUMBER: Final = re.compile(rb"\d+")
 class _Bounded(imaplib.IMAP4):
     """A client that reads no more at once than it asked for, whatever the server announces."""
 
-    def _create_socket(self, timeout: float | None) -> socket.socket:
+    def _create_socket(self, timeout: float | None) -> egress.Socket:
         return egress.open_socket(self.host, self.port, timeout_seconds=_TIMEOUT_SECONDS)
 
     def read(self, size: int) -> bytes:
@@ -34,7 +33,7 @@ class _Bounded(imaplib.IMAP4):
 class _BoundedTls(_Bounded):
     """The same, with TLS from the first byte."""
 
-    def _create_socket(self, timeout: float | None) -> socket.socket:
+    def _create_socket(self, timeout: float | None) -> egress.Socket:
         plain = super()._create_socket(timeout)
         try:
             return ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from amity.store import api as store
 from amity.web.api.routing import route
-from amity.web.customers.calling import list_callers
+from amity.web.customers.callers import list_callers
 
 
 class CallerDocument(msgspec.Struct, frozen=True, kw_only=True):
