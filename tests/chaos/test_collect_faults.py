@@ -18,7 +18,7 @@ from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.edge import LiveEdge, running_edge, send, wait_until_ready
 from amity.testing.proxy import FaultProxy, fault_proxy
 
-SECONDS = 4.0
+SECONDS = 6.0
 COMMITS = chaos_number("COMMITS", 50)
 
 

@@ -1,4 +1,4 @@
-"""Write the report of a run of chaos: `python -m amity.testing.chaos_report RECORD REPORT`."""
+"""Write the report of a run of chaos: `python -m amity.testing.chaos_report RECORD REPORT [NOTE]`."""
 
 import os
 import platform
@@ -31,12 +31,12 @@ A harness that finds nothing proves nothing, so each is shown something to find.
 """
 
 
-def write_report(findings: Sequence[Finding], *, day: str, machine: str) -> str:
-    """Put findings into words, as Markdown."""
+def write_report(findings: Sequence[Finding], *, day: str, machine: str, note: str = "") -> str:
+    """Put findings into words, as Markdown; ``note`` is what else must be known of the run."""
     ordered = sorted(findings, key=lambda each: (int(each.card[1:]), each.what))
     text = _HEAD.format(day=day, machine=machine)
     text += "".join(_row(each) for each in ordered)
-    text += _WORDS
+    text += _WORDS + (f"\n{note}\n" if note else "")
     controls = [
         f"- {each.card}, {each.what}: {each.control}.\n" for each in ordered if each.control
     ]
@@ -71,10 +71,10 @@ def describe_machine() -> str:
     )
 
 
-def main(record: str, report: str) -> None:
+def main(record: str, report: str, note: str = "") -> None:
     """Read the record, write the report."""
     day = datetime.now(UTC).date().isoformat()  # noqa: TID251  # the report is of today
-    text = write_report(read_findings(Path(record)), day=day, machine=describe_machine())
+    text = write_report(read_findings(Path(record)), day=day, machine=describe_machine(), note=note)
     Path(report).write_text(text, encoding="utf-8")
 
 
