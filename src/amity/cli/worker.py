@@ -196,13 +196,6 @@ def _read_mail() -> int:
     return store.run_mailboxes(now=datetime.now(UTC))
 
 
-def _read_site() -> int:
-    """Read the own site when that is asked for or due; it is slow on purpose."""
-    from amity.store import api as store
-
-    return store.read_site(now=datetime.now(UTC))
-
-
 def _repeat(turn: Turn, idle_seconds: float, stopping: threading.Event) -> None:
     """Call ``turn`` again and again: at once while there is work, with a pause when there is none.
 

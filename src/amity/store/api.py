@@ -485,7 +485,6 @@ __all__ = [
     "stats",
     "stop_crawl",
     "suggest_candidates",
-    "stop_crawl",
     "suppress",
     "switch_enrichment",
     "switch_export",
