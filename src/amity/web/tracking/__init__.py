@@ -1,0 +1,1 @@
+"""Tracking plans, what events look like, and alerts about sources."""

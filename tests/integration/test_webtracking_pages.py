@@ -1,0 +1,49 @@
+"""The tracking plan's and the alerts' pages, through Django's client, on a real database."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from django.test import Client
+
+from amity.store import api as store
+
+NOW = datetime.now(UTC)
+
+
+def test_an_event_is_pinned_changed_restored_and_its_alert_acknowledged(db):
+    from amity.web.staff.models import Staff
+
+    admin = Client(SERVER_NAME="localhost")
+    admin.force_login(Staff.objects.create_user("ann", role="admin"))
+    assert "No event came yet" in admin.get("/tracking/").content.decode()
+    assert "Nothing is wrong" in admin.get("/alerts/").content.decode()
+    source = store.create_source(name="Shop", kind="server").source_id
+    event = {"type": "track", "event": "Order Completed", "userId": "u"}
+    good = [msgspec.json.encode(event | {"properties": {"total": n}}) for n in range(20)]
+    store.append_events(source_id=source, events=good, now=NOW)
+    while store.fold_batch().events or store.watch_quality(now=NOW):
+        pass
+    assert "not pinned" in admin.get("/tracking/").content.decode()
+    address = "/tracking/event/?type=track&name=Order+Completed"
+    about = {"type": "track", "name": "Order Completed"}
+    answer = admin.post("/tracking/pin/", about | {"policy": "pass", "do": "infer"})
+    assert answer["Location"] == address
+    admin.post("/tracking/pin/", about | {"policy": "quarantine", "do": "keep"})
+    page = admin.get(address).content.decode()
+    assert "pass became quarantine" in page
+    assert "required" in page
+    bad = [msgspec.json.encode(event | {"properties": {"total": f"x{n}"}}) for n in range(9)]
+    assert store.append_events(source_id=source, events=bad, now=NOW).quarantined == 9
+    first = store.list_plans(live_only=False)[-1]
+    admin.post(f"/tracking/{first.plan_id}/restore/")
+    assert [plan.policy for plan in store.list_plans()] == ["pass"]
+    admin.post("/tracking/unpin/", about)
+    assert store.list_plans() == []
+    store.judge_sources(now=NOW)
+    [alert] = store.list_alerts()
+    assert alert.words in admin.get("/alerts/").content.decode()
+    admin.post(f"/alerts/{alert.alert_id}/acknowledge/")
+    assert "looked after by ann" in admin.get("/alerts/").content.decode()
+    viewer = Client(SERVER_NAME="localhost")
+    viewer.force_login(Staff.objects.create_user("vic", role="viewer"))
+    assert viewer.post("/tracking/unpin/", about).status_code == 403
