@@ -249,5 +249,6 @@ def test_consent_columns_become_an_event_of_their_own():
     assert identify["type"] == "identify"
     assert consent["event"] == "Segment Consent Preference Updated"
     assert consent["properties"] == {
-        "categoryPreferences": {"marketing.email": True, "marketing.sms": False}
+        "categoryPreferences": {"marketing.email": True, "marketing.sms": False},
+        "method": "import",
     }

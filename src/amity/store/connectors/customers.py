@@ -89,5 +89,5 @@ def _consents(row: Row, at: str | None) -> list[dict[str, Any]]:
     if not said:
         return []
     event: dict[str, Any] = {"type": "track", "event": "Segment Consent Preference Updated"}
-    event |= read_who(row) | {"properties": {"categoryPreferences": said}}
+    event |= read_who(row) | {"properties": {"categoryPreferences": said, "method": "import"}}
     return [event | {"timestamp": at} if at else event]

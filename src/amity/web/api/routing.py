@@ -33,6 +33,8 @@ Scope = Literal[
     "messages:read",
     "consents:read",
     "consents:write",
+    "outbound:read",
+    "outbound:write",
 ]
 RowId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 SmallRowId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
