@@ -1,4 +1,4 @@
-"""Write the report of a run of chaos: `python -m amity.testing.chaos_report RECORD REPORT [NOTE]`."""
+"""Write the report of a run: `python -m amity.testing.chaos_report RECORD REPORT [NOTE]`."""
 
 import os
 import platform
