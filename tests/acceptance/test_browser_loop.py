@@ -43,6 +43,7 @@ def installation(tmp_path_factory):
     made = Installation(tmp_path_factory.mktemp("loop"))
     # Whoever runs this may do so at night.
     made.environment |= {"AMITY_QUIET_FROM": "0", "AMITY_QUIET_UNTIL": "0"}
+    made.environment["AMITY_DEMO_SHOP"] = "true"
     made.start()
     yield made
     made.stop()

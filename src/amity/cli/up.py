@@ -29,7 +29,7 @@ def up(*, demo: bool, full: bool) -> None:
     """
     if demo:
         # Whoever tries the demo at night should see mail arrive; nothing leaves the machine.
-        config.prefer(quiet_from=0, quiet_until=0, mail_from_name="Journey Market")
+        config.prefer(quiet_from=0, quiet_until=0, mail_from_name="Journey Market", demo_shop=True)
     using = settings()
     lock = hold_lock(using.data / "amity.lock")
     supervisor = Supervisor(say=_say, using=using, lock=lock)

@@ -48,6 +48,7 @@ _log = logging.getLogger(__name__)
 _BODY_SECONDS: Final = 10.0
 _DECIDE: Final = "decide"
 _SIGN_UP: Final = "sign up"
+_SIGN_IN: Final = "sign in"
 _GPC: Final = "/.well-known/gpc.json"
 _HEALTH: Final = ("/health", "/health/live", "/health/ready")
 _GETS: Final = frozenset({*_HEALTH, _GPC, SIGN_UP_FORM, *shop.PATHS})
@@ -98,6 +99,7 @@ class Edge:
         self._interpreter = Interpreter(self._collector, self._gate, lambda: datetime.now(UTC))
         self._table = Table(dialect() for dialect in dialects())
         self._posts = {**self._table.native, deciding.PATH: _DECIDE, SIGN_UP: _SIGN_UP}
+        self._posts[shop.SIGN_IN] = _SIGN_IN
         self._watching = asyncio.create_task(self._deadlines.watch())
         # Nothing here is made in circles, so looking for them less often costs no memory.
         gc.freeze()
@@ -143,6 +145,8 @@ class Edge:
                 await self._decide(scope, exchange)
             elif kind == _SIGN_UP:
                 await self.signups.take(scope, exchange)
+            elif kind == _SIGN_IN:
+                await self._sign_in(scope, exchange)
             elif kind:
                 await self._collect(scope, exchange, kind)
             elif self._links is not None and _is_link(scope.path):
@@ -169,6 +173,14 @@ class Edge:
                 source = await self.gate.let_in(key)
             self.collector.charge(source)
             await deciding.answer(exchange, self.decider, source, asked)
+        finally:
+            self.collector.release(held)
+
+    async def _sign_in(self, scope: Scope, exchange: Exchange) -> None:
+        _, held = await self.gate.begin(scope, exchange, "")
+        try:
+            body = await self.gate.read(scope, exchange)
+            await shop.sign_in(scope, exchange, body, self.collector)
         finally:
             self.collector.release(held)
 
@@ -234,6 +246,8 @@ class Edge:
             await self._decide(scope, exchange)
         elif kind == _SIGN_UP:
             await self.signups.take(scope, exchange)
+        elif kind == _SIGN_IN:
+            await self._sign_in(scope, exchange)
         else:
             await self._collect(scope, exchange, kind)
 

@@ -4,17 +4,21 @@ It needs a browser source, whose write key is public by nature. No inline script
 from elsewhere: what it may do is said in its Content-Security-Policy.
 """
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
 
 from amity.edge import http
-from amity.edge.http import Exchange
+from amity.edge.http import Exchange, Refusal, Scope
 from amity.infra.config import settings
 from amity.kernel.money import exponent_of
 from amity.personalization.contracts import Product
 from amity.personalization.hot import Decider
-from amity.store.hot import Collector
+from amity.store.hot import Collector, Incoming, Request
 
 _SOURCE: Final = "Journey Market web shop"
 _CONFIG: Final = "/shop.json"
@@ -30,6 +34,8 @@ _FILES: Final = {
     "/shop.js": ("shop.js", "text/javascript; charset=utf-8"),
 }
 PATHS: Final = frozenset({*_FILES, _CONFIG})
+SIGN_IN: Final = "/shop/sign-in"
+_VISITOR: Final = re.compile(r"(?:^|; )amity_id=([\w-]{1,64})")
 _ADVICE: Final = (
     "There is no shop here yet. Make a source of kind “browser” in Amity, under Sources, or with "
     '`amity source create "My shop" --kind browser`; then load this page again.'
@@ -51,6 +57,36 @@ async def answer(exchange: Exchange, path: str, *, collector: Collector, decider
         ("cache-control", "no-cache"),
     ]
     exchange.response_bytes(200, headers, _file(name))
+
+
+class _SignIn(msgspec.Struct):
+    """What the storefront's form says."""
+
+    email: str
+
+
+async def sign_in(scope: Scope, exchange: Exchange, body: bytes, collector: Collector) -> None:
+    """Say as the shop's server that a visitor is who she signed in as.
+
+    A browser's own word would join nobody; a shop believes a password. The demo asks for none, so
+    this is served where the setting `demo_shop` is on and nowhere else.
+    """
+    source = collector.find_server_source()
+    if not settings().demo_shop or source is None:
+        raise Refusal(404, "not_found", "there is nothing at this address")
+    visitor = _VISITOR.search(scope.headers.get("cookie") or "")
+    try:
+        email = msgspec.json.decode(body, type=_SignIn).email
+    except msgspec.DecodeError as error:
+        raise Refusal(400, "not_json", "send an object with `email`") from error
+    event: dict[str, Any] = {"type": "identify", "messageId": str(uuid4())}
+    event["traits"] = {"email": email}
+    # Without a cookie of hers there is nobody here whom this could be about.
+    if visitor is not None:
+        event["anonymousId"] = visitor[1]
+        request = Request([msgspec.json.encode(event)], source.write_key, None)
+        await collector.append(source, request, Incoming("identify"))
+    http.reply_json(exchange, {"success": True})
 
 
 @cache

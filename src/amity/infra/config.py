@@ -21,6 +21,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Annotated[
         Path, Meta(description="Folder of everything Amity keeps: the database, secrets, locks.")
     ] = Path(".amity")
+    demo_shop: Annotated[
+        bool,
+        Meta(
+            description="Whether the storefront at /shop lets anybody sign in as any customer, as "
+            "the demo does. Never where real customers are."
+        ),
+    ] = False
     database_url: Annotated[
         str | None,
         Meta(description="A PostgreSQL 15 or newer to use instead of the embedded server."),

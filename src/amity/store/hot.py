@@ -79,8 +79,8 @@ __all__ = [
     "make_consent_receipt",
     "normalize_identifier",
     "pack_call",
-    "pause_messages",
     "parse_object",
+    "pause_messages",
     "read_instant",
     "read_preferences",
     "record_tracked",
@@ -210,6 +210,10 @@ class Collector:
         The write key of such a source is public by nature.
         """
         return self._watch.find_public_source(name)
+
+    def find_server_source(self) -> Source | None:
+        """Return the oldest enabled server source, if there is any."""
+        return self._watch.find_server_source()
 
     def admit(self, source: Source) -> None:
         """Raise Unavailable while the source has sent more than its share."""

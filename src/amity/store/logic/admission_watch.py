@@ -114,6 +114,12 @@ class Watch:
         public = [each for each in sources if each.kind == "browser" and each.is_enabled]
         return min(public, key=lambda each: (each.name != name, each.source_id), default=None)
 
+    def find_server_source(self) -> Source | None:
+        """Return the oldest enabled server source, if there is any."""
+        sources = self._sources.values()
+        found = [each for each in sources if each.kind == "server" and each.is_enabled]
+        return min(found, key=lambda each: each.source_id, default=None)
+
     def refuse(self, source_id: int, events: int) -> None:
         """Count events that were not let in; written down within a second."""
         self._refused[source_id] = self._refused.get(source_id, 0) + events
