@@ -83,7 +83,7 @@ class Letter(msgspec.Struct, kw_only=True, eq=False):
 def load(connection: Connection, batch: Sequence[Claimed]) -> list[Letter]:
     """Return the letters of a batch, in its order; a handful of statements whatever its size."""
     asked = sorted({claimed.profile_id for claimed in batch})
-    people = {
+    people: dict[int, tuple[int, str, bool]] = {
         row[0]: (row[1], row[2], row[3])
         for row in connection.execute(_SQL["sending_people"], [asked])
     }
@@ -95,7 +95,7 @@ def load(connection: Connection, batch: Sequence[Claimed]) -> list[Letter]:
     letters = []
     for claimed in batch:
         root, email, agrees = people.get(claimed.profile_id, (0, "", False))
-        address = claimed.test_address or asking.get(claimed.send_id, email)
+        address: str = claimed.test_address or asking.get(claimed.send_id, email)
         letters.append(
             Letter(
                 claimed=claimed,
