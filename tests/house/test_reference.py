@@ -52,12 +52,15 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
     from amity.store import contracts_claims as claims
     from amity.store.contracts import EVENTS
     from amity.store.logic import (
+        call_events,
         choices,
         consent,
         fold,
         fold_orders,
         folding_batch,
         importing_leaving,
+        mail_reading,
+        pausing,
     )
 
     known = {
@@ -72,6 +75,14 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
         folding_batch.UNSPLIT,
         choices.LINK_REQUESTED,
         importing_leaving.LEFT,
+        consent.CONSENT_REQUESTED,
+        pausing.PAUSED,
+        pausing.RESUMED,
+        call_events.CALL_STARTED,
+        call_events.CALL_ENDED,
+        mail_reading.EMAIL_RECEIVED,
+        mail_reading.BOUNCE_RECEIVED,
+        mail_reading.COMPLAINT_RECEIVED,
         claims.TRAIT_ASSERTED,
         claims.TRAIT_EXPIRED,
         claims.TRAIT_RESOLVED,

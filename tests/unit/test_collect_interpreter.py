@@ -59,9 +59,9 @@ class RememberingCollector:
     async def find_source(self, key: str) -> Source | None:
         return self.known_source(key)
 
-    async def source_secret(self, source: Source) -> bytes | None:
+    def source_secrets(self, source: Source, dialect: object) -> tuple[bytes, ...]:
         assert source == SHOP
-        return self.secret
+        return (self.secret,) if self.secret else ()
 
     def admit(self, source: Source) -> None: ...
     def hold(self, size_bytes: int) -> None: ...
