@@ -33,8 +33,10 @@ def names(installation: Installation) -> list[str]:
 
 def test_the_shop_shows_decisions_and_tells_what_happens(page: Page, tmp_path: Path) -> None:
     installation = Installation(tmp_path)
+    installation.environment["AMITY_DEMO_SHOP"] = "true"
     installation.start()
     try:
+        installation.amity_json("source", "create", "Till", "--kind", "server")
         shop = f"{installation.edge}/shop"
         page.goto(shop)
         expect(page.get_by_role("status")).to_contain_text("no shop here yet")

@@ -45,6 +45,8 @@ def show_list(request: HttpRequest) -> HttpResponse:
 def show_one(request: HttpRequest) -> HttpResponse:
     """Show one event: how it comes, how it should, and the versions of its plan."""
     kind, name = request.GET.get("type", ""), request.GET.get("name", "")
+    if not kind:
+        return redirect("tracking")
     shape = store.get_shape(type=kind, name=name)
     versions = store.list_plans(type=kind, name=name, live_only=False)
     if not shape and not versions:
