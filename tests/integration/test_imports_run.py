@@ -197,7 +197,7 @@ def test_preview_shows_columns_events_and_bad_rows(source_id, tmp_path):
 
 
 def test_unknown_things_are_not_found(source_id):
-    with pytest.raises(NotFound, match="customers, enrichment, events.*orders"):
+    with pytest.raises(NotFound, match=r"customers, enrichment, events.*orders"):
         bring_in(CUSTOMERS, source_id, connector="oders")
     with pytest.raises(NotFound, match="no source 99999"):
         bring_in(CUSTOMERS, 99_999)
