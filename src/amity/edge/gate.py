@@ -10,7 +10,7 @@ from amity.edge.http import Deadlines, Exchange, Refusal, Scope
 from amity.infra.config import Settings
 from amity.kernel.errors import AmityError
 from amity.store.contracts import Source
-from amity.store.hot import Collector
+from amity.store.hot import Collector, Held
 
 
 class Gate:
@@ -21,20 +21,19 @@ class Gate:
         self._settings = settings
         self._deadlines = deadlines
 
-    async def begin(self, scope: Scope, exchange: Exchange, key: str) -> tuple[Source | None, int]:
+    async def begin(self, scope: Scope, exchange: Exchange, key: str) -> tuple[Source | None, Held]:
         """Let a request in as far as ``key``, from its head, says who sends it.
 
-        Returns how many bytes it holds, to be given to `Collector.release`.
+        Returns the bytes it holds, to be given to `Collector.release`.
         """
         announced = http.content_length(scope.headers)
         most = self._settings.max_batch_bytes
         source: Source | None = None
-        held = min(announced or most, most)
         try:
             if key:
                 known = self._collector.known_source(key)
                 source = self.admit(known) if known else await self.let_in(key)
-            self._collector.hold(held)
+            held = self._collector.hold(min(announced or most, most), source)
         except (AmityError, Refusal):
             await self.drain(exchange, announced)
             raise

@@ -9,8 +9,9 @@ The functions for public links block until the database has answered: call them 
 import asyncio
 import random
 import time
+from collections import Counter
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -66,6 +67,7 @@ __all__ = [
     "Collector",
     "Dialect",
     "Health",
+    "Held",
     "Incoming",
     "Reply",
     "Request",
@@ -119,6 +121,13 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     """Whether the browser asked by Global Privacy Control not to be sold or shared."""
 
 
+class Held(NamedTuple):
+    """Bytes of one request that count as held, and whose they are (0: not yet known)."""
+
+    source_id: int
+    size_bytes: int
+
+
 class Collector:
     """Takes events in for one process; made inside its event loop."""
 
@@ -131,7 +140,7 @@ class Collector:
         self._watch = Watch(conninfo, limits)
         self._buckets: dict[int, TokenBucket] = {}
         self._signalled: dict[tuple[int, privacy_signal.Person], date] = {}
-        self._held_bytes = 0
+        self._held_bytes: Counter[int] = Counter()
         self._writing_bytes: dict[int, int] = {}
         self._disk_full_until = 0.0
 
@@ -169,18 +178,27 @@ class Collector:
             retry_after_seconds=retry_after_seconds(wait_seconds, self._rng),
         )
 
-    def hold(self, size_bytes: int) -> None:
-        """Count a request's bytes as held until `release`; raise Unavailable when it cannot be."""
+    def hold(self, size_bytes: int, source: Source | None = None) -> Held:
+        """Count a request's bytes as held until `release`; raise Unavailable when it cannot be.
+
+        A source that has requests here may hold half of all that may be held: the other half is
+        for the others, from the first byte on. Senders not yet known count as one source.
+        """
         trouble = self._trouble()
         if trouble:
             raise self.unavailable(trouble)
-        if self._held_bytes + size_bytes > self._settings.max_inflight_bytes:
+        most, source_id = self._settings.max_inflight_bytes, source.source_id if source else 0
+        own = self._held_bytes[source_id]
+        if self._held_bytes.total() + size_bytes > most or (own and own + size_bytes > most // 2):
             raise self.unavailable("busy", _BUSY_WAIT_SECONDS)
-        self._held_bytes += size_bytes
+        self._held_bytes[source_id] += size_bytes
+        return Held(source_id, size_bytes)
 
-    def release(self, size_bytes: int) -> None:
+    def release(self, held: Held) -> None:
         """Forget bytes that were held."""
-        self._held_bytes -= size_bytes
+        self._held_bytes[held.source_id] -= held.size_bytes
+        if not self._held_bytes[held.source_id]:
+            del self._held_bytes[held.source_id]
 
     async def find_source(self, write_key: str) -> Source | None:
         """Return the source a write key belongs to; it may be disabled.

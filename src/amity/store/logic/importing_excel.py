@@ -15,7 +15,7 @@ from amity.kernel.cells import unguard_cell
 from amity.kernel.errors import Invalid
 from amity.store.logic.importing_archive import open_archive
 from amity.store.logic.importing_cells import cell_text
-from amity.store.logic.importing_layout import MAX_COLUMNS, Layout, RawRow, check_headings, fit_row
+from amity.store.logic.importing_layout import Layout, RawRow, check_headings, fit_row
 
 _WORKBOOK: Final = "xl/workbook.xml"
 _SHEETS: Final = "xl/worksheets/"
@@ -79,10 +79,9 @@ def _find_sheet(book: Any) -> tuple[str, list[str]]:
 def _iter_sheet(sheet: Any) -> Iterator[list[str]]:
     # What a sheet says of its own size may be wrong, and made so on purpose.
     sheet.reset_dimensions()
-    rows = sheet.iter_rows(max_row=_LAST_ROW, max_col=MAX_COLUMNS + 1, values_only=True)
-    for row in rows:
-        cells = ["" if value in _ERRORS else cell_text(value) for value in row]
-        yield cells
+    # No last column is asked for: rows are as wide as what they hold, and those of a gap are empty.
+    for row in sheet.iter_rows(max_row=_LAST_ROW, values_only=True):
+        yield ["" if value in _ERRORS else cell_text(value) for value in row]
 
 
 @contextmanager
