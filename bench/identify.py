@@ -12,8 +12,8 @@ import os
 import random
 import time
 
-from amity.store.logic.identity import Block, Evidence, Graph, Join, Key
-from amity.store.logic.identity_resolving import resolve
+from amity.store.logic.identity.resolving import resolve
+from amity.store.logic.identity.rules import Block, Evidence, Graph, Join, Key
 from bench.harness import Goal, Sample, interleave, show, summary
 
 FEW = 10_000

@@ -19,9 +19,9 @@ import msgspec
 import psycopg
 
 from amity.infra import queries
-from amity.store.logic.folding_evidence import edge_key
-from amity.store.logic.folding_pack import EdgeRow, pack_edges
-from amity.store.logic.identity import Key
+from amity.store.logic.folding.evidence import edge_key
+from amity.store.logic.folding.pack import EdgeRow, pack_edges
+from amity.store.logic.identity.rules import Key
 from bench import fold
 from bench.collector import installation
 from bench.harness import Goal, Rounds, Sample, calibrate, show, summary

@@ -14,8 +14,8 @@ import pytest
 
 from amity.infra.database import transaction
 from amity.store.contracts import Source
-from amity.store.logic.quarantine import count_quarantine, list_quarantine
-from amity.store.logic.sources import count_by_source, create_source, update_source
+from amity.store.logic.intake.quarantine import count_quarantine, list_quarantine
+from amity.store.logic.intake.sources import count_by_source, create_source, update_source
 from amity.testing.edge import LiveEdge, basic, running_edge, send
 
 _spec = importlib.util.spec_from_file_location(

@@ -11,8 +11,8 @@ from segment.analytics.client import Client as SegmentClient
 
 from amity.infra.database import transaction
 from amity.store.contracts import Source
-from amity.store.logic.quarantine import list_quarantine
-from amity.store.logic.sources import count_by_source, create_source
+from amity.store.logic.intake.quarantine import list_quarantine
+from amity.store.logic.intake.sources import count_by_source, create_source
 from amity.testing.edge import LiveEdge, running_edge, send
 
 ROUNDS = 60

@@ -12,8 +12,8 @@ import pytest
 
 from amity.infra.database import transaction
 from amity.store.contracts import Source
-from amity.store.logic.quarantine import count_quarantine
-from amity.store.logic.sources import count_by_source, create_source
+from amity.store.logic.intake.quarantine import count_quarantine
+from amity.store.logic.intake.sources import count_by_source, create_source
 from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.edge import LiveEdge, running_edge, send, wait_until_ready
 from amity.testing.proxy import FaultProxy, fault_proxy

@@ -18,8 +18,8 @@ import pytest
 from amity.infra import database
 from amity.kernel.errors import Unavailable
 from amity.store import api
-from amity.store.logic import folding_batch
-from amity.store.logic.folding import is_of_the_event
+from amity.store.logic.folding import batch as folding_batch
+from amity.store.logic.folding.consumer import is_of_the_event
 
 NOW = datetime.now(UTC)
 WORKER = """

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from amity.infra.database import transaction
-from amity.store.logic.sources import create_source
+from amity.store.logic.intake.sources import create_source
 from amity.testing.chaos_record import Finding, chaos_number, percentile, record
 from amity.testing.edge import basic, running_edge, send
 

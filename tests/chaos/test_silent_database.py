@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from amity.kernel.errors import Unavailable
-from amity.store.logic import admission_watch
-from amity.store.logic.admission_watch import Limits, Watch
+from amity.store.logic.intake import watch as admission_watch
+from amity.store.logic.intake.watch import Limits, Watch
 
 STRANGERS = 8
 ASK_SECONDS = 0.4

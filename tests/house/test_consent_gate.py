@@ -11,9 +11,9 @@ SOURCE = ROOT / "src" / "amity"
 
 # Who touches a profile's consents, and for what.
 READERS = {
-    "store/logic/fold.py": "makes them",
-    "store/logic/folding_pack.py": "writes them",
-    "store/logic/subjects.py": "what was said, for rules that ask what was said",
+    "store/logic/folding/fold.py": "makes them",
+    "store/logic/folding/pack.py": "writes them",
+    "store/logic/profiles/subjects.py": "what was said, for rules that ask what was said",
     "rules/expr.py": "the rule that asks what was said",
     "personalization/logic/facts.py": "what the gate judged, kept for decisions",
     "personalization/logic/facts_loading.py": "asks the gate",
@@ -25,7 +25,7 @@ READERS = {
     "web/customers/past.py": "shows them as they were on a day",
     "cli/profile.py": "shows them",
     "store/logic/warehousing.py": "copies them",
-    "store/logic/past.py": "makes them as they were on a day",
+    "store/logic/profiles/past.py": "makes them as they were on a day",
 }
 QUERIES = {
     "store/sql/folding.sql": "writes them",

@@ -31,7 +31,7 @@ def test_every_setting_command_route_operator_and_event_is_in_it(pages):
     from amity.cli.main import COMMANDS
     from amity.infra.config import Settings
     from amity.rules import list_operators
-    from amity.store import contracts as store
+    from amity.store import contracts_events as store
     from amity.web.api.table import TABLE
 
     for field in msgspec.structs.fields(Settings):
@@ -50,36 +50,30 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
     from amity.analysis import contracts as analysis
     from amity.analysis.logic import following_changes
     from amity.store import contracts_claims as claims
-    from amity.store.contracts import EVENTS
-    from amity.store.logic import (
-        call_events,
-        choices,
-        consent,
-        fold,
-        fold_orders,
-        folding_batch,
-        importing_leaving,
-        mail_reading,
-        pausing,
-    )
+    from amity.store.contracts_events import EVENTS
+    from amity.store.logic.consent import choices, pausing, statements
+    from amity.store.logic.folding import batch, fold, orders
+    from amity.store.logic.importing import leaving
+    from amity.store.logic.mail import reading as mail_reading
+    from amity.store.logic.telling import calls
 
     known = {
-        *fold_orders.ORDER_EVENTS,
-        *consent.CONSENT_EVENTS,
+        *orders.ORDER_EVENTS,
+        *statements.CONSENT_EVENTS,
         *fold._NAMES.values(),
-        folding_batch.MERGED,
-        folding_batch.UNMERGED,
-        folding_batch.JOINED,
-        folding_batch.CONFIRMED,
-        folding_batch.SPLIT,
-        folding_batch.UNSPLIT,
+        batch.MERGED,
+        batch.UNMERGED,
+        batch.JOINED,
+        batch.CONFIRMED,
+        batch.SPLIT,
+        batch.UNSPLIT,
         choices.LINK_REQUESTED,
-        importing_leaving.LEFT,
-        consent.CONSENT_REQUESTED,
+        leaving.LEFT,
+        statements.CONSENT_REQUESTED,
         pausing.PAUSED,
         pausing.RESUMED,
-        call_events.CALL_STARTED,
-        call_events.CALL_ENDED,
+        calls.CALL_STARTED,
+        calls.CALL_ENDED,
         mail_reading.EMAIL_RECEIVED,
         mail_reading.BOUNCE_RECEIVED,
         mail_reading.COMPLAINT_RECEIVED,

@@ -28,7 +28,7 @@ OPENS = {
     # The one way to hosts that somebody named; the bare socket asks which addresses are our own.
     "infra/egress.py": {"create_connection", "HTTPConnection", "socket.socket"},
     # Reads mailboxes; its sockets are those egress opened.
-    "store/logic/mail_fetching.py": {"imaplib"},
+    "store/logic/mail/fetching.py": {"imaplib"},
     "cli/supervisor.py": {"urlopen"},  # asks our own processes whether they are ready
     "cli/demo/client.py": {"HTTPConnection"},  # fills our own collector for the demo
 }

@@ -9,9 +9,9 @@ import pytest
 from amity.infra.database import transaction
 from amity.kernel.errors import Invalid
 from amity.store.contracts import SYSTEM_SOURCE_ID
-from amity.store.logic.appending import append_events, list_received, record_event
-from amity.store.logic.quarantine import count_quarantine, list_quarantine, replay_quarantine
-from amity.store.logic.sources import count_by_source, create_source
+from amity.store.logic.intake.appending import append_events, list_received, record_event
+from amity.store.logic.intake.quarantine import count_quarantine, list_quarantine, replay_quarantine
+from amity.store.logic.intake.sources import count_by_source, create_source
 
 NOW = datetime.now(UTC)
 

@@ -8,7 +8,8 @@ import pytest
 
 from amity.infra import crypto, database
 from amity.store import api
-from amity.store.logic import consent_heads, consent_ledger
+from amity.store.logic.consent import heads as consent_heads
+from amity.store.logic.consent import ledger as consent_ledger
 
 NOW = datetime.now(UTC)
 

@@ -13,7 +13,7 @@ from amity.store import api as store
 from amity.store import hot
 from amity.store.contracts import Choices
 from amity.store.contracts_consent import Confirmation, LedgerFilter, Signup
-from amity.store.logic import subscribing
+from amity.store.logic.consent import subscribing
 
 EVE = "eve@shop.example"
 SEND = "018f3c5e7b1a7c3d9e4f5a6b7c8d9e0f"

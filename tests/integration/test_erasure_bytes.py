@@ -24,7 +24,7 @@ from amity.personalization import api as personalization
 from amity.personalization.contracts import DecideRequest
 from amity.store import api as store
 from amity.store.contracts_outbound import OutboundPlan
-from amity.store.logic.outbound_message import make_message
+from amity.store.logic.outbound.message import make_message
 from amity.web.erasing import erase_customer, replay_erasures, work_off_erasures
 from amity.web.warehousing import list_exports
 
@@ -327,7 +327,7 @@ def test_others_are_told_without_an_identifier(shop):
 
 
 def told(event_id):
-    from amity.store.logic.outbound_delivering import _Claim, _read_contents
+    from amity.store.logic.outbound.delivering import _Claim, _read_contents
 
     claim = _Claim(1, 1, event_id, 0, 0, 1, 1)
     with database.transaction() as connection:

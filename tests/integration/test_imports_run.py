@@ -14,8 +14,8 @@ from amity.infra import config, database
 from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from amity.store import api
-from amity.store.logic.importing import import_folder, import_path
-from amity.store.logic.importing_run import delete_old_files
+from amity.store.logic.importing.imports import import_folder, import_path
+from amity.store.logic.importing.run import delete_old_files
 
 CUSTOMERS = b"Customer id,E-mail,City\nc-1,ada@example.com,London\nc-2,grace@example.org,Paris\n"
 

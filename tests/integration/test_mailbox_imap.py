@@ -107,7 +107,7 @@ def test_who_wrote_is_the_customer_or_a_new_one(db: str, imap: MailServer) -> No
 def test_a_slice_is_committed_with_how_far_it_went(
     db: str, imap: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from amity.store.logic import mailboxes
+    from amity.store.logic.mail import mailboxes
 
     monkeypatch.setattr(mailboxes, "_SLICE", 3)
     user = "two@brand.example"

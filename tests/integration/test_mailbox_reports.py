@@ -13,8 +13,8 @@ from amity.broadcast.logic.links import bounce_address
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.store.contracts_hooks import Mailbox
-from amity.store.logic import mailboxes
-from amity.store.logic.mail_reading import Letter, Report, read_mail
+from amity.store.logic.mail import mailboxes
+from amity.store.logic.mail.reading import Letter, Report, read_mail
 
 OWN = "bounces@brand.example"
 ADA = "ada@example.com"

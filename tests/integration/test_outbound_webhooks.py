@@ -14,7 +14,7 @@ from amity.infra import config, database
 from amity.kernel.errors import Conflict, Denied, Invalid, NotFound
 from amity.store import api
 from amity.store.contracts_outbound import OutboundPlan
-from amity.store.logic.outbound_delivering import MOST_FAILURES
+from amity.store.logic.outbound.delivering import MOST_FAILURES
 from amity.testing.webhook_receiver import receiving
 
 PURPOSE = "sharing"

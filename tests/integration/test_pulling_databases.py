@@ -21,10 +21,10 @@ from amity.infra.postgres import OWNER, PORT, EmbeddedPostgres
 from amity.kernel.errors import Conflict, Denied, Invalid, NotFound
 from amity.store import api
 from amity.store.contracts_pulling import PullPlan
-from amity.store.logic import pulling_run
-from amity.store.logic.pulling import open_pull
-from amity.store.logic.pulling_address import read_address
-from amity.store.logic.pulling_sqlite import databases_folder
+from amity.store.logic.pulling import run as pulling_run
+from amity.store.logic.pulling.address import read_address
+from amity.store.logic.pulling.pulls import open_pull
+from amity.store.logic.pulling.sqlite import databases_folder
 from amity.testing.databases import find_mariadb, forwarding, running_mariadb
 
 NOW = datetime.now(UTC)

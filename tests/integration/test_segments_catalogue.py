@@ -1,9 +1,9 @@
 """What the follower takes for granted about the store."""
 
 from amity.analysis.logic import following_book
-from amity.store.logic import folding_batch
-from amity.store.logic.consent import CONSENT_EVENTS
-from amity.store.logic.fold_orders import ORDER_EVENTS
+from amity.store.logic.consent.statements import CONSENT_EVENTS
+from amity.store.logic.folding import batch as folding_batch
+from amity.store.logic.folding.orders import ORDER_EVENTS
 
 
 def test_the_follower_and_the_fold_mean_the_same_events():

@@ -13,8 +13,8 @@ from amity.infra import config
 from amity.kernel.errors import AmityError, Conflict, Denied, Invalid
 from amity.store import api
 from amity.store.contracts_visits import Site
-from amity.store.logic.site_pages import profile_page
-from amity.store.logic.site_robots import Robots, read_sitemap
+from amity.store.logic.site.pages import profile_page
+from amity.store.logic.site.robots import Robots, read_sitemap
 
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
 PRODUCT = """<!doctype html><html><head><title> Swift

@@ -9,8 +9,8 @@ from amity.infra.database import transaction
 from amity.kernel.errors import Invalid, NotFound
 from amity.store import api
 from amity.store.contracts_tracking import PlanDraft, PlanField, QualityDay
-from amity.store.logic.personal_data import iter_warnings
-from amity.store.logic.quality import judge, judge_volume
+from amity.store.logic.plans.personal_data import iter_warnings
+from amity.store.logic.plans.quality import judge, judge_volume
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

@@ -9,7 +9,7 @@ from amity.analysis import api as analysis
 from amity.infra import config
 from amity.store import api
 from amity.store.follower import followers
-from amity.store.logic.following import take_turn
+from amity.store.logic.folding.following import take_turn
 
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0"

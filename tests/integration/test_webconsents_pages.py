@@ -10,7 +10,7 @@ from django.test import Client
 from amity.infra import signing
 from amity.store import api
 from amity.store.contracts_consent import ConsentReceipt
-from amity.store.logic.consent_reading import message_of
+from amity.store.logic.consent.reading import message_of
 
 NOW = datetime.now(UTC)
 

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from amity.store import api as store
-from amity.store.logic.pulling_sqlite import databases_folder
+from amity.store.logic.pulling.sqlite import databases_folder
 
 
 def sign_in(role: str) -> Client:

@@ -11,7 +11,7 @@ from amity.infra import config
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.store.follower import followers
-from amity.store.logic.following import take_turn
+from amity.store.logic.folding.following import take_turn
 
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0"
 ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"

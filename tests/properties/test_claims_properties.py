@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amity.store.contracts_claims import SurvivorshipRule
-from amity.store.logic.decoding import decode_event
-from amity.store.logic.fold import Happening, begin, combine, fold, name_of
-from amity.store.logic.survivorship import NO_RULES, Rules, Words, choose
+from amity.store.logic.folding.fold import Happening, begin, combine, fold, name_of
+from amity.store.logic.intake.decoding import decode_event
+from amity.store.logic.profiles.survivorship import NO_RULES, Rules, Words, choose
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCES = (7, 8, 9)

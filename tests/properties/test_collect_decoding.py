@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amity.store.logic import wire
-from amity.store.logic.decoding import BadEvent, check_event, decode_event, parse_object
+from amity.store.logic.intake import wire
+from amity.store.logic.intake.decoding import BadEvent, check_event, decode_event, parse_object
 
 _text = st.text(st.characters(codec=None), max_size=8)
 _scalar = (

@@ -10,7 +10,7 @@ from amity.infra import database
 from amity.store import api
 from amity.store.contracts import Consent
 from amity.store.contracts_consent import Purpose
-from amity.store.logic.consent import later, reason_of
+from amity.store.logic.consent.statements import later, reason_of
 
 MOMENTS = st.datetimes(
     min_value=datetime(2023, 1, 1), max_value=datetime(2029, 12, 31), timezones=st.just(UTC)

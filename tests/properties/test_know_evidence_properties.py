@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from amity.infra import config, database
 from amity.store import api
-from amity.store.logic.identity import Key
+from amity.store.logic.identity.rules import Key
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 T0 = NOW - timedelta(days=30)

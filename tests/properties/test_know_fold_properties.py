@@ -7,9 +7,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amity.store.logic.consent import combine_consents
-from amity.store.logic.decoding import decode_event
-from amity.store.logic.fold import (
+from amity.store.logic.consent.statements import combine_consents
+from amity.store.logic.folding.fold import (
     Happening,
     begin,
     combine,
@@ -18,7 +17,7 @@ from amity.store.logic.fold import (
     properties_of,
     time_of,
 )
-from amity.store.logic.fold_orders import (
+from amity.store.logic.folding.orders import (
     ORDER_EVENTS,
     OrderTotals,
     add_orders,
@@ -26,6 +25,7 @@ from amity.store.logic.fold_orders import (
     read_order,
     sum_orders,
 )
+from amity.store.logic.intake.decoding import decode_event
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 instants = st.integers(0, 40).map(lambda hours: T0 + timedelta(hours=hours))

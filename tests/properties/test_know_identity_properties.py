@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from amity.infra import database
 from amity.store import api
-from amity.store.logic.identity import (
+from amity.store.logic.identity.resolving import _Case, resolve
+from amity.store.logic.identity.rules import (
     Block,
     Evidence,
     Graph,
@@ -21,7 +22,6 @@ from amity.store.logic.identity import (
     normalize_email,
     normalize_phone,
 )
-from amity.store.logic.identity_resolving import _Case, resolve
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 KINDS = ["user_id", "email", "phone", "anonymous_id"]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amity.store.contracts_visits import Campaign
-from amity.store.logic.interests import (
+from amity.store.logic.visits.cutting import Cutting, Hit, Span, cut, find_spans, join_spans
+from amity.store.logic.visits.interests import (
     add_up,
     fade,
     keep_top,
@@ -16,7 +17,6 @@ from amity.store.logic.interests import (
     points_of,
     read_topics,
 )
-from amity.store.logic.visiting import Cutting, Hit, Span, cut, find_spans, join_spans
 
 AT = datetime(2026, 3, 28, 20, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

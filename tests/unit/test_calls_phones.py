@@ -4,7 +4,7 @@ import pytest
 
 from amity.store.connector import BadRow, Row
 from amity.store.connectors.calls import CallRecords
-from amity.store.logic.phones import clean_phone
+from amity.store.logic.telling.phones import clean_phone
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from amity.store.logic.decoding import BadEvent, check_event, decode_event
+from amity.store.logic.intake.decoding import BadEvent, check_event, decode_event
 
 _spec = importlib.util.spec_from_file_location(
     "collect_poison", Path(__file__).parents[1] / "fixtures" / "collect_poison.py"

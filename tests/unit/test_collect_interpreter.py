@@ -16,6 +16,7 @@ from amity.edge.routes import Table
 from amity.infra.config import settings
 from amity.store.contracts import Receipt, Source
 from amity.store.dialect import BadEvent, Call, Dialect, Taken, dump
+from amity.store.hot import Held
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SHOP = Source(
@@ -64,8 +65,10 @@ class RememberingCollector:
         return (self.secret,) if self.secret else ()
 
     def admit(self, source: Source) -> None: ...
-    def hold(self, size_bytes: int) -> None: ...
-    def release(self, size_bytes: int) -> None: ...
+    def hold(self, size_bytes: int, source: Source | None = None) -> Held:
+        return Held(source.source_id if source else 0, size_bytes)
+
+    def release(self, held: Held) -> None: ...
 
     def refuse(self, source: Source, events: int = 1) -> None:
         self.refused += events

@@ -9,9 +9,9 @@ import zlib
 import pytest
 
 from amity.edge import http
-from amity.store.logic.admission import TokenBucket, retry_after_seconds
-from amity.store.logic.decoding import BadEvent
-from amity.store.logic.wire import BATCH, MAX_EVENTS, add_anonymous_id, split_request
+from amity.store.logic.intake.admission import TokenBucket, retry_after_seconds
+from amity.store.logic.intake.decoding import BadEvent
+from amity.store.logic.intake.wire import BATCH, MAX_EVENTS, add_anonymous_id, split_request
 
 
 @pytest.mark.parametrize(

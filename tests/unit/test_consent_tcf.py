@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amity.kernel.errors import Invalid
-from amity.store.logic.tcf import DISCLOSURE_REQUIRED_FROM, read_tc_string
+from amity.store.logic.consent.tcf import DISCLOSURE_REQUIRED_FROM, read_tc_string
 from amity.testing.tc_strings import AFTER, BEFORE, core, disclosed
 
 # The example of the specification's chapter on the format of the string.

@@ -17,8 +17,8 @@ from amity.cli.demo.stand_in import StandIn
 from amity.cli.demo.till import Tally, iter_mailings, iter_orders, iter_redemptions
 from amity.cli.demo.web_shop import choose_sign_ins, iter_web_events
 from amity.store.connector import find_connector
-from amity.store.logic.decoding import check_event
-from amity.store.logic.importing_mapping import guess_mapping
+from amity.store.logic.importing.mapping import guess_mapping
+from amity.store.logic.intake.decoding import check_event
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 

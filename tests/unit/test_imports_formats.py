@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from amity.kernel.errors import Invalid
-from amity.store.logic.importing_cells import cell_text
-from amity.store.logic.importing_file import count_rows, iter_rows, read_layout
+from amity.store.logic.importing.cells import cell_text
+from amity.store.logic.importing.files import count_rows, iter_rows, read_layout
 
 
 def read(path):

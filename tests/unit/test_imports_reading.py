@@ -4,9 +4,9 @@ import pytest
 
 from amity.kernel.errors import Invalid
 from amity.store.connector import BadRow, Row, find_connector
-from amity.store.logic.importing_file import iter_rows, read_layout
-from amity.store.logic.importing_mapping import check_mapping, guess_mapping
-from amity.store.logic.importing_values import read_amount, read_free, read_instant
+from amity.store.logic.importing.files import iter_rows, read_layout
+from amity.store.logic.importing.mapping import check_mapping, guess_mapping
+from amity.store.logic.importing.values import read_amount, read_free, read_instant
 
 
 def read(tmp_path, content: bytes):

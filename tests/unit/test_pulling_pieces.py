@@ -10,8 +10,8 @@ import pytest
 from amity.infra import config
 from amity.infra.sealing import seal, unseal
 from amity.kernel.errors import Invalid
-from amity.store.logic.pulling_address import read_address
-from amity.store.logic.pulling_position import Position, go_back, make_position, read_position
+from amity.store.logic.pulling.address import read_address
+from amity.store.logic.pulling.position import Position, go_back, make_position, read_position
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

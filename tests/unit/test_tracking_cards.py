@@ -5,10 +5,10 @@ import json
 import pytest
 
 from amity.store.dialect import Call, dialects
-from amity.store.logic.appending_rows import read_row, reject
-from amity.store.logic.calls import pack_call
-from amity.store.logic.cards import cut_cards, cut_event, mask_text
-from amity.store.logic.decoding import BadEvent
+from amity.store.logic.intake.calls import pack_call
+from amity.store.logic.intake.cards import cut_cards, cut_event, mask_text
+from amity.store.logic.intake.decoding import BadEvent
+from amity.store.logic.intake.rows import read_row, reject
 
 VISA = "4111111111111111"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from amity.store.contracts import Activity
-from amity.store.logic.visiting import Cutting, cut
-from amity.store.logic.visiting_devices import find_device
-from amity.store.logic.visiting_hits import PageTopics, read_hit
+from amity.store.logic.visits.cutting import Cutting, cut
+from amity.store.logic.visits.devices import find_device
+from amity.store.logic.visits.hits import PageTopics, read_hit
 
 _FILE = Path(__file__).parents[1] / "fixtures/visitors/agents.json"
 AGENTS = json.loads(_FILE.read_text("utf-8"))

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from amity.store.contracts import EventWords
+from amity.store.contracts_events import EventWords
 
 SegmentState = Literal["building", "live", "archived"]
 

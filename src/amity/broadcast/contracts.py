@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from amity.store.contracts import EventWords
+from amity.store.contracts_events import EventWords
 
 MessageClass = Literal["marketing", "transactional", "service"]
 RunKind = Literal["campaign", "journey", "test", "service"]

@@ -11,7 +11,7 @@ from amity.cli.markdown import table
 from amity.kernel.errors import AmityError, NotFound
 
 if TYPE_CHECKING:
-    from amity.store.contracts import EventWords
+    from amity.store.contracts_events import EventWords
 
 _HEAD: Final = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
 
@@ -126,7 +126,7 @@ def make_events_page() -> str:
     from amity.analysis import contracts as analysis
     from amity.broadcast import contracts as broadcast
     from amity.personalization import contracts as personalization
-    from amity.store import contracts as store
+    from amity.store import contracts_events as store
 
     parts = [
         "# Events\n\n"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from amity.store.contracts import EventWords
+from amity.store.contracts_events import EventWords
 
 PlacementKind = Literal["offers", "products"]
 Goal = Literal["click", "order"]

@@ -5,16 +5,56 @@ that take a ``connection``: these take part in the caller's.
 """
 
 from amity.store.destination import Cell, list_destinations, plain_text
-from amity.store.logic.activity import list_activity
-from amity.store.logic.appending import (
-    SystemEvent,
-    append_events,
-    list_received,
-    record_event,
-    record_events,
+from amity.store.logic.consent.choices import (
+    list_consent_history,
+    read_preferences,
+    state_choices,
 )
-from amity.store.logic.asserting import LAWFUL_BASES
-from amity.store.logic.candidates import (
+from amity.store.logic.consent.gate import (
+    judge_consents,
+    list_ends,
+    list_policies,
+    may_use,
+)
+from amity.store.logic.consent.ledger import verify_consents, write_consents
+from amity.store.logic.consent.purposes import (
+    add_notice,
+    find_notice,
+    get_purpose,
+    latest_notices,
+    list_notices,
+    list_purposes,
+    save_purpose,
+)
+from amity.store.logic.consent.reading import (
+    count_consent_records,
+    get_consent_record,
+    list_consent_methods,
+    list_consent_records,
+    make_consent_receipt,
+)
+from amity.store.logic.erasure.cleaning import clean_space
+from amity.store.logic.erasure.erasing import (
+    erase_profile,
+    finish_erasure,
+    list_erasures,
+    list_unfinished_erasures,
+    note_replayed,
+)
+from amity.store.logic.erasure.receipts import (
+    find_named,
+    get_receipt,
+    is_genuine,
+    keep_receipt,
+    list_unreplayed,
+    read_receipts,
+)
+from amity.store.logic.folding.consumer import fold_batch
+from amity.store.logic.folding.consumers import advance_consumer, claim_consumer, read_activity
+from amity.store.logic.folding.following import follow
+from amity.store.logic.folding.rebuild import rebuild
+from amity.store.logic.housekeeping import check_log, keep_house
+from amity.store.logic.identity.candidates import (
     count_candidates,
     decide_candidate,
     gather_candidates,
@@ -23,79 +63,82 @@ from amity.store.logic.candidates import (
     list_candidates,
     suggest_candidates,
 )
-from amity.store.logic.catalogue import (
-    list_event_names,
-    list_properties,
-    list_trait_names,
-    trait_values,
+from amity.store.logic.identity.hand import (
+    confirm_identifier,
+    merge_profiles,
+    split_profile,
+    undo_split,
 )
-from amity.store.logic.choices import (
-    list_consent_history,
-    read_preferences,
-    state_choices,
+from amity.store.logic.identity.linking import propose_links
+from amity.store.logic.identity.linking_files import link_files
+from amity.store.logic.identity.reading import (
+    explain_identity,
+    list_evidence,
+    list_links,
+    list_places,
 )
-from amity.store.logic.claims_reading import (
-    list_claims,
-    list_memory,
-    list_unknown,
-    remember,
-    rule_words,
+from amity.store.logic.importing.imports import (
+    cancel_import,
+    create_dry_run,
+    create_import,
+    get_import,
+    import_checked,
+    iter_problems,
+    list_connectors,
+    list_imports,
+    preview_file,
 )
-from amity.store.logic.consent_gate import (
-    judge_consents,
-    list_ends,
-    list_policies,
-    may_use,
+from amity.store.logic.importing.run import run_import, run_waiting_imports
+from amity.store.logic.intake.appending import (
+    SystemEvent,
+    append_events,
+    list_received,
+    record_event,
+    record_events,
 )
-from amity.store.logic.consent_ledger import verify_consents, write_consents
-from amity.store.logic.consent_reading import (
-    count_consent_records,
-    get_consent_record,
-    list_consent_methods,
-    list_consent_records,
-    make_consent_receipt,
+from amity.store.logic.intake.quarantine import count_quarantine, list_quarantine, replay_quarantine
+from amity.store.logic.intake.source_secrets import (
+    list_dialects,
+    list_signed_dialects,
+    list_source_secrets,
+    make_source_secret,
+    remove_source_secret,
+    set_source_secret,
 )
-from amity.store.logic.consumers import advance_consumer, claim_consumer, read_activity
-from amity.store.logic.contact_points import (
-    contact_key,
-    ensure_contact_points,
-    find_contact_point,
-    forget_soft_bounces,
-    lift_suppression,
-    list_contact_points,
-    record_soft_bounce,
-    suppress,
+from amity.store.logic.intake.sources import (
+    count_by_source,
+    create_source,
+    find_source,
+    get_source,
+    list_sources,
+    rotate_source_key,
+    update_source,
 )
-from amity.store.logic.enriching import (
-    ask_enrichment,
-    create_enrichment,
-    delete_enrichment,
-    get_enrichment,
-    list_enrichment_problems,
-    list_enrichments,
-    run_enrichment,
-    run_enrichments,
-    switch_enrichment,
-    update_enrichment,
+from amity.store.logic.mail.mailboxes import (
+    change_mailbox_password,
+    create_mailbox,
+    delete_mailbox,
+    get_mailbox,
+    list_mailboxes,
+    run_mailbox,
+    run_mailboxes,
+    switch_mailbox,
 )
-from amity.store.logic.enriching_plan import KEYS as ENRICHMENT_KEYS
-from amity.store.logic.erasure import (
-    erase_profile,
-    finish_erasure,
-    list_erasures,
-    list_unfinished_erasures,
-    note_replayed,
+from amity.store.logic.outbound.delivering import Deliverer
+from amity.store.logic.outbound.endpoints import (
+    create_endpoint,
+    delete_endpoint,
+    forget_deliveries,
+    get_endpoint,
+    list_deliveries,
+    list_endpoints,
+    replay_deliveries,
+    rotate_endpoint_secret,
+    set_endpoint_state,
+    try_endpoint,
+    update_endpoint,
 )
-from amity.store.logic.erasure_cleaning import clean_space
-from amity.store.logic.erasure_receipts import (
-    find_named,
-    get_receipt,
-    is_genuine,
-    keep_receipt,
-    list_unreplayed,
-    read_receipts,
-)
-from amity.store.logic.exports import (
+from amity.store.logic.outbound.exports import (
     ClaimedRun,
     ask_export,
     claim_export,
@@ -111,63 +154,8 @@ from amity.store.logic.exports import (
     note_export,
     switch_export,
 )
-from amity.store.logic.folding import fold_batch
-from amity.store.logic.following import follow
-from amity.store.logic.housekeeping import check_log, keep_house
-from amity.store.logic.identity_hand import (
-    confirm_identifier,
-    merge_profiles,
-    split_profile,
-    undo_split,
-)
-from amity.store.logic.identity_reading import (
-    explain_identity,
-    list_evidence,
-    list_links,
-    list_places,
-)
-from amity.store.logic.importing import (
-    cancel_import,
-    create_dry_run,
-    create_import,
-    get_import,
-    import_checked,
-    iter_problems,
-    list_connectors,
-    list_imports,
-    preview_file,
-)
-from amity.store.logic.importing_run import run_import, run_waiting_imports
-from amity.store.logic.linking import propose_links
-from amity.store.logic.linking_files import link_files
-from amity.store.logic.mailboxes import (
-    change_mailbox_password,
-    create_mailbox,
-    delete_mailbox,
-    get_mailbox,
-    list_mailboxes,
-    run_mailbox,
-    run_mailboxes,
-    switch_mailbox,
-)
-from amity.store.logic.outbound import (
-    create_endpoint,
-    delete_endpoint,
-    forget_deliveries,
-    get_endpoint,
-    list_deliveries,
-    list_endpoints,
-    replay_deliveries,
-    rotate_endpoint_secret,
-    set_endpoint_state,
-    try_endpoint,
-    update_endpoint,
-)
-from amity.store.logic.outbound_delivering import Deliverer
-from amity.store.logic.outbound_queueing import queue_deliveries
-from amity.store.logic.past import get_profile_as_of
-from amity.store.logic.phones import find_by_phone
-from amity.store.logic.plans import (
+from amity.store.logic.outbound.queueing import queue_deliveries
+from amity.store.logic.plans.pinning import (
     compare_plans,
     get_plan,
     infer_plan,
@@ -176,7 +164,48 @@ from amity.store.logic.plans import (
     restore_plan,
     unpin_plan,
 )
-from amity.store.logic.profiles import (
+from amity.store.logic.plans.quality import (
+    acknowledge_alert,
+    count_alerts,
+    find_last_events,
+    judge_sources,
+    list_alerts,
+    list_fill_rates,
+    list_quality,
+)
+from amity.store.logic.plans.shapes import (
+    forget_shapes,
+    get_shape,
+    list_findings,
+    list_shapes,
+    watch_quality,
+)
+from amity.store.logic.profiles.activity import list_activity
+from amity.store.logic.profiles.catalogue import (
+    list_event_names,
+    list_properties,
+    list_trait_names,
+    trait_values,
+)
+from amity.store.logic.profiles.claims_reading import (
+    list_claims,
+    list_memory,
+    list_unknown,
+    remember,
+    rule_words,
+)
+from amity.store.logic.profiles.contact_points import (
+    contact_key,
+    ensure_contact_points,
+    find_contact_point,
+    forget_soft_bounces,
+    lift_suppression,
+    list_contact_points,
+    record_soft_bounce,
+    suppress,
+)
+from amity.store.logic.profiles.past import get_profile_as_of
+from amity.store.logic.profiles.reading import (
     count_profiles,
     find_profile,
     get_profile,
@@ -188,7 +217,15 @@ from amity.store.logic.profiles import (
     load_profiles,
     unmerge,
 )
-from amity.store.logic.pulling import (
+from amity.store.logic.profiles.stats import stats
+from amity.store.logic.profiles.subjects import make_subject, make_wishes, minor_units
+from amity.store.logic.profiles.survivorship_rules import (
+    is_settling,
+    list_survivorship_rules,
+    remove_survivorship_rule,
+    set_survivorship_rule,
+)
+from amity.store.logic.pulling.pulls import (
     configure_pull,
     create_pull,
     delete_pull,
@@ -202,35 +239,9 @@ from amity.store.logic.pulling import (
     resume_pull,
     rewind_pull,
 )
-from amity.store.logic.pulling_run import run_due_pulls, run_pull
-from amity.store.logic.purposes import (
-    add_notice,
-    find_notice,
-    get_purpose,
-    latest_notices,
-    list_notices,
-    list_purposes,
-    save_purpose,
-)
-from amity.store.logic.quality import (
-    acknowledge_alert,
-    count_alerts,
-    find_last_events,
-    judge_sources,
-    list_alerts,
-    list_fill_rates,
-    list_quality,
-)
-from amity.store.logic.quarantine import count_quarantine, list_quarantine, replay_quarantine
-from amity.store.logic.rebuild import rebuild
-from amity.store.logic.shapes import (
-    forget_shapes,
-    get_shape,
-    list_findings,
-    list_shapes,
-    watch_quality,
-)
-from amity.store.logic.site import (
+from amity.store.logic.pulling.run import run_due_pulls, run_pull
+from amity.store.logic.site.crawling import read_site
+from amity.store.logic.site.sites import (
     ask_crawl,
     configure_site,
     count_site_pages,
@@ -240,33 +251,22 @@ from amity.store.logic.site import (
     list_site_pages,
     stop_crawl,
 )
-from amity.store.logic.site_crawling import read_site
-from amity.store.logic.source_secrets import (
-    list_dialects,
-    list_signed_dialects,
-    list_source_secrets,
-    make_source_secret,
-    remove_source_secret,
-    set_source_secret,
+from amity.store.logic.telling.asserting import LAWFUL_BASES
+from amity.store.logic.telling.enriching import (
+    ask_enrichment,
+    create_enrichment,
+    delete_enrichment,
+    get_enrichment,
+    list_enrichment_problems,
+    list_enrichments,
+    run_enrichment,
+    run_enrichments,
+    switch_enrichment,
+    update_enrichment,
 )
-from amity.store.logic.sources import (
-    count_by_source,
-    create_source,
-    find_source,
-    get_source,
-    list_sources,
-    rotate_source_key,
-    update_source,
-)
-from amity.store.logic.stats import stats
-from amity.store.logic.subjects import make_subject, make_wishes, minor_units
-from amity.store.logic.survivorship_rules import (
-    is_settling,
-    list_survivorship_rules,
-    remove_survivorship_rule,
-    set_survivorship_rule,
-)
-from amity.store.logic.visits import (
+from amity.store.logic.telling.enriching_plan import KEYS as ENRICHMENT_KEYS
+from amity.store.logic.telling.phones import find_by_phone
+from amity.store.logic.visits.reading import (
     get_attribution,
     list_interests,
     list_visit_shares,

@@ -18,7 +18,7 @@ import msgspec
 
 from amity.kernel.registry import Registry
 from amity.store.contracts import Receipt, Source
-from amity.store.logic.decoding import BadEvent, parse_object
+from amity.store.logic.intake.decoding import BadEvent, parse_object
 
 __all__ = [
     "DIALECTS",

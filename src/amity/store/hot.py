@@ -20,12 +20,35 @@ from amity.infra.config import Settings
 from amity.kernel.errors import AmityError, Unavailable
 from amity.store.contracts import Receipt, Source
 from amity.store.dialect import Call, Dialect, Reply, Taken, dialects
-from amity.store.logic import privacy_signal
-from amity.store.logic.admission import TokenBucket, retry_after_seconds
-from amity.store.logic.admission_watch import Limits, Watch
-from amity.store.logic.appending import SystemEvent
-from amity.store.logic.appending_group import Brought, EventCommitter
-from amity.store.logic.appending_rows import (
+from amity.store.logic.consent.choices import (
+    read_preferences,
+    request_preference_link,
+    state_choices,
+)
+from amity.store.logic.consent.pausing import pause_messages
+from amity.store.logic.consent.purposes import list_asked
+from amity.store.logic.consent.reading import make_consent_receipt
+from amity.store.logic.consent.subscribing import (
+    A_NETWORK,
+    confirm_subscription,
+    request_subscription,
+)
+from amity.store.logic.identity.rules import normalize_identifier
+from amity.store.logic.intake import privacy_signal
+from amity.store.logic.intake.admission import TokenBucket, retry_after_seconds
+from amity.store.logic.intake.appending import SystemEvent
+from amity.store.logic.intake.calls import CALL, pack_call
+from amity.store.logic.intake.cards import cut_event
+from amity.store.logic.intake.decoding import (
+    BadEvent,
+    check_event,
+    is_plain,
+    parse_object,
+    read_instant,
+)
+from amity.store.logic.intake.group import Brought, EventCommitter
+from amity.store.logic.intake.privacy_signal import support_document
+from amity.store.logic.intake.rows import (
     Rejected,
     Row,
     make_receipt,
@@ -33,29 +56,16 @@ from amity.store.logic.appending_rows import (
     read_row,
     reject,
 )
-from amity.store.logic.calls import CALL, pack_call
-from amity.store.logic.cards import cut_event
-from amity.store.logic.choices import read_preferences, request_preference_link, state_choices
-from amity.store.logic.claims_reading import find_memory, remember
-from amity.store.logic.consent_reading import make_consent_receipt
-from amity.store.logic.decoding import (
-    BadEvent,
-    check_event,
-    is_plain,
-    parse_object,
-    read_instant,
+from amity.store.logic.intake.tracking import record_tracked
+from amity.store.logic.intake.watch import Limits, Watch
+from amity.store.logic.intake.wire import (
+    BATCH,
+    MAX_EVENTS,
+    Request,
+    add_anonymous_id,
+    split_request,
 )
-from amity.store.logic.identity import normalize_identifier
-from amity.store.logic.pausing import pause_messages
-from amity.store.logic.privacy_signal import support_document
-from amity.store.logic.purposes import list_asked
-from amity.store.logic.subscribing import (
-    A_NETWORK,
-    confirm_subscription,
-    request_subscription,
-)
-from amity.store.logic.tracking import record_tracked
-from amity.store.logic.wire import BATCH, MAX_EVENTS, Request, add_anonymous_id, split_request
+from amity.store.logic.profiles.claims_reading import find_memory, remember
 
 __all__ = [
     "A_NETWORK",

@@ -15,8 +15,8 @@ import msgspec
 
 from amity.kernel.cells import guard_cell, unguard_cell
 from amity.store.connector import BadRow, Connector, Row
-from amity.store.logic.decoding import check_event, decode_event
-from amity.store.logic.importing_mapping import check_mapping, guess_mapping
+from amity.store.logic.importing.mapping import check_mapping, guess_mapping
+from amity.store.logic.intake.decoding import check_event, decode_event
 
 
 def is_described(kind: type[Connector]) -> None:

@@ -21,9 +21,9 @@ import msgspec
 
 from amity.edge.routes import Table
 from amity.store.dialect import BadEvent, Call, Dialect
-from amity.store.logic.calls import pack_call, read_call
-from amity.store.logic.decoding import check_event, decode_event
-from amity.store.logic.wire import split_request
+from amity.store.logic.intake.calls import pack_call, read_call
+from amity.store.logic.intake.decoding import check_event, decode_event
+from amity.store.logic.intake.wire import split_request
 
 _SECRET: Final = b"a secret of the kit"
 _NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)

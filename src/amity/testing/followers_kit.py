@@ -19,7 +19,7 @@ from psycopg import sql
 from amity.infra.database import Connection, transaction
 from amity.store import api
 from amity.store.follower import Follower
-from amity.store.logic.following import take_turn
+from amity.store.logic.folding.following import take_turn
 
 NOW: Final = datetime(2026, 5, 6, 12, tzinfo=UTC)
 """When the kit's events are received, and the clock of its turns."""

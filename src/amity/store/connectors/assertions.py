@@ -11,10 +11,10 @@ import msgspec
 from amity.kernel.clock import format_instant
 from amity.store.connector import CONNECTORS, BadRow, Connector, Field, Row
 from amity.store.dialect import DIALECTS, BadEvent, Call, Dialect, Taken, make_id, translate
-from amity.store.logic.asserting import assertion, read_share, whose
-from amity.store.logic.decoding import read_instant as parse_instant
-from amity.store.logic.importing_values import read_amount, read_free, read_instant
-from amity.store.logic.webhook_reading import find_dict, find_text
+from amity.store.logic.importing.values import read_amount, read_free, read_instant
+from amity.store.logic.intake.decoding import read_instant as parse_instant
+from amity.store.logic.intake.webhook_reading import find_dict, find_text
+from amity.store.logic.telling.asserting import assertion, read_share, whose
 
 _MAKERS: Final = ("model", "rule")
 _SCALARS: Final = (str, int, float, bool)

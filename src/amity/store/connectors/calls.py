@@ -11,23 +11,23 @@ from typing import Any, ClassVar, Final
 from amity.kernel.clock import format_instant
 from amity.store.connector import CONNECTORS, BadRow, Connector, Field, Row
 from amity.store.dialect import DIALECTS, BadEvent, Call, Dialect, Taken
-from amity.store.logic.call_events import (
-    CALL_ENDED,
-    CALL_STARTED,
-    CallRecord,
-    describe,
-    read_direction,
-    whose,
-)
-from amity.store.logic.decoding import read_instant as parse_instant
-from amity.store.logic.importing_values import plain_number, read_amount, read_extras, read_instant
-from amity.store.logic.webhook_reading import (
+from amity.store.logic.importing.values import plain_number, read_amount, read_extras, read_instant
+from amity.store.logic.intake.decoding import read_instant as parse_instant
+from amity.store.logic.intake.webhook_reading import (
     at_text,
     find_dict,
     find_text,
     finish,
     is_recent,
     read_object,
+)
+from amity.store.logic.telling.calls import (
+    CALL_ENDED,
+    CALL_STARTED,
+    CallRecord,
+    describe,
+    read_direction,
+    whose,
 )
 
 _TOLERANCE_SECONDS: Final = 300

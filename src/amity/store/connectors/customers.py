@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from amity.store.connector import CONNECTORS, Connector, Field, Row
-from amity.store.logic.importing_people import PERSON_FIELDS, read_traits, read_who
-from amity.store.logic.importing_values import read_choice, read_instant
+from amity.store.logic.importing.people import PERSON_FIELDS, read_traits, read_who
+from amity.store.logic.importing.values import read_choice, read_instant
 
 
 @CONNECTORS.register("customers")

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from amity.store.connector import CONNECTORS, BadRow, Connector, Field, Row
 from amity.store.dialect import BadEvent
-from amity.store.logic.asserting import LAWFUL_BASES, after, assertion, read_basis, whose
-from amity.store.logic.decoding import read_instant as parse_instant
-from amity.store.logic.importing_values import read_amount, read_extras, read_instant
+from amity.store.logic.importing.values import read_amount, read_extras, read_instant
+from amity.store.logic.intake.decoding import read_instant as parse_instant
+from amity.store.logic.telling.asserting import LAWFUL_BASES, after, assertion, read_basis, whose
 
 
 @CONNECTORS.register("enrichment")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from amity.store.connector import CONNECTORS, BadRow, Connector, Field, Row, digest
-from amity.store.logic.importing_values import read_extras, read_instant
+from amity.store.logic.importing.values import read_extras, read_instant
 
 
 @CONNECTORS.register("events")

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from amity.store.connector import CONNECTORS, Connector, Field, Row
-from amity.store.logic.importing_people import (
+from amity.store.logic.importing.people import (
     PERSON_FIELDS,
     agree,
     identify,
     leave,
     read_names,
 )
-from amity.store.logic.importing_values import read_instant
+from amity.store.logic.importing.values import read_instant
 
 # The columns of single subscription types: "Opted out of email: Newsletter".
 _OPTED_OUT: Final = "trait.opted_out_of_email"

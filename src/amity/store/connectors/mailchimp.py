@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from amity.store.connector import CONNECTORS, Connector, Field, Row
-from amity.store.logic.importing_people import (
+from amity.store.logic.importing.people import (
     PERSON_FIELDS,
     Leaving,
     agree,
@@ -12,7 +12,7 @@ from amity.store.logic.importing_people import (
     leave,
     read_names,
 )
-from amity.store.logic.importing_values import read_instant
+from amity.store.logic.importing.values import read_instant
 
 # In the names of the archive's files, and in a column Status. The longer word before the one in it.
 _STATES: Final = ("nonsubscribed", "non-subscribed", "unsubscribed", "cleaned", "subscribed")

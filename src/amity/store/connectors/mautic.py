@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from amity.store.connector import CONNECTORS, Connector, Field, Row
-from amity.store.logic.importing_people import (
+from amity.store.logic.importing.people import (
     PERSON_FIELDS,
     Leaving,
     agree,
@@ -12,7 +12,7 @@ from amity.store.logic.importing_people import (
     leave,
     read_names,
 )
-from amity.store.logic.importing_values import read_choice, read_instant
+from amity.store.logic.importing.values import read_choice, read_instant
 
 # Mautic's numbers of reasons (its class DoNotContact), and the words its reports write for them.
 _REASONS: Final[tuple[tuple[Leaving, frozenset[str]], ...]] = (

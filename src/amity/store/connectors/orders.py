@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from amity.store.connector import CONNECTORS, BadRow, Connector, Field, Row, digest
-from amity.store.logic.importing_values import (
+from amity.store.logic.importing.values import (
     plain_number,
     read_amount,
     read_extras,

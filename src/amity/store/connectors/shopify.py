@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from amity.store.dialect import DIALECTS, BadEvent, Call, Dialect, Taken
-from amity.store.logic.webhook_reading import (
+from amity.store.logic.intake.webhook_reading import (
     Event,
     amount,
     at_text,

@@ -28,7 +28,7 @@ from amity.store.dialect import (
     make_id,
     translate,
 )
-from amity.store.logic.decoding import parse_object
+from amity.store.logic.intake.decoding import parse_object
 
 _ECOMMERCE: Final = "com.snowplowanalytics.snowplow.ecommerce"
 _SCREENS: Final = frozenset({"screen_view"})

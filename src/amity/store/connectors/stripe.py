@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from amity.kernel.money import exponent_of
 from amity.store.dialect import DIALECTS, BadEvent, Call, Dialect, Taken, at_seconds
-from amity.store.logic.webhook_reading import (
+from amity.store.logic.intake.webhook_reading import (
     Event,
     consent,
     find_dict,

@@ -22,7 +22,7 @@ from amity.store.destination import (
     exports_folder,
     type_of,
 )
-from amity.store.logic.pulling_address import Address, read_address
+from amity.store.logic.pulling.address import Address, read_address
 
 _TABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?")
 _TYPES: Final[dict[str, dict[ColumnType, str]]] = {

@@ -11,11 +11,11 @@ from amity.kernel.clock import format_instant
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity
 from amity.store.contracts_claims import TRAIT_ASSERTED, TRAIT_EXPIRED
 from amity.store.follower import FOLLOWERS, Follower
-from amity.store.logic.appending import SystemEvent, record_events
-from amity.store.logic.claims import Assertion, list_assertions
-from amity.store.logic.decoding import read_instant
-from amity.store.logic.folding import read_kinds
-from amity.store.logic.survivorship_rules import settle_next
+from amity.store.logic.folding.consumer import read_kinds
+from amity.store.logic.intake.appending import SystemEvent, record_events
+from amity.store.logic.intake.decoding import read_instant
+from amity.store.logic.profiles.claims import Assertion, list_assertions
+from amity.store.logic.profiles.survivorship_rules import settle_next
 
 _SQL: Final = queries.load("amity.store")
 _DUE_AT_ONCE: Final = 500

@@ -17,12 +17,12 @@ from amity.infra.config import settings
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity
 from amity.store.contracts_visits import Visit
 from amity.store.follower import FOLLOWERS, Follower
-from amity.store.logic.consumers import activity
-from amity.store.logic.folding_batch import MERGED
-from amity.store.logic.interests import Vector, add_up, keep_top
-from amity.store.logic.visiting import Cutting, Hit, Span, cut, find_spans, join_spans
-from amity.store.logic.visiting_hits import PageTopics, is_hit, places_of, read_hit
-from amity.store.logic.visiting_telling import tell_interests
+from amity.store.logic.folding.batch import MERGED
+from amity.store.logic.folding.consumers import activity
+from amity.store.logic.visits.cutting import Cutting, Hit, Span, cut, find_spans, join_spans
+from amity.store.logic.visits.hits import PageTopics, is_hit, places_of, read_hit
+from amity.store.logic.visits.interests import Vector, add_up, keep_top
+from amity.store.logic.visits.telling import tell_interests
 
 _SQL: Final = queries.load("amity.store")
 

@@ -1,0 +1,109 @@
+"""The gate: whether customers' data may be used for a purpose now. There is no other.
+
+`may_use` answers for many at once and is what exports, webhooks and screens ask; decisions ask
+`reason_of` (`consent`) for the people they keep in memory; what is decided inside a larger query
+joins `store_use_reason` or `store_contact_reason`. A house test finds who reads consents past them.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from amity.infra import queries
+from amity.infra.database import Connection, transaction
+from amity.store.contracts import Channel, Consent, ConsentStatus
+from amity.store.contracts_consent import Purpose, UseReason
+from amity.store.logic.consent.purposes import load_policies
+from amity.store.logic.consent.statements import ends_at, reason_of
+from amity.store.logic.profiles.contact_points import contact_key
+
+_SQL: Final = queries.load("amity.store")
+RECORDS: Final = "records"
+"""The purpose of what is kept and looked at to do business at all."""
+
+SHARING: Final = "sharing"
+"""The purpose of what leaves for somebody else."""
+
+
+def may_use(
+    *,
+    profile_ids: Iterable[int],
+    purpose: str,
+    now: datetime,
+    channel: Channel | None = None,
+    connection: Connection | None = None,
+) -> dict[int, UseReason]:
+    """Return, by profile, why its data may not be used for a purpose now; "" when it may.
+
+    Every id that is asked about has an answer; the latest consent of the customer it was merged
+    into counts. With a ``channel`` what was said or happened at their address counts too: an
+    objection, a complaint, a bounce. Three statements whatever their number.
+    """
+    wanted = sorted(set(profile_ids))
+    if connection is None:
+        with transaction() as own:
+            return may_use(
+                profile_ids=wanted, purpose=purpose, now=now, channel=channel, connection=own
+            )
+    reasons: dict[int, UseReason] = dict.fromkeys(wanted, "unknown")
+    if channel is None:
+        arguments = {"ids": wanted, "purpose": purpose, "now": now}
+        reasons.update(connection.execute(_SQL["may_use"], arguments).fetchall())
+        return reasons
+    found = connection.execute(_SQL["may_use_addresses"], [wanted]).fetchall()
+    arguments = {
+        "asked": [row[0] for row in found],
+        "roots": [row[1] for row in found],
+        "keys": [_key(channel, row[2], row[3]) for row in found],
+        "channel": channel,
+        "purpose": purpose,
+        "now": now,
+    }
+    reasons.update(connection.execute(_SQL["may_use_at"], arguments).fetchall())
+    return reasons
+
+
+def _key(channel: Channel, email: str | None, phone: str | None) -> str:
+    address = {"email": email, "sms": phone}.get(channel)
+    return contact_key(channel=channel, address=address) if address else ""
+
+
+def judge_consents(
+    *,
+    consents: Mapping[str, Consent],
+    purposes: Iterable[str],
+    policies: Mapping[str, Purpose],
+    now: datetime,
+) -> dict[str, ConsentStatus]:
+    """Return what the gate makes of purposes for one person, for who keeps it at hand.
+
+    What may be used is granted; all else is denied, or withdrawn where that was said.
+    """
+    judged: dict[str, ConsentStatus] = {}
+    for purpose in sorted(purposes):
+        said = consents.get(purpose)
+        if not reason_of(purpose, consents, policies, now):
+            judged[purpose] = "granted"
+        else:
+            judged[purpose] = "denied" if said is None or said.status == "granted" else said.status
+    return judged
+
+
+def list_ends(
+    *, consents: Mapping[str, Consent], purposes: Iterable[str], policies: Mapping[str, Purpose]
+) -> dict[str, datetime]:
+    """Return when consents end by themselves, by purpose, where they do."""
+    ends = {}
+    for purpose in purposes:
+        said, policy = consents.get(purpose), policies.get(purpose)
+        if said is None or said.status != "granted" or (policy and not policy.needs_consent):
+            continue
+        until = ends_at(said, policy)
+        if until is not None:
+            ends[purpose] = until
+    return ends
+
+
+def list_policies(*, connection: Connection) -> dict[str, Purpose]:
+    """Return the purposes by key, for `judge_consents`."""
+    return load_policies(connection)

@@ -1,0 +1,1 @@
+"""From the log to profiles and all that follows from them, in turns."""

@@ -1,0 +1,1 @@
+"""Who is who: rules, evidence, decisions of staff, records that are alike."""

@@ -1,0 +1,1 @@
+"""What leaves the house: endpoints that are told, segments that are exported."""

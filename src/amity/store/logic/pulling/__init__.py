@@ -1,0 +1,1 @@
+"""Databases of others, read on from where the last page ended."""

@@ -1,0 +1,1 @@
+"""What others tell of customers: call centres, data vendors, expert systems."""

@@ -1,0 +1,1 @@
+"""Visits of people and machines, and what interests them."""
