@@ -119,37 +119,44 @@ def maximise(
     fields are shared by households and some are not, pairs may also be two people of one: they
     agree as one person does on the former and as strangers do on the latter.
     """
-    is_shared = list(shared) or [False] * len(u)
-    has_households = any(is_shared) and not all(is_shared)
-    m, shares = list(start), np.array([0.3, 0.1 * has_households, 0.0])
+    is_shared = np.array(list(shared) or [False] * len(u), bool)
+    has_households = is_shared.any() and not is_shared.all()
+    shares = np.array([0.3, 0.1 * has_households, 0.0])
     shares[2] = 1 - shares.sum()
-    places = [row + 1 for row in grades]
-    strangers = _likelihood(u, places)
-    matches = np.zeros(grades.shape[1])
+    # One column for each grade of each field, 1 where a pattern has it: then a turn is two
+    # products of matrices, whatever the number of fields.
+    sizes = [len(table) for table in u]
+    of_field = np.repeat(np.arange(len(u)), sizes)
+    has_grade = _spread(grades, sizes)
+    logs_of_strangers = np.log(np.concatenate(u))
+    strangers, begin = has_grade @ logs_of_strangers, np.concatenate(start)
+    is_common = is_shared[of_field]
+    m, matches = begin, np.zeros(grades.shape[1])
     for _ in range(_TURNS):
-        mixed = [
-            mine if common else theirs for mine, theirs, common in zip(m, u, is_shared, strict=True)
-        ]
-        belief = _beliefs([_likelihood(m, places), _likelihood(mixed, places), strangers], shares)
-        belief *= counts
+        logs = np.log(m)
+        mixed = np.where(is_common, logs, logs_of_strangers)
+        belief = _beliefs([has_grade @ logs, has_grade @ mixed, strangers], shares) * counts
         matches = belief[0]
-        fresh = [
-            _shares(place, matches + belief[1] if common else matches, one)
-            for place, one, common in zip(places, start, is_shared, strict=True)
-        ]
-        moved = max((float(np.abs(a - b).max()) for a, b in zip(fresh, m, strict=True)), default=0)
+        seen = np.where(is_common, (matches + belief[1]) @ has_grade, matches @ has_grade)
+        filled = np.bincount(of_field, seen)[of_field] + _WEIGHT_OF_START
+        fresh = (seen + _WEIGHT_OF_START * begin) / filled
+        moved = float(np.abs(fresh - m).max(initial=0))
         m, shares = fresh, belief.sum(1) / counts.sum()
         if moved < _STEADY:
             break
-    return Estimate(m=m, matches=float(matches.sum()), share=float(shares[0]))
+    tables = np.split(m, np.cumsum(sizes)[:-1])
+    return Estimate(m=tables, matches=float(matches.sum()), share=float(shares[0]))
 
 
-def _likelihood(tables: Sequence[Bits], places: Sequence[Rows]) -> Bits:
-    """Return the log-likelihood of each pattern; a missing value says nothing."""
-    return sum(
-        (np.log(np.append(1.0, table))[place] for table, place in zip(tables, places, strict=True)),
-        np.zeros(len(places[0])),
-    )
+def _spread(grades: Grades, sizes: Sequence[int]) -> Bits:
+    """Return a row for each pattern with 1 in the column of each grade it has."""
+    result = np.zeros((grades.shape[1], sum(sizes)))
+    first = 0
+    for row, size in zip(grades, sizes, strict=True):
+        filled = np.flatnonzero(row >= 0)
+        result[filled, first + row[filled]] = 1
+        first += size
+    return result
 
 
 def _beliefs(likelihoods: Sequence[Bits], shares: Bits) -> Bits:
@@ -158,12 +165,6 @@ def _beliefs(likelihoods: Sequence[Bits], shares: Bits) -> Bits:
         weights = np.stack(likelihoods) + np.log(shares)[:, None]
     weights = np.exp(weights - weights.max(0))
     result: Bits = weights / weights.sum(0)
-    return result
-
-
-def _shares(place: Rows, belief: Bits, start: Bits) -> Bits:
-    seen = np.bincount(place, belief, minlength=len(start) + 1)[1:]
-    result: Bits = (seen + _WEIGHT_OF_START * start) / (seen.sum() + _WEIGHT_OF_START)
     return result
 
 
