@@ -1,5 +1,6 @@
-"""Where a pull stands, how far it goes back, and what is sealed: without any database."""
+"""Where a pull stands, how far it goes back, and what is encrypted: without any database."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -8,8 +9,9 @@ import msgspec
 import pytest
 
 from amity.infra import config
-from amity.infra.sealing import seal, unseal
-from amity.kernel.errors import Invalid
+from amity.infra.crypto import decrypt, encrypt
+from amity.infra.keeping import keep_once
+from amity.kernel.errors import Invalid, NeedsAttention
 from amity.store.logic.pulling.address import read_address
 from amity.store.logic.pulling.position import Position, go_back, make_position, read_position
 
@@ -63,14 +65,23 @@ def test_addresses_are_taken_apart_and_shown_without_the_password():
     assert read_address("postgres://[::1]:6/d").describe() == "postgresql://[::1]:6/d"
 
 
-def test_what_is_sealed_opens_here_and_for_its_use_alone(tmp_path):
+def test_what_is_encrypted_opens_here_and_for_its_use_alone(tmp_path):
     with config.override(data=tmp_path / "one"):
-        sealed = seal("p@ss", use="pull")
+        sealed = encrypt("p@ss", about="pull")
         assert b"p@ss" not in sealed
-        assert seal("p@ss", use="pull") != sealed
-        assert unseal(sealed, use="pull") == "p@ss"
+        assert encrypt("p@ss", about="pull") != sealed
+        assert decrypt(sealed, about="pull") == "p@ss"
         for broken, use in ((sealed, "hook"), (sealed[:-1], "pull"), (b"", "pull")):
-            with pytest.raises(Invalid, match="enter it again"):
-                unseal(broken, use=use)
-    with config.override(data=tmp_path / "two"), pytest.raises(Invalid):
-        unseal(sealed, use="pull")
+            with pytest.raises(NeedsAttention, match="enter it anew"):
+                decrypt(broken, about=use)
+    with config.override(data=tmp_path / "two"), pytest.raises(NeedsAttention):
+        decrypt(sealed, about="pull")
+
+
+def test_a_file_made_at_the_same_time_by_many_is_one_and_its_owners_alone(tmp_path):
+    path = tmp_path / "new" / "key"
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: keep_once(path, lambda: b"%d" % number), range(40)))
+    assert set(found) == {path.read_bytes()}
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in path.parent.iterdir()] == ["key"]

@@ -6,15 +6,19 @@ import os
 import secrets
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from amity.infra.config import settings
+from amity.infra.keeping import keep_once
 from amity.kernel.errors import NeedsAttention
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE_BYTES: Final = 12
+_VERSION: Final = b"\x01"
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,25 +38,8 @@ def _make() -> Secrets:
 
 def load_secrets(folder: Path) -> Secrets:
     """Read the secrets of an installation, making them the first time."""
-    path = folder / "secrets.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Secrets)
-    except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        made = _make()
-        draft = folder / f".secrets.{os.getpid()}"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(made))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)  # the first of two processes wins; the other reads its file
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-        return msgspec.json.decode(path.read_bytes(), type=Secrets)
+    content = keep_once(folder / "secrets.json", lambda: msgspec.json.encode(_make()))
+    return msgspec.json.decode(content, type=Secrets)
 
 
 @cache
@@ -82,21 +69,27 @@ def pseudonym(text: str) -> str:
 
 
 def encrypt(text: str, *, about: str) -> bytes:
-    """Encrypt a secret that must be read again, such as the key of a webhook.
+    """Encrypt a secret of others that must be used again, such as the password of a database.
+
+    AES-256-GCM under a key derived from the installation's secrets, which lie in its data folder
+    and not in the database: a copy of the database alone opens nothing.
 
     ``about`` names what it belongs to (`outbound.7`): put elsewhere it cannot be read, so a row
     copied over another gives nothing away. It needs this installation's `secrets.json`.
     """
-    nonce = os.urandom(12)
-    return b"\x01" + nonce + _cipher().encrypt(nonce, text.encode(), about.encode())
+    nonce = os.urandom(_NONCE_BYTES)
+    return _VERSION + nonce + _cipher().encrypt(nonce, text.encode(), about.encode())
 
 
 def decrypt(sealed: bytes, *, about: str) -> str:
     """Return what `encrypt` was given; raise NeedsAttention when this installation cannot."""
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415  # the collector needs none
 
+    nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
     try:
-        return _cipher().decrypt(sealed[1:13], sealed[13:], about.encode()).decode()
+        if sealed[:1] != _VERSION:
+            raise InvalidTag
+        return _cipher().decrypt(nonce, rest, about.encode()).decode()
     except (InvalidTag, ValueError) as error:
         raise NeedsAttention(
             "a stored secret cannot be read with this installation's secrets.json; enter it anew",

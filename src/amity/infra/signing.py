@@ -5,7 +5,6 @@ to the backups. What it signed can be checked with `public_key()` alone.
 """
 
 import base64
-import os
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from amity.infra.config import settings
+from amity.infra.keeping import keep_once
 
 _FILE: Final = "signing_key.pem"
 
@@ -48,31 +48,14 @@ def _public(path: Path) -> Ed25519PublicKey:
 
 @cache
 def _key(path: Path) -> Ed25519PrivateKey:
-    try:
-        return _read(path)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    made = Ed25519PrivateKey.generate().private_bytes(
+    key = serialization.load_pem_private_key(keep_once(path, _make), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    return key
+
+
+def _make() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    draft = path.with_name(f".signing.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(made)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # the first of two processes wins; the other reads its key
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return _read(path)
-
-
-def _read(path: Path) -> Ed25519PrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    assert isinstance(key, Ed25519PrivateKey)
-    return key

@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-import os
-import secrets
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Final
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from amity.infra.keeping import keep_once
 from amity.kernel.errors import Unavailable
 
 Header = tuple[bytes, bytes]
@@ -41,37 +40,21 @@ _SHA256: Final = hashes.SHA256()
 def load_key(folder: Path, selector: str) -> rsa.RSAPrivateKey:
     """Return the key of a selector, made the first time (RSA-2048, readable by the owner only)."""
     path = folder / "dkim" / f"{selector}.pem"
-    try:
-        pem = path.read_bytes()
-    except FileNotFoundError:
-        pem = _make_key(path)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pem = keep_once(path, _make_key)
     key = serialization.load_pem_private_key(pem, password=None)
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < _BITS:
         raise Unavailable(f"the DKIM key of {selector} is not an RSA key of 2048 bits or more")
     return key
 
 
-def _make_key(path: Path) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _make_key() -> bytes:
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
-    pem = key.private_bytes(
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # the first of two processes wins; the other reads its file
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path.read_bytes()
 
 
 def public_record(key: rsa.RSAPrivateKey) -> str:

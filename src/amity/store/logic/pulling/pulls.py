@@ -8,8 +8,8 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from amity.infra import queries
+from amity.infra.crypto import decrypt, encrypt
 from amity.infra.database import transaction
-from amity.infra.sealing import seal, unseal
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound
 from amity.store.connector import Connector, find_connector
 from amity.store.contracts import ImportPreview
@@ -73,7 +73,7 @@ def _try_address(text: str) -> Address:
 
 
 def _sealed(address: str, place: Address) -> dict[str, Any]:
-    return {"connection": seal(address.strip(), use=_USE), "address": place.describe()}
+    return {"connection": encrypt(address.strip(), about=_USE), "address": place.describe()}
 
 
 def configure_pull(*, pull_id: int, plan: PullPlan) -> Pull:
@@ -264,7 +264,7 @@ def open_pull(pull_id: int) -> Iterator[Database]:
         row = connection.execute(_SQL["pull_connection"], {"pull_id": pull_id}).fetchone()
     if row is None:
         raise NotFound(f"there is no pull {pull_id}")
-    with _opened(read_address(unseal(bytes(row[0]), use=_USE))) as database:
+    with _opened(read_address(decrypt(bytes(row[0]), about=_USE))) as database:
         yield database
 
 
