@@ -19,7 +19,6 @@ import pytest
 
 from amity.broadcast import api as broadcast
 from amity.broadcast.channel import GateToken, Parcel
-from amity.broadcast.logic import fence
 from amity.broadcast.logic.sending_process import send_due
 from amity.broadcast.logic.smtp import ConnectionLost, Patience, SmtpConnection, Unwilling
 from amity.broadcast.logic.smtp_relay import Relay, tls_context
@@ -31,12 +30,11 @@ from amity.store import api as store
 from amity.testing.mailing import (
     address_of,
     count_states,
-    make_campaign,
     make_content,
     make_people,
-    queue,
+    plan_sends,
     sender_running,
-    sink_running,
+    sending_to_sink,
 )
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -59,30 +57,8 @@ def tell(query, *values):
 
 @pytest.fixture
 def sink(db):
-    fence.arm_new_installation(now=utc_now())
-    with (
-        sink_running() as (running, port),
-        config.override(
-            smtp_url=f"smtp://127.0.0.1:{port}?patience=0.003",
-            postal_address="9 Sender Lane, Testville",
-            quiet_from=0,
-            quiet_until=0,
-            send_retry_seconds=0.2,
-        ),
-    ):
+    with sending_to_sink(now=utc_now()) as running:
         yield running
-
-
-def plan(numbers, *, run_id=1, **changes):
-    with transaction() as connection:
-        if not connection.execute(
-            "SELECT FROM broadcast_campaign WHERE id = %s", [run_id]
-        ).rowcount:
-            make_campaign(connection, run_id)
-        if not connection.execute("SELECT FROM store_profile WHERE id = %s", [numbers[0]]).rowcount:
-            make_people(connection, numbers)
-        content_id = changes.pop("content_id", None) or make_content(connection)
-        queue(connection, numbers, content_id, run_id=run_id, **changes)
 
 
 STRANGE = [
@@ -107,7 +83,7 @@ STRANGE = [
 
 
 def test_what_is_no_address_fails_by_itself_and_the_others_go(sink):
-    plan(range(1, 31))
+    plan_sends(range(1, 31))
     for number, address in enumerate(STRANGE, start=1):
         tell("UPDATE store_profile SET email = %s WHERE id = %s", address, number)
     send_due(clock=utc_now)
@@ -159,7 +135,7 @@ BAD = {
 def test_data_that_breaks_a_template_fails_for_that_person_alone(sink):
     with transaction() as connection:
         content_id = make_content(connection, html=PER_PERSON)
-    plan(range(1, 41), content_id=content_id)
+    plan_sends(range(1, 41), content_id=content_id)
     tell("UPDATE store_profile SET traits = %s::jsonb", GOOD)
     for number, traits in enumerate(BAD.values(), start=1):
         tell("UPDATE store_profile SET traits = %s::jsonb WHERE id = %s", traits, number * 7)
@@ -176,7 +152,7 @@ def test_data_that_breaks_a_template_fails_for_that_person_alone(sink):
 def test_a_time_zone_nobody_has_puts_nobody_off_for_ever(sink):
     zones = ["Mars/Phobos", "'; DROP TABLE x", "", " ", "posixrules", "UTC+99", "x" * 5_000]
     zones += ["Etc/GMT+14", "<+00>+167", "A0", "A-167:59:59", "\U0001f600", "America/New_York\n"]
-    plan(range(1, len(zones) + 3))
+    plan_sends(range(1, len(zones) + 3))
     for number, zone in enumerate(zones, start=1):
         text = "UPDATE store_profile SET traits = jsonb_build_object('timezone', %s::text)"
         tell(text + " WHERE id = %s", zone, number)
@@ -219,7 +195,7 @@ def test_an_absurd_offer_is_text_and_nothing_more(sink):
     with transaction() as connection:
         html = "<html><body>{{ offer.headline }}{{ offer.body }}<a>{{ offer.action_label }}</a>"
         content_id = make_content(connection, html=html, subject="{{ offer.headline }}")
-    plan(range(1, 6), content_id=content_id, variables={"placement": "mail"})
+    plan_sends(range(1, 6), content_id=content_id, variables={"placement": "mail"})
     send_due(clock=utc_now)
     assert count_states() == {"sent": 5}
     for _, _, raw in sink.accepted:
@@ -325,7 +301,7 @@ def test_a_relay_that_stalls_is_left_in_time_and_gets_no_dot(stage):
 def begin(sink, count=200):
     """Plan a slow campaign, so that something can happen before its end."""
     sink.modes = {"slow": 1.0}
-    plan(range(1, count + 1))
+    plan_sends(range(1, count + 1))
 
 
 def wait_until_taken(sink, count):
@@ -385,8 +361,8 @@ def test_what_happens_to_people_and_templates_meanwhile(sink):
     template = broadcast.create_template(
         name="T", subject="First", source="<p>x", by="me", now=utc_now()
     )
-    plan(range(1, 31), content_id=template.content_id)
-    plan(range(31, 36), content_id=template.content_id, variables={"placement": "gone"})
+    plan_sends(range(1, 31), content_id=template.content_id)
+    plan_sends(range(31, 36), content_id=template.content_id, variables={"placement": "gone"})
     broadcast.update_template(
         template_id=template.template_id,
         subject="Second",
@@ -422,8 +398,8 @@ def test_what_happens_to_people_and_templates_meanwhile(sink):
 
 
 def test_two_campaigns_and_two_senders_keep_a_cap_of_one(sink):
-    plan(range(1, 61))
-    plan(range(1, 61), run_id=2)
+    plan_sends(range(1, 61))
+    plan_sends(range(1, 61), run_id=2)
     with config.override(marketing_cap_count=1, smtp_connections=4):
         senders = [
             threading.Thread(target=send_due, kwargs={"clock": utc_now}, daemon=True)
@@ -444,8 +420,8 @@ def test_a_clock_that_jumps_sends_nothing_early_twice_or_never(sink):
     def jumping():
         return utc_now() + timedelta(days=rng.choice([-4000, -30, -1, 0, 1, 30, 400]))
 
-    plan(range(1, 61))
-    plan(range(61, 71), not_before=utc_now() + timedelta(hours=1))
+    plan_sends(range(1, 61))
+    plan_sends(range(61, 71), not_before=utc_now() + timedelta(hours=1))
     for _ in range(3):
         send_due(clock=jumping)
     assert count_states() == {"sent": 60, "queued": 10}
@@ -453,7 +429,7 @@ def test_a_clock_that_jumps_sends_nothing_early_twice_or_never(sink):
 
 
 def test_a_server_that_takes_and_forgets_is_doubted_and_not_asked_again(sink):
-    plan(range(1, 21))
+    plan_sends(range(1, 21))
     sink.modes = {"drop_after": 1.0}
     for _ in range(3):
         send_due(clock=utc_now)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from amity.broadcast.logic import fence, making
+from amity.broadcast.logic import making
 from amity.broadcast.logic.sending_process import send_due
 from amity.infra import config
 from amity.infra.database import transaction
@@ -18,11 +18,9 @@ from amity.personalization.contracts import DecidedItem, Decision
 from amity.testing.mailing import (
     address_of,
     count_states,
-    make_campaign,
     make_content,
-    make_people,
-    queue,
-    sink_running,
+    plan_sends,
+    sending_to_sink,
 )
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -40,30 +38,8 @@ def tell(query, *values):
 
 @pytest.fixture
 def sink(db):
-    fence.arm_new_installation(now=utc_now())
-    with (
-        sink_running() as (running, port),
-        config.override(
-            smtp_url=f"smtp://127.0.0.1:{port}?patience=0.003",
-            postal_address="9 Sender Lane, Testville",
-            quiet_from=0,
-            quiet_until=0,
-            send_retry_seconds=0.2,
-        ),
-    ):
+    with sending_to_sink(now=utc_now()) as running:
         yield running
-
-
-def plan(numbers, *, run_id=1, **changes):
-    with transaction() as connection:
-        if not connection.execute(
-            "SELECT FROM broadcast_campaign WHERE id = %s", [run_id]
-        ).rowcount:
-            make_campaign(connection, run_id)
-        if not connection.execute("SELECT FROM store_profile WHERE id = %s", [numbers[0]]).rowcount:
-            make_people(connection, numbers)
-        content_id = changes.pop("content_id", None) or make_content(connection)
-        queue(connection, numbers, content_id, run_id=run_id, **changes)
 
 
 EVIL = {
@@ -225,7 +201,7 @@ def test_what_nobody_set_is_the_careful_way(sink):
     html = '<html><body><a href="https://s.example/a">Go</a></body></html>'
     with transaction() as connection:
         content_id = make_content(connection, html=html)
-    plan(range(1, 4), content_id=content_id)
+    plan_sends(range(1, 4), content_id=content_id)
     tell("UPDATE store_profile SET consents = '{}' WHERE id = 2")
     yes = '{"tracking.email": {"status": "granted", "at": "2026-01-01T00:00:00Z"}}'
     tell("UPDATE store_profile SET consents = consents || %s::jsonb WHERE id = 3", yes)

@@ -25,6 +25,7 @@ from amity.testing.mailing import (
     make_people,
     queue,
     sender_running,
+    sending_to_sink,
     sink_running,
 )
 
@@ -35,17 +36,7 @@ def utc_now():
 
 @pytest.fixture
 def sink(db):
-    fence.arm_new_installation(now=utc_now())
-    with (
-        sink_running() as (running, port),
-        config.override(
-            smtp_url=f"smtp://127.0.0.1:{port}?patience=0.003",
-            postal_address="9 Sender Lane, Testville",
-            quiet_from=0,
-            quiet_until=0,
-            send_retry_seconds=0.2,
-        ),
-    ):
+    with sending_to_sink(now=utc_now()) as running:
         yield running
 
 

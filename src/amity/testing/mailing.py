@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from amity.broadcast.channels.email import EmailChannel
+from amity.broadcast.logic import fence
 from amity.broadcast.logic.ledger import NewSend, queue_sends
 from amity.broadcast.logic.sending import Clock, Sender
 from amity.broadcast.logic.sending_process import relay_of
-from amity.infra.config import settings
+from amity.infra.config import override, settings
 from amity.infra.database import Connection, transaction
 from amity.store import api as store
 from amity.testing.smtp_sink import Sink
@@ -137,3 +138,36 @@ def sink_running(*, port: int = 0, **options: Any) -> Iterator[tuple[Sink, int]]
         thread.join(5)
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+@contextmanager
+def sending_to_sink(*, now: datetime) -> Iterator[Sink]:
+    """Let the process send, at once and at any hour, to a sink of its own; yield the sink."""
+    fence.arm_new_installation(now=now)
+    with (
+        sink_running() as (running, port),
+        override(
+            smtp_url=f"smtp://127.0.0.1:{port}?patience=0.003",
+            postal_address="9 Sender Lane, Testville",
+            quiet_from=0,
+            quiet_until=0,
+            send_retry_seconds=0.2,
+        ),
+    ):
+        yield running
+
+
+def plan_sends(numbers: range, *, run_id: int = 1, **changes: Any) -> None:
+    """Queue a message to each of these people; they, the campaign and its words are made first.
+
+    ``changes`` go to `queue`; with a ``content_id`` that content is sent.
+    """
+    has_campaign = "SELECT FROM broadcast_campaign WHERE id = %s"
+    has_people = "SELECT FROM store_profile WHERE id = %s"
+    with transaction() as connection:
+        if not connection.execute(has_campaign, [run_id]).rowcount:
+            make_campaign(connection, run_id)
+        if not connection.execute(has_people, [numbers[0]]).rowcount:
+            make_people(connection, numbers)
+        content_id = changes.pop("content_id", None) or make_content(connection)
+        queue(connection, numbers, content_id, run_id=run_id, **changes)
