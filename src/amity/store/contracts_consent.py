@@ -10,11 +10,18 @@ LawfulBasis = Literal[
 ]
 LedgerStatus = Literal["given", "denied", "withdrawn", "expired", "invalidated", "pending"]
 UseReason = Literal[
-    "", "no_consent", "consent_expired", "objected", "suppressed", "on_pause", "unknown"
+    "",
+    "restricted",
+    "no_consent",
+    "consent_expired",
+    "objected",
+    "suppressed",
+    "on_pause",
+    "unknown",
 ]
 """Why a customer's data may not be used for a purpose; "" when it may.
 
-`on_pause`: she wants nothing for a while. `unknown`: there is no such customer, for instance since
+`restricted`: it may only be kept (GDPR Art. 18). `on_pause`: she wants nothing for a while. `unknown`: there is no such customer, for instance since
 they were erased.
 """
 

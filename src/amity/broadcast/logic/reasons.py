@@ -8,6 +8,7 @@ REASONS: Final[dict[str, str]] = {
     # decided by the gate
     "no_address": "The customer has no address for this channel.",
     "no_consent": "The customer has not agreed to this purpose.",
+    "restricted": "The customer's data may only be kept: its processing is restricted.",
     "objected": "The customer said no to this purpose.",
     "consent_expired": "The customer's consent to this purpose is over.",
     "on_pause": "The customer wants nothing for a while.",

@@ -31,7 +31,10 @@ WITH moment AS MATERIALIZED (
     WHERE s.owner = %(owner)s AND s.token = g.token AND s.state = 'claimed'
       AND s.lease_until > clock_timestamp()
 ), person AS MATERIALIZED (
-    SELECT h.*, r.root, p.consents, p.traits ->> 'timezone' AS zone,
+    SELECT h.*, r.root,
+           -- whose data may only be kept is still answered: what she asked for herself is `service`
+           CASE WHEN h.class = 'service' AND h.run_kind = 'service' THEN p.consents - '~restricted'
+                ELSE p.consents END AS consents, p.traits ->> 'timezone' AS zone,
            coalesce(k.suppression, '') AS suppression, coalesce(k.objections, '{}') AS objections,
            u.needs_consent, u.expiry_months,
            ARRAY(WITH RECURSIVE down AS (
