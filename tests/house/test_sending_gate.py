@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ CLIENTS = {
 }
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
+    """All of the house, read once; nobody changes what is returned."""
     return {
         str(path.relative_to(SOURCE)): ast.parse(path.read_text("utf-8"))
         for path in sorted(SOURCE.rglob("*.py"))
@@ -51,7 +54,12 @@ def modules() -> dict[str, ast.Module]:
     }
 
 
-def statements() -> Iterator[tuple[str, str, str]]:
+@cache
+def statements() -> tuple[tuple[str, str, str], ...]:
+    return tuple(_iter_statements())
+
+
+def _iter_statements() -> Iterator[tuple[str, str, str]]:
     """All SQL: queries by file and name, and texts in the code that speak of the ledger."""
     for path in sorted(SOURCE.rglob("*.sql")):
         if "migrations" in path.parts:
@@ -154,7 +162,7 @@ def find_openings(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
             if isinstance(node, ast.Attribute | ast.Name):
                 name = node.attr if isinstance(node, ast.Attribute) else node.id
                 names = {name} & WAYS_OUT
-                if ast.unparse(node) == "socket.socket":
+                if name == "socket" and ast.unparse(node) == "socket.socket":
                     names = {"socket.socket"}
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -186,13 +194,18 @@ def test_the_look_at_modules_finds_a_breach(breach):
     assert find_openings({"x.py": ast.parse(breach)})
 
 
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def find_callers(trees: dict[str, ast.Module], *names: str) -> set[str]:
     """Name the modules that call one of these, by whatever way they come to it."""
     return {
         place
         for place, tree in trees.items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in names
+        if isinstance(node, ast.Call)
+        and (node.func.attr if isinstance(node.func, ast.Attribute) else _name(node.func)) in names
     }
 
 
@@ -204,7 +217,9 @@ def test_only_the_gate_makes_tokens_and_only_the_sender_asks_it():
         place
         for place, tree in trees.items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node) == "gate.enter"
+        if isinstance(node, ast.Attribute)
+        and node.attr == "enter"
+        and ast.unparse(node) == "gate.enter"
     }
     assert askers == {SENDER}
 
