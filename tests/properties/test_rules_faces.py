@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.infra import database
+from amity.kernel.clock import format_instant
 from amity.rules import (
     PROFILE_FIELDS,
     All,
@@ -18,7 +19,9 @@ from amity.rules import (
     HasConsent,
     InSegment,
     Not,
+    SaidYes,
     Where,
+    Window,
     compile_rule,
     decode_rule,
     encode_rule,
@@ -35,6 +38,7 @@ SETTINGS = settings(
     max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 TRAITS, EVENTS, PURPOSES, SEGMENTS = ("x", "y"), ("A", "B"), ("news", "sms"), (1, 2)
+MARKS = ("~pause.sms", "~pause.email", "~restricted")
 WINDOWS = (0.5, 7.0, 30.0)
 
 
@@ -83,6 +87,7 @@ def rules():
         checks()
         | counts()
         | st.sampled_from(PURPOSES).map(lambda name: HasConsent(purpose=name))
+        | st.sampled_from(PURPOSES).map(lambda name: SaidYes(purpose=name))
         | st.sampled_from((*SEGMENTS, 99)).map(lambda number: InSegment(segment_id=number))
     )
     return st.recursive(
@@ -96,14 +101,32 @@ def rules():
     )
 
 
+def said():
+    """What was said of a purpose, or set down as a mark, near the ends that matter."""
+    return st.fixed_dictionaries(
+        {"status": st.sampled_from(["granted", "granted", "denied", "withdrawn"]), "at": moments()},
+        optional={"expires_at": moments()},
+    )
+
+
+def purposes():
+    """What the company has described, or not: with an end of its own, or without need of a yes."""
+    policy = st.builds(
+        lambda needs, months, channels: (needs, months, channels),
+        st.booleans(),
+        st.sampled_from([None, 1, 2]),
+        st.sampled_from([[], ["sms"], ["email", "sms"]]),
+    )
+    return st.dictionaries(st.sampled_from(PURPOSES), policy)
+
+
 def people():
     optional = st.none() | st.sampled_from(["", "a@b.fr", "+33", "FR"])
     return st.fixed_dictionaries(
         {
             "traits": st.dictionaries(st.sampled_from(TRAITS), values(), max_size=2),
-            "consents": st.dictionaries(
-                st.sampled_from(PURPOSES), st.sampled_from(["granted", "denied", "withdrawn"])
-            ),
+            "consents": st.dictionaries(st.sampled_from(PURPOSES), said()),
+            "marks": st.dictionaries(st.sampled_from(MARKS), said(), max_size=1),
             "history": st.lists(
                 st.tuples(
                     st.sampled_from(EVENTS),
@@ -111,6 +134,10 @@ def people():
                     st.dictionaries(st.sampled_from(("p", "q")), values(), max_size=2),
                 ),
                 max_size=5,
+            ),
+            "allowed": st.dictionaries(
+                st.sampled_from(PURPOSES),
+                st.builds(Window, st.none() | moments(), st.none() | moments()),
             ),
             "segments": st.sets(st.sampled_from(SEGMENTS)),
             "seen": st.tuples(moments(), moments()),
@@ -128,12 +155,10 @@ def insert(connection, found):
     for profile_id, person in enumerate(found, start=1):
         consents = {
             purpose: {
-                "status": status,
-                "at": "2026-01-01T00:00:00Z",
-                "source_id": 100,
-                "event_id": 1,
+                name: format_instant(value) if isinstance(value, datetime) else value
+                for name, value in {**word, "source_id": 100, "event_id": 1}.items()
             }
-            for purpose, status in person["consents"].items()
+            for purpose, word in (person["consents"] | person["marks"]).items()
         }
         for row_id, merged_into in ((profile_id, None), (profile_id + 1000, profile_id)):
             connection.execute(
@@ -176,7 +201,16 @@ def insert(connection, found):
         )
 
 
-def load(connection, found, some_rules):
+def describe_purposes(connection, described):
+    for key, (needs, months, channels) in described.items():
+        connection.execute(
+            "INSERT INTO store_purpose (key, title, basis, needs_consent, expiry_months, channels) "
+            "VALUES (%s, 'x', 'contract', %s, %s, %s)",
+            [key, needs, months, channels],
+        )
+
+
+def load(connection, found, some_rules, policies):
     ids = list(range(1, len(found) + 1))
     profiles = store.load_profiles(connection=connection, profile_ids=ids)
     # As the follower does: no more of the histories than the rules ask for.
@@ -188,6 +222,7 @@ def load(connection, found, some_rules):
             profile,
             segments=found[profile.profile_id - 1]["segments"],
             history=histories.get(profile.profile_id, {}),
+            policies=policies,
         )
         for profile in profiles
     }
@@ -195,16 +230,22 @@ def load(connection, found, some_rules):
 
 def test_memory_compiled_and_sql_agree(db):
     @SETTINGS
-    @given(st.lists(people(), min_size=1, max_size=5), st.lists(rules(), min_size=4, max_size=8))
-    def agree(found, some_rules):
+    @given(
+        st.lists(people(), min_size=1, max_size=5),
+        st.lists(rules(), min_size=4, max_size=8),
+        purposes(),
+    )
+    def agree(found, some_rules, described):
         with database.transaction() as connection, connection.transaction(force_rollback=True):
             insert(connection, found)
-            subjects = load(connection, found, some_rules)
+            describe_purposes(connection, described)
+            policies = store.list_policies(connection=connection)
+            subjects = load(connection, found, some_rules, policies)
             for rule in some_rules:
                 plain = {i for i, subject in subjects.items() if rule.matches(subject, NOW)}
                 matcher = compile_rule(rule)
                 fast = {i for i, subject in subjects.items() if matcher.matches(subject, NOW)}
-                query = to_sql(rule, make_catalogue(), NOW)
+                query = to_sql(rule, make_catalogue(policies), NOW)
                 rows = connection.execute(query.encode(), query.params).fetchall()
                 listed = [row[0] for row in rows]
                 assert plain == fast == set(listed), (rule, subjects)
@@ -242,6 +283,7 @@ def test_nothing_changes_before_the_next_change(rule, person, at):
         traits=person["traits"],
         fields=profile,
         consents={"news"},
+        allowed=person["allowed"],
         segments=person["segments"],
         history=history,
     )
@@ -250,7 +292,13 @@ def test_nothing_changes_before_the_next_change(rule, person, at):
     change = matcher.next_change(subject, at)
     assert change is None or (change > at and mentions(rule).is_timed) or history
     end = change or at + timedelta(days=400)
-    known = [*person["seen"], *(happened for _, happened, _ in person["history"])]
+    ends = [
+        at
+        for window in person["allowed"].values()
+        for at in (window.since, window.until)
+        if at is not None
+    ]
+    known = [*ends, *person["seen"], *(happened for _, happened, _ in person["history"])]
     edges = [moment + timedelta(days=days) for moment in known for days in (0, *WINDOWS)]
     probes = [edge + step for edge in edges for step in (timedelta(0), timedelta(microseconds=1))]
     probes += [at + (end - at) / 2, end - timedelta(microseconds=1)]

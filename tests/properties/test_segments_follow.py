@@ -20,6 +20,10 @@ DAY = 1 / 12
 _numbers = itertools.count(1)
 
 
+def _on(days):
+    return START + timedelta(days=days * DAY)
+
+
 def _check(field, **test):
     return {"node": "check", "field": field, "is": test}
 
@@ -44,6 +48,9 @@ RULES = {
     "spent": _check("profile.revenue", op="gt", value=99.5),
     "reachable": _check("profile.email", op="exists"),
     "agreed": {"node": "consent", "purpose": "news"},
+    "said yes": {"node": "said_yes", "purpose": "news"},
+    "agreed and lately": {"node": "consent", "purpose": "offers"},
+    "may be profiled": {"node": "consent", "purpose": "profiling"},
     "everyone": {"node": "all", "of": []},
 }
 
@@ -74,12 +81,18 @@ def _events():
         },
     )
     identify = st.fixed_dictionaries({"type": st.just("identify"), "traits": traits})
-    consent = st.booleans().map(
-        lambda says: {
+    consent = st.builds(
+        lambda purpose, says, days: {
             "type": "track",
             "event": "Segment Consent Preference Updated",
-            "context": {"consent": {"categoryPreferences": {"news": says}}},
-        }
+            "properties": {
+                "categoryPreferences": {purpose: says},
+                **({} if days is None else {"expires_at": format_instant(_on(days))}),
+            },
+        },
+        st.sampled_from(["news", "offers", "profiling"]),
+        st.booleans(),
+        st.none() | st.integers(-3, 6),
     )
     page = st.just({"type": "page"})
     return st.tuples(st.none() | users, devices, offsets, track | identify | consent | page)
@@ -109,9 +122,10 @@ def _bodies(events, now, run):
 
 def _assert_members(segments, now):
     with database.transaction() as connection:
+        policies = store.list_policies(connection=connection)
         for name, segment_id in segments.items():
             rule = decode_rule(analysis.get_segment(segment_id=segment_id).rule)
-            query = to_sql(rule, make_catalogue(), now)
+            query = to_sql(rule, make_catalogue(policies), now)
             wanted = {row[0] for row in connection.execute(query.encode(), query.params)}
             rows = connection.execute(
                 "SELECT profile_id FROM analysis_membership "

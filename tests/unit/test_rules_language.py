@@ -103,7 +103,8 @@ def test_the_largest_rules_are_accepted_and_compile():
             {"node": "all", "of": [FRENCH, {"node": "any", "of": [FRENCH, FRENCH]}]},
             "country is “FR” and (country is “FR” or country is “FR”)",
         ),
-        ({"node": "consent", "purpose": "sms"}, "has given consent for “sms”"),
+        ({"node": "consent", "purpose": "sms"}, "allows “sms” now"),
+        ({"node": "said_yes", "purpose": "sms"}, "last said yes to “sms”"),
     ],
 )
 def test_words(rule, words):

@@ -26,6 +26,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "did": _BOUGHT,
     "in_segment": {"node": "in_segment", "segment_id": 7},
     "consent": {"node": "consent", "purpose": "marketing.email"},
+    "said_yes": {"node": "said_yes", "purpose": "marketing.email"},
     "all": {"node": "all", "of": [_COUNTRY, _BOUGHT]},
     "any": {"node": "any", "of": [_COUNTRY, _BOUGHT]},
     "not": {"node": "not", "of": _COUNTRY},

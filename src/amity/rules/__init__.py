@@ -1,7 +1,19 @@
 """The rule language: one rule, three faces (memory, SQL, words)."""
 
 from amity.rules.codec import MAX_DEPTH, MAX_NODES, decode_rule, encode_rule
-from amity.rules.expr import All, Any_, Check, Did, HasConsent, InSegment, Not, Rule, Where, walk
+from amity.rules.expr import (
+    All,
+    Any_,
+    Check,
+    Did,
+    HasConsent,
+    InSegment,
+    Not,
+    Rule,
+    SaidYes,
+    Where,
+    walk,
+)
 from amity.rules.faces import (
     Explanation,
     Look,
@@ -25,7 +37,7 @@ from amity.rules.operator import (
     list_operators,
 )
 from amity.rules.selection import ActivityTable, Catalogue
-from amity.rules.subject import FIELD_LABELS, PROFILE_FIELDS, Subject
+from amity.rules.subject import FIELD_LABELS, PROFILE_FIELDS, Subject, Window
 
 __all__ = [
     "FIELD_LABELS",
@@ -51,9 +63,11 @@ __all__ = [
     "Parameter",
     "Rule",
     "RuleIndex",
+    "SaidYes",
     "Subject",
     "Value",
     "Where",
+    "Window",
     "column_value",
     "compile_rule",
     "decode_rule",

@@ -288,7 +288,39 @@ class InSegment(Node, frozen=True, tag="in_segment"):
 
 
 class HasConsent(Node, frozen=True, tag="consent"):
-    """Consent for a purpose, given and not taken back."""
+    """Data may be used for a purpose now, as the gate has it.
+
+    A yes that was taken back, has expired or is on pause does not pass; a purpose that needs no
+    consent passes until the customer objects. To ask what was said, use `said_yes`.
+    """
+
+    is_timed: ClassVar[bool] = True
+    purpose: Name
+
+    def matches(self, subject: Subject, now: datetime) -> bool:
+        window = subject.allowed.get(self.purpose)
+        return window is not None and window.holds(now)
+
+    def source(self, writer: Writer) -> str:
+        return writer.window("allowed", self.purpose)
+
+    def to_sql(self, selection: Selection) -> Fragment:
+        return selection.catalogue.may_use(self.purpose, selection.now)
+
+    def describe(self, names: Names = _EMPTY) -> str:
+        return f"allows “{self.purpose}” now"
+
+    def next_change(self, subject: Subject, now: datetime) -> datetime | None:
+        window = subject.allowed.get(self.purpose)
+        return None if window is None else window.next_change(now)
+
+
+class SaidYes(Node, frozen=True, tag="said_yes"):
+    """The last word about a purpose was yes, whether or not it still holds today.
+
+    Data may not be used on the strength of it: a yes expires, and can be on pause. To ask that,
+    use `consent`.
+    """
 
     purpose: Name
 
@@ -305,7 +337,7 @@ class HasConsent(Node, frozen=True, tag="consent"):
         )
 
     def describe(self, names: Names = _EMPTY) -> str:
-        return f"has given consent for “{self.purpose}”"
+        return f"last said yes to “{self.purpose}”"
 
 
 class _Joined(Node, frozen=True):
@@ -393,7 +425,7 @@ class Not(Node, frozen=True, tag="not"):
         return self.of.next_change(subject, now)
 
 
-Rule = All | Any_ | Not | Check | Did | InSegment | HasConsent
+Rule = All | Any_ | Not | Check | Did | InSegment | HasConsent | SaidYes
 
 
 def walk(rule: Node) -> Iterator[Node]:

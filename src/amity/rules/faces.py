@@ -13,6 +13,7 @@ from amity.rules.expr import (
     Names,
     Node,
     Rule,
+    SaidYes,
     walk,
 )
 from amity.rules.fragment import Fragment
@@ -106,9 +107,12 @@ def mentions(rule: Rule) -> Mentions:
             {node.event: Look(frozenset(test.property for test in node.where), node.within_days)}
             for node in counts
         ),
-        purposes=frozenset(node.purpose for node in nodes if isinstance(node, HasConsent)),
+        purposes=frozenset(
+            node.purpose for node in nodes if isinstance(node, HasConsent | SaidYes)
+        ),
         segments=frozenset(node.segment_id for node in nodes if isinstance(node, InSegment)),
-        is_timed=any(node.is_.is_timed for node in checks)
+        is_timed=any(node.is_timed for node in nodes)
+        or any(node.is_.is_timed for node in checks)
         or any(
             node.within_days is not None or any(test.is_.is_timed for test in node.where)
             for node in counts

@@ -4,7 +4,7 @@ Behaviour and membership become joins with grouped rows rather than correlated s
 that PostgreSQL reads the events of each condition once, however many profiles there are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import LiteralString
 
@@ -33,6 +33,8 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for every row of ``profiles`` that is a person."""
     traits: Fragment
     consents: Fragment
+    may_use: Callable[[str, datetime], Fragment]
+    """The gate: the condition that data may be used for a purpose at a moment, never NULL."""
     fields: Mapping[str, Value]
     activity: ActivityTable
     members: LiteralString

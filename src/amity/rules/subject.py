@@ -42,6 +42,25 @@ FIELD_LABELS: Final[Mapping[str, str]] = {
 }
 
 
+class Window(msgspec.Struct, frozen=True):
+    """A time, half open: from ``since`` (None: always) until just before ``until`` (None: ever)."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Say whether a moment lies in it."""
+        return (self.since is None or self.since <= now) and (
+            self.until is None or now < self.until
+        )
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """Return the first moment after ``now`` at which it begins or ends."""
+        return min(
+            (at for at in (self.since, self.until) if at is not None and at > now), default=None
+        )
+
+
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """One profile as rules see it."""
 
@@ -49,6 +68,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, Any] = {}
     """By the names of `PROFILE_FIELDS`; instants are datetimes."""
     consents: AbstractSet[str] = frozenset()
-    """The purposes consented to."""
+    """The purposes that were said yes to, and not taken back."""
+    allowed: Mapping[str, Window] = {}
+    """By purpose, when data may be used for it, as the gate has it; what is missing means never."""
     segments: AbstractSet[int] = frozenset()
     history: History = {}

@@ -85,6 +85,12 @@ class Writer:
         """Return an expression that looks a constant up in one of the subject's sets."""
         return f"{self.bind(member)} in subject.{attribute}"
 
+    def window(self, attribute: Literal["allowed"], name: str) -> str:
+        """Return an expression that says whether now lies in one of the subject's windows."""
+        found = self._fresh("x")
+        look_up = f"({found} := subject.{attribute}.get({self.bind(name)}))"
+        return f"({look_up} is not None and {found}.holds(now))"
+
     def count(
         self,
         event: str,

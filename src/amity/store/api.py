@@ -15,6 +15,7 @@ from amity.store.logic.consent.gate import (
     list_ends,
     list_policies,
     may_use,
+    use_condition,
 )
 from amity.store.logic.consent.ledger import verify_consents, write_consents
 from amity.store.logic.consent.purposes import (
@@ -33,6 +34,7 @@ from amity.store.logic.consent.reading import (
     list_consent_records,
     make_consent_receipt,
 )
+from amity.store.logic.consent.statements import is_spoken, list_windows
 from amity.store.logic.erasure.cleaning import clean_space
 from amity.store.logic.erasure.erasing import (
     erase_profile,
@@ -364,6 +366,7 @@ __all__ = [
     "infer_plan",
     "is_genuine",
     "is_settling",
+    "is_spoken",
     "iter_problems",
     "judge_consents",
     "judge_sources",
@@ -429,6 +432,7 @@ __all__ = [
     "list_unreplayed",
     "list_visit_shares",
     "list_visits",
+    "list_windows",
     "load_histories",
     "load_profiles",
     "make_consent_receipt",
@@ -493,6 +497,7 @@ __all__ = [
     "try_endpoint",
     "undo_split",
     "unmerge",
+    "use_condition",
     "unpin_plan",
     "update_endpoint",
     "update_enrichment",

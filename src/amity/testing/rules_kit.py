@@ -86,6 +86,7 @@ def _catalogue(values_of_x: list[Any]) -> Catalogue:
         condition=Fragment("true"),
         traits=Fragment("p.traits"),
         consents=nowhere,
+        may_use=lambda purpose, now: nowhere,
         fields={},
         activity=ActivityTable(
             relation=nowhere,

@@ -16,6 +16,7 @@ from amity.analysis.logic.segments_reading import tune
 from amity.infra import queries
 from amity.infra.database import Connection
 from amity.rules import Did, Rule, sql, to_sql, walk
+from amity.store import api as store
 
 _SQL = queries.load("amity.analysis")
 _NO_BOUND: Final = None
@@ -49,6 +50,7 @@ def backfill(connection: Connection, *, book: Book, segment_ids: list[int], now:
 
 
 def _reconcile(connection: Connection, followed: Followed, now: datetime) -> list[Change]:
+    catalogue = make_catalogue(store.list_policies(connection=connection))
     query = sql(
         "WITH found AS MATERIALIZED ({}), "
         "entered AS (INSERT INTO analysis_membership (segment_id, profile_id, entered_at) "
@@ -59,7 +61,7 @@ def _reconcile(connection: Connection, followed: Followed, now: datetime) -> lis
         "WHERE m.segment_id = {} AND m.left_at IS NULL "
         "AND NOT EXISTS (SELECT FROM found f WHERE f.id = m.profile_id) RETURNING profile_id) "
         "SELECT profile_id, true FROM entered UNION ALL SELECT profile_id, false FROM gone",
-        to_sql(followed.matcher.rule, make_catalogue(), now),
+        to_sql(followed.matcher.rule, catalogue, now),
         followed.segment_id,
         now,
         followed.segment_id,
@@ -104,6 +106,6 @@ def _timed_events(rule: Rule) -> tuple[set[str] | None, float | None]:
                 window = max(window, node.within_days)
             if is_timed or node.within_days is not None:
                 events.add(node.event)
-        elif getattr(getattr(node, "is_", None), "is_timed", False):
+        elif node.is_timed or getattr(getattr(node, "is_", None), "is_timed", False):
             return None, _NO_BOUND
     return events, window

@@ -15,8 +15,10 @@ from amity.infra import queries
 from amity.infra.database import Connection, database_name
 from amity.kernel.errors import Invalid
 from amity.rules import Matcher, Mentions, RuleIndex, Subject, compile_rule, decode_rule, mentions
+from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity
 from amity.store.contracts_claims import TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED
+from amity.store.contracts_consent import Purpose
 
 _SQL = queries.load("amity.analysis")
 _log = logging.getLogger("amity.segments")
@@ -25,7 +27,9 @@ _log = logging.getLogger("amity.segments")
 _IDENTIFY: Final = "identify"
 _TRAIT_EVENTS: Final = frozenset({TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED})
 _NAMING_FIELDS: Final = frozenset({"name", "email", "phone"})
-_CONSENT_EVENTS: Final = frozenset({"Segment Consent Preference Updated", "Unsubscribed"})
+_CONSENT_EVENTS: Final = frozenset(
+    {"Segment Consent Preference Updated", "Unsubscribed", "Messages Paused", "Messages Resumed"}
+)
 _ORDER_EVENTS: Final = frozenset({"Order Completed", "Order Refunded", "Order Cancelled"})
 _ORDER_FIELDS: Final = frozenset({"order_count", "revenue", "first_order_at", "last_order_at"})
 # To someone of whom nothing is known a rule says the same at any time.
@@ -48,7 +52,11 @@ class Followed(msgspec.Struct, frozen=True):
 class Book:
     """The segments to follow, from one reading of the definitions."""
 
-    def __init__(self, rows: Iterable[tuple[int, str, dict[str, Any], str]]) -> None:
+    def __init__(
+        self,
+        rows: Iterable[tuple[int, str, dict[str, Any], str]],
+        policies: Mapping[str, Purpose],
+    ) -> None:
         self.building: list[int] = []
         self.index: RuleIndex[int] = RuleIndex()
         rules = {}
@@ -78,10 +86,11 @@ class Book:
         }
         self.building.sort(key=lambda segment_id: levels[segment_id])
         # A new profile is like an empty one but for what its events touch.
+        nobody = Subject(allowed=store.list_windows({}, policies))
         self._open_to_new = {
             segment_id
             for segment_id, followed in self.segments.items()
-            if followed.matcher.matches(Subject(), _ANY_TIME)
+            if followed.matcher.matches(nobody, _ANY_TIME)
         }
         self._any_event_fields = self.index.names_mentioned("fields") - _ORDER_FIELDS
 
@@ -162,12 +171,21 @@ class Shelf:
 
     def __init__(self) -> None:
         self._held: _Held | None = None
+        self._purposes: tuple[object, ...] = ()
+        self._settled: tuple[object, ...] = ()
 
     def read(self, connection: Connection) -> tuple[Book, list[int]]:
         """Return the book and the archived segments that still have members."""
+        policies = store.list_policies(connection=connection)
+        purposes = (database_name(), *policies.values())
+        if purposes != self._settled:
+            # What a purpose allows has changed, here or while nobody followed. Done again in the
+            # next turn, should this one not commit; then there is nothing left to do.
+            connection.execute(_SQL["rebuild_for_purposes"])
+            self._settled, self._purposes = self._purposes, purposes
         rows = connection.execute(_SQL["segment_versions"]).fetchall()
-        key = (database_name(), *(row[:4] for row in rows))
+        key = (*purposes, *(row[:4] for row in rows))
         if self._held is None or self._held.key != key:
-            book = Book(connection.execute(_SQL["segment_rules"]).fetchall())
+            book = Book(connection.execute(_SQL["segment_rules"]).fetchall(), policies)
             self._held = _Held(key, book)
         return self._held.book, [row[0] for row in rows if row[4]]

@@ -60,6 +60,7 @@ def _load_subjects(
 ) -> Iterator[tuple[int, Subject]]:
     profiles = store.load_profiles(connection=connection, profile_ids=profile_ids)
     histories = _load_histories(connection, profile_ids, wishes)
+    policies = store.list_policies(connection=connection)
     for profile in profiles:
         if profile.merged_into is None and profile.profile_id in memberships:
             yield (
@@ -68,6 +69,7 @@ def _load_subjects(
                     profile,
                     segments=memberships[profile.profile_id],
                     history=histories.get(profile.profile_id, {}),
+                    policies=policies,
                 ),
             )
 

@@ -13,6 +13,7 @@ from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Invalid
 from amity.rules import Rule, decode_rule, mentions, sql, to_sql
+from amity.store import api as store
 
 _SQL = queries.load("amity.analysis")
 WEEKS: Final = 26
@@ -52,13 +53,14 @@ def _count(raw: dict[str, object], moment: datetime) -> int | None:
 
 def _count_at(rule: Rule, moment: datetime) -> int | None:
     known = sql("p.first_seen_at <= {}", moment)
-    query = sql(
-        "SELECT (SELECT count(*) FROM ({}) AS found) "
-        "WHERE EXISTS (SELECT FROM store_profile p WHERE p.merged_into IS NULL AND {})",
-        to_sql(rule, make_catalogue(known), moment),
-        known,
-    )
     with transaction("readonly") as connection:
         tune(connection)
+        policies = store.list_policies(connection=connection)
+        query = sql(
+            "SELECT (SELECT count(*) FROM ({}) AS found) "
+            "WHERE EXISTS (SELECT FROM store_profile p WHERE p.merged_into IS NULL AND {})",
+            to_sql(rule, make_catalogue(policies, known), moment),
+            known,
+        )
         row = connection.execute(query.encode(), query.params).fetchone()
     return None if row is None else int(row[0])

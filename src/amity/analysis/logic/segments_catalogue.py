@@ -1,5 +1,6 @@
 """What rules can reach in SQL: the relations and columns (memory: `store.api.make_subject`)."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from amity.rules import (
@@ -12,6 +13,7 @@ from amity.rules import (
     sql,
 )
 from amity.store import api as store
+from amity.store.contracts_consent import Purpose
 
 _ACTIVITY: Final = ActivityTable(
     relation=Fragment("store_activity AS a"),
@@ -23,8 +25,9 @@ _ACTIVITY: Final = ActivityTable(
 _COLUMNS: Final = {name: Fragment(f"p.{name}") for name in PROFILE_FIELDS if name != "revenue"}
 
 
-def make_catalogue(condition: Fragment | None = None) -> Catalogue:
+def make_catalogue(policies: Mapping[str, Purpose], condition: Fragment | None = None) -> Catalogue:
     """Return what a rule's SQL can reach; ``condition`` narrows whom it looks at."""
+    consents = Fragment("p.consents")
     columns = {**_COLUMNS, "revenue": sql("(p.revenue_minor::numeric / {})", store.minor_units())}
     fields: dict[str, Value] = {
         name: column_value(columns[name], kind) for name, kind in PROFILE_FIELDS.items()
@@ -35,7 +38,10 @@ def make_catalogue(condition: Fragment | None = None) -> Catalogue:
         profile_id=Fragment("p.id"),
         condition=living if condition is None else sql("{} AND {}", living, condition),
         traits=Fragment("p.traits"),
-        consents=Fragment("p.consents"),
+        consents=consents,
+        may_use=lambda purpose, now: store.use_condition(
+            consents=consents, purpose=purpose, policies=policies, now=now
+        ),
         fields=fields,
         activity=_ACTIVITY,
         members=(

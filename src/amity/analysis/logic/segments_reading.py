@@ -32,7 +32,7 @@ def preview(*, rule: dict[str, Any], now: datetime) -> Preview:
             "WITH found AS MATERIALIZED ({}) SELECT (SELECT count(*) FROM found), ARRAY("
             "SELECT p.id FROM found JOIN store_profile p USING (id) "
             "ORDER BY p.last_seen_at DESC, p.id DESC LIMIT {})",
-            to_sql(decoded, make_catalogue(), now),
+            to_sql(decoded, make_catalogue(store.list_policies(connection=connection)), now),
             _EXAMPLES,
         )
         row = connection.execute(query.encode(), query.params).fetchone()
@@ -133,7 +133,11 @@ def explain_rule(*, rule: dict[str, Any], profile_id: int, now: datetime) -> Exp
         }
         wishes = store.make_wishes(mentions(decoded).looks, now)
         history = store.load_histories(connection=connection, profile_ids=ids, wishes=wishes)
+        policies = store.list_policies(connection=connection)
     subject = store.make_subject(
-        profile, segments=segments, history=history.get(profile.profile_id, {})
+        profile,
+        segments=segments,
+        history=history.get(profile.profile_id, {}),
+        policies=policies,
     )
     return explain(decoded, subject, now, names)

@@ -78,6 +78,17 @@ DO UPDATE SET members = EXCLUDED.members, method = EXCLUDED.method
 -- name: rebuild_memberships
 UPDATE analysis_segment SET state = 'building' WHERE state = 'live'
 
+-- name: rebuild_for_purposes
+-- Live segments that ask for a purpose which was changed since they were looked at.
+UPDATE analysis_segment s SET state = 'building', updated_at = changed.at
+FROM (SELECT t.id, max(q.updated_at) AS at
+      FROM analysis_segment t JOIN store_purpose q ON q.updated_at > t.updated_at
+      WHERE t.state = 'live' AND jsonb_path_exists(
+          t.rule, '$.** ? (@.node == "consent" && @.purpose == $purpose)',
+          jsonb_build_object('purpose', q.key))
+      GROUP BY t.id) AS changed
+WHERE s.id = changed.id
+
 -- name: next_to_reconstruct
 SELECT id, version, rule, weeks_reconstructed FROM analysis_segment
 WHERE state = 'live' AND weeks_reconstructed < %s ORDER BY weeks_reconstructed, id LIMIT 1

@@ -87,6 +87,11 @@ def restrict(subject: Subject, needs: Needs) -> Subject:
         traits={name: traits.get(name) for name in needs.traits},
         fields={name: fields.get(name) for name in needs.fields},
         consents=needs.purposes & subject.consents,
+        allowed={
+            purpose: subject.allowed[purpose]
+            for purpose in needs.purposes
+            if purpose in subject.allowed
+        },
         segments=needs.segments & subject.segments,
         history={name: subject.history[name] for name in needs.looks if name in subject.history},
     )

@@ -55,6 +55,7 @@ class _Loader:
             profile,
             segments=self._memberships.get(profile_id, frozenset()),
             history=self._histories.get(profile_id, {}),
+            policies=self._policies,
         )
         consents = store.judge_consents(
             consents=profile.consents,

@@ -30,13 +30,14 @@ from amity.store.logic.consent.statements import (
     CONSENT_EVENTS,
     EMAIL_MARKETING,
     MAX_PURPOSE,
+    PAUSE,
     PREFERENCES_UPDATED,
     UNSUBSCRIBED,
     read_statements,
     reason_of,
 )
 from amity.store.logic.intake.appending import SystemEvent, record_event, record_events
-from amity.store.logic.profiles.contact_points import PAUSE, addresses_of
+from amity.store.logic.profiles.contact_points import addresses_of
 from amity.store.logic.profiles.reading import find_root
 
 _SQL: Final = queries.load("amity.store")
@@ -191,11 +192,12 @@ class _Held:
                 status: ConsentStatus = "granted" if said.is_yes else "denied"
                 folded = Consent(status=status, at=said.at, source_id=0, event_id=0)
                 consents = {**consents, purpose: folded}
-        elif self.objections.get(purpose, _NEVER) >= (consent.at if consent else _NEVER):
-            return purpose not in self.objections and not reason_of(
-                purpose, consents, policies, now
-            )
-        return not reason_of(purpose, consents, policies, now)
+        elif purpose in self.objections and (
+            consent is None or self.objections[purpose] >= consent.at
+        ):
+            return False
+        # A pause is told apart: it takes nothing back of what she agreed to.
+        return reason_of(purpose, consents, policies, now) in ("", "on_pause")
 
     def take(self, fresh: Mapping[str, bool], root: int | None, now: datetime) -> None:
         """Let choices take the place of what was said before."""

@@ -9,12 +9,20 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
+from msgspec import convert
+
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
+from amity.rules import Fragment, sql
 from amity.store.contracts import Channel, Consent, ConsentStatus
 from amity.store.contracts_consent import Purpose, UseReason
 from amity.store.logic.consent.purposes import load_policies
-from amity.store.logic.consent.statements import ends_at, reason_of
+from amity.store.logic.consent.statements import (
+    PAUSE,
+    channel_of,
+    ends_at,
+    reason_of,
+)
 from amity.store.logic.profiles.contact_points import contact_key
 
 _SQL: Final = queries.load("amity.store")
@@ -37,7 +45,9 @@ def may_use(
 
     Every id that is asked about has an answer; the latest consent of the customer it was merged
     into counts. With a ``channel`` what was said or happened at their address counts too: an
-    objection, a complaint, a bounce. Three statements whatever their number.
+    objection, a complaint, a bounce, a pause. Without one it is that of the purpose, if it has
+    one: whoever may not be written to for `marketing.email` is in no list for it either. Four
+    statements whatever their number.
     """
     wanted = sorted(set(profile_ids))
     if connection is None:
@@ -46,6 +56,8 @@ def may_use(
                 profile_ids=wanted, purpose=purpose, now=now, channel=channel, connection=own
             )
     reasons: dict[int, UseReason] = dict.fromkeys(wanted, "unknown")
+    if channel is None:
+        channel = _find_channel(connection, purpose)
     if channel is None:
         arguments = {"ids": wanted, "purpose": purpose, "now": now}
         reasons.update(connection.execute(_SQL["may_use"], arguments).fetchall())
@@ -61,6 +73,34 @@ def may_use(
     }
     reasons.update(connection.execute(_SQL["may_use_at"], arguments).fetchall())
     return reasons
+
+
+def _find_channel(connection: Connection, purpose: str) -> Channel | None:
+    found = channel_of(purpose, load_policies(connection).get(purpose))
+    return convert(found, Channel) if found else None
+
+
+def use_condition(
+    *, consents: Fragment, purpose: str, policies: Mapping[str, Purpose], now: datetime
+) -> Fragment:
+    """Return the gate as a condition on a column of profiles' consents, for rules' SQL.
+
+    What was said and what is on pause counts, as in `reason_of`; an address that bounced or a no
+    that has not been folded yet does not, so whoever sends or exports asks `may_use` besides.
+    """
+    policy = policies.get(purpose)
+    pause = f"{PAUSE}.{channel_of(purpose, policy)}"
+    return sql(
+        "(store_contact_reason('', jsonb_strip_nulls(jsonb_build_object({}::text, "
+        "CASE WHEN {} #>> ARRAY[{}::text, 'status'] <> 'granted' "
+        "THEN {} #>> ARRAY[{}::text, 'expires_at'] END)), "
+        "{}, {}::text, {}::boolean, {}::integer, {}::timestamptz) = '')",
+        *(PAUSE, consents, pause, consents, pause),
+        *(consents, purpose),
+        None if policy is None else policy.needs_consent,
+        None if policy is None else policy.expiry_months,
+        now,
+    )
 
 
 def _key(channel: Channel, email: str | None, phone: str | None) -> str:

@@ -12,13 +12,11 @@ from amity.infra.database import Connection, transaction
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Invalid, NotFound
 from amity.store.contracts import Channel
+from amity.store.logic.consent.statements import PAUSE, PAUSED, RESUMED
 from amity.store.logic.intake.appending import record_event
-from amity.store.logic.profiles.contact_points import PAUSE
 from amity.store.logic.profiles.reading import find_root
 
 _SQL: Final = queries.load("amity.store")
-PAUSED: Final = "Messages Paused"
-RESUMED: Final = "Messages Resumed"
 _LONGEST: Final = timedelta(days=366)
 
 

@@ -9,14 +9,15 @@ import calendar
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from amity.infra.config import settings
 from amity.kernel.clock import parse_instant
 from amity.kernel.errors import Invalid
-from amity.store.contracts import Consent, ConsentStatus, SourceKind
+from amity.rules import Window
+from amity.store.contracts import Channel, Consent, ConsentStatus, SourceKind
 from amity.store.contracts_consent import Purpose, UseReason
 from amity.store.logic.consent.tcf import read_tc_string
 from amity.store.logic.intake.decoding import DecodedEvent
@@ -26,6 +27,23 @@ UNSUBSCRIBED: Final = "Unsubscribed"
 CONSENT_REQUESTED: Final = "Consent Requested"
 """Somebody asked for messages and has not shown yet that the address is theirs."""
 
+PAUSED: Final = "Messages Paused"
+RESUMED: Final = "Messages Resumed"
+PAUSE_EVENTS: Final = frozenset({PAUSED, RESUMED})
+"""Only Amity itself says these, when a customer chose so on a page of hers."""
+
+RESTRICTED: Final = "Processing Restricted"
+LIFTED: Final = "Processing Restriction Lifted"
+RESTRICTION_EVENTS: Final = frozenset({RESTRICTED, LIFTED})
+"""Only Amity itself says these, when a data request of a customer's is carried out."""
+
+RESTRICTION: Final = "~restricted"
+"""Under this name a no stands among a profile's consents while its data is only kept."""
+
+PAUSE: Final = "~pause"
+"""Under this name the end of a pause stands among the objections of an address; and, followed by
+the channel, among a profile's consents, where a no with an end is a pause."""
+
 EMAIL_MARKETING: Final = "marketing.email"
 CONSENT_EVENTS: Final = frozenset({PREFERENCES_UPDATED, UNSUBSCRIBED})
 MAX_PURPOSE: Final = 100
@@ -33,6 +51,7 @@ MAX_PURPOSE: Final = 100
 _UNKNOWN_PURPOSE: Final = Purpose(key="", title="", covers="")
 """How a purpose counts that nobody has described: it needs consent, which does not expire."""
 
+_CHANNELS: Final = frozenset(get_args(Channel))
 _STRICTNESS: Final[dict[ConsentStatus, int]] = {"granted": 0, "denied": 1, "withdrawn": 2}
 
 
@@ -55,7 +74,7 @@ def read_statements(
     said: dict[str, ConsentStatus] = {}
     told = {**_tcf_preferences(properties, context), **_preferences(properties, context)}
     for purpose, value in told.items():
-        if 0 < len(purpose) <= MAX_PURPOSE and isinstance(value, bool):
+        if is_purpose(purpose) and is_spoken(purpose) and isinstance(value, bool):
             if value and kind == "browser":
                 continue
             said[purpose] = "granted" if value else "denied"
@@ -81,6 +100,88 @@ def expiry_of(properties: Mapping[str, Any]) -> datetime | None:
     return parse_instant(value) if isinstance(value, str) else None
 
 
+def is_spoken(name: str) -> bool:
+    """Say whether a name among a profile's consents is a purpose, and no mark of the gate's own."""
+    return not name.startswith("~")
+
+
+def is_restricted(consents: Mapping[str, Consent]) -> bool:
+    """Say whether a customer's data may only be kept, and used for nothing (GDPR Art. 18)."""
+    mark = consents.get(RESTRICTION)
+    return mark is not None and mark.status != "granted"
+
+
+def read_mark(
+    name: str, properties: Mapping[str, Any], said: Consent
+) -> tuple[str, Consent] | None:
+    """Return what one of Amity's own events changes of the gate's marks on a profile."""
+    if name not in RESTRICTION_EVENTS:
+        return read_pause(name, properties, said)
+    status: ConsentStatus = "denied" if name == RESTRICTED else "granted"
+    return RESTRICTION, msgspec.structs.replace(said, status=status)
+
+
+def read_pause(
+    name: str, properties: Mapping[str, Any], said: Consent
+) -> tuple[str, Consent] | None:
+    """Return what one of Amity's own events says of a pause, and under which name that stands."""
+    channel = properties.get("channel")
+    if not isinstance(channel, str):
+        return None
+    until = properties.get("until") if name == PAUSED else None
+    ends = parse_instant(until) if isinstance(until, str) else None
+    status: ConsentStatus = "granted" if ends is None else "denied"
+    return f"{PAUSE}.{channel}", msgspec.structs.replace(said, status=status, expires_at=ends)
+
+
+def channel_of(purpose: str, policy: Purpose | None) -> str:
+    """Return the channel messages for a purpose go by; "" when it is about no messages, or many."""
+    if policy is not None and policy.channels:
+        return policy.channels[0] if len(policy.channels) == 1 else ""
+    last = purpose.rpartition(".")[2]
+    return last if last in _CHANNELS else ""
+
+
+def paused_until(
+    purpose: str, consents: Mapping[str, Consent], policies: Mapping[str, Purpose]
+) -> datetime | None:
+    """Return until when a customer wants no messages for a purpose; None without a pause."""
+    channel = channel_of(purpose, policies.get(purpose))
+    pause = consents.get(f"{PAUSE}.{channel}") if channel else None
+    return pause.expires_at if pause is not None and pause.status != "granted" else None
+
+
+def window_of(
+    purpose: str, consents: Mapping[str, Consent], policies: Mapping[str, Purpose]
+) -> Window | None:
+    """Return when data may be used for a purpose as things stand, None for never: the gate.
+
+    Everything that asks what is allowed comes down to this: `reason_of` says why it is not.
+    """
+    if is_restricted(consents):
+        return None
+    said = consents.get(purpose)
+    policy = policies.get(purpose, _UNKNOWN_PURPOSE)
+    if said is None and policy.needs_consent:
+        return None
+    if said is not None and said.status != "granted":
+        return None
+    until = ends_at(said, policy) if said is not None and policy.needs_consent else None
+    return Window(paused_until(purpose, consents, policies), until)
+
+
+def list_windows(
+    consents: Mapping[str, Consent], policies: Mapping[str, Purpose]
+) -> dict[str, Window]:
+    """Return by purpose when data may be used for it; what is not there may never be used so."""
+    found = {}
+    for purpose in {*policies, *filter(is_spoken, consents)}:
+        window = window_of(purpose, consents, policies)
+        if window is not None:
+            found[purpose] = window
+    return found
+
+
 def reason_of(
     purpose: str,
     consents: Mapping[str, Consent],
@@ -89,19 +190,18 @@ def reason_of(
 ) -> UseReason:
     """Return why a customer's data may not be used for a purpose now, "" when it may: the gate.
 
-    In SQL it is `store_use_reason`; a property test holds the two together. What is missing or
-    has expired is no, unless the purpose needs no consent: then only an objection is.
+    In SQL it is `store_use_reason`, and with pauses `use_condition`; property tests hold them
+    together. What is missing or has expired is no, unless the purpose needs no consent: then only
+    an objection is.
     """
-    said = consents.get(purpose)
-    if said is not None and said.status != "granted":
-        return "objected"
-    policy = policies.get(purpose, _UNKNOWN_PURPOSE)
-    if not policy.needs_consent:
-        return ""
-    if said is None:
-        return "no_consent"
-    until = ends_at(said, policy)
-    return "consent_expired" if until is not None and until <= now else ""
+    if is_restricted(consents):
+        return "restricted"
+    window = window_of(purpose, consents, policies)
+    if window is None:
+        return "no_consent" if purpose not in consents else "objected"
+    if window.until is not None and window.until <= now:
+        return "consent_expired"
+    return "" if window.holds(now) else "on_pause"
 
 
 def ends_at(said: Consent, policy: Purpose | None) -> datetime | None:
@@ -136,8 +236,9 @@ def combine_consents(one: dict[str, Consent], other: dict[str, Consent]) -> dict
     """Return the consents of two customers who turn out to be one: the more restrictive (D33).
 
     A no of either holds against the yes of the other, even an earlier no: nobody knows whether
-    she who said yes is the one who said no. It holds until a yes that is later than both. Neither
-    the order of merges nor that of the two matters.
+    she who said yes is the one who said no. It holds until a yes that is later than both. Of two
+    yeses it is the later, with the end that comes first where they state one. Neither the order
+    of merges nor that of the two matters.
     """
     joined = dict(one)
     for purpose, consent in other.items():
@@ -147,10 +248,19 @@ def combine_consents(one: dict[str, Consent], other: dict[str, Consent]) -> dict
 
 
 def _stricter(one: Consent, other: Consent) -> Consent:
-    if one.status == other.status == "granted":
-        return later(one, other)
+    is_yes = one.status == other.status == "granted"
+    ends = [
+        consent.expires_at
+        for consent in (one, other)
+        if consent.expires_at is not None and (is_yes or consent.status != "granted")
+    ]
+    if is_yes:  # the end that comes first
+        return msgspec.structs.replace(later(one, other), expires_at=min(ends, default=None))
     kept = max(one, other, key=lambda consent: (_STRICTNESS[consent.status], consent.event_id))
-    return msgspec.structs.replace(kept, at=max(one.at, other.at))
+    # Only a pause has both a no and an end: the longer one.
+    return msgspec.structs.replace(
+        kept, at=max(one.at, other.at), expires_at=max(ends, default=None)
+    )
 
 
 def _rank(consent: Consent) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from amity.store.contracts_consent import LawfulBasis, LedgerStatus, Purpose
 from amity.store.logic.consent.statements import (
     CONSENT_EVENTS,
     CONSENT_REQUESTED,
+    channel_of,
     expiry_of,
     find_tc_string,
     read_statements,
@@ -70,7 +71,7 @@ def list_terms(
         yield Terms(
             purpose=purpose,
             status=status,
-            channel=_text(told, "channel") or _channel_of(purpose, policy),
+            channel=_text(told, "channel") or channel_of(purpose, policy),
             basis=basis if basis in _BASES else "" if policy is None else policy.basis,
             jurisdiction=_text(told, "jurisdiction"),
             method=_text(told, "method") or _method_of(activity, kind),
@@ -106,13 +107,6 @@ def _evidence(activity: Activity) -> str:
     if context:
         shown["context"] = context
     return msgspec.json.encode(shown, order="deterministic").decode()
-
-
-def _channel_of(purpose: str, policy: Purpose | None) -> str:
-    if policy is not None:
-        return policy.channels[0] if len(policy.channels) == 1 else ""
-    last = purpose.rpartition(".")[2]
-    return last if last in {"email", "sms", "push"} else ""
 
 
 def _notice_of(told: Mapping[str, Any], purpose: str) -> str:

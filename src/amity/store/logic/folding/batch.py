@@ -16,10 +16,9 @@ from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection
 from amity.store.contracts import SYSTEM_SOURCE_ID, Consent, OrderSummary, SourceKind
-from amity.store.logic.consent.statements import CONSENT_EVENTS
 from amity.store.logic.folding.evidence import EvidenceBook, Pair, Seen, pairs_of
 from amity.store.logic.folding.fold import (
-    SYSTEM_TRAIT_EVENTS,
+    FOLDED_SYSTEM_EVENTS,
     Happening,
     Origin,
     State,
@@ -435,7 +434,7 @@ class Batch:
                 context=event.context,
             )
         )
-        if entry.kind == "system" and name not in CONSENT_EVENTS | SYSTEM_TRAIT_EVENTS:
+        if entry.kind == "system" and name not in FOLDED_SYSTEM_EVENTS:
             return
         happening = Happening(
             event_id=row.event_id,

@@ -10,14 +10,17 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.store.contracts import Consent, SourceKind
+from amity.store.contracts import Consent, ConsentStatus, SourceKind
 from amity.store.contracts_claims import TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED
 from amity.store.logic.consent.statements import (
     CONSENT_EVENTS,
+    PAUSE_EVENTS,
+    RESTRICTION_EVENTS,
     combine_consents,
     expiry_of,
     later,
     list_statements,
+    read_mark,
 )
 from amity.store.logic.folding.orders import OrderTotals
 from amity.store.logic.identity.rules import MAX_LENGTH, normalize_email, normalize_phone
@@ -35,6 +38,13 @@ from amity.store.logic.profiles.survivorship import (
 
 SYSTEM_TRAIT_EVENTS: Final = frozenset({TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED})
 """Amity's own events that change traits."""
+
+MARK_EVENTS: Final = PAUSE_EVENTS | RESTRICTION_EVENTS
+"""Amity's own events that set the gate's marks: a pause, a restriction."""
+
+FOLDED_SYSTEM_EVENTS: Final = CONSENT_EVENTS | MARK_EVENTS | SYSTEM_TRAIT_EVENTS
+"""All of Amity's own events that are folded into profiles."""
+
 _NAMES: Final = {
     "identify": "Identify",
     "page": "Page Viewed",
@@ -161,6 +171,8 @@ def fold(state: State, happening: Happening, rules: Rules = NO_RULES) -> State:
         changes |= _fold_trait_event(state, happening, rules)
     elif name in CONSENT_EVENTS and event.type == "track":
         changes["consents"] = _fold_consents(state, happening)
+    elif name in MARK_EVENTS and happening.source_kind == "system":
+        changes["consents"] = _fold_mark(state, happening)
     return msgspec.structs.replace(state, **changes)
 
 
@@ -285,16 +297,31 @@ def _fold_consents(state: State, happening: Happening) -> dict[str, Consent]:
     consents = dict(state.consents)
     until = expiry_of(happening.event.properties)
     for purpose, status in list_statements(happening.event, happening.source_kind).items():
-        said = Consent(
-            status=status,
-            at=happening.occurred_at,
-            source_id=happening.source_id,
-            event_id=happening.event_id,
-            expires_at=until if status == "granted" else None,
-        )
+        said = _said(happening, status, until if status == "granted" else None)
         held = consents.get(purpose)
         consents[purpose] = said if held is None else later(held, said)
     return consents
+
+
+def _fold_mark(state: State, happening: Happening) -> dict[str, Consent]:
+    read = read_mark(happening.name, happening.event.properties, _said(happening, "granted"))
+    if read is None:
+        return state.consents
+    name, said = read
+    held = state.consents.get(name)
+    return {**state.consents, name: said if held is None else later(held, said)}
+
+
+def _said(
+    happening: Happening, status: ConsentStatus, expires_at: datetime | None = None
+) -> Consent:
+    return Consent(
+        status=status,
+        at=happening.occurred_at,
+        source_id=happening.source_id,
+        event_id=happening.event_id,
+        expires_at=expires_at,
+    )
 
 
 def combine(winner: State, loser: State, rules: Rules = NO_RULES) -> State:

@@ -23,13 +23,11 @@ from amity.infra.crypto import installation_secrets
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Invalid
 from amity.store.contracts import Channel, ContactPoint, Suppression
+from amity.store.logic.consent.statements import PAUSE
 from amity.store.logic.identity.rules import normalize_email, normalize_phone
 from amity.store.logic.profiles.reading import find_root
 
 _SQL: Final = queries.load("amity.store")
-PAUSE: Final = "~pause"
-"""Under this name the end of a pause stands among the objections of an address."""
-
 SOFT_BOUNCES: Final = 5
 """So many, over at least `SOFT_BOUNCE_PERIOD`, and the address is given up (SAFETY 3.5)."""
 

@@ -22,12 +22,11 @@ from amity.store.contracts import (
 )
 from amity.store.contracts_claims import AsOf, PastProfile
 from amity.store.logic.consent.choices import list_consent_history
-from amity.store.logic.consent.statements import CONSENT_EVENTS
 from amity.store.logic.folding.batch import MARKER
 from amity.store.logic.folding.consumer import read_kinds
 from amity.store.logic.folding.consumers import activity
 from amity.store.logic.folding.fold import (
-    SYSTEM_TRAIT_EVENTS,
+    FOLDED_SYSTEM_EVENTS,
     Happening,
     State,
     begin,
@@ -154,9 +153,7 @@ class _Past:
         kind = self._kinds[each.source_id]
         if each.type == MARKER:
             return
-        if kind == "system" and (
-            each.name not in CONSENT_EVENTS | SYSTEM_TRAIT_EVENTS or root not in states
-        ):
+        if kind == "system" and (each.name not in FOLDED_SYSTEM_EVENTS or root not in states):
             return
         state = states.get(root) or begin(root, each.occurred_at)
         happening = Happening(

@@ -9,6 +9,8 @@ from amity.infra.config import settings
 from amity.kernel.money import exponent_of
 from amity.rules import Look, Subject
 from amity.store.contracts import HistoryWish, Profile
+from amity.store.contracts_consent import Purpose
+from amity.store.logic.consent.statements import is_spoken, list_windows
 
 
 def minor_units() -> int:
@@ -21,8 +23,12 @@ def make_subject(
     *,
     segments: AbstractSet[int],
     history: Mapping[str, Sequence[tuple[datetime, Mapping[str, Any]]]],
+    policies: Mapping[str, Purpose],
 ) -> Subject:
-    """Return a profile as rules see it in memory: the same values the catalogue gives in SQL."""
+    """Return a profile as rules see it in memory: the same values the catalogue gives in SQL.
+
+    ``policies`` are those of `list_policies`: what they allow of whom is the gate's to say.
+    """
     scale = minor_units()
     return Subject(
         traits=profile.traits,
@@ -41,8 +47,11 @@ def make_subject(
             "name": profile.name,
         },
         consents={
-            purpose for purpose, consent in profile.consents.items() if consent.status == "granted"
+            purpose
+            for purpose, consent in profile.consents.items()
+            if consent.status == "granted" and is_spoken(purpose)
         },
+        allowed=list_windows(profile.consents, policies),
         segments=segments,
         history=history,
     )
