@@ -48,7 +48,11 @@ LEAVES = st.one_of(
         st.sampled_from([{}, {"within_days": 7}, {"within_days": 0.5}]),
     ),
     st.builds(lambda n: {"node": "in_segment", "segment_id": n}, st.integers(1, 99)),
-    st.builds(lambda name: {"node": "consent", "purpose": name}, NAMES),
+    st.builds(
+        lambda node, name: {"node": node, "purpose": name},
+        st.sampled_from(["consent", "said_yes"]),
+        NAMES,
+    ),
 )
 RULES = st.recursive(
     LEAVES,
@@ -98,7 +102,8 @@ def _fields(node: Node) -> dict[str, str]:
                 fields |= {f"{path}.is": "not" if one.is_negated else "in"}
             case Agreed():
                 fields |= {f"{path}.node": "agreed", f"{path}.purpose": one.purpose}
-                fields |= {f"{path}.is": "not" if one.is_negated else "in"}
+                said = ("said", "not_said") if one.word == "said_yes" else ("in", "not")
+                fields |= {f"{path}.is": said[one.is_negated]}
     # What a browser does to line ends.
     return {name: value.replace("\n", "\r\n") for name, value in fields.items()}
 

@@ -16,6 +16,7 @@ from amity.store import api as store
 from amity.store.contracts import ProfileRow
 from amity.web.access import may, requires
 from amity.web.customers.export import Echo
+from amity.web.purposes import list_allowed, read_purpose, remember
 
 _HEAD: Final = (
     "send_id",
@@ -36,19 +37,22 @@ _AT_ONCE: Final = 1_000
 @require_GET
 @requires("messages.read", step_up=True)
 def export(request: HttpRequest, campaign_id: int) -> StreamingHttpResponse:
-    """Stream every message of a campaign; with names only to those who may export customers."""
+    """Stream the messages of a campaign; with names only to those who may export customers.
+
+    The address says what for; messages to whoever does not allow that now are left out.
+    """
     campaign = broadcast.get_campaign(campaign_id=campaign_id)
-    is_named = may(request, "profiles.export")
+    is_named, purpose = may(request, "profiles.export"), read_purpose(request)
     answer = StreamingHttpResponse(
-        _lines(campaign_id, is_named=is_named), content_type="text/csv; charset=utf-8"
+        _lines(campaign_id, purpose, is_named=is_named), content_type="text/csv; charset=utf-8"
     )
     day = datetime.now(UTC).date().isoformat()
     name = f"campaign-{campaign.campaign_id}-{day}.csv"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    return remember(answer, purpose)
 
 
-def _lines(campaign_id: int, *, is_named: bool) -> Iterator[str]:
+def _lines(campaign_id: int, purpose: str, *, is_named: bool) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow([*_HEAD, *(_PERSON if is_named else ())])
     cursor: str | None = None
@@ -56,8 +60,12 @@ def _lines(campaign_id: int, *, is_named: bool) -> Iterator[str]:
         page = broadcast.list_messages(
             run_kind="campaign", run_id=campaign_id, cursor=cursor, limit=_AT_ONCE
         )
-        people = _people(page.items) if is_named else {}
-        for message in page.items:
+        allowed = list_allowed(
+            {message.profile_id for message in page.items}, purpose, datetime.now(UTC)
+        )
+        messages = [message for message in page.items if message.profile_id in allowed]
+        people = _people(messages) if is_named else {}
+        for message in messages:
             cells = _cells(message)
             if is_named:
                 row = people.get(message.profile_id)

@@ -25,6 +25,7 @@ from amity.web.campaigns.reporting import (
 )
 from amity.web.messages.sending import show
 from amity.web.messages.words import STATES
+from amity.web.purposes import what_for
 from amity.web.sources.views import Chip
 
 _PAGE: Final = 30
@@ -136,6 +137,9 @@ def _common(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "can_write": may(request, "campaigns.write"),
         "can_launch": may(request, "campaigns.launch"),
         "can_export": may(request, "messages.read"),
+        **what_for(request),
+        "export_holds": "A CSV file with every message and what became of it"
+        + (", with names and addresses." if may(request, "profiles.export") else "."),
     }
 
 

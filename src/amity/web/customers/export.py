@@ -15,7 +15,7 @@ from amity.kernel.money import exponent_of
 from amity.store.contracts import ProfileRow
 from amity.web.access import requires
 from amity.web.customers.filters import iter_rows, read_filter
-from amity.web.purposes import only_allowed, read_purpose
+from amity.web.purposes import only_allowed, read_purpose, remember
 
 HEAD: Final = (
     "profile_id",
@@ -44,7 +44,7 @@ def export_customers(request: HttpRequest) -> StreamingHttpResponse:
     answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     day = now.date().isoformat()
     answer["Content-Disposition"] = f'attachment; filename="customers-{day}.csv"'
-    return answer
+    return remember(answer, purpose)
 
 
 class Echo:

@@ -21,8 +21,10 @@ from amity.web.customers.timeline import read_timeline
 from amity.web.customers.truths import traits_of
 from amity.web.customers.visited import visited_by
 from amity.web.customers.words import KINDS, REFUSALS, SCORES, is_known, spell, who
+from amity.web.purposes import what_for
 
 PAGE: Final = 50
+_FILTERED: Final = frozenset({"q", "known", "segment", "sort"})
 
 
 @requires("profiles.read")
@@ -44,6 +46,12 @@ def customers(request: HttpRequest) -> HttpResponse:
     told["total"] = store.count_profiles()
     told["segments"] = [segment for segment in analysis.list_segments() if segment.state == "live"]
     told["can_export"] = may(request, "profiles.export")
+    told |= what_for(request)
+    told["carried"] = {
+        name: value
+        for name, value in request.GET.items()
+        if name in ("q", "known", "segment", "sort")
+    }
     told["members_seen"] = MEMBERS_SEEN
     if htmx and htmx.target == "found":
         return render(request, "customers/_found.html", told)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import msgspec
 from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -12,6 +13,7 @@ from amity.kernel.errors import AmityError, NotFound
 from amity.store import api as store
 from amity.store.contracts_outbound import ExportPlan
 from amity.web.access import requires, staff_of
+from amity.web.purposes import RECORDS, list_purposes, remember, what_for
 
 _BLANK: Final = ExportPlan(
     name="",
@@ -40,7 +42,9 @@ def show_list(request: HttpRequest) -> HttpResponse:
 def create(request: HttpRequest) -> HttpResponse:
     """Make an export and run it; what was typed stays when it cannot be."""
     if request.method == "GET":
-        return _show_form(request, _BLANK)
+        last = what_for(request)["purpose"]
+        purpose = _BLANK.purpose if last == RECORDS else last
+        return _show_form(request, msgspec.structs.replace(_BLANK, purpose=purpose))
     plan = _plan(request)
     by = staff_of(request).get_username()
     try:
@@ -51,7 +55,7 @@ def create(request: HttpRequest) -> HttpResponse:
     except AmityError as refusal:
         return _show_form(request, plan, error=_sentence(refusal))
     messages.success(request, f"{made.name} is on its way.")
-    return redirect("export", made.export_id)
+    return remember(redirect("export", made.export_id), plan.purpose)
 
 
 @require_GET
@@ -134,6 +138,7 @@ def _show_form(request: HttpRequest, plan: ExportPlan, *, error: str = "") -> Ht
         "error": error,
         "segments": analysis.list_segments(),
         "kinds": store.list_destinations(),
+        "purposes": list_purposes(),
     }
     return render(request, "exports/form.html", context, status=422 if error else 200)
 

@@ -181,7 +181,7 @@ def suggestions(segments: list[Segment], *, but: int | None) -> dict[str, Any]:
     return {
         "traits": store.list_trait_names(limit=200),
         "events": store.list_event_names(limit=200),
-        "purposes": ["marketing.email", "marketing.sms", "marketing.push", "analytics"],
+        "purposes": [purpose.key for purpose in store.list_purposes()],
         "segments": others,
         "segment_ids": {str(segment.segment_id) for segment in others},
         "times": TIMES,

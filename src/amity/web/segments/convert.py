@@ -29,6 +29,8 @@ from amity.web.segments.draft import (
 OPERATORS: Final[dict[str, OperatorWords]] = {info.op: info for info in list_operators()}
 
 _INTEGER: Final = re.compile(r"[+-]?\d{1,19}\Z", re.ASCII)
+# What JSON escapes; its other line ends stand inside values.
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _JSON_STEP: Final = re.compile(r"\w+")
 Rule = dict[str, Any]
 
@@ -161,7 +163,7 @@ class _Writer:
         else:
             if not node.purpose.strip():
                 self.ask(path, "Name the purpose, such as marketing.email.")
-            rule = {"node": "consent", "purpose": node.purpose.strip()}
+            rule = {"node": node.word, "purpose": node.purpose.strip()}
         return {"node": "not", "of": rule} if node.is_negated else rule
 
     def test(self, test: Test, path: str) -> Rule:
@@ -182,7 +184,7 @@ class _Writer:
             case "scalar":
                 return self.scalar(text, test.as_type, path)
             case "scalars":
-                lines = [line.strip() for line in text.splitlines() if line.strip()]
+                lines = [line.strip() for line in _LINE_END.split(text) if line.strip()]
                 return [self.scalar(line, test.as_type, path) for line in lines]
             case "number" | "days":
                 return self.number(text, path, "Type a number such as 3 or 3.5.")
@@ -244,7 +246,7 @@ def _read(rule: Rule) -> Node:
         case "in_segment":
             return Member(segment_id=str(rule["segment_id"]))
         case _:
-            return Agreed(purpose=rule["purpose"])
+            return Agreed(word=rule["node"], purpose=rule["purpose"])
 
 
 def _read_group(rule: Rule, *, is_negated: bool) -> Group:

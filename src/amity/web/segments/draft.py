@@ -12,6 +12,7 @@ import msgspec
 
 Mode = Literal["all", "any", "none", "not_all"]
 Times = Literal["at_least", "at_most", "exactly", "between", "never"]
+Word = Literal["consent", "said_yes"]
 AsType = Literal["text", "number", "boolean", "json"]
 
 ROOT: Final = "r"
@@ -65,8 +66,10 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreed(msgspec.Struct, frozen=True, kw_only=True):
-    """Having given consent for a purpose, or not."""
+    """Allowing a purpose now, or having said yes to it last; or not."""
 
+    word: Word = "consent"
+    """The node of the rule."""
     purpose: str = ""
     is_negated: bool = False
 

@@ -13,7 +13,7 @@ from amity.kernel.cells import guard_cell
 from amity.kernel.clock import format_instant
 from amity.web.access import requires
 from amity.web.customers.export import HEAD, Echo, cells_of
-from amity.web.purposes import only_allowed, read_purpose
+from amity.web.purposes import list_allowed, read_purpose, remember
 from amity.web.segments.views import name_members
 
 _AT_ONCE: Final = 1_000
@@ -27,12 +27,13 @@ def export_members(request: HttpRequest, segment_id: int) -> StreamingHttpRespon
     The address says what for; whose data may not be used for that is left out.
     """
     segment = analysis.get_segment(segment_id=segment_id)
-    lines = _lines(segment_id, read_purpose(request))
+    purpose = read_purpose(request)
+    lines = _lines(segment_id, purpose)
     answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     day = datetime.now(UTC).date().isoformat()
     name = f"segment-{segment.segment_id}-{day}.csv"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    return remember(answer, purpose)
 
 
 def _lines(segment_id: int, purpose: str) -> Iterator[str]:
@@ -43,7 +44,7 @@ def _lines(segment_id: int, purpose: str) -> Iterator[str]:
         page = analysis.list_members(segment_id=segment_id, cursor=cursor, limit=_AT_ONCE)
         named = name_members(page.items)
         rows = [line.row for line in named if line.row is not None]
-        allowed = {row.profile_id for row in only_allowed(rows, purpose, datetime.now(UTC))}
+        allowed = list_allowed([row.profile_id for row in rows], purpose, datetime.now(UTC))
         for line in named:
             if line.row is not None and line.row.profile_id in allowed:
                 cells = [*cells_of(line.row), format_instant(line.membership.entered_at)]

@@ -116,7 +116,13 @@ def _read_member(tree: _Tree) -> Member:
 
 
 def _read_agreed(tree: _Tree) -> Agreed:
-    return Agreed(purpose=_text(tree, "purpose"), is_negated=_text(tree, "is") == "not")
+    # One choice on the form: `in` and `not` ask what is allowed now, the others what was said.
+    chosen = _text(tree, "is")
+    return Agreed(
+        word="said_yes" if chosen in ("said", "not_said") else "consent",
+        purpose=_text(tree, "purpose"),
+        is_negated=chosen in ("not", "not_said"),
+    )
 
 
 _READERS: Final[dict[str, Callable[[_Tree], Node]]] = {

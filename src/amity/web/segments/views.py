@@ -17,6 +17,7 @@ from amity.store import api as store
 from amity.store.contracts import ProfileRow
 from amity.web.access import may, requires, staff_of
 from amity.web.customers.words import who
+from amity.web.purposes import what_for
 from amity.web.segments.sizes import change_since, draw_sizes
 from amity.web.segments.starts import STARTS
 from amity.web.sources.views import Chip
@@ -128,9 +129,17 @@ def show_one(request: HttpRequest, segment_id: int) -> HttpResponse:
         "used_by": _users_of(segment_id),
         "can_write": may(request, "segments.write"),
         "can_export": may(request, "profiles.export"),
+        **what_for(request),
+        "export_question": f"Export {_count(segment.members, 'customer')}?",
+        "export_holds": "A CSV file with ids, names, e-mail addresses, phone numbers and figures, "
+        f"for {_count(segment.members, 'person', 'people')} as of now.",
     }
     context |= _now(segment, counts)
     return render(request, "segments/one.html", context)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _now(segment: Segment, counts: list[SegmentCount]) -> dict[str, Any]:
