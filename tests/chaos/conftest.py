@@ -45,14 +45,21 @@ def source(installation, request):
 
 
 @pytest.fixture(scope="module")
-def small_disk(tmp_path_factory):
-    """A folder on a disk of its own of 512 MiB; skipped where no disk may be mounted."""
-    folder = tmp_path_factory.mktemp("disk")
-    command = ["mount", "-t", "tmpfs", "-o", "size=512m,mode=0755", "amity-chaos", str(folder)]
+def make_small_disk(tmp_path_factory):
+    """Makes folders on disks of their own of 512 MiB; skipped where no disk may be mounted."""
     if shutil.which("mount") is None:
         pytest.skip("there is no program `mount` here")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folders = []
+
+    def make():
+        folder = tmp_path_factory.mktemp("disk")
+        command = ["mount", "-t", "tmpfs", "-o", "size=512m,mode=0755", "amity-chaos", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        folders.append(folder)
+        return folder
+
+    yield make
+    for folder in folders:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

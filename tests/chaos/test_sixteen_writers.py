@@ -1,4 +1,4 @@
-"""Sixteen writers that commit late, and everybody who reads the log: each sees all of it, once (T8).
+"""Sixteen writers that commit late, and all who read the log: each sees all of it, once (T8).
 
 Whoever goes by the number of an event alone misses what takes its number early and commits late:
 the control does, or this proves nothing.

@@ -5,7 +5,6 @@ again after a short pause that grows while it keeps dying; nothing a customer se
 since the collector answers only what is committed.
 """
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +17,10 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Final
 
-from amity.infra import config, database
+from amity.infra import config, database, disks
 from amity.infra.config import Settings, settings
 from amity.infra.crypto import installation_secrets
-from amity.infra.postgres import BALLAST_BYTES, EmbeddedPostgres
+from amity.infra.postgres import EmbeddedPostgres
 from amity.infra.process import die_with_parent
 from amity.kernel.errors import Unavailable
 
@@ -241,14 +240,13 @@ class Supervisor:
                 self.postgres_pause = _FIRST_PAUSE_SECONDS
             if now - self.ballast_looked > _BALLAST_SECONDS:
                 self.ballast_looked = now
-                server.keep_ballast()
+                disks.keep_reserves(self.using.data)
             return
         if now - self.postgres_started < self.postgres_pause:
             return
         self.say("PostgreSQL ended; starting it again")
-        if server.ballast.exists() and shutil.disk_usage(self.using.data).free < BALLAST_BYTES:
+        if disks.release_reserves(self.using.data):
             self.say("the disk is full: giving the reserve file back for recovery")
-            server.release_ballast()
         server.restart()
         self.postgres_started = now
         self.postgres_pause = min(self.postgres_pause * 2, _LONGEST_POSTGRES_PAUSE_SECONDS)

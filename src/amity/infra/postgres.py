@@ -21,6 +21,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from amity.infra import disks
 from amity.infra.crypto import Secrets
 from amity.infra.process import die_with_parent
 from amity.kernel.errors import Unavailable
@@ -30,7 +31,6 @@ APP: Final = "amity_app"
 READONLY: Final = "amity_readonly"
 DATABASE: Final = "amity"
 PORT: Final = 5432  # names the socket file only; nothing listens on the network
-BALLAST_BYTES: Final = 64 * 2**20
 _SOCKET_PATH_MAX: Final = 90
 # CAP_DAC_OVERRIDE and CAP_SETPCAP, as bits of the kernel's mask.
 _POWERS: Final = 1 << 1 | 1 << 8
@@ -140,7 +140,6 @@ class EmbeddedPostgres:
         self.secrets = secrets
         self.folder = data / "postgres"
         self.sockets = socket_folder(data)
-        self.ballast = data / "ballast"
         self.log = data / "postgres.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -156,7 +155,7 @@ class EmbeddedPostgres:
             self._initialise()
         else:
             self._stop_leftover()
-        self.keep_ballast()
+        disks.keep_reserves(self.data)
         self._spawn(timeout_seconds)
         if fresh:
             self._create_roles()
@@ -195,20 +194,6 @@ class EmbeddedPostgres:
         return psycopg.conninfo.make_conninfo(
             host=str(self.sockets), port=PORT, user=role, password=password, dbname=database
         )
-
-    def release_ballast(self) -> None:
-        """Give the reserve file back to a full disk, so that recovery has room to write."""
-        self.ballast.unlink(missing_ok=True)
-
-    def keep_ballast(self) -> None:
-        """Set the reserve file aside, when it is not there and the disk has room for it."""
-        if self.ballast.exists() or shutil.disk_usage(self.data).free < 4 * BALLAST_BYTES:
-            return
-        try:
-            with self.ballast.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
-        except OSError:  # others were quicker to take the room
-            self.release_ballast()
 
     def _prepare_folders(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ house can afford it.
 import asyncio
 import contextlib
 import logging
-import shutil
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import psycopg
 
-from amity.infra import queries
+from amity.infra import disks, queries
 from amity.infra.grouping import AsyncConnection, connect
 from amity.kernel.errors import Unavailable
 from amity.store.contracts import Source
@@ -130,7 +129,7 @@ class Watch:
             await self._tick()
 
     async def _tick(self) -> None:
-        self.is_disk_low = _is_disk_low(self._limits)
+        self.is_disk_low = disks.is_low(self._limits.folder, self._limits.disk_reserve_bytes)
         async with self._lock:
             with contextlib.suppress(Unavailable):
                 await self._guarded(self._look)
@@ -181,14 +180,3 @@ class Watch:
 
 def _unavailable() -> Unavailable:
     return Unavailable("the database cannot be reached now", code="database_down")
-
-
-def _is_disk_low(limits: Limits) -> bool:
-    try:
-        disk = shutil.disk_usage(limits.folder)
-    except OSError:
-        return False
-    reserve = limits.disk_reserve_bytes
-    if reserve < 0:
-        reserve = max(2**30, disk.total // 20)
-    return disk.free < reserve
