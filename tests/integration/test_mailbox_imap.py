@@ -103,6 +103,18 @@ def test_who_wrote_is_the_customer_or_a_new_one(db: str, imap: MailServer) -> No
     renewed = read(mailbox)
     assert (renewed.read, renewed.stored) == (6, 3), "read anew, and nothing is there twice"
 
+    wanted = {"mailbox_id": mailbox.mailbox_id}
+    assert store.try_mailbox(**wanted) >= 1
+    store.update_mailbox(**wanted, plan=plan(imap, "one@brand.example", name="Care"))
+    assert read(mailbox).read == 6, "by another name it goes on from where it was"
+    other = plan(imap, "five@brand.example")
+    imap.put("five@brand.example", mail("ada@example.com", "At another one", number=77))
+    store.update_mailbox(**wanted, plan=other, password=imap.password)
+    assert read(mailbox).read == 7, "another user's is read from its beginning"
+    with pytest.raises(Invalid, match="password"):
+        store.change_mailbox_password(**wanted, password="wrong")
+    assert store.try_mailbox(**wanted) >= 1, "what did not let us in was not kept"
+
 
 def test_a_slice_is_committed_with_how_far_it_went(
     db: str, imap: MailServer, monkeypatch: pytest.MonkeyPatch

@@ -98,14 +98,14 @@ def _bring_in(made: Import, progress: Progress) -> Import:
             time.sleep(_POLL_SECONDS)
 
 
-def read_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Return which field each column is, from texts COLUMN=FIELD."""
+def read_pairs(pairs: tuple[str, ...], *, option: str = "--map") -> dict[str, str]:
+    """Return what stands for what, from texts LEFT=RIGHT such as COLUMN=FIELD."""
     mapping = {}
     for pair in pairs:
         # The last `=`: a column's heading may hold one, a field's name never does.
         column, sign, field = pair.rpartition("=")
         if not (sign and column and field):
-            raise click.BadParameter(f"{pair!r} is not COLUMN=FIELD", param_hint="--map")
+            raise click.BadParameter(f"{pair!r} is not LEFT=RIGHT", param_hint=option)
         mapping[column] = field
     return mapping
 

@@ -26,6 +26,14 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "key": ("amity.cli.key:key", "Manage keys of the control API.", False),
     "import": ("amity.cli.import_file:import_file", "Import a file of a table.", False),
     "pull": ("amity.cli.pull:pull", "Bring in tables of databases, again and again.", False),
+    "mailbox": ("amity.cli.mailbox:mailbox", "Read mailboxes by IMAP.", False),
+    "enrichment": (
+        "amity.cli.enrichment:enrichment",
+        "Ask others about customers who allow it.",
+        False,
+    ),
+    "webhook": ("amity.cli.webhook:webhook", "Tell others of events.", False),
+    "export": ("amity.cli.export:export", "Bring segments to files and databases.", False),
     "profile": ("amity.cli.profile:profile", "Look at, erase or unmerge a customer.", False),
     "segment": ("amity.cli.segment:segment", "Manage segments and their members.", False),
     "campaign": ("amity.cli.campaign:campaign", "Make, launch, stop and measure campaigns.", False),
@@ -59,7 +67,6 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "migrate": ("amity.cli.migrate:migrate", "Bring the database to this version.", True),
     "worker": ("amity.cli.worker:worker", "Run the consumers of the event log.", True),
     "sender": ("amity.cli.sender:sender", "Send what is due.", True),
-    "mailbox": ("amity.cli.mailbox:mailbox", "Run the local mailbox.", True),
     "reference": ("amity.cli.reference:reference", "Write or check docs/reference.", True),
 }
 

@@ -1,14 +1,14 @@
 """`amity pull`: tables of databases that are asked again and again for what is new."""
 
-import sys
 from datetime import UTC, datetime
 
 import click
 
+from amity.cli.asking import ask_unseen, find_named
 from amity.cli.import_file import read_pairs
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
-from amity.kernel.errors import AmityError, Invalid, NotFound
+from amity.kernel.errors import AmityError
 from amity.store.contracts_pulling import Pull, PullPlan
 
 
@@ -66,18 +66,11 @@ def add(name: str, source_name: str, *, as_json: bool) -> None:
 
     made = api.create_pull(
         name=name,
-        address=_ask_address(),
+        address=ask_unseen("Address"),
         source_id=find(source_name).source_id,
         by="command line",
     )
     _print(made, as_json=as_json)
-
-
-def _ask_address() -> str:
-    """Return the address, never from the command line, where other people could read it."""
-    if sys.stdin.isatty():
-        return str(click.prompt("Address", hide_input=True))
-    return sys.stdin.read().strip()
 
 
 @pull.command()
@@ -199,7 +192,7 @@ def change(name: str, what: str) -> None:
         click.echo(f"Forgot {name}; what came in by it stays.")
         return
     if what == "reconnect":
-        _print(api.reconnect_pull(pull_id=pull_id, address=_ask_address()), as_json=False)
+        _print(api.reconnect_pull(pull_id=pull_id, address=ask_unseen("Address")), as_json=False)
         return
     doing = {"pause": api.pause_pull, "resume": api.resume_pull, "rewind": api.rewind_pull}
     _print(doing[what](pull_id=pull_id), as_json=False)
@@ -209,14 +202,7 @@ def find_pull(name: str) -> Pull:
     """Return the pull of that name; raise NotFound with the names there are."""
     from amity.store import api
 
-    pulls = api.list_pulls()
-    for one in pulls:
-        if one.name == name:
-            return one
-    if not pulls:
-        raise Invalid("no database is pulled yet; begin with `amity pull add NAME`")
-    known = ", ".join(repr(one.name) for one in pulls)
-    raise NotFound(f"there is no pull {name!r}; there are {known}")
+    return find_named({one.name: one for one in api.list_pulls()}, name, "pull")
 
 
 def _print(one: Pull, *, as_json: bool) -> None:

@@ -1,19 +1,19 @@
 """`amity segment`: rules with a name, and who is in them."""
 
-import time
 from datetime import UTC, datetime
-from typing import IO, Final
+from typing import IO
 
 import click
 
 from amity.analysis.contracts import Segment
+from amity.cli.export import COLUMNS, run_now
+from amity.cli.import_file import read_pairs
 from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
-from amity.kernel.errors import Invalid, NotFound, Unavailable
-from amity.store.contracts_outbound import ExportPlan, ExportRun
+from amity.kernel.errors import NotFound
+from amity.store.contracts_outbound import ExportPlan
 
-_COLUMNS: Final = ("profile_id", "user_id", "name", "email", "phone", "entered_at")
 _RULE = click.option(
     "--rule", "rule_text", required=True, metavar="FILE|-|JSON", help="The rule, as JSON."
 )
@@ -78,7 +78,7 @@ def list_(*, as_json: bool) -> None:
 @needs_database
 def count(name: str, *, as_json: bool) -> None:
     """Say how many are in the segment NAME now."""
-    found = _find(name)
+    found = find_segment(name)
     if as_json:
         print_json({"segment_id": found.segment_id, "name": found.name, "members": found.members})
     else:
@@ -96,7 +96,9 @@ def members(name: str, limit: int, cursor: str | None, *, as_json: bool) -> None
     from amity.analysis import api as analysis
     from amity.store import api as store
 
-    page = analysis.list_members(segment_id=_find(name).segment_id, cursor=cursor, limit=limit)
+    page = analysis.list_members(
+        segment_id=find_segment(name).segment_id, cursor=cursor, limit=limit
+    )
     if as_json:
         print_json(page)
         return
@@ -167,58 +169,26 @@ def export(  # noqa: PLR0913  # one parameter an option
 
     Who does not allow the purpose is left out. Files lie in the folder of exports for seven days.
     """
-    from amity.analysis import api as analysis
     from amity.store import api as store
 
-    found, now = _find(name), datetime.now(UTC)
+    found, now = find_segment(name), datetime.now(UTC)
     made = store.create_export(
         plan=ExportPlan(
             name=f"{found.name[:60]} at {now:%Y-%m-%d %H:%M:%S.%f}",
             segment_id=found.segment_id,
             destination=destination,
-            settings=dict(_pair(text) for text in pairs),
+            settings=read_pairs(pairs, option="--set"),
             secret=address_file.read().strip() if address_file else "",
-            columns=list(columns or _COLUMNS),
+            columns=list(columns or COLUMNS),
             purpose=purpose,
         ),
         by="command line",
     )
-    run_id = store.ask_export(export_id=made.export_id, by="command line")
-    analysis.run_exports(now=now, run_id=run_id)
-    run = _wait(run_id)
-    path = store.find_export_file(run_id=run_id)
-    if as_json:
-        print_json({"run": run, "path": str(path) if path else None})
-    elif run.state == "finished":
-        left_out = ", ".join(f"{count:,} {why}" for why, count in sorted(run.left_out.items()))
-        facts = [
-            ("Written", f"{run.written:,} of {run.done:,}"),
-            ("Left out", left_out or "nobody"),
-        ]
-        print_facts([*facts, ("File", str(path) if path else "none: a database")])
-    if run.state != "finished":
-        raise Unavailable(f"the export failed: {run.failure}")
+    run_now(made, as_json=as_json)
 
 
-def _wait(run_id: int) -> ExportRun:
-    """Wait for a run that the worker may have taken up before this command did."""
-    from amity.store import api as store
-
-    while True:
-        run = store.get_export_run(run_id=run_id)
-        if run.state in ("finished", "failed") or run.failure:
-            return run
-        time.sleep(0.2)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise Invalid(f"{text!r} is not NAME=VALUE")
-    return name, value
-
-
-def _find(name: str) -> Segment:
+def find_segment(name: str) -> Segment:
+    """Return the segment of that name; raise NotFound with what to do."""
     from amity.analysis import api
 
     found = api.find_segment(name=name)

@@ -1,10 +1,10 @@
 """`amity source`: the places events come from, and the keys they come with."""
 
-import sys
 from typing import Literal
 
 import click
 
+from amity.cli.asking import ask_unseen
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
 from amity.kernel.errors import NotFound
@@ -122,7 +122,7 @@ def secret(name: str, dialect: str, *, make: bool, remove: bool, overlap_hours: 
         api.remove_source_secret(source_id=source_id, dialect=dialect)
         click.echo(f"{name} takes nothing signed in {dialect} any more.")
         return
-    given = api.make_source_secret() if make else _ask_secret()
+    given = api.make_source_secret() if make else ask_unseen("Secret")
     api.set_source_secret(
         source_id=source_id,
         dialect=dialect,
@@ -133,12 +133,6 @@ def secret(name: str, dialect: str, *, make: bool, remove: bool, overlap_hours: 
     if make:
         print_facts([("Secret", given)])
     click.echo(f"Webhooks of {dialect} are taken at /hooks/{dialect}/WRITE_KEY within a second.")
-
-
-def _ask_secret() -> str:
-    if sys.stdin.isatty():
-        return str(click.prompt("Secret", hide_input=True))
-    return sys.stdin.read()
 
 
 def find(name: str) -> Source:

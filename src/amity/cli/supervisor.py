@@ -111,7 +111,7 @@ def _children(using: Settings) -> list[Child]:
         },
     }
     if using.smtp_url is None:
-        commands["mailbox"] = [python, "-m", "amity.cli", "mailbox"]
+        commands["mailbox"] = [python, "-m", "amity.cli", "mailbox", "serve"]
     return [Child(name, command, logs / f"{name}.log") for name, command in commands.items()]
 
 

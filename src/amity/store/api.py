@@ -125,6 +125,8 @@ from amity.store.logic.mail.mailboxes import (
     run_mailbox,
     run_mailboxes,
     switch_mailbox,
+    try_mailbox,
+    update_mailbox,
 )
 from amity.store.logic.outbound.delivering import Deliverer
 from amity.store.logic.outbound.endpoints import (
@@ -155,6 +157,8 @@ from amity.store.logic.outbound.exports import (
     list_exports,
     note_export,
     switch_export,
+    try_export,
+    update_export,
 )
 from amity.store.logic.outbound.queueing import queue_deliveries
 from amity.store.logic.plans.pinning import (
@@ -264,6 +268,7 @@ from amity.store.logic.telling.enriching import (
     run_enrichment,
     run_enrichments,
     switch_enrichment,
+    try_enrichment,
     update_enrichment,
 )
 from amity.store.logic.telling.enriching_plan import KEYS as ENRICHMENT_KEYS
@@ -495,8 +500,13 @@ __all__ = [
     "switch_mailbox",
     "trait_values",
     "try_endpoint",
+    "try_enrichment",
+    "try_export",
+    "try_mailbox",
     "undo_split",
     "unmerge",
+    "update_export",
+    "update_mailbox",
     "use_condition",
     "unpin_plan",
     "update_endpoint",

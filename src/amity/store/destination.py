@@ -66,6 +66,9 @@ class Destination(ABC):
     def check(cls, job: Job) -> None:
         """Raise Invalid or Denied for settings that cannot work; nothing is written."""
 
+    def reach(self) -> None:  # noqa: B027  # most are a file of our own
+        """See that it can be reached and lets us in; nothing is written. Raises as `begin`."""
+
     @abstractmethod
     def begin(self) -> None:
         """Make ready for rows."""

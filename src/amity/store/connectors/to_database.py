@@ -73,6 +73,9 @@ class DatabaseTable(Destination):
         if address.engine != "sqlite":
             egress.check_host(address.host, address.port)
 
+    def reach(self) -> None:
+        self._try(lambda: _OPENERS[self._address.engine](self._address).close())
+
     def begin(self) -> None:
         self._try(self._begin)
 

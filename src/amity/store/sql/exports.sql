@@ -12,6 +12,19 @@ SELECT id, name, segment_id, destination, settings, columns, purpose, every_hour
        is_enabled, created_by, created_at
 FROM store_export WHERE %(id)s::bigint IS NULL OR id = %(id)s ORDER BY lower(name)
 
+-- name: export_update
+-- With another rhythm the next run is at once; a secret of NULL is that of before.
+UPDATE store_export
+SET next_at = CASE WHEN %(every_hours)s::integer IS NULL OR NOT is_enabled THEN NULL
+                   WHEN every_hours IS DISTINCT FROM %(every_hours)s THEN now() ELSE next_at END,
+    name = %(name)s, segment_id = %(segment_id)s, destination = %(destination)s,
+    settings = %(settings)s, columns = %(columns)s, purpose = %(purpose)s,
+    every_hours = %(every_hours)s, secret = %(sealed)s
+WHERE id = %(id)s RETURNING id
+
+-- name: export_secret
+SELECT secret FROM store_export WHERE id = %s
+
 -- name: export_switch
 UPDATE store_export
 SET is_enabled = %(is_enabled)s,

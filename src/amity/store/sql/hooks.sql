@@ -76,6 +76,9 @@ SELECT plan, position, secret FROM store_enrichment
 WHERE id = %s AND is_enabled AND coalesce(open_until < now(), true)
   AND pg_try_advisory_xact_lock(hashtext('store_enrichment'), id::integer)
 
+-- name: enrichment_secret
+SELECT secret FROM store_enrichment WHERE id = %s
+
 -- name: enrichment_advance
 UPDATE store_enrichment SET position = %s WHERE id = %s
 
@@ -123,6 +126,22 @@ ON CONFLICT (lower(name)) DO NOTHING RETURNING id
 
 -- name: mailbox_set_password
 UPDATE store_mailbox SET password = %s, next_at = now(), failure = '' WHERE id = %s RETURNING id
+
+-- name: mailbox_update
+-- Another folder or server has numbers of its own: it is read from its beginning, and what is in
+-- already is known by its message ids.
+UPDATE store_mailbox
+SET uid_validity = CASE WHEN (lower(host), username, folder)
+                           = (lower(%(host)s), %(username)s, %(folder)s) THEN uid_validity END,
+    last_uid = CASE WHEN (lower(host), username, folder)
+                       = (lower(%(host)s), %(username)s, %(folder)s) THEN last_uid ELSE 0 END,
+    name = %(name)s, host = %(host)s, port = %(port)s, security = %(security)s,
+    username = %(username)s, folder = %(folder)s, interval_seconds = %(interval_seconds)s,
+    next_at = now(), failure = ''
+WHERE id = %(id)s RETURNING id
+
+-- name: mailbox_password
+SELECT password FROM store_mailbox WHERE id = %s
 
 -- name: mailbox_read
 SELECT id, source_id, name, host, username, port, security, folder, interval_seconds, is_enabled,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 import psycopg
@@ -175,7 +176,7 @@ def _respond(request: HttpRequest, route: Route, document: Any) -> HttpResponse:
     else:
         response = HttpResponse(content, status=route.status, content_type="application/json")
         if route.location:
-            response["Location"] = PREFIX + route.location.format(it=document)
+            response["Location"] = PREFIX + quote(route.location.format(it=document), safe="/*@:")
     # After a POST the tag is that of the thing made or changed, ready for the next If-Match.
     if route.method != "DELETE":
         response["ETag"] = tag

@@ -7,11 +7,21 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 
 from amity import __version__
+from amity.web.api import repeating
 from amity.web.api.problems import CONTENT_TYPE, Problem
 from amity.web.api.routing import Route
 from amity.web.api.table import TABLE, list_groups
 
 _SCHEMAS: Final = "#/components/schemas/{name}"
+_IDEMPOTENCY_KEY: Final = {
+    "name": repeating.HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Chosen by the caller for this one request. Asked again with it within a day, "
+    "the answer is as before (with `Idempotency-Replayed: true`) and nothing is done twice; "
+    "409 while the first is being answered, 422 for another request with the same key.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": repeating.MOST_CHARACTERS},
+}
 _ALWAYS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
 _FOR_BODY: Final = (
     HTTPStatus.BAD_REQUEST,
@@ -135,7 +145,9 @@ def _parameters(route: Route, schemas: _Schemas) -> list[dict[str, Any]]:
         made.append(
             {"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}}
         )
-    elif route.method == "GET":
+    if route.method != "GET":
+        made.append(_IDEMPOTENCY_KEY)
+    else:
         made.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}})
     return made
 
@@ -162,7 +174,7 @@ def _problem_statuses(route: Route) -> list[HTTPStatus]:
     if route.body_type is not None:
         statuses.update(_FOR_BODY)
     if route.method != "GET":
-        statuses.add(HTTPStatus.CONFLICT)
+        statuses.update((HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT))
     if route.needs_match:
         statuses.update(_FOR_MATCH)
     return sorted(statuses)

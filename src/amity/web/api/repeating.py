@@ -15,10 +15,11 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from amity.infra import database
+from amity.infra.crypto import decrypt, encrypt
 from amity.web.api.problems import Refusal
 
 HEADER: Final = "Idempotency-Key"
-_MOST_CHARACTERS: Final = 255
+MOST_CHARACTERS: Final = 255
 _KEPT: Final = timedelta(days=1)
 _HEADERS: Final = ("Content-Type", "Location", "ETag")
 
@@ -31,8 +32,8 @@ def answer_once(
     Refusals are not kept: whoever was refused may ask again with the same key.
     """
     key = request.headers[HEADER]
-    if not (0 < len(key) <= _MOST_CHARACTERS and key.isascii() and key.isprintable()):
-        words = f"an {HEADER} has 1 to {_MOST_CHARACTERS} printable ASCII characters"
+    if not (0 < len(key) <= MOST_CHARACTERS and key.isascii() and key.isprintable()):
+        words = f"an {HEADER} has 1 to {MOST_CHARACTERS} printable ASCII characters"
         raise Refusal(HTTPStatus.BAD_REQUEST, "bad_idempotency_key", words)
     # Each API key has its own: the header of one that was let in says which it is.
     caller = request.headers["Authorization"].split()[-1]
@@ -46,7 +47,7 @@ def answer_once(
             [key_hash, now - _KEPT],
         ).fetchone()
         if kept is not None:
-            return _again(request_hash, *kept)
+            return _again(request_hash, key_hash, *kept)
         with database.joining(connection):
             response = answer()
         row = [key_hash, request_hash, response.status_code, _headers(response), now]
@@ -54,7 +55,7 @@ def answer_once(
         connection.execute(
             "INSERT INTO staff_reply (key_hash, request_hash, status, headers, replied_at, content)"
             " VALUES (%s, %s, %s, %s, %s, %s)",
-            [*row, response.content],
+            [*row, encrypt(response.content.decode(), about=_place(key_hash))],
         )
         return response
 
@@ -80,8 +81,18 @@ def _headers(response: HttpResponse) -> Any:
     return msgspec.json.encode(kept).decode()
 
 
+def _place(key_hash: bytes) -> str:
+    # An answer can hold a secret that is shown once, so it lies there encrypted.
+    return f"reply.{key_hash.hex()}"
+
+
 def _again(
-    asked: bytes, request_hash: bytes, status: int, headers: dict[str, str], content: bytes
+    asked: bytes,
+    key_hash: bytes,
+    request_hash: bytes,
+    status: int,
+    headers: dict[str, str],
+    content: bytes,
 ) -> HttpResponse:
     if bytes(request_hash) != asked:
         raise Refusal(
@@ -89,7 +100,7 @@ def _again(
             "idempotency_key_reused",
             f"this {HEADER} was used for another request; take a new one for each",
         )
-    response = HttpResponse(bytes(content), status=status)
+    response = HttpResponse(decrypt(bytes(content), about=_place(key_hash)), status=status)
     del response["Content-Type"]
     for name, value in headers.items():
         response[name] = value

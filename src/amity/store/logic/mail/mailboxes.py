@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+import psycopg
 
 from amity.infra import egress, queries
 from amity.infra.crypto import decrypt, encrypt
@@ -54,18 +55,46 @@ def create_mailbox(*, plan: MailboxPlan, source_id: int, password: str, by: str)
     with transaction() as connection:
         row = connection.execute(_SQL["mailbox_insert"], given).fetchone()
         if row is None:
-            raise Conflict(f"a mailbox named {clean.name!r} is read already")
+            raise _taken(clean.name)
         _write_password(connection, row[0], password)
         return _get(connection, row[0])
 
 
+def update_mailbox(*, mailbox_id: int, plan: MailboxPlan, password: str | None = None) -> Mailbox:
+    """Change which mailbox is read and how, once it lets us in; a password of None stays.
+
+    Another server, user or folder is read from its beginning; what is in already is not taken
+    twice. Raises as `create_mailbox`.
+    """
+    clean = _check(plan)
+    with open_folder(clean, _password(mailbox_id) if password is None else password):
+        pass
+    given = msgspec.to_builtins(clean) | {"id": mailbox_id}
+    try:
+        with transaction() as connection:
+            if connection.execute(_SQL["mailbox_update"], given).fetchone() is None:
+                raise _unknown(mailbox_id)
+            if password is not None:
+                _write_password(connection, mailbox_id, password)
+            return _get(connection, mailbox_id)
+    except psycopg.errors.UniqueViolation as error:
+        raise _taken(clean.name) from error
+
+
 def change_mailbox_password(*, mailbox_id: int, password: str) -> Mailbox:
     """Take another password, once it lets us in."""
-    with open_folder(get_mailbox(mailbox_id=mailbox_id).plan, password):
-        pass
-    with transaction() as connection:
-        _write_password(connection, mailbox_id, password)
-        return _get(connection, mailbox_id)
+    plan = get_mailbox(mailbox_id=mailbox_id).plan
+    return update_mailbox(mailbox_id=mailbox_id, plan=plan, password=password)
+
+
+def try_mailbox(*, mailbox_id: int) -> int:
+    """Sign in to a mailbox and open its folder; return how many numbers were given out there.
+
+    Nothing is read. Raises Invalid or Denied for what must be mended, or Retryable.
+    """
+    plan = get_mailbox(mailbox_id=mailbox_id).plan
+    with open_folder(plan, _password(mailbox_id)) as folder:
+        return folder.next_uid - 1
 
 
 def switch_mailbox(*, mailbox_id: int, is_enabled: bool) -> Mailbox:
@@ -232,6 +261,18 @@ def _write_password(connection: Connection, mailbox_id: int, password: str) -> N
     sealed = encrypt(password, about=_place(mailbox_id))
     if connection.execute(_SQL["mailbox_set_password"], [sealed, mailbox_id]).fetchone() is None:
         raise _unknown(mailbox_id)
+
+
+def _password(mailbox_id: int) -> str:
+    with transaction() as connection:
+        row = connection.execute(_SQL["mailbox_password"], [mailbox_id]).fetchone()
+    if row is None:
+        raise _unknown(mailbox_id)
+    return decrypt(bytes(row[0]), about=_place(mailbox_id))
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"a mailbox named {name!r} is read already", code="mailbox_exists")
 
 
 def _place(mailbox_id: int) -> str:

@@ -4,11 +4,11 @@ The rows themselves are gathered above the store, which does not know who is in 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import psycopg
 from psycopg.types.json import Jsonb
 
 from amity.infra import queries
@@ -19,7 +19,6 @@ from amity.store.contracts_outbound import Export, ExportPlan, ExportRun
 from amity.store.destination import Destination, Job, exports_folder, find_destination, type_of
 
 _SQL: Final = queries.load("amity.store")
-_KEPT_SECONDS: Final = 7 * 86_400
 _MOST_RUNS: Final = 200
 KEY: Final = "profile_id"
 
@@ -30,17 +29,55 @@ def create_export(*, plan: ExportPlan, by: str) -> Export:
     Raises Invalid, Denied or NotFound for a plan that cannot work, Conflict when its name is taken.
     """
     clean = _clean(plan)
-    job = Job(settings=clean.settings, secret=clean.secret, columns=tuple(clean.columns), stem="x")
-    find_destination(clean.destination).check(job)
+    find_destination(clean.destination).check(_job(clean))
     fields = msgspec.structs.asdict(clean) | {"by": by, "settings": Jsonb(clean.settings)}
     with transaction() as connection:
         row = connection.execute(_SQL["export_insert"], fields).fetchone()
         if row is None:
-            raise Conflict(f"an export named {clean.name!r} exists already", code="export_exists")
+            raise _taken(clean.name)
         if clean.secret:
             sealed = encrypt(clean.secret, about=_about(row[0]))
             connection.execute(_SQL["export_set_secret"], [sealed, row[0]])
         return _get(connection, row[0])
+
+
+def update_export(*, export_id: int, plan: ExportPlan) -> Export:
+    """Change what an export brings, where to and how often; a secret of "" stays as it is.
+
+    A run under way ends as it began. Raises as `create_export`.
+    """
+    kind = find_destination(plan.destination)
+    needs_secret = any(field.is_secret for field in kind.fields)
+    kept = plan.secret or _secret(export_id)
+    clean = _clean(msgspec.structs.replace(plan, secret=kept if needs_secret else ""))
+    kind.check(_job(clean))
+    sealed = encrypt(clean.secret, about=_about(export_id)) if clean.secret else None
+    fields = msgspec.structs.asdict(clean) | {"id": export_id, "sealed": sealed}
+    try:
+        with transaction() as connection:
+            given = fields | {"settings": Jsonb(clean.settings)}
+            if connection.execute(_SQL["export_update"], given).fetchone() is None:
+                raise _unknown(export_id)
+            return _get(connection, export_id)
+    except psycopg.errors.UniqueViolation as error:
+        raise _taken(clean.name) from error
+
+
+def try_export(*, export_id: int) -> None:
+    """See that what an export writes to can be reached; nothing is written, nobody's data leaves.
+
+    Raises Invalid, Denied or Retryable with what is in the way.
+    """
+    export = get_export(export_id=export_id)
+    job = Job(
+        settings=export.settings,
+        secret=_secret(export_id),
+        columns=tuple(export.columns),
+        stem="try",
+    )
+    kind = find_destination(export.destination)
+    kind.check(job)
+    kind(job).reach()
 
 
 def list_exports() -> list[Export]:
@@ -100,15 +137,6 @@ def find_export_file(*, run_id: int) -> Path | None:
     run = get_export_run(run_id=run_id)
     path = exports_folder() / run.file_name
     return path if run.file_name and path.is_file() else None
-
-
-def forget_exports(*, now: datetime) -> int:
-    """Delete exported files that are older than seven days; return how many."""
-    before = now.timestamp() - _KEPT_SECONDS
-    old = [path for path in exports_folder().iterdir() if path.stat().st_mtime < before]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)
 
 
 class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +235,20 @@ def _clean(plan: ExportPlan) -> ExportPlan:
     return msgspec.structs.replace(plan, name=name, purpose=plan.purpose.strip(), columns=columns)
 
 
+def _job(plan: ExportPlan) -> Job:
+    return Job(
+        settings=plan.settings, secret=plan.secret, columns=tuple(plan.columns), stem="check"
+    )
+
+
+def _secret(export_id: int) -> str:
+    with transaction() as connection:
+        row = connection.execute(_SQL["export_secret"], [export_id]).fetchone()
+    if row is None:
+        raise _unknown(export_id)
+    return decrypt(bytes(row[0]), about=_about(export_id)) if row[0] else ""
+
+
 def _read_runs(
     connection: Connection, *, export_id: int | None, run_id: int | None, limit: int
 ) -> list[ExportRun]:
@@ -228,6 +270,10 @@ def _get(connection: Connection, export_id: int) -> Export:
 
 def _export(row: tuple[Any, ...]) -> Export:
     return Export(**dict(zip(Export.__struct_fields__, row, strict=True)))
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"an export named {name!r} exists already", code="export_exists")
 
 
 def _unknown(export_id: int) -> NotFound:

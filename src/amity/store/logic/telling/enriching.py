@@ -21,6 +21,7 @@ from amity.kernel.clock import format_instant
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound, Retryable
 from amity.store.contracts import Profile
 from amity.store.contracts_hooks import Enrichment, EnrichmentPlan
+from amity.store.contracts_outbound import Attempt
 from amity.store.dialect import dump, make_id
 from amity.store.logic.consent.gate import may_use
 from amity.store.logic.folding.consumers import read_activity
@@ -29,6 +30,7 @@ from amity.store.logic.intake.sources import get_source
 from amity.store.logic.profiles.reading import get_profile, list_identifiers
 from amity.store.logic.telling.asserting import after, assertion
 from amity.store.logic.telling.enriching_plan import (
+    MADE_UP,
     check_plan,
     fill_url,
     find_value,
@@ -130,6 +132,30 @@ def list_enrichment_problems(*, enrichment_id: int) -> list[tuple[int, str, str]
     with transaction() as connection:
         rows = connection.execute(_SQL["enrichment_list_asks"], [enrichment_id])
         return [(row[0], row[1], row[2]) for row in rows]
+
+
+def try_enrichment(*, enrichment_id: int) -> Attempt:
+    """Ask about somebody made up, at once and once, and return what came of it.
+
+    It is taken when the other side answers, also that it knows nobody by that.
+    """
+    with transaction() as connection:
+        found = _read(connection, enrichment_id)
+        row = connection.execute(_SQL["enrichment_secret"], [enrichment_id]).fetchone()
+    secret = _open(enrichment_id, row[0] if row else None)
+    try:
+        answer = _fetch(
+            _Asked(enrichment_id, found.source_id, found.plan, secret), MADE_UP[found.plan.key]
+        )
+    except AmityError as error:
+        return Attempt(status=None, error=error.message[:400], reply="")
+    is_good = answer.is_success or answer.status == 404
+    return Attempt(
+        status=answer.status,
+        error="" if is_good else f"the other side answered {answer.status}",
+        reply=answer.body[:1_000].decode("utf-8", "replace").replace("\0", ""),
+        retry_after_seconds=answer.retry_after_seconds,
+    )
 
 
 def ask_enrichment(*, enrichment_id: int, profile_ids: list[int]) -> int:

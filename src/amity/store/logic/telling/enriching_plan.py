@@ -26,6 +26,14 @@ KEYS: Final[dict[EnrichmentKey, str]] = {
     "phone": "Phone number",
     "user_id": "Customer id",
 }
+MADE_UP: Final[dict[EnrichmentKey, str]] = {
+    "email_sha256": hashlib.sha256(b"nobody@example.com").hexdigest(),
+    "email_domain": "example.com",
+    "email": "nobody@example.com",
+    "phone": "+12025550100",
+    "user_id": "nobody",
+}
+"""Whom a trial asks about: nobody, by addresses and a number kept for examples."""
 
 
 def check_plan(plan: EnrichmentPlan) -> EnrichmentPlan:
