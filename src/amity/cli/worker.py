@@ -60,6 +60,7 @@ def worker() -> None:
             ("enrichments", _enrich, _PULL_POLL_SECONDS),
             ("mailboxes", _read_mail, _PULL_POLL_SECONDS),
             ("exports", _export, _IMPORT_POLL_SECONDS),
+            ("copies", _copy, _PULL_POLL_SECONDS),
             ("site", _read_site, _SITE_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
             ("erasures", _erase, _ERASURE_POLL_SECONDS),
@@ -154,6 +155,13 @@ def _export() -> int:
     from amity.analysis import api as analysis
 
     return analysis.run_exports(now=datetime.now(UTC))
+
+
+def _copy() -> int:
+    """One turn of the copies of their data that customers asked for."""
+    from amity.web.requests.copying import make_copies
+
+    return make_copies(now=datetime.now(UTC))
 
 
 def _keep_warehouse(stopping: threading.Event) -> None:

@@ -26,7 +26,9 @@ from amity.infra.config import settings
 from amity.infra.crypto import installation_secrets
 from amity.kernel.errors import Invalid
 
-Purpose = Literal["unsubscribe", "preferences", "undo", "click", "open", "bounce", "confirm"]
+Purpose = Literal[
+    "unsubscribe", "preferences", "undo", "click", "open", "bounce", "confirm", "request"
+]
 _VERSION: Final = "v1"
 _TAG_BYTES: Final = 16
 _PARTS: Final = 4

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from amity.store.contracts import Consent
+
 LawfulBasis = Literal[
     "consent", "contract", "legitimate_interest", "soft_opt_in", "legal_obligation"
 ]
@@ -21,9 +23,14 @@ UseReason = Literal[
 ]
 """Why a customer's data may not be used for a purpose; "" when it may.
 
-`restricted`: it may only be kept (GDPR Art. 18). `on_pause`: she wants nothing for a while. `unknown`: there is no such customer, for instance since
-they were erased.
+`restricted`: it may only be kept (GDPR Art. 18). `on_pause`: she wants nothing for a while.
+`unknown`: there is no such customer, for instance since they were erased.
 """
+
+
+def is_spoken(name: str) -> bool:
+    """Say whether a name among a profile's consents is a purpose, and no mark of the gate's own."""
+    return not name.startswith("~")
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +51,18 @@ class Purpose(msgspec.Struct, frozen=True, kw_only=True):
     place: int = 100
     updated_at: datetime | None = None
     updated_by: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a customer stands to one purpose: what was said last, and what the gate makes of it."""
+
+    purpose: str
+    title: str
+    """How the purpose is called in a sentence; its key where nobody has described it."""
+    reason: UseReason
+    """Why her data may not be used for it, "" when it may."""
+    said: Consent | None
+    """The last word; None when nothing was ever said."""
 
 
 class AskedPurpose(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,6 +66,7 @@ from amity.store.logic.intake.wire import (
     split_request,
 )
 from amity.store.logic.profiles.claims_reading import find_memory, remember
+from amity.store.logic.requests.asking import ask_for, confirm_asked, find_asked, take_copy
 
 __all__ = [
     "A_NETWORK",
@@ -83,8 +84,11 @@ __all__ = [
     "Request",
     "SystemEvent",
     "Taken",
+    "ask_for",
+    "confirm_asked",
     "confirm_subscription",
     "dialects",
+    "find_asked",
     "find_memory",
     "is_plain",
     "list_asked",
@@ -102,6 +106,7 @@ __all__ = [
     "split_request",
     "state_choices",
     "support_document",
+    "take_copy",
 ]
 
 _MOST_SIGNALLED: Final = 50_000

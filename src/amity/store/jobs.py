@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from procrastinate.contrib.django import app
 
-from amity.store import api
+from amity.store import api, api_requests
 
 
 @app.periodic(cron="7 * * * *")
@@ -12,6 +12,7 @@ from amity.store import api
 def keep_house(timestamp: int) -> None:
     """Make the log's next partitions and forget what need not be kept, each hour."""
     api.keep_house()
+    api_requests.forget_copies(now=datetime.now(UTC))
     api.forget_deliveries()
     api.forget_exports(now=datetime.now(UTC))
 

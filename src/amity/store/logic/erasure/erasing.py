@@ -31,6 +31,7 @@ from amity.store.logic.folding.refold import find_component
 from amity.store.logic.folding.write import add_tallies
 from amity.store.logic.profiles.contact_points import addresses_of, erase_contact_points
 from amity.store.logic.profiles.reading import find_root
+from amity.store.logic.requests.forgetting import forget_requests
 
 _SQL: Final = queries.load("amity.store")
 _SHORTEST_NEEDLE: Final = 6
@@ -68,6 +69,10 @@ def erase_profile(
         warehouse.ask_to_forget(connection, component)
         erase_contact_points(connection, addresses_of(keys), now)
         made = (receipt_id or uuid4(), by, now)
+        values = [value for _, value in keys]
+        counts |= forget_requests(
+            connection, component, values, by=by, receipt_id=made[0], now=now
+        )
         ids = [root, *(each for each in component if each != root)]
         # Before the commit: an erasure that is forgotten in a restore is worse than one done twice.
         keep_receipt(_note(connection, ids, keys, (made, counts)))
@@ -186,7 +191,7 @@ def _erase_events(connection: Connection, root: int, values: list[str]) -> dict[
         {
             "sources": [row[0] for row in gone],
             "messages": [row[2][:100] for row in gone],
-            "needles": [needle for value in values for needle in _needles(value)],
+            "needles": [needle for value in values for needle in needles_of(value)],
         },
     ).rowcount
     connection.execute(_SQL["erase_activities"], [root])
@@ -199,7 +204,7 @@ def _erase_events(connection: Connection, root: int, values: list[str]) -> dict[
     }
 
 
-def _needles(value: str) -> list[str]:
+def needles_of(value: str) -> list[str]:
     """Return what to look for in raw bytes, as PostgreSQL's `encode(…, 'escape')` writes them."""
     forms = {value, msgspec.json.encode(value).decode()[1:-1]}
     escaped = [

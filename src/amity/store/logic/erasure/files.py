@@ -14,7 +14,7 @@ from amity.infra.config import settings
 from amity.infra.database import transaction
 
 _SQL: Final = queries.load("amity.store")
-_FOLDERS: Final = ("imports", "exports", "requests")
+_FOLDERS: Final = ("imports", "exports")
 _UNSEARCHABLE: Final = (b"PK\x03\x04", b"PAR1", b"\x1f\x8b", b"\xd0\xcf\x11\xe0")
 _CHUNK: Final = 1 << 20
 _SHORTEST: Final = 6

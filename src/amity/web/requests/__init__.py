@@ -1,0 +1,1 @@
+"""Data requests: what customers ask for about their data, until when it is due, and doing it."""
