@@ -13,7 +13,9 @@ from amity.store.logic.consent.choices import (
 from amity.store.logic.consent.gate import (
     judge_consents,
     list_ends,
+    list_past_standings,
     list_policies,
+    list_standings,
     may_use,
     use_condition,
 )
@@ -34,7 +36,7 @@ from amity.store.logic.consent.reading import (
     list_consent_records,
     make_consent_receipt,
 )
-from amity.store.logic.consent.statements import is_spoken, list_windows
+from amity.store.logic.consent.statements import list_windows
 from amity.store.logic.erasure.cleaning import clean_space
 from amity.store.logic.erasure.erasing import (
     erase_profile,
@@ -413,6 +415,7 @@ __all__ = [
     "list_memory",
     "list_merges",
     "list_notices",
+    "list_past_standings",
     "list_places",
     "list_plans",
     "list_policies",
@@ -430,6 +433,7 @@ __all__ = [
     "list_site_pages",
     "list_source_secrets",
     "list_sources",
+    "list_standings",
     "list_survivorship_rules",
     "list_trait_names",
     "list_unfinished_erasures",

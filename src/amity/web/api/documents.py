@@ -25,6 +25,7 @@ from amity.store.contracts import (
     SourceCounts,
     Stats,
 )
+from amity.store.contracts_consent import is_spoken
 
 
 class ProfileDocument(Profile, frozen=True, kw_only=True):
@@ -141,7 +142,12 @@ class StatsDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 def profile_document(profile: Profile) -> ProfileDocument:
     """Return a profile as it goes over the wire."""
-    return ProfileDocument(**msgspec.structs.asdict(profile), currency=settings().currency)
+    told = msgspec.structs.asdict(profile)
+    # Without the marks of the gate's own, such as a pause: the gate's answers say them.
+    told["consents"] = {
+        purpose: said for purpose, said in profile.consents.items() if is_spoken(purpose)
+    }
+    return ProfileDocument(**told, currency=settings().currency)
 
 
 def profile_row_document(row: ProfileRow) -> ProfileRowDocument:

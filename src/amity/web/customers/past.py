@@ -14,6 +14,7 @@ from amity.kernel.errors import Invalid, NotFound
 from amity.store import api as store
 from amity.store.contracts_claims import PastProfile
 from amity.web.access import may
+from amity.web.customers.refused import consents_of
 from amity.web.customers.truths import past_traits_of
 from amity.web.customers.words import KINDS, who
 
@@ -88,10 +89,9 @@ def show_past(
             for one in past.identifiers
         ],
         "inside": list_segments_then(past) if may(request, "segments.read") else [],
-        "consents": [
-            {"purpose": purpose, "is": consent, "source": sources.get(consent.source_id, "")}
-            for purpose, consent in sorted(past.profile.consents.items())
-        ],
+        **consents_of(
+            store.list_past_standings(consents=past.profile.consents, at=past.at), sources
+        ),
         "counts": sorted(past.profile.event_counts.items(), key=lambda one: (-one[1], one[0])),
     }
     return render(request, "customers/past.html", page)

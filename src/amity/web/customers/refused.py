@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from amity.store import api as store
 from amity.store.contracts import ContactPoint, Profile, Suppression
+from amity.store.contracts_consent import Standing, UseReason
 from amity.web.access import may
 
 SUPPRESSIONS: Final[dict[Suppression, tuple[str, str]]] = {
@@ -32,6 +33,18 @@ SUPPRESSIONS: Final[dict[Suppression, tuple[str, str]]] = {
 """Why nothing is sent to an address, and what to think of before that is lifted."""
 
 
+REASONS: Final[dict[UseReason, str]] = {
+    "no_consent": "never agreed to, so no",
+    "consent_expired": "the yes has expired",
+    "objected": "refused",
+    "suppressed": "the address is blocked",
+    "on_pause": "on pause",
+    "restricted": "processing is restricted",
+    "unknown": "unknown",
+}
+"""Why data may not be used for a purpose, in a few words."""
+
+
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """One address at which something is refused."""
 
@@ -39,6 +52,22 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     warning: str
     objections: list[tuple[str, datetime]]
+
+
+def consents_of(standings: list[Standing], sources: dict[int, str]) -> dict[str, Any]:
+    """Return a card's part on consents: what the gate says by purpose, and what was said last."""
+    lines = [
+        {
+            "purpose": one.purpose,
+            "title": one.title,
+            "is_allowed": not one.reason,
+            "why": REASONS.get(one.reason, one.reason),
+            "is": one.said,
+            "source": sources.get(one.said.source_id, "") if one.said else "",
+        }
+        for one in standings
+    ]
+    return {"consents": lines, "has_said": any(one.said for one in standings)}
 
 
 def refused_at(request: HttpRequest, profile: Profile) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from amity.web.customers.decided import decided_for
 from amity.web.customers.filters import MEMBERS_SEEN, SORTS, find_rows, read_filter
 from amity.web.customers.past import day_control, show_past
 from amity.web.customers.reached import told_to
-from amity.web.customers.refused import refused_at
+from amity.web.customers.refused import consents_of, refused_at
 from amity.web.customers.sentences import FILTERS
 from amity.web.customers.timeline import read_timeline
 from amity.web.customers.truths import traits_of
@@ -89,10 +89,7 @@ def customer(request: HttpRequest, profile_id: int) -> HttpResponse:
         "inside": [one for one in memberships if one.left_at is None],
         "was_inside": [one for one in memberships if one.left_at is not None][:10],
         "scores": _scores(profile_id),
-        "consents": [
-            {"purpose": purpose, "is": consent, "source": sources.get(consent.source_id, "")}
-            for purpose, consent in sorted(profile.consents.items())
-        ],
+        **consents_of(store.list_standings(profile_id=profile.profile_id, now=now), sources),
         **refused_at(request, profile),
         **told_to(request, profile_id),
         **decided_for(request, profile_id),

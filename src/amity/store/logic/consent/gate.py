@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
-from msgspec import convert
+import msgspec
 
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.rules import Fragment, sql
 from amity.store.contracts import Channel, Consent, ConsentStatus
-from amity.store.contracts_consent import Purpose, UseReason
+from amity.store.contracts_consent import Purpose, Standing, UseReason, is_spoken
 from amity.store.logic.consent.purposes import load_policies
 from amity.store.logic.consent.statements import (
     PAUSE,
@@ -24,8 +24,10 @@ from amity.store.logic.consent.statements import (
     reason_of,
 )
 from amity.store.logic.profiles.contact_points import contact_key
+from amity.store.logic.profiles.reading import find_root
 
 _SQL: Final = queries.load("amity.store")
+_CONSENTS: Final = msgspec.json.Decoder(dict[str, Consent])
 RECORDS: Final = "records"
 """The purpose of what is kept and looked at to do business at all."""
 
@@ -75,9 +77,55 @@ def may_use(
     return reasons
 
 
+def list_standings(*, profile_id: int, now: datetime) -> list[Standing]:
+    """Return how a customer stands to every purpose now, by their order; raise NotFound.
+
+    The answers are those of `may_use`: what is shown is what is done.
+    """
+    with transaction() as connection:
+        root = find_root(connection, profile_id)
+        row = connection.execute(_SQL["read_consents"], [root]).fetchone()
+        consents = _CONSENTS.decode(row[1]) if row else {}
+        policies = load_policies(connection)
+        return [
+            Standing(
+                purpose=purpose,
+                title=policies[purpose].title if purpose in policies else purpose,
+                reason=may_use(profile_ids=[root], purpose=purpose, now=now, connection=connection)[
+                    root
+                ],
+                said=consents.get(purpose),
+            )
+            for purpose in _order(consents, policies)
+        ]
+
+
+def list_past_standings(*, consents: Mapping[str, Consent], at: datetime) -> list[Standing]:
+    """Return how a customer stood at a moment, by the consents known of then.
+
+    The purposes are as they are today; what bounced or was refused at an address is not known of
+    the past, but what she said there is among her consents.
+    """
+    with transaction() as connection:
+        policies = load_policies(connection)
+    return [
+        Standing(
+            purpose=purpose,
+            title=policies[purpose].title if purpose in policies else purpose,
+            reason=reason_of(purpose, consents, policies, at),
+            said=consents.get(purpose),
+        )
+        for purpose in _order(consents, policies)
+    ]
+
+
+def _order(consents: Mapping[str, Consent], policies: Mapping[str, Purpose]) -> list[str]:
+    return [*policies, *sorted(filter(is_spoken, consents.keys() - policies.keys()))]
+
+
 def _find_channel(connection: Connection, purpose: str) -> Channel | None:
     found = channel_of(purpose, load_policies(connection).get(purpose))
-    return convert(found, Channel) if found else None
+    return msgspec.convert(found, Channel) if found else None
 
 
 def use_condition(

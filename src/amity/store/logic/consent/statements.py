@@ -18,7 +18,7 @@ from amity.kernel.clock import parse_instant
 from amity.kernel.errors import Invalid
 from amity.rules import Window
 from amity.store.contracts import Channel, Consent, ConsentStatus, SourceKind
-from amity.store.contracts_consent import Purpose, UseReason
+from amity.store.contracts_consent import Purpose, UseReason, is_spoken
 from amity.store.logic.consent.tcf import read_tc_string
 from amity.store.logic.intake.decoding import DecodedEvent
 
@@ -98,11 +98,6 @@ def expiry_of(properties: Mapping[str, Any]) -> datetime | None:
     """Return until when a yes holds that an event gives (`expires_at`), if it says so."""
     value = properties.get("expires_at")
     return parse_instant(value) if isinstance(value, str) else None
-
-
-def is_spoken(name: str) -> bool:
-    """Say whether a name among a profile's consents is a purpose, and no mark of the gate's own."""
-    return not name.startswith("~")
 
 
 def is_restricted(consents: Mapping[str, Consent]) -> bool:

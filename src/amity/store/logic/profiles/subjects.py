@@ -9,8 +9,8 @@ from amity.infra.config import settings
 from amity.kernel.money import exponent_of
 from amity.rules import Look, Subject
 from amity.store.contracts import HistoryWish, Profile
-from amity.store.contracts_consent import Purpose
-from amity.store.logic.consent.statements import is_spoken, list_windows
+from amity.store.contracts_consent import Purpose, is_spoken
+from amity.store.logic.consent.statements import list_windows
 
 
 def minor_units() -> int:

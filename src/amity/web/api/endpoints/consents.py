@@ -1,5 +1,6 @@
 """Consents: what a customer agreed to, and what was refused at their addresses."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Meta
 from amity.kernel.errors import Conflict
 from amity.store import api as store
 from amity.store.contracts import Channel, Choices, Consent, ContactPoint
+from amity.store.contracts_consent import UseReason
 from amity.web import lifting
 from amity.web.api.routing import Call, RowId, route
 
@@ -15,9 +17,14 @@ Purpose = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class ConsentsDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """By purpose the last word, and what holds at each address. What is missing means no."""
+    """By purpose the last word and what the gate says, and what holds at each address.
+
+    What is missing means no.
+    """
 
     consents: dict[str, Consent]
+    reasons: dict[str, UseReason]
+    """By purpose why data may not be used for it now; empty when it may."""
     contact_points: list[ContactPoint]
 
 
@@ -44,7 +51,12 @@ def get_consents(profile_id: RowId) -> ConsentsDocument:
     """Get what a customer agreed to, and what was refused at their addresses."""
     profile = store.get_profile(profile_id=profile_id)
     points = store.list_contact_points(profile_id=profile.profile_id)
-    return ConsentsDocument(consents=profile.consents, contact_points=points)
+    standings = store.list_standings(profile_id=profile.profile_id, now=datetime.now(UTC))
+    return ConsentsDocument(
+        consents={one.purpose: one.said for one in standings if one.said is not None},
+        reasons={one.purpose: one.reason for one in standings},
+        contact_points=points,
+    )
 
 
 @route("POST", "/profiles/{profile_id}/consents", scope="consents:write")

@@ -21,6 +21,14 @@ from amity.web.api.documents import (
 )
 from amity.web.api.routing import Call, Cursor, Limit, RowId, route
 from amity.web.erasing import erase_customer
+from amity.web.purposes import RECORDS, check_purpose, ensure_allowed, only_allowed
+
+WhatFor = Annotated[
+    str, Meta(max_length=100, description="What for: who does not allow it now is left out.")
+]
+Wanted = Annotated[
+    str, Meta(max_length=100, description="What for: refused when it is not allowed now.")
+]
 
 
 class ProfilesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +39,7 @@ class ProfilesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = ""
     known_only: Annotated[bool, Meta(description="Leave out those without a name or key.")] = False
     sort: ProfileSort = "last_seen"
+    purpose: WhatFor = RECORDS
     cursor: Cursor | None = None
     limit: Limit = 50
 
@@ -59,6 +68,13 @@ class MomentQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     by: Annotated[AsOf, Meta(description="What counts: received by then, or happened by then.")] = (
         "received"
     )
+    purpose: Wanted = RECORDS
+
+
+class PurposeQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What for."""
+
+    purpose: Wanted = RECORDS
 
 
 class Erased(msgspec.Struct, frozen=True):
@@ -69,7 +85,11 @@ class Erased(msgspec.Struct, frozen=True):
 
 @route("GET", "/profiles", scope="profiles:read")
 def list_profiles(query: ProfilesQuery) -> Page[ProfileRowDocument]:
-    """List customers, searched and sorted."""
+    """List customers, searched and sorted.
+
+    Whoever does not allow the purpose now is left out, so a page can be shorter than `limit`.
+    """
+    purpose = check_purpose(query.purpose)
     page = store.list_profiles(
         search=query.search,
         known_only=query.known_only,
@@ -77,15 +97,18 @@ def list_profiles(query: ProfilesQuery) -> Page[ProfileRowDocument]:
         cursor=query.cursor,
         limit=query.limit,
     )
-    return Page([profile_row_document(row) for row in page.items], page.next_cursor)
+    rows = only_allowed(page.items, purpose, datetime.now(UTC))
+    return Page([profile_row_document(row) for row in rows], page.next_cursor)
 
 
 @route("GET", "/profiles/{profile_id}", scope="profiles:read")
 def get_profile(profile_id: RowId, query: MomentQuery) -> ProfileDocument:
     """Get one customer, as known now or at a moment.
 
-    A profile that was merged into another answers with the one it was merged into.
+    A profile that was merged into another answers with the one it was merged into. With a
+    `purpose` other than the company's own records it is refused when that is not allowed now.
     """
+    _ensure(profile_id, query.purpose)
     if query.as_of is None:
         return profile_document(store.get_profile(profile_id=profile_id))
     past = store.get_profile_as_of(profile_id=profile_id, at=query.as_of, by=query.by)
@@ -105,11 +128,12 @@ def list_memory(profile_id: RowId) -> Page[Memory]:
 
 
 @route("GET", "/profiles/by/{kind}/{value}", scope="profiles:read")
-def find_profile(kind: IdentifierKind, value: str) -> ProfileDocument:
+def find_profile(kind: IdentifierKind, value: str, query: PurposeQuery) -> ProfileDocument:
     """Get the customer an identifier belongs to."""
     found = store.find_profile(kind=kind, value=value)
     if found is None:
         raise NotFound("there is nothing here")
+    _ensure(found.profile_id, query.purpose)
     return profile_document(found)
 
 
@@ -160,3 +184,10 @@ def erase_profile(profile_id: RowId, call: Call) -> Erased:
     This cannot be undone. Answers with the number of records erased.
     """
     return Erased(erase_customer(profile_id=profile_id, by=call.caller, now=call.now))
+
+
+def _ensure(profile_id: int, wanted: str) -> None:
+    """Let the gate say whether one customer may be read for a purpose other than own records."""
+    purpose = check_purpose(wanted)
+    if purpose != RECORDS:
+        ensure_allowed(profile_id, purpose, datetime.now(UTC))

@@ -1,5 +1,6 @@
 """Segments: rules with a name, followed live."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +15,7 @@ from amity.web.api.documents import (
     segment_document,
 )
 from amity.web.api.routing import Call, Cursor, Limit, SmallRowId, route
+from amity.web.purposes import RECORDS, check_purpose, list_allowed
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Description = Annotated[str, Meta(max_length=2000)]
@@ -49,6 +51,9 @@ class MembersQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     cursor: Cursor | None = None
     limit: Limit = 50
+    purpose: Annotated[
+        str, Meta(max_length=100, description="What for: who does not allow it now is left out.")
+    ] = RECORDS
 
 
 @route("GET", "/segments", scope="segments:read")
@@ -106,9 +111,15 @@ def archive_segment(segment_id: SmallRowId, call: Call) -> None:
 
 @route("GET", "/segments/{segment_id}/members", scope="segments:read")
 def list_members(segment_id: SmallRowId, query: MembersQuery) -> Page[Membership]:
-    """List who is in a segment now."""
+    """List who is in a segment now.
+
+    Whoever does not allow the purpose now is left out, so a page can be shorter than `limit`.
+    """
+    purpose = check_purpose(query.purpose)
     analysis.get_segment(segment_id=segment_id)
-    return analysis.list_members(segment_id=segment_id, cursor=query.cursor, limit=query.limit)
+    page = analysis.list_members(segment_id=segment_id, cursor=query.cursor, limit=query.limit)
+    allowed = list_allowed([each.profile_id for each in page.items], purpose, datetime.now(UTC))
+    return Page([each for each in page.items if each.profile_id in allowed], page.next_cursor)
 
 
 @route("GET", "/segments/{segment_id}/counts", scope="segments:read")
