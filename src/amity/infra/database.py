@@ -58,6 +58,10 @@ def conninfo(role: Role = "app") -> str:
         "application_name": f"amity-{role}",
         "connect_timeout": 5,
         "tcp_user_timeout": 10_000,
+        # Who waits for an answer hears within half a minute that nobody is there any more.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
     }
     url = settings().database_url
     if url:

@@ -74,8 +74,11 @@ class Sender:
     would survive a crash of this process too.
     """
 
-    def __init__(self, name: str, port: int, write_key: str, folder: Path) -> None:
+    def __init__(
+        self, name: str, port: int, write_key: str, folder: Path, *, pause_seconds: float = 0.0
+    ) -> None:
         self.name = name
+        self._pause = pause_seconds
         self.answers: Counter[int] = Counter()
         self.codes: Counter[str] = Counter()
         self.wrong: list[str] = []
@@ -118,6 +121,7 @@ class Sender:
                 return
             self._write("acknowledged", name, size)
             number += 1
+            self._stopping.wait(self._pause)
 
     def _write(self, word: str, name: str, size: int) -> None:
         self._record.write(f"{word} {name} {size}\n".encode())
@@ -176,10 +180,22 @@ def _spread(text: str) -> int:
 
 @contextmanager
 def sending(
-    write_key: str, folder: Path, *, port: int, senders: int = 4, name: str = "s"
+    write_key: str,
+    folder: Path,
+    *,
+    port: int,
+    senders: int = 4,
+    name: str = "s",
+    pause_seconds: float = 0.0,
 ) -> Iterator[list[Sender]]:
-    """Keep senders busy; at the end each has its last batch acknowledged."""
-    busy = [Sender(f"{name}{number}", port, write_key, folder) for number in range(senders)]
+    """Keep senders busy; at the end each has its last batch acknowledged.
+
+    A pause after each batch keeps short what has to be folded afterwards.
+    """
+    busy = [
+        Sender(f"{name}{number}", port, write_key, folder, pause_seconds=pause_seconds)
+        for number in range(senders)
+    ]
     try:
         yield busy
     finally:
