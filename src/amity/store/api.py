@@ -373,7 +373,6 @@ __all__ = [
     "infer_plan",
     "is_genuine",
     "is_settling",
-    "is_spoken",
     "iter_problems",
     "judge_consents",
     "judge_sources",
