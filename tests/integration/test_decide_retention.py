@@ -4,12 +4,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from amity.infra import config, database
+from amity.infra import database
+from amity.kernel.errors import Invalid
 from amity.personalization import api
 from amity.personalization.contracts import DecideRequest
+from amity.store import api as store
+from amity.store.contracts_retention import RetentionPlan
 
 NOW = datetime.now(UTC)
-NOTHING = {"decisions": 0, "outcomes": 0, "snapshots": 0, "definitions": 0, "models": 0}
+SWEEPS = store.index_sweeps(api.list_sweeps())
+NOTHING = {}
+
+
+def forget(now=NOW):
+    """Run the rule; return how many rows went from which table."""
+    gone = store.run_retention(SWEEPS, key="decisions", by="t", now=now).removed.tables
+    return {table.removeprefix("personalization_"): rows for table, rows in gone.items()}
 
 
 def ask(query, *values):
@@ -19,6 +29,10 @@ def ask(query, *values):
 
 def ago(days):
     return NOW - timedelta(days=days)
+
+
+def set_days(plan):
+    store.save_retention_rule(SWEEPS, key="decisions", plan=plan, by="t", now=NOW)
 
 
 class Shop:
@@ -79,13 +93,7 @@ def test_old_decisions_go_with_what_only_they_needed_and_the_kept_can_be_made_ag
     third = shop.change(0.1)
     kept += shop.decide(0.1)
     last = shop.change(0)
-    assert api.keep_house(now=NOW) == {
-        "decisions": 3,
-        "outcomes": 3,
-        "snapshots": 2,
-        "definitions": 2,
-        "models": 0,
-    }
+    assert forget() == {"decision": 3, "outcome": 3, "snapshot": 2, "definition": 2}
     # What was in use a day ago may yet be named by a decision that is on its way.
     assert snapshots() == {second, current, third, last}
     assert first not in snapshots()
@@ -96,11 +104,8 @@ def test_old_decisions_go_with_what_only_they_needed_and_the_kept_can_be_made_ag
     for one in kept:
         found = api.get_decision(decision_id=one.decision_id).decision
         assert [item.content for item in found.items] == [item.content for item in one.items]
-    assert api.keep_house(now=NOW) == NOTHING
-    assert api.keep_house(now=NOW + timedelta(days=2)) == NOTHING | {
-        "snapshots": 1,
-        "definitions": 1,
-    }
+    assert forget() == NOTHING
+    assert forget(NOW + timedelta(days=2)) == {"snapshot": 1, "definition": 1}
     assert snapshots() == {second, third, last}
     assert api.replay_decisions().same == 6
 
@@ -109,11 +114,14 @@ def test_nothing_is_forgotten_that_a_cap_or_a_late_reward_still_looks_at(shop):
     shop.change(800)
     shop.decide(800)
     shop.decide(170)
-    with config.override(decision_days=1):
-        api.update_offer(offer_id=shop.offers[0], cap_count=1, cap_days=850.0, by="t", now=NOW)
-        assert api.keep_house(now=NOW)["decisions"] == 0
-        api.set_offer_state(offer_id=shop.offers[0], state="archived", by="t", now=NOW)
-        assert api.keep_house(now=NOW)["decisions"] == 3
+    told = {"basis": "legitimate_interest", "reason": "short"}
+    with pytest.raises(Invalid, match="180"):
+        set_days(RetentionPlan(keep_days=1, **told))
+    set_days(RetentionPlan(keep_days=180, **told))
+    api.update_offer(offer_id=shop.offers[0], cap_count=1, cap_days=850.0, by="t", now=NOW)
+    assert "decision" not in forget()
+    api.set_offer_state(offer_id=shop.offers[0], state="archived", by="t", now=NOW)
+    assert forget()["decision"] == 3
     assert api.replay_decisions().same == 3
 
 
@@ -125,7 +133,7 @@ def test_a_model_stays_as_long_as_a_kept_decision_was_made_with_it(shop):
         api.refresh_recommenders(now=ago(day))
         shop.change(day)
     [[first]] = ask("SELECT min(id) FROM personalization_model WHERE recommender = 'popularity'")
-    assert api.keep_house(now=NOW)["models"] == 2 * 4
+    assert forget()["model"] == 2 * 4
     models = [
         row[0]
         for row in ask(
@@ -142,5 +150,5 @@ def test_snapshots_are_looked_at_in_slices_and_none_is_left_out(shop, monkeypatc
         shop.change(day)
         if day % 3 == 0:
             shop.decide(day, 1)
-    assert api.keep_house(now=NOW)["snapshots"] == 10
+    assert forget()["snapshot"] == 10
     assert api.replay_decisions().missing == 0

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,7 +16,6 @@ from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from amity.store import api
 from amity.store.logic.importing.imports import import_folder, import_path
-from amity.store.logic.importing.run import delete_old_files
 
 CUSTOMERS = b"Customer id,E-mail,City\nc-1,ada@example.com,London\nc-2,grace@example.org,Paris\n"
 
@@ -170,6 +170,11 @@ def test_the_worker_runs_what_waits_and_one_process_only(source_id):
     assert api.get_import(import_id=made.import_id).state == "finished"
 
 
+def store_retention(key):
+    sweeps = api.index_sweeps(api.list_sweeps())
+    return api.run_retention(sweeps, key=key, by="t", now=datetime.now(UTC)).removed
+
+
 def test_files_are_deleted_a_week_after_the_end(source_id):
     old, new = bring_in(CUSTOMERS, source_id), bring_in(CUSTOMERS, source_id)
     with transaction() as connection:
@@ -177,7 +182,8 @@ def test_files_are_deleted_a_week_after_the_end(source_id):
             "UPDATE store_import SET finished_at = now() - interval '8 days' WHERE id = %s",
             [old.import_id],
         )
-    assert delete_old_files() == 1
+    gone = store_retention("imports.files")
+    assert (gone.files, gone.tables) == (1, {})
     assert not import_path(old.import_id).exists()
     assert import_path(new.import_id).exists()
     assert oct(import_path(new.import_id).stat().st_mode)[-3:] == "600"

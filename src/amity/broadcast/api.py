@@ -56,6 +56,7 @@ from amity.infra.config import settings
 from amity.infra.database import transaction
 from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
+from amity.store.api import Sweep
 from amity.store.contracts import FoldResult
 
 # Templates
@@ -261,12 +262,9 @@ def warehouse_exports() -> list[Export]:
     return warehousing.warehouse_exports()
 
 
-def keep_house(*, now: datetime) -> dict[str, int]:
-    """Delete settled messages older than `send_days` whose run is over, and old local mail.
-
-    Works in slices; returns how many of each went. A campaign that lost messages says so.
-    """
-    return retention.keep_house(now=now)
+def list_sweeps() -> list[Sweep]:
+    """Return this engine's ways of forgetting, which rules of retention say the days for."""
+    return retention.sweeps()
 
 
 def run_sender(*, clock: Callable[[], datetime]) -> None:

@@ -28,6 +28,7 @@ _PULL_POLL_SECONDS: Final = 1.0
 _SITE_POLL_SECONDS: Final = 2.0
 _PLAN_POLL_SECONDS: Final = 0.25
 _ERASURE_POLL_SECONDS: Final = 5.0
+_RETENTION_POLL_SECONDS: Final = 20.0
 _TICK_SECONDS: Final = 0.1
 _STOP_SECONDS: Final = 5.0
 _LOW_PRIORITY: Final = 10
@@ -64,6 +65,7 @@ def worker() -> None:
             ("site", _read_site, _SITE_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
             ("erasures", _erase, _ERASURE_POLL_SECONDS),
+            ("retention", _forget, _RETENTION_POLL_SECONDS),
             ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
         )
     ]
@@ -126,6 +128,13 @@ def _erase() -> int:
     from amity.web.erasing import work_off_erasures
 
     return work_off_erasures(now=datetime.now(UTC))
+
+
+def _forget() -> int:
+    """One step of the rules of retention that are due."""
+    from amity.web.retention.sweeping import run_due
+
+    return run_due(now=datetime.now(UTC))
 
 
 class _Outbound:

@@ -105,26 +105,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "events after `amity rebuild`."
         ),
     ] = ""
-    dedupe_days: Annotated[
-        int, Meta(description="Days for which a message id is remembered, at least 90.")
-    ] = 120
-    decision_days: Annotated[
-        float,
-        Meta(
-            description="Days decisions and what came of them are kept, at least 180 and as long "
-            "as any offer's cap looks back."
-        ),
-    ] = 750
-    send_days: Annotated[
-        float,
-        Meta(
-            description="Days messages of campaigns and journeys that are over are kept in the "
-            "send ledger, at least 90."
-        ),
-    ] = 750
-    mailbox_days: Annotated[
-        float, Meta(description="Days the local mailbox keeps what it took.")
-    ] = 30
     warehouse: Annotated[
         Literal["on", "off"],
         Meta(description="Whether the worker exports to the warehouse of Parquet files."),

@@ -6,6 +6,7 @@ old ones after its commit.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import Any, Final
 
 import pyarrow as pa
@@ -141,6 +142,57 @@ def prune(connection: Connection, export: Export, keys: pa.Array, *, token: int)
     wrong = [f for f in files if any(_lacks(b, export, keys) for b in _keys_of(f, export.shape))]
     _exchange(connection, wrong, _rewrite(export.name, export.shape, wrong, change, token=token))
     return wrong
+
+
+def renew(export: Export, day: date, columns: Sequence[str]) -> int:
+    """Bring some columns of a day's rows to what the source has now; return how many rows that is.
+
+    For rows that never change but for what retention takes out of them. Rows the source has no
+    more stay as they are. Raises Unavailable when another writer does not come to an end.
+    """
+    token = draw_token()
+    with turn() as connection:
+        if connection is None:
+            raise Unavailable("the warehouse is being written; this is tried again")
+        held = [file for file in list_files(connection, export.name) if file.day == day]
+        new = [
+            made
+            for file in held
+            for made in _rewrite(
+                export.name,
+                export.shape,
+                [file],
+                _as_now(connection, export, file, columns),
+                token=token,
+            )
+        ]
+        _exchange(connection, held, new)
+    delete_files(held)
+    return sum(file.rows for file in new)
+
+
+def _as_now(
+    connection: Connection, export: Export, file: FileRow, columns: Sequence[str]
+) -> Change:
+    """Return what puts the source's values of some text columns into rows of a file."""
+    shape = export.shape
+    chosen = ", ".join(WRITTEN[shape.columns[name]].format(f'r."{name}"') for name in columns)
+    head = f'SELECT r."{shape.key}", {chosen} FROM ('.encode()  # noqa: S608  # our own names
+    query = head + export.rows + f') AS r WHERE r."{shape.key}" = ANY (%(keys)s)'.encode()
+
+    def change(table: pa.Table) -> pa.Table:
+        keys = table[shape.key].combine_chunks()
+        given = {"after": file.after, "upto": file.upto, "limit": None, "keys": keys.to_pylist()}
+        rows = connection.execute(query, given).fetchall()
+        at = pc.index_in(keys, value_set=pa.array([row[0] for row in rows], keys.type))
+        for place, name in enumerate(columns, 1):
+            now = pc.take(pa.array([row[place] for row in rows], pa.string()), at)
+            index = table.column_names.index(name)
+            made = pc.if_else(pc.is_valid(at), now, table[name].combine_chunks())
+            table = table.set_column(index, table.schema.field(name), made)
+        return table
+
+    return change
 
 
 def _keys_of(file: FileRow, shape: Shape) -> Iterable[pa.RecordBatch]:

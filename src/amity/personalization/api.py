@@ -37,6 +37,7 @@ from amity.personalization.logic import (
     troubles,
     warehousing,
 )
+from amity.store.api import Sweep
 from amity.store.contracts import FoldResult
 
 # Offers and placements
@@ -244,13 +245,9 @@ def warehouse_exports() -> list[Export]:
     return warehousing.warehouse_exports()
 
 
-def keep_house(*, now: datetime) -> dict[str, int]:
-    """Delete decisions older than `decision_days` with their outcomes, and what only they needed.
-
-    That is snapshots no kept decision names, and definitions and models no kept snapshot holds;
-    never the latest. What was learnt stays. Works in slices; returns how many of each went.
-    """
-    return retention.keep_house(now=now)
+def list_sweeps() -> list[Sweep]:
+    """Return this engine's ways of forgetting, which rules of retention say the days for."""
+    return retention.sweeps()
 
 
 # Learning

@@ -10,11 +10,9 @@ from amity.store import api, api_requests
 @app.periodic(cron="7 * * * *")
 @app.task(queueing_lock="store.keep_house", pass_context=False)
 def keep_house(timestamp: int) -> None:
-    """Make the log's next partitions and forget what need not be kept, each hour."""
+    """Make the log's next partitions and delete copies whose time is over, each hour."""
     api.keep_house()
     api_requests.forget_copies(now=datetime.now(UTC))
-    api.forget_deliveries()
-    api.forget_exports(now=datetime.now(UTC))
 
 
 @app.periodic(cron="17 * * * *")
@@ -40,4 +38,3 @@ def judge_sources(timestamp: int) -> None:
     """Look at what each source sends, every five minutes, and raise alerts."""
     now = datetime.fromtimestamp(timestamp, UTC)
     api.judge_sources(now=now)
-    api.forget_shapes(now=now)

@@ -1,51 +1,92 @@
 """Forgetting what is too old: the ledger's settled messages, and the local mailbox."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+import math
+from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import transaction
+from amity.store.api import Sweep
+from amity.store.contracts_retention import Removal, RetentionRule, RetentionSlice
 
 _SQL: Final = queries.load("amity.broadcast")
-_LEAST_DAYS: Final = 90
-"""Whoever got a message may ask about it, and campaigns are measured, for so long at least."""
-
 _AT_ONCE: Final = 2_000
 _MAILS_AT_ONCE: Final = 200
 _NOTE: Final = "Messages of it are so old that they were deleted; its figures are without them."
 
 
-def keep_house(*, now: datetime) -> dict[str, int]:
-    """Delete what is too old; see `api.keep_house`."""
-    return {"messages": _forget_sends(now), "mailbox": _forget_mailbox(now)}
+class SendSweep(Sweep):
+    """Deletes settled messages whose run is over; the campaign says its figures are not whole."""
 
+    kind = "sends"
+    title = "Messages that were sent"
+    does = "Settled messages of campaigns and journeys that are over are deleted from the ledger."
+    reason = "Whoever got a message may ask about it; campaigns are compared over two years."
+    tables = ("broadcast_send",)
+    least_days = 90
 
-def _forget_sends(now: datetime) -> int:
-    using = settings()
-    days = max(using.send_days, _LEAST_DAYS, using.marketing_cap_days)
-    at, after, count = datetime.min.replace(tzinfo=UTC), UUID(int=0), 0
-    fixed = {"before": now - timedelta(days=days), "limit": _AT_ONCE, "note": _NOTE}
-    while True:
+    def least(self) -> int:
+        """Return for how many days messages count towards how often somebody may be written to."""
+        return max(self.least_days, math.ceil(settings().marketing_cap_days))
+
+    def count(self, rule: RetentionRule, before: datetime) -> tuple[Removal, bool]:
+        """Count what is old and settled; some of it stays while its run goes on."""
+        return _ask("retain_sends_count", {"before": before}, "broadcast_send"), False
+
+    def take(self, rule: RetentionRule, before: datetime, cursor: str) -> RetentionSlice:
+        """Delete what may go of the next messages by when they were planned."""
+        at, after = datetime.min.replace(tzinfo=UTC), UUID(int=0)
+        if cursor:
+            planned, _, send_id = cursor.partition(" ")
+            at, after = datetime.fromisoformat(planned), UUID(send_id)
+        given = {"before": before, "limit": _AT_ONCE, "note": _NOTE, "at": at, "after": after}
         with transaction() as connection:
-            row = connection.execute(
-                _SQL["retain_sends"], {**fixed, "at": at, "after": after}
-            ).fetchone()
+            row = connection.execute(_SQL["retain_sends"], given).fetchone()
         if row is None:
-            return count
-        gone, at, after = row
-        count += gone
+            return RetentionSlice(is_last=True)
+        planned_at, send_id, *counts = row
+        return RetentionSlice(
+            removed=_removal(counts, "broadcast_send"),
+            cursor=f"{planned_at.isoformat()} {send_id}",
+            is_last=False,
+        )
 
 
-def _forget_mailbox(now: datetime) -> int:
-    count = 0
-    before = now - timedelta(days=max(settings().mailbox_days, 0))
-    while True:
-        with transaction() as connection:
-            gone = connection.execute(
-                _SQL["retain_mailbox"], {"before": before, "limit": _MAILS_AT_ONCE}
-            ).rowcount
-        if not gone:
-            return count
-        count += gone
+class MailboxSweep(Sweep):
+    """Deletes what the local mailbox took."""
+
+    kind = "mailbox"
+    title = "Local mailbox"
+    does = "Mail that the local mailbox took is deleted."
+    reason = "It shows while trying out what would have been sent."
+    tables = ("broadcast_mailbox",)
+
+    def count(self, rule: RetentionRule, before: datetime) -> tuple[Removal, bool]:
+        """Count old mail."""
+        return _ask("retain_mailbox_count", {"before": before}, "broadcast_mailbox"), False
+
+    def take(self, rule: RetentionRule, before: datetime, cursor: str) -> RetentionSlice:
+        """Delete a slice of the oldest mail."""
+        given = {"before": before, "limit": _MAILS_AT_ONCE}
+        removed = _ask("retain_mailbox", given, "broadcast_mailbox")
+        return RetentionSlice(removed=removed, is_last=removed.rows == 0)
+
+
+def sweeps() -> list[Sweep]:
+    """Return this engine's ways of forgetting."""
+    return [SendSweep(), MailboxSweep()]
+
+
+def _ask(query: str, given: dict[str, Any], table: str) -> Removal:
+    with transaction() as connection:
+        row = connection.execute(_SQL[query], given).fetchone()
+    assert row is not None
+    return _removal(row, table)
+
+
+def _removal(row: Any, table: str) -> Removal:
+    rows, size, oldest, newest = row
+    tables = {table: rows} if rows else {}
+    return Removal(rows=rows, size_bytes=size, tables=tables, oldest_at=oldest, newest_at=newest)

@@ -11,9 +11,15 @@ WITH old AS MATERIALIZED (
 ), outcomes AS (
     DELETE FROM personalization_outcome o USING old WHERE o.decision_id = old.id RETURNING 1
 ), decisions AS (
-    DELETE FROM personalization_decision d USING old WHERE d.id = old.id RETURNING 1
+    DELETE FROM personalization_decision d USING old WHERE d.id = old.id
+    RETURNING d.decided_at AS at, pg_column_size(d.*) AS size
 )
-SELECT (SELECT count(*) FROM decisions), (SELECT count(*) FROM outcomes)
+SELECT count(*), (SELECT count(*) FROM outcomes), coalesce(sum(size), 0)::bigint, min(at), max(at)
+FROM decisions
+
+-- name: retain_decisions_count
+SELECT count(*), coalesce(sum(pg_column_size(d.*)), 0)::bigint, min(d.decided_at), max(d.decided_at)
+FROM personalization_decision d WHERE d.decided_at < %s
 
 -- name: retain_current_snapshot
 -- The one that was in use at that moment: whoever decides by an older one has been silent since.

@@ -65,9 +65,9 @@ _ORDERS: Final[dict[str, ColumnKind]] = {
 }
 
 
-def warehouse_exports() -> list[Export]:
-    """Return what the store exports."""
-    events = Export(
+def events_export() -> Export:
+    """Return how events as understood are exported."""
+    return Export(
         name="events",
         shape=Shape(
             columns=_EVENTS,
@@ -82,8 +82,12 @@ def warehouse_exports() -> list[Export]:
         moved=_SQL["warehouse_moved"],
         owners=_SQL["warehouse_owners"],
     )
+
+
+def warehouse_exports() -> list[Export]:
+    """Return what the store exports."""
     return [
-        events,
+        events_export(),
         _by_customer("profiles", _PROFILES, present="first_seen_at"),
         _by_customer("identities", _IDENTITIES, present="kind"),
         _by_customer("orders", _ORDERS, present="order_id"),

@@ -152,9 +152,6 @@ SELECT k, date_trunc('hour', %(now)s::timestamptz), 1 FROM unnest(%(keys)s::text
 ON CONFLICT (key, hour) DO UPDATE SET amount = p.amount + 1
 RETURNING key, amount
 
--- name: signup_forget
-DELETE FROM store_signup_pace WHERE hour < %s::timestamptz - interval '2 days'
-
 -- name: signup_ask
 -- One row when it may be asked now. Whoever waits for the row here sees what was done before.
 UPDATE store_contact_point SET asked_at = %(now)s

@@ -27,6 +27,17 @@ SELECT id FROM store_erasure WHERE cleaned_at IS NULL AND finished_at IS NOT NUL
 -- name: erasure_cleaned
 UPDATE store_erasure SET cleaned_at = %(now)s, vacuumed_only = %(large)s WHERE id = ANY (%(ids)s)
 
+-- name: erasure_large
+-- Tables erasures only vacuumed, those that are still there.
+SELECT c.oid::regclass::text, pg_total_relation_size(c.oid)
+FROM (SELECT DISTINCT unnest(vacuumed_only) AS name FROM store_erasure) AS n
+JOIN pg_class c ON c.oid = to_regclass(n.name)
+ORDER BY 2
+
+-- name: erasure_written_anew
+UPDATE store_erasure SET vacuumed_only = array_remove(vacuumed_only, %s)
+WHERE cleaned_at IS NOT NULL AND vacuumed_only <> '{}'
+
 -- name: erasure_parts
 -- The tables behind names, a partitioned one by its parts, with their sizes in bytes.
 SELECT c.oid::regclass::text, pg_total_relation_size(c.oid)

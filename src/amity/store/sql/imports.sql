@@ -64,9 +64,9 @@ WHERE id = %(import_id)s AND state IN ('waiting', 'running');
 SELECT kind, is_enabled FROM store_source WHERE id = %(source_id)s;
 
 -- name: import_forgotten
--- Files are kept for a week after the end, for whoever wants to look or try again.
-SELECT id FROM store_import
-WHERE state IN ('finished', 'failed', 'cancelled') AND finished_at < now() - interval '7 days';
+-- Files are kept for a while after the end, for whoever wants to look or try again.
+SELECT id, finished_at FROM store_import
+WHERE state IN ('finished', 'failed', 'cancelled') AND finished_at < %s;
 
 -- name: import_clock
 SELECT now();
@@ -82,10 +82,13 @@ WHERE import_id = %(import_id)s AND (number, id) > (%(after)s::bigint, %(after_i
 ORDER BY number, id
 LIMIT %(limit)s;
 
+-- name: import_problems_old
+SELECT count(*) FROM store_import_problem p JOIN store_import i ON i.id = p.import_id
+WHERE i.state IN ('finished', 'failed', 'cancelled') AND i.finished_at < %s;
+
 -- name: import_problems_forget
 DELETE FROM store_import_problem p USING store_import i
-WHERE i.id = p.import_id AND i.state IN ('finished', 'failed', 'cancelled')
-  AND i.finished_at < now() - interval '7 days';
+WHERE i.id = p.import_id AND i.state IN ('finished', 'failed', 'cancelled') AND i.finished_at < %s;
 
 -- name: object_contact_point
 -- Of two times at which a purpose was refused here the later one counts.

@@ -183,9 +183,5 @@ WHERE endpoint_id = %(endpoint_id)s
   AND (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s))
   AND (state = ANY (%(states)s) OR (state = 'waiting' AND coalesce(leased_until <= now(), true) AND next_at > now()))
 
--- name: outbound_forget
-DELETE FROM store_delivery
-WHERE finished_at < now() - CASE WHEN state = 'delivered' THEN interval '7 days' ELSE interval '30 days' END
-
 -- name: outbound_erase
 DELETE FROM store_delivery WHERE origin_id = ANY (%s::bigint[])

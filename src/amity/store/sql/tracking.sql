@@ -59,11 +59,6 @@ ON CONFLICT (hour, source_id) DO UPDATE SET
     events = q.events + excluded.events, late = q.late + excluded.late,
     violating = q.violating + excluded.violating, last_at = greatest(q.last_at, excluded.last_at)
 
--- name: forget_shapes
-WITH s AS (DELETE FROM store_shape WHERE day < %(before)s),
-     f AS (DELETE FROM store_finding WHERE day < %(before)s)
-DELETE FROM store_quality WHERE hour < %(before)s
-
 -- name: read_shape
 SELECT path, sum(seen)::bigint, sum(strings)::bigint, sum(numbers)::bigint, sum(booleans)::bigint,
        sum(lists)::bigint, sum(objects)::bigint, min(least), max(most), min(first_at), max(last_at)

@@ -7,7 +7,6 @@ nobody else can look at the file.
 import os
 import re
 import secrets
-import time
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -20,7 +19,6 @@ from amity.infra.config import settings
 from amity.kernel.errors import NotFound
 
 _TOKEN: Final = re.compile(r"[0-9a-f]{32}\Z")
-_KEPT_SECONDS: Final = 24 * 3600
 _SESSION: Final = "import_drafts"
 _MOST_DRAFTS: Final = 20
 
@@ -89,8 +87,7 @@ def drafts_folder() -> Path:
 
 
 def remember(request: HttpRequest, kept: KeptFile) -> Draft:
-    """Note in the session that this person uploaded this file, and clear away old files."""
-    forget_old()
+    """Note in the session that this person uploaded this file."""
     drafts = dict(request.session.get(_SESSION, {}))
     drafts[kept.path.stem] = kept.name or "file.csv"
     request.session[_SESSION] = dict(list(drafts.items())[-_MOST_DRAFTS:])
@@ -112,11 +109,3 @@ def forget(request: HttpRequest, draft: Draft) -> None:
     drafts = dict(request.session.get(_SESSION, {}))
     drafts.pop(draft.token, None)
     request.session[_SESSION] = drafts
-
-
-def forget_old() -> None:
-    """Delete uploads that nobody went on with for a day."""
-    oldest = time.time() - _KEPT_SECONDS
-    for path in drafts_folder().glob("*.csv"):
-        if path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)

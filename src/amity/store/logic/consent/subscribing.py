@@ -93,7 +93,6 @@ def _is_too_many(connection: Connection, network: str, address: str, now: dateti
     """Count a request and say whether it is one too many, for all processes together."""
     domain = pseudonym("signup.domain:" + address.rpartition("@")[2])
     most = {domain: A_DOMAIN} | ({network: A_NETWORK} if network else {})
-    connection.execute(_SQL["signup_forget"], [now])
     rows = connection.execute(_SQL["signup_count"], {"keys": list(most), "now": now})
     return any(amount > most[key] for key, amount in rows.fetchall())
 

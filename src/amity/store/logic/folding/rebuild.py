@@ -30,6 +30,7 @@ def rebuild(*, progress: Callable[[int, int], None] | None = None) -> int:
         start_over(connection)
         start_warehouse_over(connection)
         connection.execute(_SQL["rewind_profiles"])
+        connection.execute(_SQL["retention_restart"])
         total = _number(connection, "count_log")
     done = 0
     while folded := fold_batch().events:

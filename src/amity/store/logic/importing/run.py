@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from amity.infra.database import Connection, conninfo, transaction
 from amity.kernel.errors import Conflict, Invalid, Unavailable
 from amity.store.connector import Connector, find_connector
 from amity.store.contracts import Import, ImportProblem
+from amity.store.contracts_retention import Removal
 from amity.store.logic.importing.files import Layout, RawRow, iter_rows, read_layout
 from amity.store.logic.importing.imports import get_import, import_folder, import_path
 from amity.store.logic.importing.mapping import check_mapping
@@ -81,26 +83,48 @@ def run_waiting_imports() -> int:
             ran += 1
         except Conflict:
             continue
-    delete_old_files()
     return ran
 
 
-def delete_old_files() -> int:
-    """Delete the files of imports that ended over a week ago, and return how many.
-
-    The rows of theirs that were left out are forgotten with them.
-    """
-    names = {path.stem: path for path in import_folder().glob("*.csv")}
-    if not names:
-        return 0
+def count_old_files(before: datetime) -> Removal:
+    """Return what `delete_old_files` would delete."""
+    files = _old_files(before)
     with transaction() as connection:
-        ended = [str(row[0]) for row in connection.execute(_sql("import_forgotten")).fetchall()]
-        if any(name in names for name in ended):
-            connection.execute(_sql("import_problems_forget"))
-    gone = [names[name] for name in ended if name in names]
-    for path in gone:
+        row = connection.execute(_sql("import_problems_old"), [before]).fetchone()
+    return _removal(files, row[0] if row else 0)
+
+
+def delete_old_files(before: datetime) -> Removal:
+    """Delete the files of imports that ended before a moment, with their rows that were left out.
+
+    Return how many that is.
+    """
+    files = _old_files(before)
+    with transaction() as connection:
+        rows = connection.execute(_sql("import_problems_forget"), [before]).rowcount
+    removed = _removal(files, rows)
+    for path, _ in files:
         path.unlink(missing_ok=True)
-    return len(gone)
+    return removed
+
+
+def _old_files(before: datetime) -> list[tuple[Path, datetime]]:
+    names = {path.stem: path for path in import_folder().glob("*.csv")}
+    with transaction() as connection:
+        ended = connection.execute(_sql("import_forgotten"), [before]).fetchall()
+    return [(names[str(row[0])], row[1]) for row in ended if str(row[0]) in names]
+
+
+def _removal(files: list[tuple[Path, datetime]], rows: int) -> Removal:
+    moments = [at for _, at in files]
+    return Removal(
+        rows=rows,
+        tables={"store_import_problem": rows} if rows else {},
+        files=len(files),
+        size_bytes=sum(path.stat().st_size for path, _ in files),
+        oldest_at=min(moments, default=None),
+        newest_at=max(moments, default=None),
+    )
 
 
 @contextmanager

@@ -170,12 +170,6 @@ def replay_deliveries(*, endpoint_id: int, delivery_ids: list[int] | None = None
         return connection.execute(_SQL["outbound_replay"], given).rowcount
 
 
-def forget_deliveries() -> int:
-    """Forget what was delivered a week ago and what failed a month ago; return how many."""
-    with transaction() as connection:
-        return connection.execute(_SQL["outbound_forget"]).rowcount
-
-
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What sending to an endpoint takes."""
 

@@ -80,13 +80,6 @@ def watch_quality(*, now: datetime, limit: int = 1000) -> int:
         return len(activities)
 
 
-def forget_shapes(*, now: datetime) -> None:
-    """Forget counts older than a hundred days."""
-    with transaction() as connection:
-        before = now.date() - timedelta(days=_KEEP_DAYS)
-        connection.execute(_SQL["forget_shapes"], {"before": before})
-
-
 class _Count:
     """The counts of one batch."""
 

@@ -1,0 +1,1 @@
+"""How long what is kept: rules, what their runs removed, and running them all."""
