@@ -71,6 +71,7 @@ from amity.store.logic.identity.hand import (
     confirm_identifier,
     merge_profiles,
     split_profile,
+    undo_join,
     undo_split,
 )
 from amity.store.logic.identity.linking import propose_links
@@ -549,6 +550,7 @@ __all__ = [
     "try_enrichment",
     "try_export",
     "try_mailbox",
+    "undo_join",
     "undo_split",
     "unmerge",
     "unpin_plan",

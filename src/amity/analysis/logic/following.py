@@ -11,7 +11,7 @@ from typing import Final
 from amity.analysis.logic import history
 from amity.analysis.logic.following_backfill import backfill
 from amity.analysis.logic.following_book import WHOLE_PROFILE_EVENTS, Book, Shelf
-from amity.analysis.logic.following_changes import Changes, count_today
+from amity.analysis.logic.following_changes import Changes, add_members, count_today
 from amity.analysis.logic.following_evaluation import Pairs, evaluate
 from amity.infra import queries
 from amity.infra.database import Connection, database_name, transaction
@@ -20,6 +20,7 @@ from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
 
 _SQL = queries.load("amity.analysis")
 CONSUMER: Final = "segments"
+_UNMERGED: Final = "Profile Unmerged"
 
 _shelf = Shelf()
 _counted: dict[str, date] = {}
@@ -78,25 +79,37 @@ def _follow(connection: Connection, book: Book, activities: list[Activity], now:
         if activity.name in WHOLE_PROFILE_EVENTS and activity.source_id == SYSTEM_SOURCE_ID:
             merges.append(activity)
     if merges:
-        _close_retired(connection, merges, now)
+        is_undone = any(merge.name == _UNMERGED for merge in merges)
+        _follow_identity(connection, merges, now, is_undone=is_undone)
     evaluate(connection, book=book, pairs=pairs, now=now, cause="event").write(connection)
 
 
-def _close_retired(connection: Connection, merges: list[Activity], now: datetime) -> None:
-    """End the memberships of profiles that were merged into others, whose members these are now."""
+def _follow_identity(
+    connection: Connection, told: list[Activity], now: datetime, *, is_undone: bool
+) -> None:
+    """End the stays of profiles that are others now; let those of whom an undo brings back go on.
+
+    Neither is an entry or a leaving, so nothing is recorded and no journey begins by it.
+    """
+    ids = sorted({profile_id for activity in told for profile_id in _named(activity)})
+    retired = [row[0] for row in connection.execute(_SQL["list_retired"], {"ids": ids})]
+    changed: list[tuple[int, int]] = []
+    if retired:
+        about = {"ids": retired, "now": now}
+        changed += connection.execute(_SQL["retire"], about).fetchall()
+        connection.execute(_SQL["forget_retired_timers"], [retired])
+    if is_undone:
+        changed += connection.execute(_SQL["reopen"], [ids]).fetchall()
+    add_members(connection, changed, now)
+
+
+def _named(activity: Activity) -> list[int]:
+    """Return the profiles a merge, or its undoing, is about."""
     # The losers by name too: the winner of a first merge can be the loser of a second.
-    wanted = {
-        "winners": [merge.profile_id for merge in merges],
-        "losers": [merge.properties.get("loser_id") for merge in merges],
-    }
-    retired = [row[0] for row in connection.execute(_SQL["retired_profiles"], wanted)]
-    if not retired:
-        return
-    pairs = connection.execute(_SQL["open_memberships"], [retired]).fetchall()
-    changes = Changes(now)
-    for profile_id, segment_id in pairs:
-        changes.retire(segment_id, profile_id)
-    changes.write(connection)
+    told = activity.properties
+    more = told.get("profiles")
+    named = [told.get("winner_id"), told.get("loser_id"), *(more if isinstance(more, list) else [])]
+    return [activity.profile_id, *(each for each in named if isinstance(each, int))]
 
 
 def _ring(connection: Connection, book: Book, now: datetime, limit: int) -> int:

@@ -36,17 +36,11 @@ class Changes:
     def __init__(self, now: datetime) -> None:
         self._now = now
         self._changes: list[Change] = []
-        self._retired: list[tuple[int, int]] = []
         self._timers: dict[tuple[int, int], datetime | None] = {}
 
     def add(self, change: Change) -> None:
         """Note that a profile enters or leaves."""
         self._changes.append(change)
-
-    def retire(self, segment_id: int, profile_id: int) -> None:
-        """Note that a profile is no more: its membership ends, and nobody has left."""
-        self._retired.append((segment_id, profile_id))
-        self._timers[segment_id, profile_id] = None
 
     def set_timer(self, segment_id: int, profile_id: int, due_at: datetime | None) -> None:
         """Note when to look again; None for not at all."""
@@ -65,16 +59,10 @@ class Changes:
                 for change in self._changes
                 if change.is_entry == is_entry
             ]
-            pairs += [] if is_entry else self._retired
             if pairs:
                 connection.execute(_SQL[name], [self._now, *_columns(pairs)])
-        totals: Counter[int] = Counter()
-        for change in self._changes:
-            totals[change.segment_id] += 1 if change.is_entry else -1
-        totals.subtract(segment_id for segment_id, _ in self._retired)
-        if totals:
-            connection.execute(_SQL["add_members"], _columns(totals.items()))
-            count_today(connection, self._now, list(totals))
+        moved = [(each.segment_id, 1 if each.is_entry else -1) for each in self._changes]
+        add_members(connection, moved, self._now)
 
     def _write_timers(self, connection: Connection) -> None:
         gone = [pair for pair, due_at in self._timers.items() if due_at is None]
@@ -87,6 +75,16 @@ class Changes:
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def add_members(connection: Connection, changes: Iterable[tuple[int, int]], now: datetime) -> None:
+    """Count members that came (1) or went (-1), by segment."""
+    totals: Counter[int] = Counter()
+    for segment_id, change in changes:
+        totals[segment_id] += change
+    if totals:
+        connection.execute(_SQL["add_members"], _columns(totals.items()))
+        count_today(connection, now, list(totals))
 
 
 def record_changes(connection: Connection, changes: list[Change], now: datetime) -> None:

@@ -53,13 +53,6 @@ UPDATE analysis_membership m SET left_at = %s
 FROM unnest(%s::integer[], %s::bigint[]) AS d(segment_id, profile_id)
 WHERE m.segment_id = d.segment_id AND m.profile_id = d.profile_id AND m.left_at IS NULL
 
--- name: retired_profiles
-SELECT DISTINCT m.profile_id FROM analysis_membership m
-WHERE m.left_at IS NULL AND m.profile_id IN (
-    SELECT p.id FROM store_profile p
-    WHERE p.merged_into = ANY(%(winners)s)
-       OR (p.id = ANY(%(losers)s) AND p.merged_into IS NOT NULL))
-
 -- name: timed_by_events
 SELECT DISTINCT a.profile_id FROM store_activity a
 WHERE a.name = ANY(%(names)s)

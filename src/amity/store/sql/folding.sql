@@ -28,7 +28,15 @@ SELECT p.id, p.merged_into, p.user_id, p.traits::text, p.trait_origins::text, p.
 FROM store_profile p WHERE p.id = ANY (%s::bigint[])
 
 -- name: load_blocks
-SELECT winner_id, loser_id, undone_by, id FROM store_merge WHERE undone_by IS NOT NULL ORDER BY id
+-- A join made by hand and taken back was never made: it keeps nobody apart. One that evidence made
+-- and somebody took back does, whatever was known by then.
+SELECT m.winner_id, m.loser_id,
+       CASE WHEN EXISTS (
+           SELECT FROM store_evidence e
+           WHERE e.kind = m.kind AND e.value = m.value AND e.cut <> '' AND e.cut = 'undone'
+             AND e.way NOT IN ('event', 'alias') AND e.event_id = m.event_id)
+       THEN 0 ELSE m.undone_by END, m.id
+FROM store_merge m WHERE m.undone_by IS NOT NULL ORDER BY m.id
 
 -- name: load_orders
 SELECT profile_id, order_id, placed_at, event_id, total_minor, currency, items, refunded_minor,

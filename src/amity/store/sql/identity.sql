@@ -95,7 +95,7 @@ WHERE retracted_by = %s AND cut = 'undone' RETURNING origin_id
 
 -- name: retract_ties
 UPDATE store_evidence SET cut = 'undone', retracted_at = %s, retracted_by = %s
-WHERE event_id = %s AND way NOT IN ('event', 'alias') AND cut = ''
+WHERE event_id = %s AND way NOT IN ('event', 'alias') AND cut = '' RETURNING origin_id
 
 -- name: list_telling
 SELECT kind, value FROM store_identifier WHERE profile_id = %s
@@ -105,7 +105,8 @@ ORDER BY array_position('{user_id,email,phone,anonymous_id}', kind), is_stated, 
 SELECT kind, value FROM store_identifier WHERE origin_id = %s
 
 -- name: find_join
-SELECT a.event_id FROM store_activity a WHERE a.name = %s AND a.properties ->> 'join_id' = %s
+SELECT a.event_id, a.profile_id FROM store_activity a
+WHERE a.name = %s AND a.properties ->> 'join_id' = %s
 
 -- name: has_split
 SELECT FROM store_evidence WHERE retracted_by = %s LIMIT 1

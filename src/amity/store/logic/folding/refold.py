@@ -246,8 +246,9 @@ def _announce(batch: Batch, cause: Cause, everyone: list[int]) -> None:
     """Tell every profile that came out, so that whoever follows the activities looks again."""
     row = cause.entry.row
     at = time_of(cause.entry.event, row.received_at)
-    # Some of these may be gone: whoever keeps rows by profile tells them by this list.
-    properties = {**cause.properties, "profiles": everyone}
+    # Some of these may be gone and some are new, in another at once: whoever keeps rows by profile
+    # tells them by this list.
+    properties = {**cause.properties, "profiles": sorted({*everyone, *batch.made})}
     told = {batch.root(each) for each in everyone if each in batch.states}
     told |= {batch.root(each) for each in batch.made}
     for profile_id in sorted(told):

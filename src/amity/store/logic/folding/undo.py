@@ -40,11 +40,19 @@ def _undo_merge(
     if not isinstance(merge_id, int):
         return None
     found = connection.execute(_SQL["find_undoable"], [merge_id]).fetchone()
-    if found is None:
-        return None
-    connection.execute(_SQL["set_undone"], [entry.row.event_id, merge_id])
     row = entry.row
-    connection.execute(_SQL["retract_ties"], [row.received_at, row.event_id, found[1]])
+    event_id = merge_id // 10 if found is None else found[1]
+    ties = connection.execute(
+        _SQL["retract_ties"], [row.received_at, row.event_id, event_id]
+    ).fetchall()
+    if found is None:
+        if not ties:
+            return None
+        # By hand, where older evidence that counts by then took the credit: no merge is the tie's.
+        cause = Cause(entry, kinds, {"by": entry.event.properties.get("by", "")})
+        origins = {each[0] for each in ties}
+        return reconsider(connection, origins, cause, position=position, force=True)
+    connection.execute(_SQL["set_undone"], [entry.row.event_id, merge_id])
     component, root = find_component(connection, found[2])
     names = ("merge_id", "event_id", "winner_id", "loser_id", "kind", "value")
     properties = dict(zip(names, found, strict=True))

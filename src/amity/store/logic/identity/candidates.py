@@ -15,8 +15,7 @@ from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, NotFound
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
 from amity.store.contracts_identity import Candidate, CandidateChoice, CandidateState, Suggestion
-from amity.store.logic.identity.hand import find_join, merge_profiles
-from amity.store.logic.profiles.reading import unmerge
+from amity.store.logic.identity.hand import merge_profiles, undo_join
 
 _SQL: Final = queries.load("amity.store")
 _MOST: Final = 200
@@ -139,8 +138,7 @@ def decide_candidate(
                 connection=connection,
             )
         elif choice == "undo" and join_id:
-            merge_id = find_join(connection=connection, join_id=join_id)
-            unmerge(merge_id=merge_id, by=by, now=now, connection=connection)
+            undo_join(connection=connection, join_id=join_id, by=by, now=now)
         told = {"accept": "accepted", "reject": "rejected", "undo": "open"}[choice]
         connection.execute(
             _SQL["set_candidate"],

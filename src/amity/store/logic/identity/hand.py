@@ -8,14 +8,15 @@ from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.store.contracts import IdentifierKind
-from amity.store.logic.folding.batch import CONFIRMED, JOINED, SPLIT, UNSPLIT, limits
+from amity.store.logic.consent.carrying import Side, carry_of_merge, carry_refusals
+from amity.store.logic.folding.batch import CONFIRMED, JOINED, SPLIT, UNMERGED, UNSPLIT, limits
 from amity.store.logic.identity.rules import Key, normalize_identifier
 from amity.store.logic.intake.appending import record_event
 from amity.store.logic.profiles.reading import find_root
 
 _SQL: Final = queries.load("amity.store")
 _MOST_REASON: Final = 300
-JOIN_SLOT: Final = 3
+_JOIN_SLOT: Final = 3
 """The digit at the end of the id of a merge made by hand."""
 
 
@@ -28,7 +29,7 @@ def merge_profiles(
     reason: str = "",
     connection: Connection | None = None,
 ) -> str:
-    """Join two customers by hand; return what the join is known by (`find_join`).
+    """Join two customers by hand; return what the join is known by (`undo_join`).
 
     It is an event, which a rebuild repeats. Raises NotFound, and Conflict when they are one
     already, have different user ids, or have too many identifiers together.
@@ -62,13 +63,24 @@ def merge_profiles(
     return join_id
 
 
-def find_join(*, connection: Connection, join_id: str) -> int:
-    """Return the id of a merge made by hand; raise Conflict while it is not carried out."""
+def undo_join(*, connection: Connection, join_id: str, by: str, now: datetime) -> None:
+    """Take a join made by hand back; raise Conflict while it is not carried out.
+
+    Evidence that came meanwhile may still say that the two are one.
+    """
     row = connection.execute(_SQL["find_join"], [JOINED, join_id]).fetchone()
     if row is None:
         raise Conflict("the join is still under way; try again in a moment", code="under_way")
-    event_id: int = row[0]
-    return event_id * 10 + JOIN_SLOT
+    event_id, profile_id = row
+    record_event(
+        connection=connection,
+        profile_id=find_root(connection, profile_id),
+        name=UNMERGED,
+        properties={"merge_id": event_id * 10 + _JOIN_SLOT, "by": by},
+        message_id=f"unjoin-{join_id}",
+        now=now,
+    )
+    carry_of_merge(connection, event_id * 10 + _JOIN_SLOT, now)
 
 
 def split_profile(
@@ -76,12 +88,14 @@ def split_profile(
 ) -> None:
     """Take identifiers off a customer; they become another one.
 
-    What was seen of both sides together so far never joins them again, until `undo_split`.
+    What was seen of both sides together so far never joins them again, until `undo_split`. What
+    she refused holds for both from then on.
     Raises NotFound, or Invalid when none or all of the identifiers are named.
     """
     with transaction() as connection:
         root = find_root(connection, profile_id)
-        held = set(_held(connection, root))
+        telling = _held(connection, root)
+        held = set(telling)
         named = {Key(kind, normalize_identifier(kind, value) or "") for kind, value in identifiers}
         if not named <= held:
             raise NotFound("the customer has no such identifier")
@@ -95,6 +109,16 @@ def split_profile(
             name=SPLIT,
             properties={"identifiers": [list(key) for key in sorted(named)], "by": by},
             message_id=f"split-{root}-{now.timestamp():.6f}",
+            now=now,
+        )
+        # Each that was named can become a customer of its own.
+        kept = next(key for key in telling if key not in named)
+        carry_refusals(
+            connection,
+            profile_id=root,
+            sides=[Side(identifiers=[key]) for key in (kept, *sorted(named))],
+            since=None,
+            mark=f"{root}-{now.timestamp():.6f}",
             now=now,
         )
 

@@ -1,0 +1,10 @@
+"""Stays that ended by a merge are told from those that were left, from the SQL file beside this one."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("analysis", "0001_analysis")]
+    operations = [migrations.RunSQL(Path(__file__).with_suffix(".sql").read_text("utf-8"))]
