@@ -62,6 +62,18 @@ idle_in_transaction_session_timeout = '60s'
 log_min_messages = warning
 logging_collector = off
 """
+# What fails quotes the values it failed with: of a session the log keeps nothing but its end, of
+# what else goes wrong the message alone. Given at each start, so it holds for older clusters too.
+_DISCREET: Final = (
+    "log_error_verbosity=terse",
+    "log_min_error_statement=panic",
+    "log_min_duration_statement=-1",
+    "log_min_duration_sample=-1",
+    "log_statement=none",
+    "log_parameter_max_length=0",
+    "log_parameter_max_length_on_error=0",
+    "log_lock_waits=off",
+)
 
 
 @cache
@@ -159,6 +171,8 @@ class EmbeddedPostgres:
         self._spawn(timeout_seconds)
         if fresh:
             self._create_roles()
+        self._hush_sessions()
+        if fresh:
             _append_durably(self.folder / "amity_ready", "")
 
     def restart(self) -> None:
@@ -264,7 +278,11 @@ class EmbeddedPostgres:
     def _launch(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603  # our own arguments
-                self._command("postgres", f"-D{self.folder}", f"-k{self.sockets}", f"-p{PORT}"),
+                self._command(
+                    "postgres",
+                    *(f"-D{self.folder}", f"-k{self.sockets}", f"-p{PORT}"),
+                    *(f"-c{setting}" for setting in _DISCREET),
+                ),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -311,6 +329,21 @@ class EmbeddedPostgres:
                 return
             time.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
+
+    def _hush_sessions(self) -> None:
+        """Have no error of a session written into the server's log: it is told to who asked.
+
+        `invalid input syntax` quotes the input in its very message. Background processes, which
+        belong to no role, go on reporting theirs.
+        """
+        owner = self.conninfo(OWNER, database="postgres")
+        with psycopg.connect(owner, autocommit=True) as connection:
+            for role in (OWNER, APP, READONLY):
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} SET log_min_messages = 'log'").format(
+                        sql.Identifier(role)
+                    )
+                )
 
     def _create_roles(self) -> None:
         owner = self.conninfo(OWNER, database="postgres")

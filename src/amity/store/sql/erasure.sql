@@ -80,9 +80,17 @@ WITH blanked AS (
                   WHERE position(n.needle IN lower(reason)) > 0)
     RETURNING 1
 ), pulls AS (
-    UPDATE store_pull SET problems = '[]', failure = ''
+    -- Where the last row's key names her, reading goes on from its cursor, and where that does,
+    -- from the beginning: rows that are known are told by their ids.
+    UPDATE store_pull SET problems = '[]', failure = '', revision = revision + 1, position = CASE
+        WHEN NOT EXISTS (SELECT FROM unnest(%(words)s::text[]) AS n (needle)
+                         WHERE position(n.needle IN lower(store_pull.position::text)) > 0) THEN store_pull.position
+        WHEN NOT EXISTS (SELECT FROM unnest(%(words)s::text[]) AS n (needle)
+                         WHERE position(n.needle IN lower(store_pull.position #>> '{values,0}')) > 0)
+        THEN jsonb_build_object('values', jsonb_build_array(store_pull.position #> '{values,0}'), 'is_open', false)
+    END
     WHERE EXISTS (SELECT FROM unnest(%(words)s::text[]) AS n (needle)
-                  WHERE position(n.needle IN lower(problems::text || failure)) > 0)
+                  WHERE position(n.needle IN lower(problems::text || failure || coalesce(store_pull.position::text, ''))) > 0)
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM blanked) + (SELECT count(*) FROM renamed) + (SELECT count(*) FROM rows_gone)
