@@ -19,9 +19,7 @@ import psycopg
 import pytest
 
 from amity.cli.up import _say
-from amity.infra.crypto import load_secrets
 from amity.infra.disks import RESERVE_BYTES, list_reserves
-from amity.infra.postgres import EmbeddedPostgres
 from amity.testing.chaos import (
     connect,
     find_faults,
@@ -32,15 +30,18 @@ from amity.testing.chaos import (
 from amity.testing.chaos_record import Finding, record
 from amity.testing.edge import running_edge
 from amity.testing.installation import Installation, wait_for
+from amity.testing.post_office import copy_tree
+from amity.testing.template import copy_template
 
 KEPT_FREE_BYTES = RESERVE_BYTES + 32 * 2**20
 BACK_SECONDS = 10.0
 PATIENCE_SECONDS = 40.0
+PAUSE = 0.05
 
 
 @contextlib.contextmanager
 def running(folder, output):
-    made = Installation(folder)
+    made = Installation(folder).without_mail()
     made.output = output / "up.log"
     made.environment["AMITY_DISK_RESERVE_BYTES"] = str(KEPT_FREE_BYTES)
     made.start()
@@ -49,28 +50,23 @@ def running(folder, output):
 
 
 @pytest.fixture(scope="module")
-def cramped(make_small_disk, tmp_path_factory):
+def cramped(make_small_disk, tmp_path_factory, template):
     """An Amity whose whole data folder lies on a small disk."""
-    with running(make_small_disk(), tmp_path_factory.mktemp("cramped")) as made:
+    folder = make_small_disk()
+    copy_template(template, folder / "data")
+    with running(folder, tmp_path_factory.mktemp("cramped")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def log_apart(make_small_disk, tmp_path_factory):
+def log_apart(make_small_disk, tmp_path_factory, template):
     """An Amity whose database writes its own log to a small disk of its own; and that disk."""
     disk, folder = make_small_disk(), tmp_path_factory.mktemp("apart")
-    (folder / "data").mkdir()
-    server = EmbeddedPostgres(folder / "data", load_secrets(folder / "data"))
-    server.start()
-    server.stop()
+    copy_template(template, folder / "data")
     log = folder / "data" / "postgres" / "pg_wal"
-    shutil.copystat(log, disk)
-    os.chown(disk, log.stat().st_uid, log.stat().st_gid)
-    for path in log.iterdir():
-        moved = shutil.move(path, disk)
-        os.chown(moved, log.stat().st_uid, log.stat().st_gid)
-    log.rmdir()
-    log.symlink_to(disk)
+    copy_tree(log, disk / "pg_wal")
+    shutil.rmtree(log)
+    log.symlink_to(disk / "pg_wal")
     with running(folder, tmp_path_factory.mktemp("log_apart")) as made:
         yield made, disk
 
@@ -157,8 +153,10 @@ def test_with_a_full_disk_senders_wait_and_it_comes_back_by_itself(cramped, tmp_
     began = time.monotonic()
     with (
         careless_edge(cramped) as second,
-        sending(key, tmp_path, port=cramped.edge_port, senders=2) as careful,
-        sending(key, tmp_path, port=second.port, senders=2, name="b") as careless,
+        sending(key, tmp_path, port=cramped.edge_port, senders=2, pause_seconds=PAUSE) as careful,
+        sending(
+            key, tmp_path, port=second.port, senders=2, name="b", pause_seconds=PAUSE
+        ) as careless,
     ):
         for _ in range(rounds):
             wait_until(lambda: taken_after(careful + careless, 0), "the first batches")
@@ -191,7 +189,9 @@ def fill_the_log(installation, disk, folder, where):
     wait_until(reserve.exists, "the reserve file to be there")
     recoveries = count_recoveries(installation)
     began = time.monotonic()
-    with sending(source["write_key"], folder, port=installation.edge_port) as senders:
+    with sending(
+        source["write_key"], folder, port=installation.edge_port, pause_seconds=PAUSE
+    ) as senders:
         wait_until(lambda: taken_after(senders, 0), "the first batches")
         fill(disk)
         write_until_postgres_ends(installation)

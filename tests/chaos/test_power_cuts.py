@@ -22,11 +22,14 @@ from amity.testing.chaos import connect, find_faults, read_books, sending, wait_
 from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.installation import Installation, is_alive, wait_for
 from amity.testing.power import find_obstacle, power_disk
+from amity.testing.template import copy_template
 
 CUTS = chaos_number("POWER_CUTS", 1)
 SECONDS = (1.0, 2.0) if CUTS == 1 else (1.0, 10.0)
 SEED = 20261122
 CONTROL_SECONDS = 1.2
+# What is sent has to be folded and exported afterwards.
+PAUSE_SECONDS = 0.05
 BACK_SECONDS = 30.0
 pytestmark = pytest.mark.timeout(120 + 60 * CUTS)
 
@@ -56,9 +59,10 @@ def kill_all(pids):
 
 
 @contextlib.contextmanager
-def amity_on(disk, folder):
+def amity_on(disk, folder, template):
     """An Amity on the disk; it may be stopped and started inside."""
-    made = Installation(disk.folder)
+    made = Installation(disk.folder).without_mail()
+    copy_template(template, disk.folder / "data")
     made.output = folder / "up.log"
     made.start()
     try:
@@ -113,13 +117,15 @@ def start_again(disk, installation, senders):
     return time.monotonic() - began
 
 
-def test_a_power_cut_takes_nothing_that_was_acknowledged(disk, tmp_path):
+def test_a_power_cut_takes_nothing_that_was_acknowledged(disk, tmp_path, template):
     rng = random.Random(SEED)
     back = []
     began = time.monotonic()
-    with amity_on(disk, tmp_path) as installation:
+    with amity_on(disk, tmp_path, template) as installation:
         source = installation.amity_json("source", "create", "Till", "--kind", "server")
-        with sending(source["write_key"], tmp_path, port=installation.edge_port) as senders:
+        with sending(
+            source["write_key"], tmp_path, port=installation.edge_port, pause_seconds=PAUSE_SECONDS
+        ) as senders:
             wait_for(lambda: all(s.taken_at for s in senders), what="the first batches")
             for _ in range(CUTS):
                 with checkpoints(installation, rng):

@@ -37,12 +37,13 @@ TROUBLE = (
 
 
 @pytest.fixture
-def office(tmp_path):
+def office(tmp_path, template):
     made = PostOffice(
         tmp_path, modes=TROUBLE, send_lease_seconds=1.5, send_retry_seconds=0.3, smtp_connections=4
     )
     with made.entered():
-        made.start_postgres(is_new=True)
+        made.start_postgres(template=template)
+        fence.arm_new_installation(now=datetime.now(UTC))
         made.start_sink()
         yield made
         made.stop()

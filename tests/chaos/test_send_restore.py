@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -61,11 +62,12 @@ def at_rest(office):
 
 
 @pytest.fixture
-def office(tmp_path):
+def office(tmp_path, template):
     made = PostOffice(tmp_path / "original", send_lease_seconds=1.5)
     made.folder.mkdir()
     with made.entered():
-        made.start_postgres(is_new=True)
+        made.start_postgres(template=template)
+        fence.arm_new_installation(now=datetime.now(UTC))
         made.start_sink()
         yield made
         made.stop()

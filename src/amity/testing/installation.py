@@ -80,6 +80,11 @@ class Installation:
         """Where the collector is."""
         return f"http://127.0.0.1:{self.edge_port}"
 
+    def without_mail(self) -> "Installation":
+        """Leave out the processes that only mail needs: it starts the sooner."""
+        self.environment |= {"AMITY_SENDERS": "0", "AMITY_SMTP_URL": "smtp://127.0.0.1:9"}
+        return self
+
     def start(self, *options: str, seconds: float = 90) -> None:
         """Start it and wait until it greets."""
         with self.output.open("w", encoding="utf-8") as output:

@@ -60,8 +60,10 @@ class PostOffice:
             finally:
                 database.use_database(name)
 
-    def start_postgres(self, *, is_new: bool = False) -> None:
-        """Start the database; with ``is_new`` bring its schema."""
+    def start_postgres(self, *, is_new: bool = False, template: Path | None = None) -> None:
+        """Start the database; with ``is_new`` bring its schema, or copy all from a template."""
+        if template is not None:
+            copy_tree(template, self.data)
         self.postgres = EmbeddedPostgres(self.data, load_secrets(self.data))
         self.postgres.start()
         if is_new:
