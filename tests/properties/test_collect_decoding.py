@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from amity.store.logic.intake import wire
 from amity.store.logic.intake.decoding import BadEvent, check_event, decode_event, parse_object
+from amity.store.logic.intake.reading import Incoming, read_request
+from amity.store.logic.plans.checking import PlanBook
 
 _text = st.text(st.characters(codec=None), max_size=8)
 _scalar = (
@@ -118,3 +120,46 @@ def test_the_short_way_and_the_long_way_give_the_same(event: dict[str, Any], mor
     if verdict(short, check_event) == "accepted":
         assert check_event(short) == check_event(long)
         assert decode_event("", short) == decode_event("", long)
+
+
+_odd = st.sampled_from(
+    [
+        *(b'"\\u0000"', b'"\\ud800"', b'" "', b'"4111-1111 1111 1111"', b"4111111111111111"),
+        *(b"12345678901234567890", b"1e300", b"-0.0", b"0", b"true", b"null", b"{}"),
+        *(b'{"traits":1}', b'{"traits":{}}', b'{"a":1,"a":2}', b"[" * 70 + b"]" * 70),
+        *(b'"2026-01-01T00:00:00.5Z"', b'"2026-13-01"', b'"group"', b'"page"'),
+        *(b'"' + b"x" * 256 + b'"', '"é"'.encode()),
+    ]
+)
+_members = st.lists(st.tuples(_field, _odd), max_size=3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(_members | _wild, max_size=5),
+    st.sampled_from([wire.BATCH, "track", "identify", "alias"]),
+    st.sampled_from(["", "anon"]),
+)
+def test_events_are_read_together_as_they_are_alone(
+    events: list[Any], kind: str, anonymous: str
+) -> None:
+    raws = []
+    for index, event in enumerate(events):
+        usual = {"type": b'"track"', "userId": b'"u"', "event": b'"e"'}
+        if isinstance(event, dict):
+            usual |= {name: json.dumps(value).encode() for name, value in event.items()}
+        usual["messageId"] = b'"m%d"' % index
+        pairs = [*usual.items(), *(event if isinstance(event, list) else [])]
+        raws.append(b"{%b}" % b",".join(b'"%b":%b' % (n.encode(), v) for n, v in pairs))
+    incoming = Incoming(kind, anonymous_id=anonymous)
+    alone, together = (
+        read_request(
+            1,
+            wire.Request(raws, "", None, is_json),
+            incoming,
+            most_bytes=1_000,
+            plans=PlanBook(),
+        )
+        for is_json in (False, True)
+    )
+    assert together == alone

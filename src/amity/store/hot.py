@@ -38,21 +38,19 @@ from amity.store.logic.intake import privacy_signal
 from amity.store.logic.intake.admission import TokenBucket, retry_after_seconds
 from amity.store.logic.intake.appending import SystemEvent
 from amity.store.logic.intake.calls import CALL, pack_call
-from amity.store.logic.intake.cards import cut_event
 from amity.store.logic.intake.decoding import (
     BadEvent,
-    check_event,
     is_plain,
     parse_object,
     read_instant,
 )
 from amity.store.logic.intake.group import Brought, EventCommitter
 from amity.store.logic.intake.privacy_signal import support_document
+from amity.store.logic.intake.reading import Incoming, read_request
 from amity.store.logic.intake.rows import (
     Rejected,
     Row,
     make_receipt,
-    make_row,
     read_row,
     reject,
 )
@@ -62,7 +60,6 @@ from amity.store.logic.intake.wire import (
     BATCH,
     MAX_EVENTS,
     Request,
-    add_anonymous_id,
     split_request,
 )
 from amity.store.logic.profiles.claims_reading import find_memory, remember
@@ -120,20 +117,6 @@ class Health(msgspec.Struct, frozen=True):
     is_ready: bool
     troubles: list[str]
     lag_seconds: float
-
-
-class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """What came beside the events of one request.
-
-    ``kind`` is `BATCH` or the type the address stands for; ``anonymous_id`` is given to events
-    that name nobody.
-    """
-
-    kind: str
-    sent_at: datetime | None = None
-    anonymous_id: str = ""
-    is_private: bool = False
-    """Whether the browser asked by Global Privacy Control not to be sold or shared."""
 
 
 class Held(NamedTuple):
@@ -288,14 +271,13 @@ class Collector:
             self._writing_bytes[source.source_id] -= size
 
     async def _append(self, source: Source, request: Request, incoming: Incoming) -> Receipt:
-        rows: list[Row] = []
-        rejected: list[Rejected] = []
-        for index, raw in enumerate(request.events):
-            row = self._read(index, source, raw, incoming, request)
-            if type(row) is Row:
-                rows.append(row)
-            else:
-                rejected.append(row)  # type: ignore[arg-type]  # the other of the two
+        rows, rejected = read_request(
+            source.source_id,
+            request,
+            incoming,
+            most_bytes=self._settings.max_event_bytes,
+            plans=self._watch.plans,
+        )
         if incoming.is_private and rows and source.kind == "browser":
             return await self._write_private(source, rows, rejected)
         return await self._write(source, rows, rejected)
@@ -328,36 +310,6 @@ class Collector:
         """Keep a whole request that could not even be split."""
         whole = reject(0, source.source_id, body, fault, kind=incoming.kind)
         await self._write(source, [], [whole])
-
-    def _read(
-        self,
-        index: int,
-        source: Source,
-        raw: bytes,
-        incoming: Incoming,
-        request: Request,
-    ) -> Row | Rejected:
-        kind = "" if incoming.kind == BATCH else incoming.kind
-        sent_at = request.sent_at or incoming.sent_at
-        raw = cut_event(raw)
-        try:
-            if len(raw) > self._settings.max_event_bytes:
-                most = self._settings.max_event_bytes
-                raise BadEvent("too_large", f"an event may have {most} bytes")
-            try:
-                checked = check_event(raw, kind=kind, plain=request.plain)
-                plan = self._watch.plans.find(source.source_id, checked.type, checked.event)
-                if plan is not None:
-                    raw = plan.apply(raw)
-                return make_row(index, source.source_id, raw, checked, sent_at)
-            except BadEvent as fault:
-                if fault.reason != "missing_identity" or not incoming.anonymous_id:
-                    raise
-                named = add_anonymous_id(raw, incoming.anonymous_id)
-                row = read_row(index, source.source_id, named, kind=kind, sent_at=sent_at)
-                return self._watch.plans.keep(row)
-        except BadEvent as fault:
-            return reject(index, source.source_id, raw, fault, kind=kind, sent_at=sent_at)
 
     async def _write(self, source: Source, rows: list[Row], rejected: list[Rejected]) -> Receipt:
         if not rows and not rejected:

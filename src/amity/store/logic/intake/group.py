@@ -163,7 +163,9 @@ class EventCommitter(Grouping[Brought, Sorted]):
         While another lane writes one of them it waits: that one decides what these are.
         """
         while True:
-            here = {row.key: row.payload_hash for each in works for row in each.rows}
+            here = {
+                (row.source_id, row.digest): row.payload_hash for each in works for row in each.rows
+            }
             rows = sum(len(each.rows) for each in works)
             if len(here) == rows and self._recent.has_none_of(here):
                 results = [Sorted(list(each.rows), [], []) for each in works]

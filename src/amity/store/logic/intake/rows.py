@@ -73,16 +73,13 @@ class Sorted(msgspec.Struct, gc=False):
 
 
 # A copy of a beginning is cheaper than a beginning.
-_begin_id: Final = hashlib.blake2b(digest_size=16).copy
 _begin_payload: Final = hashlib.blake2b(digest_size=8).copy
 _signed: Final = struct.Struct("!q").unpack
 
 
 def digest_of(message_id: str) -> bytes:
     """Return the sixteen bytes a message id is known by."""
-    digest = _begin_id()
-    digest.update(message_id.encode())
-    return digest.digest()
+    return hashlib.blake2b(message_id.encode(), digest_size=16).digest()
 
 
 def _payload_hash(canonical: bytes) -> int:
@@ -221,22 +218,21 @@ def _micros(moment: datetime) -> int:
 def pack_rows(rows: Sequence[Row], received_at: datetime) -> bytes:
     """Return rows in the format of PostgreSQL's binary COPY (its manual, COPY, File Formats)."""
     received = _micros(received_at)
-    starts: dict[tuple[int, str], bytes] = {}
+    starts: dict[tuple[int, str, int], bytes] = {}
     parts = [_HEADER]
     for row in rows:
-        start = starts.get((row.source_id, row.type))
+        message_id, body, sent_at = row.message_id.encode(), row.body, row.sent_at
+        before = (row.source_id, row.type, len(message_id))
+        start = starts.get(before)
         if start is None:
             kind = row.type.encode()
-            start = _START(8, 8, received, 4, row.source_id, len(kind)) + kind
-            starts[row.source_id, row.type] = start
-        message_id, body = row.message_id.encode(), row.body
-        size = len(body)
-        if row.sent_at is None:
-            end = _END_WITHOUT_TIME(16, row.digest, 8, row.payload_hash, -1, size)
+            start = _START(8, 8, received, 4, row.source_id, len(kind)) + kind + _LENGTH(before[2])
+            starts[before] = start
+        if sent_at is None:
+            end = _END_WITHOUT_TIME(16, row.digest, 8, row.payload_hash, -1, len(body))
         else:
-            sent = _micros(row.sent_at)
-            end = _END(16, row.digest, 8, row.payload_hash, 8, sent, size)
-        parts += (start, _LENGTH(len(message_id)), message_id, end, body)
+            end = _END(16, row.digest, 8, row.payload_hash, 8, _micros(sent_at), len(body))
+        parts += (start, message_id, end, body)
     parts.append(_TRAILER)
     return b"".join(parts)
 
