@@ -50,6 +50,7 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "estimate": ("amity.cli.estimate:estimate", "Estimate from a file, without a store.", False),
     "link": ("amity.cli.link:link", "Find records that are one, in one file or two.", False),
     "audit": ("amity.cli.audit:audit", "Check that the consent ledger is whole.", False),
+    "request": ("amity.cli.request:request", "See data requests, and hand out copies.", False),
     "data-map": ("amity.cli.data_map:data_map", "Say what is held of whom, and how long.", False),
     "events": ("amity.cli.events:events", "Show events as they are received.", False),
     "warehouse": (

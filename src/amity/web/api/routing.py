@@ -35,6 +35,8 @@ Scope = Literal[
     "consents:write",
     "outbound:read",
     "outbound:write",
+    "requests:read",
+    "requests:write",
 ]
 RowId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 SmallRowId = Annotated[int, Meta(ge=1, le=2**31 - 1)]

@@ -37,6 +37,12 @@ def correct(*, request_id: int, traits: Mapping[str, Any], by: str, now: datetim
     settle()
 
 
+def take_objection(*, request_id: int, by: str, now: datetime) -> None:
+    """Take an objection into the ledger, and wait until the gate knows."""
+    requests.take_objection(request_id=request_id, by=by, now=now)
+    settle()
+
+
 def settle() -> None:
     """Fold what was recorded, so that what is shown next is as it was said."""
     while store.fold_batch().events:

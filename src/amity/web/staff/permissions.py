@@ -38,6 +38,9 @@ Capability = Literal[
     "staff.manage",
     "keys.manage",
     "purposes.write",
+    "requests.read",
+    "requests.write",
+    "requests.copy",
 ]
 
 _LOOK: Final[frozenset[Capability]] = frozenset(
@@ -65,7 +68,7 @@ _REACHES: Final[frozenset[Capability]] = frozenset(
 
 CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
     "viewer": _LOOK,
-    "agent": _LOOK | {"profiles.unmerge"},
+    "agent": _LOOK | {"profiles.unmerge", "requests.read", "requests.write"},
     "analyst": _LOOK | _FEEDS | {"profiles.export", "segments.write"},
     "marketer": _LOOK | _FEEDS | _REACHES | {"profiles.export", "segments.write", "imports.write"},
     "admin": _LOOK
@@ -86,6 +89,9 @@ CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
         "staff.manage",
         "keys.manage",
         "purposes.write",
+        "requests.read",
+        "requests.write",
+        "requests.copy",
     },
 }
 """By role. Whoever may see a source sees its write key, so viewers and agents may not."""
@@ -94,7 +100,7 @@ WORDS: Final[dict[str, str]] = {
     "admin": "Everything, with people, keys and erasure",
     "marketer": "Segments, offers, campaigns, journeys, imports, export",
     "analyst": "Customers, segments, models, export",
-    "agent": "Customers, and taking wrong joins apart",
+    "agent": "Customers, their data requests, and taking wrong joins apart",
     "viewer": "Looks, changes nothing",
 }
 """What a role is for, in a few words."""
