@@ -64,6 +64,7 @@ def worker() -> None:
             ("copies", _copy, _PULL_POLL_SECONDS),
             ("site", _read_site, _SITE_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
+            ("linkage", _learn, _PLAN_POLL_SECONDS),
             ("erasures", _erase, _ERASURE_POLL_SECONDS),
             ("retention", _forget, _RETENTION_POLL_SECONDS),
             ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
@@ -112,6 +113,13 @@ def _plan() -> int:
     now = datetime.now(UTC)
     handled = int(personalization.publish_snapshot(now=now) is not None)
     return handled + broadcast.run_campaigns(now=now)
+
+
+def _learn() -> int:
+    """Learn anew how records are linked, when somebody asked for it."""
+    from amity.store import api as store
+
+    return store.learn_asked(now=datetime.now(UTC))
 
 
 def _project() -> int:

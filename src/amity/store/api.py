@@ -67,6 +67,12 @@ from amity.store.logic.identity.candidates import (
     list_candidates,
     suggest_candidates,
 )
+from amity.store.logic.identity.deciding import (
+    decide_candidates,
+    forecast_decisions,
+    list_decisions,
+    undo_decisions,
+)
 from amity.store.logic.identity.hand import (
     confirm_identifier,
     merge_profiles,
@@ -74,13 +80,24 @@ from amity.store.logic.identity.hand import (
     undo_join,
     undo_split,
 )
-from amity.store.logic.identity.linking import propose_links
+from amity.store.logic.identity.linking import (
+    ask_to_learn,
+    learn_asked,
+    learn_links,
+    list_link_models,
+    propose_links,
+)
 from amity.store.logic.identity.linking_files import link_files
 from amity.store.logic.identity.reading import (
     explain_identity,
     list_evidence,
-    list_links,
     list_places,
+)
+from amity.store.logic.identity.together import (
+    list_links,
+    list_rejected_links,
+    reject_link,
+    restore_link,
 )
 from amity.store.logic.importing.imports import (
     cancel_import,
@@ -327,6 +344,7 @@ __all__ = [
     "ask_enrichment",
     "ask_export",
     "ask_retention",
+    "ask_to_learn",
     "cancel_import",
     "change_mailbox_password",
     "check_log",
@@ -355,6 +373,7 @@ __all__ = [
     "create_pull",
     "create_source",
     "decide_candidate",
+    "decide_candidates",
     "delete_endpoint",
     "delete_enrichment",
     "delete_export",
@@ -375,6 +394,7 @@ __all__ = [
     "finish_erasure",
     "fold_batch",
     "follow",
+    "forecast_decisions",
     "forget_soft_bounces",
     "gather_candidates",
     "gather_links",
@@ -410,6 +430,8 @@ __all__ = [
     "keep_house",
     "keep_receipt",
     "latest_notices",
+    "learn_asked",
+    "learn_links",
     "lift_suppression",
     "link_files",
     "list_activity",
@@ -422,6 +444,7 @@ __all__ = [
     "list_consent_records",
     "list_contact_points",
     "list_crawls",
+    "list_decisions",
     "list_deliveries",
     "list_destinations",
     "list_dialects",
@@ -443,6 +466,7 @@ __all__ = [
     "list_joined",
     "list_large",
     "list_last_retention_runs",
+    "list_link_models",
     "list_links",
     "list_mailboxes",
     "list_memory",
@@ -462,6 +486,7 @@ __all__ = [
     "list_quality",
     "list_quarantine",
     "list_received",
+    "list_rejected_links",
     "list_retention_rules",
     "list_retention_runs",
     "list_shapes",
@@ -509,12 +534,14 @@ __all__ = [
     "record_event",
     "record_events",
     "record_soft_bounce",
+    "reject_link",
     "remember",
     "remove_source_secret",
     "remove_survivorship_rule",
     "replay_deliveries",
     "replay_quarantine",
     "reset_retention_rule",
+    "restore_link",
     "restore_plan",
     "resume_pull",
     "rewind_pull",
@@ -550,6 +577,7 @@ __all__ = [
     "try_enrichment",
     "try_export",
     "try_mailbox",
+    "undo_decisions",
     "undo_join",
     "undo_split",
     "unmerge",

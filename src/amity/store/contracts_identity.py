@@ -11,6 +11,9 @@ EvidenceWay = Literal["event", "alias", "manual", "confirmed", "linkage"]
 CandidateState = Literal["open", "accepted", "rejected"]
 LinkKind = Literal["household", "company"]
 CandidateChoice = Literal["accept", "reject", "undo"]
+CandidateKind = Literal["person", "household", "company"]
+LinkSubject = Literal["people", "companies"]
+LearntWhy = Literal["first", "schedule", "drift", "asked"]
 
 
 class EvidenceEdge(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,11 +54,13 @@ class IdentityPath(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """Two customers that may be one person, and what was decided about that."""
+    """Two customers that may be one person, of one household or of one company, and what was
+    decided about that. ``batch`` names what was decided at once with others."""
 
     candidate_id: int
     one_id: int
     other_id: int
+    kind: CandidateKind
     origin: str
     probability: float | None
     explanation: dict[str, Any]
@@ -63,6 +68,28 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     found_at: datetime
     decided_at: datetime | None
     decided_by: str
+    batch: str = ""
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What deciding several pairs at once would do: how many pairs, those that cannot be joined
+    and why, and some of them to look at."""
+
+    pairs: int
+    refused: dict[str, int]
+    some: list[Candidate]
+    is_all: bool
+    """Whether these are all there are; else the rest waits for a second time."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Several pairs that were decided at once."""
+
+    batch: str
+    state: CandidateState
+    decided_at: datetime
+    decided_by: str
+    pairs: int
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +99,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     other_id: int
     probability: float
     explanation: dict[str, Any] = {}
+    kind: CandidateKind = "person"
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,3 +119,46 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     logins: int
     since: datetime
+
+
+class LinkQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model thinks of itself, without labels: from the probabilities it gives.
+
+    ``precision`` is the mean probability of the pairs it would call one, ``recall`` the share of
+    what it expects among the pairs looked at that those hold. ``filled`` says by field how many of
+    the records had a value.
+    """
+
+    pairs: int
+    matches: float
+    precision: float
+    recall: float
+    doubtful: int
+    filled: dict[str, float]
+    warnings: list[str]
+
+
+class LinkWeight(msgspec.Struct, frozen=True, kw_only=True):
+    """What agreement on one field is worth, grade by grade, the best first: log2(m/u)."""
+
+    field: str
+    grades: list[tuple[str, float]]
+
+
+class LinkModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What linkage has learnt of one subject and goes by. ``drift`` says what is otherwise now."""
+
+    version: int
+    subject: LinkSubject
+    learnt_at: datetime
+    why: LearntWhy
+    learnt_by: str
+    records: int
+    weights: list[LinkWeight]
+    keys: list[str]
+    expected_share: float
+    """Of all pairs there can be, the share that is one and the same."""
+    quality: LinkQuality
+    compared_at: datetime | None
+    asked_at: datetime | None
+    asked_by: str

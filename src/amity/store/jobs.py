@@ -1,6 +1,6 @@
 """The store's standing jobs, run by the worker."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from procrastinate.contrib.django import app
 
@@ -27,9 +27,9 @@ def gather_links(timestamp: int) -> None:
 @app.periodic(cron="27 * * * *")
 @app.task(queueing_lock="store.propose_links", pass_context=False)
 def propose_links(timestamp: int) -> None:
-    """Offer customers that are alike for review: those seen lately each hour, all at three."""
+    """Offer customers that are alike for review: those heard of since, all with all at three."""
     now = datetime.fromtimestamp(timestamp, UTC)
-    api.propose_links(now=now, since=None if now.hour == 3 else now - timedelta(hours=3))
+    api.propose_links(now=now, is_whole=now.hour == 3)
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -1,7 +1,7 @@
 """Linking from end to end: make ready, block, compare, learn, score, cluster."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 import numpy as np
@@ -57,6 +57,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     household_probability: float
     bits: float
     grades: dict[str, str]
+    weights: dict[str, float]
+    """What each field says, in bits; together with where all pairs start they make ``bits``,
+    unless two of one household are the likelier story."""
+
+
+class _Described(TypedDict):
+    grades: dict[str, str]
+    weights: dict[str, float]
 
 
 class _Training(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -85,7 +93,18 @@ class Linker:
     @classmethod
     def train(cls, records: Records, fields: Sequence[Field], options: Options) -> "Linker":
         """Return a linker that has learnt from these records; raises Invalid as `link` does."""
-        return cls(_train(records, fields, options).model)
+        return cls.learn(records, fields, options)[0]
+
+    @classmethod
+    def learn(
+        cls, records: Records, fields: Sequence[Field], options: Options
+    ) -> tuple["Linker", Linkage]:
+        """Return a trained linker and how it scores what it learnt from, every record alone."""
+        trained = _train(records, fields, options)
+        model = trained.model
+        bits = odds_of(trained.evidence, model.prior, model.household)
+        alone = np.arange(len(trained.table), dtype=np.int64)
+        return cls(model), _make_linkage(trained, bits, alone, 0)
 
     @classmethod
     def link(cls, records: Records, fields: Sequence[Field], options: Options) -> Linkage:
@@ -130,8 +149,9 @@ class Linker:
         home = household_odds_of(evidence, self.model.prior, self.model.household)
         kept = np.flatnonzero(np.maximum(probability_of(bits), probability_of(home)) >= lowest)
         kept = kept[np.lexsort((found.right[kept], found.left[kept], -bits[kept]))]
+        worth = scorer.weights(found.left[kept], found.right[kept], patterns, kept)
         result = []
-        for pair in kept.tolist():
+        for place, pair in enumerate(kept.tolist()):
             one, other = int(found.left[pair]), int(found.right[pair])
             if not newer[one]:
                 one, other = other, one
@@ -142,16 +162,22 @@ class Linker:
                     probability=float(probability_of(bits[pair])),
                     household_probability=float(probability_of(home[pair])),
                     bits=float(bits[pair]),
-                    grades=self._describe(patterns.grades[:, patterns.of_pair[pair]]),
+                    **self._describe(patterns.grades[:, patterns.of_pair[pair]], worth[:, place]),
                 )
             )
         return result
 
-    def _describe(self, grades: Grades) -> dict[str, str]:
-        return {
-            one.field.name: one.levels[grade]
-            for one, grade in zip(self.model.comparisons, grades.tolist(), strict=True)
+    def _describe(self, grades: Grades, worth: Bits) -> _Described:
+        told = [
+            (one.field.name, one.levels[grade], round(bits, 2))
+            for one, grade, bits in zip(
+                self.model.comparisons, grades.tolist(), worth.tolist(), strict=True
+            )
             if grade >= 0
+        ]
+        return {
+            "grades": {name: level for name, level, _ in told},
+            "weights": {name: bits for name, _, bits in told},
         }
 
 

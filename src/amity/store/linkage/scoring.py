@@ -53,6 +53,17 @@ class Scorer:
             row[equal] += rarity[column.codes[left[equal]]]
         return result
 
+    def weights(self, left: Rows, right: Rows, patterns: Patterns, places: Rows) -> Bits:
+        """Return what each field says of these pairs, a row a field; ``places`` are theirs in the
+        patterns."""
+        bits, is_counted = weigh_patterns(self.model.comparisons, patterns.grades)
+        of_pair = patterns.of_pair[places]
+        result = bits[:, of_pair]
+        for row, (column, rarity) in enumerate(zip(self.table.columns, self._rarity, strict=True)):
+            equal = np.flatnonzero(is_counted[row][of_pair])
+            result[row, equal] += rarity[column.codes[left[equal]]]
+        return result
+
     def score(self, left: Rows, right: Rows) -> Bits:
         """Return the log2 odds that each pair is one person, the prior included."""
         evidence = self.evidence(left, right, self.grade(left, right))

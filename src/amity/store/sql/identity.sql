@@ -133,19 +133,60 @@ FROM store_identifier i JOIN store_place p ON p.kind = i.kind AND p.value = i.va
 WHERE i.profile_id = ANY (%(ids)s::bigint[])
 ORDER BY 4, 2
 
--- name: list_links
-SELECT l.kind, min(l.label), array_agg(m.profile_id ORDER BY m.profile_id), l.evidence, l.probability
-FROM store_link l
-JOIN store_link m ON m.kind = l.kind AND m.link_key = l.link_key
-JOIN store_profile p ON p.id = m.profile_id AND p.merged_into IS NULL
-WHERE l.profile_id = %s
-GROUP BY l.kind, l.link_key, l.evidence, l.probability ORDER BY l.kind, l.link_key
+-- name: list_groups
+-- The households and companies of some profiles, with everybody in them.
+SELECT m.kind, m.link_key, m.label, m.evidence, m.probability, array_agg(m.profile_id)
+FROM store_link m JOIN store_profile p ON p.id = m.profile_id AND p.merged_into IS NULL
+WHERE (m.kind, m.link_key) IN (
+    SELECT l.kind, l.link_key FROM store_link l WHERE l.profile_id = ANY (%s::bigint[]))
+GROUP BY m.kind, m.link_key, m.label, m.evidence, m.probability ORDER BY m.kind, m.link_key
+
+-- name: list_link_decisions
+-- What was decided about pairs, by the customers they are now.
+WITH RECURSIVE near AS (
+    SELECT id, id AS root FROM store_profile WHERE id = ANY (%(ids)s::bigint[])
+    UNION ALL
+    SELECT p.id, n.root FROM near n JOIN store_profile p ON p.merged_into = n.id)
+SELECT c.id, c.kind, c.state, c.one_id, c.other_id, c.probability
+FROM store_link_candidate c
+WHERE c.kind <> 'person' AND c.state <> 'open'
+  AND (c.one_id IN (SELECT id FROM near) OR c.other_id IN (SELECT id FROM near))
+ORDER BY c.id
+
+-- name: name_of
+SELECT name, email FROM store_profile WHERE id = %s
+
+-- name: find_roots
+WITH RECURSIVE up AS (
+    SELECT id AS start, id, merged_into FROM store_profile WHERE id = ANY (%s::bigint[])
+    UNION ALL
+    SELECT up.start, p.id, p.merged_into FROM up JOIN store_profile p ON p.id = up.merged_into)
+SELECT start, id FROM up WHERE merged_into IS NULL
+
+-- name: reject_links
+INSERT INTO store_link_candidate (one_id, other_id, kind, origin, found_at, state, decided_at,
+    decided_by)
+SELECT least(%(id)s, o.id), greatest(%(id)s, o.id), %(kind)s, 'told', %(now)s, 'rejected', %(now)s,
+    %(by)s
+FROM unnest(%(others)s::bigint[]) AS o (id) WHERE o.id <> %(id)s
+ON CONFLICT (one_id, other_id, kind) DO UPDATE SET state = 'rejected', decided_at = %(now)s,
+    decided_by = %(by)s
+
+-- name: restore_links
+UPDATE store_link_candidate SET state = 'open', decided_at = %(now)s, decided_by = %(by)s
+WHERE origin <> 'told' AND id = ANY (%(ids)s::bigint[])
+
+-- name: forget_told_links
+DELETE FROM store_link_candidate WHERE origin = 'told' AND id = ANY (%(ids)s::bigint[])
 
 -- name: insert_candidates
-INSERT INTO store_link_candidate (one_id, other_id, origin, probability, explanation, found_at)
-SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::float8[], %s::jsonb[],
-    %s::timestamptz[])
-ON CONFLICT (one_id, other_id) DO NOTHING
+INSERT INTO store_link_candidate (one_id, other_id, kind, origin, probability, explanation, found_at)
+SELECT n.* FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::float8[], %s::jsonb[],
+    %s::timestamptz[]) AS n (one_id, other_id, kind, origin, probability, explanation, found_at)
+WHERE NOT EXISTS (
+    SELECT FROM store_link a JOIN store_link b ON b.kind = a.kind AND b.link_key = a.link_key
+    WHERE a.kind = n.kind AND a.profile_id = n.one_id AND b.profile_id = n.other_id)
+ON CONFLICT (one_id, other_id, kind) DO NOTHING
 
 -- name: gather_candidates
 INSERT INTO store_link_candidate (one_id, other_id, origin, explanation, found_at)
@@ -158,32 +199,51 @@ JOIN store_profile l ON l.id = m.loser_id AND l.merged_into IS NULL
 WHERE m.refusal IN ('unproven', 'too_many_identifiers') AND w.id <> l.id
   AND (w.user_id IS NULL OR l.user_id IS NULL)
 GROUP BY 1, 2
-ON CONFLICT (one_id, other_id) DO NOTHING
+ON CONFLICT (one_id, other_id, kind) DO NOTHING
 
 -- name: list_candidates
-SELECT c.id, c.one_id, c.other_id, c.origin, c.probability, c.explanation, c.state, c.found_at,
-       c.decided_at, c.decided_by
+SELECT c.id, c.one_id, c.other_id, c.kind, c.origin, c.probability, c.explanation, c.state,
+       c.found_at, c.decided_at, c.decided_by, c.batch
 FROM store_link_candidate c
 WHERE c.state = %(state)s AND (%(origin)s = '' OR c.origin = %(origin)s)
+  AND (%(kind)s = '' OR c.kind = %(kind)s)
   AND (%(before)s::bigint IS NULL OR c.id < %(before)s)
   AND (c.state <> 'open' OR 2 = (SELECT count(*) FROM store_profile p
         WHERE p.id IN (c.one_id, c.other_id) AND p.merged_into IS NULL))
 ORDER BY c.id DESC LIMIT %(limit)s
 
+-- name: find_candidates_by_chance
+SELECT c.id, c.one_id, c.other_id, c.kind, c.origin, c.probability, c.explanation, c.state,
+       c.found_at, c.decided_at, c.decided_by, c.batch
+FROM store_link_candidate c
+WHERE c.state = 'open' AND c.kind = %(kind)s AND c.probability >= %(lowest)s
+  AND c.probability <= %(highest)s
+  AND 2 = (SELECT count(*) FROM store_profile p
+        WHERE p.id IN (c.one_id, c.other_id) AND p.merged_into IS NULL)
+ORDER BY c.probability DESC, c.id LIMIT %(limit)s
+
+-- name: find_batch
+SELECT c.id FROM store_link_candidate c WHERE c.batch = %s AND c.state <> 'open' ORDER BY c.id DESC
+
+-- name: list_batches
+SELECT c.batch, c.state, max(c.decided_at), max(c.decided_by), count(*)
+FROM store_link_candidate c WHERE c.batch <> '' AND c.state <> 'open'
+GROUP BY c.batch, c.state ORDER BY 3 DESC LIMIT 10
+
 -- name: get_candidate
-SELECT c.id, c.one_id, c.other_id, c.origin, c.probability, c.explanation, c.state, c.found_at,
-       c.decided_at, c.decided_by
+SELECT c.id, c.one_id, c.other_id, c.kind, c.origin, c.probability, c.explanation, c.state,
+       c.found_at, c.decided_at, c.decided_by, c.batch
 FROM store_link_candidate c WHERE c.id = %s
 
 -- name: count_candidates
 SELECT count(*) FROM (SELECT FROM store_link_candidate WHERE state = 'open' LIMIT 100) AS c
 
 -- name: lock_candidate
-SELECT one_id, other_id, state, join_id FROM store_link_candidate WHERE id = %s FOR UPDATE
+SELECT one_id, other_id, kind, state, join_id FROM store_link_candidate WHERE id = %s FOR UPDATE
 
 -- name: set_candidate
 UPDATE store_link_candidate SET state = %(state)s, join_id = %(join_id)s, decided_by = %(by)s,
-    decided_at = %(now)s
+    decided_at = %(now)s, batch = %(batch)s
 WHERE id = %(id)s
 
 -- name: delete_links
@@ -221,4 +281,30 @@ FROM (
     FROM store_profile p
     WHERE p.merged_into IS NULL AND p.email IS NOT NULL
       AND split_part(p.email, '@', 2) <> ALL (%(free)s::text[])) AS n
+WHERE n.members BETWEEN 2 AND %(most)s
+
+-- name: gather_employers
+INSERT INTO store_link (kind, link_key, profile_id, label, evidence, probability, found_at)
+SELECT 'company', md5('company ' || n.how || ' ' || n.shared)::uuid, n.id,
+       first_value(n.label) OVER (PARTITION BY n.how, n.shared ORDER BY n.id),
+       jsonb_build_object('shared', jsonb_build_array(n.how)), n.probability, %(now)s
+FROM (
+    SELECT e.id, e.how, e.shared, e.label, e.probability,
+           count(*) OVER (PARTITION BY e.how, e.shared) AS members
+    FROM (
+        SELECT p.id, w.how, w.shared, c.name AS label, w.probability
+        FROM store_profile p
+        CROSS JOIN LATERAL (
+            SELECT coalesce(p.traits #>> '{company,name}', p.traits ->> 'company_name',
+                       CASE WHEN jsonb_typeof(p.traits -> 'company') = 'string'
+                           THEN p.traits ->> 'company' END, '') AS name,
+                   coalesce(p.traits #>> '{company,vat}', p.traits ->> 'vat_number',
+                       p.traits ->> 'vatNumber', p.traits ->> 'vat_id', p.traits ->> 'vatId',
+                       p.traits ->> 'vat', '') AS vat) AS c
+        CROSS JOIN LATERAL (VALUES
+            ('VAT number', upper(regexp_replace(c.vat, '\W+', '', 'g')), 0.95::float8),
+            ('company name', regexp_replace(regexp_replace(lower(c.name),
+                '\m(gmbh|mbh|ag|kg|ohg|ug|e\.?u|inc|llc|ltd|limited|corp|co|plc|bv|nv|sarl|sas|srl|spa|oy|ab|as|aps)\M\.?',
+                '', 'g'), '\W+', '', 'g'), 0.8::float8)) AS w (how, shared, probability)
+        WHERE p.merged_into IS NULL AND length(w.shared) >= 4) AS e) AS n
 WHERE n.members BETWEEN 2 AND %(most)s

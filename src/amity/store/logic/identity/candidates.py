@@ -6,7 +6,7 @@ the log; rejecting keeps the pair from being offered again. Both can be taken ba
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from psycopg.types.json import Jsonb
 
@@ -14,7 +14,13 @@ from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, NotFound
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
-from amity.store.contracts_identity import Candidate, CandidateChoice, CandidateState, Suggestion
+from amity.store.contracts_identity import (
+    Candidate,
+    CandidateChoice,
+    CandidateKind,
+    CandidateState,
+    Suggestion,
+)
 from amity.store.logic.identity.hand import merge_profiles, undo_join
 
 _SQL: Final = queries.load("amity.store")
@@ -39,7 +45,7 @@ def suggest_candidates(
     rows = [
         (
             *sorted((each.one_id, each.other_id)),
-            *(origin, each.probability, Jsonb(each.explanation), now),
+            *(each.kind, origin, each.probability, Jsonb(each.explanation), now),
         )
         for each in suggestions
         if each.one_id != each.other_id
@@ -73,13 +79,16 @@ def gather_links(*, now: datetime) -> int:
                 "most": _MOST_MEMBERS,
             },
         )
-        return households.rowcount + companies.rowcount
+        about = {"now": now, "most": _MOST_MEMBERS}
+        employers = connection.execute(_SQL["gather_employers"], about)
+        return households.rowcount + companies.rowcount + employers.rowcount
 
 
 def list_candidates(
     *,
     state: CandidateState = "open",
     origin: str = "",
+    kind: CandidateKind | Literal[""] = "",
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[Candidate]:
@@ -89,10 +98,16 @@ def list_candidates(
     with transaction() as connection:
         rows = connection.execute(
             _SQL["list_candidates"],
-            {"state": state, "origin": origin, "before": before, "limit": limit + 1},
+            {
+                "state": state,
+                "origin": origin,
+                "kind": kind,
+                "before": before,
+                "limit": limit + 1,
+            },
         ).fetchall()
     more, rows = len(rows) > limit, rows[:limit]
-    return Page([_candidate(row) for row in rows], encode_cursor([rows[-1][0]]) if more else None)
+    return Page([to_candidate(row) for row in rows], encode_cursor([rows[-1][0]]) if more else None)
 
 
 def get_candidate(*, candidate_id: int) -> Candidate:
@@ -101,7 +116,7 @@ def get_candidate(*, candidate_id: int) -> Candidate:
         row = connection.execute(_SQL["get_candidate"], [candidate_id]).fetchone()
     if row is None:
         raise NotFound("there is no such pair")
-    return _candidate(row)
+    return to_candidate(row)
 
 
 def count_candidates() -> int:
@@ -116,36 +131,44 @@ def count_candidates() -> int:
 def decide_candidate(
     *, candidate_id: int, choice: CandidateChoice, by: str, now: datetime
 ) -> Candidate:
-    """Accept a pair (they are joined), reject it for good, or take either back.
+    """Accept a pair, reject it for good, or take either back.
 
-    Raises NotFound, or Conflict when it was decided otherwise meanwhile.
+    An accepted pair of one person is joined; one of a household or a company is linked and stays
+    two. Raises NotFound, or Conflict when it was decided otherwise meanwhile or cannot be joined.
     """
     with transaction() as connection:
-        row = connection.execute(_SQL["lock_candidate"], [candidate_id]).fetchone()
-        if row is None:
-            raise NotFound("there is no such pair")
-        one_id, other_id, state, join_id = row
-        if (state == "open") is (choice == "undo"):
-            raise Conflict("somebody has decided this pair meanwhile", code="decided")
-        joined = ""
-        if choice == "accept":
-            joined = merge_profiles(
-                winner=one_id,
-                loser=other_id,
-                by=by,
-                now=now,
-                reason="review",
-                connection=connection,
-            )
-        elif choice == "undo" and join_id:
-            undo_join(connection=connection, join_id=join_id, by=by, now=now)
-        told = {"accept": "accepted", "reject": "rejected", "undo": "open"}[choice]
-        connection.execute(
-            _SQL["set_candidate"],
-            {"id": candidate_id, "state": told, "join_id": joined, "by": by, "now": now},
-        )
+        decide(connection, candidate_id=candidate_id, choice=choice, by=by, now=now)
     return get_candidate(candidate_id=candidate_id)
 
 
-def _candidate(row: tuple[Any, ...]) -> Candidate:
+def decide(  # one decision: about what, which, by whom, when, with which others
+    connection: Connection,
+    *,
+    candidate_id: int,
+    choice: CandidateChoice,
+    by: str,
+    now: datetime,
+    batch: str = "",
+) -> None:
+    """Decide a pair in the caller's transaction; see `decide_candidate`."""
+    row = connection.execute(_SQL["lock_candidate"], [candidate_id]).fetchone()
+    if row is None:
+        raise NotFound("there is no such pair")
+    one_id, other_id, kind, state, join_id = row
+    if (state == "open") is (choice == "undo"):
+        raise Conflict("somebody has decided this pair meanwhile", code="decided")
+    joined = ""
+    if choice == "accept" and kind == "person":
+        joined = merge_profiles(
+            winner=one_id, loser=other_id, by=by, now=now, reason="review", connection=connection
+        )
+    elif choice == "undo" and join_id:
+        undo_join(connection=connection, join_id=join_id, by=by, now=now)
+    told = {"accept": "accepted", "reject": "rejected", "undo": "open"}[choice]
+    about = {"id": candidate_id, "state": told, "join_id": joined, "by": by, "now": now}
+    connection.execute(_SQL["set_candidate"], {**about, "batch": batch})
+
+
+def to_candidate(row: tuple[Any, ...]) -> Candidate:
+    """Return a pair from its row."""
     return Candidate(**dict(zip(Candidate.__struct_fields__, row, strict=True)))

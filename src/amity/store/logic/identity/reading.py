@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from amity.infra import queries
 from amity.infra.database import transaction
-from amity.store.contracts_identity import EvidenceEdge, IdentityPath, Link, Place
+from amity.store.contracts_identity import EvidenceEdge, IdentityPath, Place
 from amity.store.logic.identity.rules import CONTACTS, Key
 from amity.store.logic.profiles.reading import find_root
 
@@ -50,16 +50,6 @@ def list_places(*, profile_id: int) -> list[Place]:
         rows = connection.execute(_SQL["find_component"], {"profile_id": profile_id}).fetchall()
         found = connection.execute(_SQL["list_places"], {"ids": [row[0] for row in rows]})
         return [Place(kind=row[0], value=row[1], logins=row[2], since=row[3]) for row in found]
-
-
-def list_links(*, profile_id: int) -> list[Link]:
-    """Return the households and companies of a customer, with everybody in them."""
-    with transaction() as connection:
-        root = find_root(connection, profile_id)
-        return [
-            Link(kind=row[0], label=row[1], profile_ids=row[2], evidence=row[3], probability=row[4])
-            for row in connection.execute(_SQL["list_links"], [root]).fetchall()
-        ]
 
 
 def _edge(row: tuple[Any, ...]) -> EvidenceEdge:
