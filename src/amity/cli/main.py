@@ -52,6 +52,11 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "audit": ("amity.cli.audit:audit", "Check that the consent ledger is whole.", False),
     "request": ("amity.cli.request:request", "See data requests, and hand out copies.", False),
     "data-map": ("amity.cli.data_map:data_map", "Say what is held of whom, and how long.", False),
+    "retention": (
+        "amity.cli.retention:retention",
+        "Say how long what is kept, and remove what is too old.",
+        False,
+    ),
     "events": ("amity.cli.events:events", "Show events as they are received.", False),
     "warehouse": (
         "amity.cli.warehouse:warehouse",

@@ -35,6 +35,8 @@ Scope = Literal[
     "consents:write",
     "outbound:read",
     "outbound:write",
+    "retention:read",
+    "retention:write",
     "requests:read",
     "requests:write",
 ]

@@ -1,37 +1,83 @@
 """The data map as a page, and the erasures that were carried out."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from amity.infra.data_map import HeldFile, HeldTable, read_map
+from amity.infra.data_map import DataMap, HeldFile, HeldTable, read_map
 from amity.store import api as store
+from amity.store.contracts_retention import RetentionRule, TableSize
 from amity.web.access import requires
+from amity.web.consents.purposes import BASES
+from amity.web.retention.sweeping import all_sweeps
+from amity.web.retention.words import size_words
 
 _ERASED: Final = {"delete": "deleted", "blank": "emptied of everything personal"}
+_LIVES: Final = "as long as the customer is"
+_STAYS: Final = "as long as Amity runs"
+Rules = dict[str, list[RetentionRule]]
 
 
 @require_safe
 @requires("about.read")
 def show(request: HttpRequest) -> HttpResponse:
     """Show what can hold something personal; with `all`, also what cannot."""
-    held = read_map()
+    held, rules = read_map(), _rules_by_name()
     shows_all = "all" in request.GET
-    tables = [each for each in held.tables if each.personal or shows_all]
+    search = request.GET.get("q", "").strip().lower()
+    tables = _lines(held, rules, shows_all=shows_all, search=search)
     files = [each for each in held.files if each.personal or shows_all]
     erasures = store.list_erasures(cursor=request.GET.get("cursor"), limit=20)
     page = {
-        "tables": [{"it": each, "erasure": _words(each)} for each in tables],
-        "files": [{"it": each, "erasure": _words(each)} for each in files],
-        "hidden": len(held.tables) - len(tables),
+        "tables": tables,
+        "files": [
+            {"it": each, "erasure": _words(each), "rules": rules.get(each.name, [])}
+            for each in files
+            if search in f"{each.name} {each.holds}".lower()
+        ],
+        "hidden": sum(not each.personal for each in held.tables),
         "shows_all": shows_all,
+        "search": request.GET.get("q", ""),
         "gaps": held.gaps,
         "erasures": erasures.items,
+        "large": sorted(store.list_large()),
         "next_cursor": erasures.next_cursor,
     }
     return render(request, "held/held.html", page)
+
+
+def _lines(held: DataMap, rules: Rules, *, shows_all: bool, search: str) -> list[dict[str, Any]]:
+    sizes = store.list_table_sizes()
+    return [
+        _line(each, rules.get(each.name, []), sizes.get(each.name))
+        for each in held.tables
+        if (each.personal or shows_all)
+        and search in f"{each.name} {each.holds} {' '.join(each.personal)}".lower()
+    ]
+
+
+def _line(held: HeldTable, rules: list[RetentionRule], size: TableSize | None) -> dict[str, Any]:
+    whose = "of one customer" if held.subject else "of customers, in its words"
+    return {
+        "it": held,
+        "whose": whose if held.personal else "of nobody",
+        "erasure": _words(held),
+        "rules": rules,
+        "bases": [BASES[rule.basis] for rule in rules],
+        "size": size,
+        "size_words": size_words(size.size_bytes) if size else "",
+        "until": _LIVES if held.erase in _ERASED else _STAYS,
+    }
+
+
+def _rules_by_name() -> Rules:
+    found: Rules = {}
+    for rule in store.list_retention_rules(all_sweeps()):
+        for name in rule.tables:
+            found.setdefault(name, []).append(rule)
+    return found
 
 
 def _words(held: HeldTable | HeldFile) -> str:
