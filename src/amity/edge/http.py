@@ -72,6 +72,9 @@ class Exchange(Protocol):
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Answer with a body."""
 
+    def response_file(self, status: int, headers: list[tuple[str, str]], file: str) -> None:
+        """Answer with a file, sent in pieces."""
+
     def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None:
         """Answer without a body."""
 

@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from amity.edge import http, memory, pages
+from amity.edge.data_requests import DataRequests
 from amity.edge.evidence import show
 from amity.edge.http import Deadlines, Exchange, Refusal, Scope
 from amity.edge.links_following import Followed, Recorder
@@ -31,8 +32,8 @@ from amity.store.contracts import Channel, Choices, Preferences
 from amity.store.contracts_consent import AskedPurpose, Confirmation
 
 _log = logging.getLogger(__name__)
-PREFIXES: Final = ("/u/", "/p/", "/c/", "/o/", "/s/")
-_FORMS: Final = frozenset({"/u/", "/p/", "/s/"})
+PREFIXES: Final = ("/u/", "/p/", "/c/", "/o/", "/s/", "/r/")
+_FORMS: Final = frozenset({"/u/", "/p/", "/s/", "/r/"})
 STYLESHEET: Final = "/pages.css"
 _MOST_BODY_BYTES: Final = 16_384
 _MOST_FIELDS: Final = 20
@@ -86,6 +87,7 @@ class Links:
         self._waiting = 0
         self._recorder = Recorder(self.in_thread)
         self._followed = Followed(self._recorder.note)
+        self._requests = DataRequests(self.in_thread)
 
     def open(self) -> None:
         """Begin recording clicks and opens."""
@@ -101,6 +103,9 @@ class Links:
         """Answer a request to one of `PREFIXES` or to the style sheet."""
         found = await self._find_answer(scope, exchange)
         headers = list(found.headers)
+        if found.path and scope.method != "HEAD":
+            exchange.response_file(found.status, headers, found.path)
+            return
         if scope.method == "HEAD" or not found.body:
             exchange.response_empty(found.status, headers)
         else:
@@ -117,10 +122,18 @@ class Links:
         if not is_form:
             return self._give(token, scope, now)
         form = await self._read_form(scope, exchange) if scope.method == "POST" else None
+        return await self._answer_form(token, form, scope, now)
+
+    async def _answer_form(
+        self, token: str, form: dict[str, str] | None, scope: Scope, now: datetime
+    ) -> Answer:
+        """Answer one of the pages that have a form."""
         if scope.path.startswith("/u/"):
             return await self._unsubscribe(token, form, scope, now)
         if scope.path.startswith("/s/"):
             return await self._confirm(token, form, scope, now)
+        if scope.path.startswith("/r/"):
+            return await self._requests.answer(token, form, now)
         return await self._preferences(token, form, show(scope), now)
 
     def _give(self, token: str, scope: Scope, now: datetime) -> Answer:
@@ -254,6 +267,8 @@ class Links:
             said = msgspec.structs.replace(said, evidence={**said.evidence, "notices": notices})
             await self.in_thread(hot.state_choices, choices=said, now=now)
             held = await self._read(point, asked, now)
+        if held is not None and action == "ask_data":
+            return await self._requests.ask(point.profile_id, _address(point), form, now)
         if held is None:
             return pages.plain("Your preferences", "We hold nothing about you under this link.")
         if action in {"pause", "resume"}:
@@ -366,6 +381,10 @@ def _undo_token(point: Point, now: datetime) -> str:
     and not once anything else has been said.
     """
     return tokens.sign("undo", _Undo(point, now.isoformat()), expires_at=now + _UNDO_FOR)
+
+
+def _address(point: Point) -> tuple[Channel, str]:
+    return point.channel, point.address_key
 
 
 def _choices(point: Point, choices: dict[str, bool], method: str, shown: dict[str, str]) -> Choices:

@@ -50,6 +50,8 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+    path: str = ""
+    """A file to be sent instead of a body."""
 
 
 class Purpose(msgspec.Struct, frozen=True):
@@ -191,6 +193,27 @@ def too_late_to_confirm() -> Answer:
     return plain("This link does not work", words, 404)
 
 
+def confirm_request(words: str) -> Answer:
+    """Return the page that asks whether somebody asked for something about her data herself."""
+    return _page("Please confirm", _fill("request_confirm", words=words))
+
+
+def copy_ready(size_bytes: int, until: str) -> Answer:
+    """Return the page that hands out a copy of her data on a press."""
+    size = f"{max(1, round(size_bytes / 1000)):,} kB"
+    return _page("The copy of your data", _fill("request_copy", size=size, until=until))
+
+
+def archive(name: str, path: str) -> Answer:
+    """Return a ZIP file to be kept."""
+    headers = (
+        ("content-type", "application/zip"),
+        ("content-disposition", f'attachment; filename="{name}"'),
+        *PRIVATE,
+    )
+    return Answer(200, headers, path=path)
+
+
 def file(name: str, body: bytes) -> Answer:
     """Return a JSON document to be kept."""
     headers = (
@@ -230,7 +253,7 @@ def preferences(
         pause_html=_pause(held.paused_until),
         signal_html=_signal(held.signal_at),
     )
-    return _page("Your preferences", body + _memory(card))
+    return _page("Your preferences", body + _memory(card) + _fill("data"))
 
 
 def _pause(until: datetime | None) -> str:

@@ -4,8 +4,9 @@ A message whose receiving server never answered is `unknown`. When a person foll
 opens it, it has arrived (rule D20). A scanner proves nothing: it may have looked at a message that
 was then refused.
 
-Whoever asks for a new link to her preferences gets one by mail (`link_requests`), and whoever signs
-up by a form is asked by mail whether she did (`signups`).
+Whoever asks for a new link to her preferences gets one by mail (`link_requests`), whoever signs up
+by a form is asked by mail whether she did (`signups`), and so is who asks for her data
+(`data_requests`).
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from amity.broadcast.logic import link_requests, proving, reported, signups
+from amity.broadcast.logic import data_requests, link_requests, proving, reported, signups
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
@@ -35,6 +36,7 @@ def follow_batch(*, now: datetime, limit: int) -> FoldResult:
         if proofs:
             proving.prove(connection, proofs, now)
         link_requests.answer_requests(connection, activities, now)
+        data_requests.answer_data_requests(connection, activities, now)
         reported.take_reports(connection, activities, now)
         signups.answer_signups(connection, activities, now)
         last = activities[-1].position

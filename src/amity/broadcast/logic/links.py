@@ -12,7 +12,7 @@ from amity.kernel.errors import Invalid
 _PREFERENCES_DAYS: Final = 30
 _CONFIRM_DAYS: Final = 7
 _FOLLOWED: Final = ("https://", "http://")
-_OWN: Final = ("/u/", "/p/", "/c/", "/o/", "/s/")
+_OWN: Final = ("/u/", "/p/", "/c/", "/o/", "/s/", "/r/")
 
 
 def public_base(settings: Settings) -> str:
@@ -29,6 +29,7 @@ class LinkMaker:
         self._unsubscribe = tokens.signer("unsubscribe")
         self._preferences = tokens.signer("preferences")
         self._confirm = tokens.signer("confirm")
+        self._request = tokens.signer("request")
         self._open = tokens.signer("open")
         # Not all below our address: the shop itself may live there too.
         self.own = tuple(self.base + path for path in _OWN)
@@ -53,6 +54,13 @@ class LinkMaker:
         """Return the address where somebody says that she asked for messages herself."""
         content = [profile_id, address_key, event_id, send]
         return f"{self.base}/s/{self._confirm(content, until)}"
+
+    def request(
+        self, profile_id: int, address_key: str, request_id: int, send: str, until: int
+    ) -> str:
+        """Return the address where somebody confirms a data request and takes its copy."""
+        content = [profile_id, address_key, request_id, send]
+        return f"{self.base}/r/{self._request(content, until)}"
 
     def pixel(self, profile_id: int, send: str) -> str:
         """Return the picture whose loading says that the message was opened."""

@@ -66,6 +66,8 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
     """`customer`, `event`, `campaign`: see `making_data`."""
     decision: Decision | None = None
+    data_request: int = 0
+    """The data request a message is about; 0 when it is about none."""
     request_id: int = 0
     """The event by which somebody asked for messages, in the message that asks back."""
     now: datetime
@@ -142,6 +144,11 @@ class Maker:
             ends = confirm_until(who.now.timestamp())
             data["links"]["confirm"] = maker.confirm(
                 who.profile_id, who.address_key, who.request_id, send, ends
+            )
+        if who.data_request:
+            ends = confirm_until(who.now.timestamp())
+            data["links"]["request"] = maker.request(
+                who.profile_id, who.address_key, who.data_request, send, ends
             )
         by_url = _add_decided(data, who.decision)
         link: Link = plain_link

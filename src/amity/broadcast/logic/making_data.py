@@ -30,6 +30,8 @@ VARIABLES: Final[dict[str, str]] = {
     "links.unsubscribe": "where she unsubscribes",
     "links.preferences": "where she says what she wants to get",
     "links.confirm": "where she confirms that she signed up; only in the message that asks her to",
+    "links.request": "where she confirms a data request and takes the copy of her data; only in "
+    "messages about one",
     "offers": "the offers decided for her: `headline`, `body`, `image_url`, `action_label`, "
     "`action_url` of each",
     "offer": "the first of them",

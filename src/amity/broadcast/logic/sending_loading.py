@@ -23,6 +23,8 @@ from amity.store import api as store
 
 _SQL: Final = queries.load("amity.broadcast")
 _log = logging.getLogger("amity.sender")
+_ASKING: Final = frozenset({"confirm", "request"})
+"""Variables of messages that go to the very address they are about."""
 
 
 class Letter(msgspec.Struct, kw_only=True, eq=False):
@@ -76,6 +78,7 @@ class Letter(msgspec.Struct, kw_only=True, eq=False):
             },
             decision=self.decision,
             request_id=claimed.variables.get("confirm", 0),
+            data_request=claimed.variables.get("request", 0),
             now=now,
         )
 
@@ -120,7 +123,7 @@ def _load_asking(
 
     It need not be the address she is written to otherwise. "" when it is not hers any more.
     """
-    asking = [each for each in batch if "confirm" in each.variables]
+    asking = [each for each in batch if each.variables.keys() & _ASKING]
     if not asking:
         return {}
     roots = [people.get(each.profile_id, (0, "", False))[0] for each in asking]
