@@ -166,7 +166,7 @@ def test_quarantine_is_filtered_by_reason_and_replayed_in_batches(
         asked = json.loads(html.unescape(values[1]))
     assert turns == 3
     assert "5 events replayed" in turn
-    assert "5 still cannot be understood" in turn
+    assert "5 still cannot be taken in" in turn
     assert store.count_quarantine() == reasons
 
 

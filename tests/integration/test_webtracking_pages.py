@@ -6,8 +6,14 @@ import msgspec
 from django.test import Client
 
 from amity.store import api as store
+from amity.store.contracts_tracking import PlanField
 
 NOW = datetime.now(UTC)
+
+
+def live(about):
+    [plan] = store.list_plans()
+    return about | {"plan_id": plan.plan_id}
 
 
 def test_an_event_is_pinned_changed_restored_and_its_alert_acknowledged(db):
@@ -25,13 +31,41 @@ def test_an_event_is_pinned_changed_restored_and_its_alert_acknowledged(db):
         pass
     assert "not pinned" in admin.get("/tracking/").content.decode()
     address = "/tracking/event/?type=track&name=Order+Completed"
+    change = "/tracking/field/"
     about = {"type": "track", "name": "Order Completed"}
     answer = admin.post("/tracking/pin/", about | {"policy": "pass", "do": "infer"})
     assert answer["Location"] == address
-    admin.post("/tracking/pin/", about | {"policy": "quarantine", "do": "keep"})
+    first = live(about)
+    admin.post("/tracking/pin/", first | {"policy": "quarantine", "do": "keep"})
     page = admin.get(address).content.decode()
     assert "pass became quarantine" in page
     assert "required" in page
+    stale = admin.post("/tracking/pin/", first | {"policy": "cut", "do": "keep"}, follow=True)
+    assert "another version is pinned by now" in stale.content.decode()
+    form = admin.get(change, about | {"was": "total"}).content.decode()
+    assert 'name="is_required" value="yes" checked' in form
+    typed = live(about) | {"was": "", "path": "status", "types": ["string"], "policy": "cut"}
+    wrong = admin.post(change, typed | {"types": ["number"], "allowed": "paid\nopen"})
+    assert (wrong.status_code, "is no number" in wrong.content.decode()) == (422, True)
+    assert "paid\nopen" in wrong.content.decode(), "what was typed stays"
+    saved = admin.post(change, typed | {"allowed": "paid\nopen", "description": "of payment"})
+    assert saved["Location"] == address
+    [plan] = store.list_plans()
+    status = PlanField(
+        path="status",
+        types=["string"],
+        allowed=["paid", "open"],
+        policy="cut",
+        description="of payment",
+    )
+    assert plan.fields[-1] == status
+    again = admin.post(change, typed | {"allowed": "paid"}, follow=True)
+    assert "Another version is pinned by now" in again.content.decode()
+    page = admin.get(address).content.decode()
+    assert "status was added" in page
+    assert "one of paid, open" in page
+    admin.post(change, live(about) | {"was": "status", "do": "drop"})
+    assert [field.path for field in store.list_plans()[0].fields] == ["total"]
     bad = [msgspec.json.encode(event | {"properties": {"total": f"x{n}"}}) for n in range(9)]
     assert store.append_events(source_id=source, events=bad, now=NOW).quarantined == 9
     first = store.list_plans(live_only=False)[-1]
@@ -44,6 +78,10 @@ def test_an_event_is_pinned_changed_restored_and_its_alert_acknowledged(db):
     assert alert.words in admin.get("/alerts/").content.decode()
     admin.post(f"/alerts/{alert.alert_id}/acknowledge/")
     assert "looked after by ann" in admin.get("/alerts/").content.decode()
+    assert alert.words in admin.get("/alerts/?show=acknowledged").content.decode()
+    assert "Nothing is wrong" in admin.get("/alerts/?source=999").content.decode()
+    for place in ("/", "/sources/", f"/sources/{source}/", f"/sources/{source}/health/"):
+        assert alert.words in admin.get(place).content.decode(), place
     viewer = Client(SERVER_NAME="localhost")
     viewer.force_login(Staff.objects.create_user("vic", role="viewer"))
     assert viewer.post("/tracking/unpin/", about).status_code == 403

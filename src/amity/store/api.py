@@ -189,11 +189,7 @@ from amity.store.logic.plans.pinning import (
     unpin_plan,
 )
 from amity.store.logic.plans.quality import (
-    acknowledge_alert,
-    count_alerts,
     find_last_events,
-    judge_sources,
-    list_alerts,
     list_fill_rates,
     list_quality,
 )

@@ -72,6 +72,15 @@ SELECT * FROM unnest(%(endpoints)s::bigint[], %(events)s::bigint[], %(positions)
                      %(origins)s::bigint[], %(names)s::text[])
 ON CONFLICT (endpoint_id, event_id) DO NOTHING
 
+-- name: outbound_queue_nobody
+-- What is about no customer is in no activity: it is queued where it happens.
+INSERT INTO store_delivery (endpoint_id, event_id, position, origin_id, name)
+SELECT o.id, n.event_id, 0, 0, %(name)s
+FROM unnest(%(events)s::bigint[]) AS n (event_id), store_outbound o
+WHERE o.state <> 'disabled' AND n.event_id > o.since_event_id
+  AND (%(name)s = ANY (o.events) OR '*' = ANY (o.events))
+ON CONFLICT (endpoint_id, event_id) DO NOTHING
+
 -- name: outbound_count_withheld
 UPDATE store_outbound e SET withheld = withheld + w.amount
 FROM unnest(%s::bigint[], %s::bigint[]) AS w (id, amount) WHERE e.id = w.id
@@ -127,6 +136,19 @@ UNION ALL
 SELECT e.event_id, NULL, NULL, 1, e.erased_at, 'track', 'Customer Erased', jsonb_build_object(
     'subject', e.receipt::jsonb -> 'subject', 'profile_ids', to_jsonb(e.profile_ids))
 FROM store_erasure e JOIN wanted w ON w.event_id = e.event_id
+UNION ALL
+-- nor are alerts about sources, which are about nobody
+SELECT w.event_id, NULL, NULL, 1, t.at, 'track', t.name, jsonb_build_object(
+    'alert_id', a.id, 'source_id', a.source_id, 'source_name', s.name, 'rule', a.rule, 'words', a.words,
+    'opened_at', a.opened_at) || t.more
+FROM wanted w
+JOIN store_alert a ON a.raised_event_id = w.event_id OR a.closed_event_id = w.event_id
+JOIN store_source s ON s.id = a.source_id
+CROSS JOIN LATERAL (
+    SELECT a.opened_at AS at, 'Source Alert Raised' AS name, '{}'::jsonb AS more WHERE a.raised_event_id = w.event_id
+    UNION ALL
+    SELECT a.closed_at, 'Source Alert Closed', jsonb_build_object('closed_at', a.closed_at, 'reason', a.closed_why)
+    WHERE a.closed_event_id = w.event_id) t
 
 -- name: outbound_is_ready
 -- Not while the projections are being rebuilt: what is not there then is not gone.

@@ -1,26 +1,30 @@
 -- name: live_plans
-SELECT id, type, name, source_id, version, policy, allows_unknown, fields, is_live, made_at, made_by
+SELECT id, type, name, source_id, version, policy, allows_unknown, fields, is_live, made_at, made_by, description
 FROM store_plan WHERE is_live ORDER BY id
 
 -- name: lock_plans
 SELECT pg_advisory_xact_lock(hashtext('amity.plans'))
 
 -- name: insert_plan
-INSERT INTO store_plan (type, name, source_id, policy, allows_unknown, fields, made_at, made_by, version)
-SELECT %s, %s, %s, %s, %s, %s::jsonb, %s, %s,
+INSERT INTO store_plan (type, name, source_id, policy, allows_unknown, description, fields, made_at,
+                        made_by, version)
+SELECT %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s,
        1 + coalesce(max(version), 0) FROM store_plan WHERE type = %s AND name = %s AND source_id = %s
-RETURNING id, type, name, source_id, version, policy, allows_unknown, fields, is_live, made_at, made_by
+RETURNING id, type, name, source_id, version, policy, allows_unknown, fields, is_live, made_at, made_by, description
 
 -- name: unpin_plan
 UPDATE store_plan SET is_live = false
 WHERE is_live AND type = %s AND name = %s AND source_id = %s
 
+-- name: find_live_plan
+SELECT id FROM store_plan WHERE is_live AND type = %s AND name = %s AND source_id = %s
+
 -- name: get_plan
-SELECT id, type, name, source_id, version, policy, allows_unknown, fields, is_live, made_at, made_by
+SELECT id, type, name, source_id, version, policy, allows_unknown, fields, is_live, made_at, made_by, description
 FROM store_plan WHERE id = %s
 
 -- name: list_plans
-SELECT id, type, name, source_id, version, policy, allows_unknown, fields, is_live, made_at, made_by
+SELECT id, type, name, source_id, version, policy, allows_unknown, fields, is_live, made_at, made_by, description
 FROM store_plan
 WHERE (%(type)s::text IS NULL OR type = %(type)s) AND (%(name)s::text IS NULL OR name = %(name)s)
   AND (is_live OR NOT %(live_only)s)
@@ -114,14 +118,24 @@ ORDER BY s.day DESC, s.name, f.path LIMIT 500
 -- name: last_event_of
 SELECT source_id, max(last_at) FROM store_quality GROUP BY source_id
 
+-- name: open_alerts
+SELECT rule FROM store_alert WHERE closed_at IS NULL AND source_id = %s
+
 -- name: raise_alert
-INSERT INTO store_alert AS a (source_id, rule, words, opened_at, seen_at) VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT (source_id, rule) WHERE closed_at IS NULL
-DO UPDATE SET words = excluded.words, seen_at = excluded.seen_at
+-- One that stands already only says anew how things are.
+INSERT INTO store_alert (source_id, rule, words, opened_at, seen_at, raised_event_id)
+SELECT %(source_id)s, %(rule)s, %(words)s, %(now)s, %(now)s, nextval('store_event_id')
+ON CONFLICT (source_id, rule) WHERE closed_at IS NULL DO NOTHING
+RETURNING raised_event_id
+
+-- name: renew_alert
+UPDATE store_alert SET words = %(words)s, seen_at = %(now)s
+WHERE closed_at IS NULL AND source_id = %(source_id)s AND rule = %(rule)s
 
 -- name: close_alerts
-UPDATE store_alert SET closed_at = %(now)s WHERE closed_at IS NULL AND source_id = %(source_id)s
-  AND NOT rule = ANY (%(rules)s::text[])
+UPDATE store_alert SET closed_at = %(now)s, closed_why = %(why)s, closed_event_id = nextval('store_event_id')
+WHERE closed_at IS NULL AND source_id = %(source_id)s AND NOT rule = ANY (%(rules)s::text[])
+RETURNING closed_event_id
 
 -- name: acknowledge_alert
 UPDATE store_alert SET acknowledged_at = %s, acknowledged_by = %s
@@ -129,7 +143,7 @@ WHERE id = %s AND acknowledged_at IS NULL AND closed_at IS NULL
 
 -- name: list_alerts
 SELECT a.id, a.source_id, s.name, a.rule, a.words, a.opened_at, a.acknowledged_at,
-       a.acknowledged_by, a.closed_at
+       a.acknowledged_by, a.closed_at, a.closed_why
 FROM store_alert a JOIN store_source s ON s.id = a.source_id
 WHERE (%(source_id)s::integer IS NULL OR a.source_id = %(source_id)s)
   AND (NOT %(open_only)s OR a.closed_at IS NULL)
@@ -137,3 +151,38 @@ ORDER BY a.closed_at IS NOT NULL, a.opened_at DESC, a.id DESC LIMIT %(limit)s
 
 -- name: count_alerts
 SELECT count(*) FROM store_alert WHERE closed_at IS NULL AND acknowledged_at IS NULL
+
+-- name: read_watches
+SELECT source_id, terms, muted_until, updated_at, updated_by FROM store_source_watch
+WHERE %(source_id)s::integer IS NULL OR source_id = %(source_id)s
+
+-- name: write_watch
+INSERT INTO store_source_watch (source_id, terms, muted_until, updated_at, updated_by)
+VALUES (%(source_id)s, %(terms)s::jsonb, %(muted_until)s, %(now)s, %(by)s)
+ON CONFLICT (source_id) DO UPDATE SET terms = excluded.terms, muted_until = excluded.muted_until,
+    updated_at = excluded.updated_at, updated_by = excluded.updated_by
+
+-- name: null_rises
+-- Properties that were empty more often from `since` on than in the days before it. One that stands
+-- within others has no share of its own: how often there is a place for it is not counted.
+WITH sums AS (
+    SELECT type, name, path, coalesce(sum(seen - nulls) FILTER (WHERE day >= %(since)s), 0)::float8 AS lately,
+           coalesce(sum(seen - nulls) FILTER (WHERE day < %(since)s), 0)::float8 AS before
+    FROM store_shape WHERE source_id = %(source_id)s AND day >= %(from)s
+    GROUP BY type, name, path
+)
+SELECT s.type, s.name, s.path, 1 - s.lately / e.lately, 1 - s.before / e.before
+FROM sums s JOIN sums e ON e.type = s.type AND e.name = s.name AND e.path = ''
+WHERE s.path <> '' AND s.path !~ '[.(\[]' AND e.lately >= %(least)s AND e.before >= %(least)s
+  AND s.before / e.before - s.lately / e.lately > %(rise)s
+ORDER BY s.before / e.before - s.lately / e.lately DESC, s.name, s.path LIMIT 20
+
+-- name: quality_hours
+SELECT hour, events, late, violating FROM store_quality
+WHERE source_id = %(source_id)s AND hour > %(since)s ORDER BY hour
+
+-- name: latest_sent
+-- With what a sender says of itself: for pictures of the last two days.
+SELECT received_at, sent_at, type, body FROM store_event_log
+WHERE source_id = %(source_id)s AND received_at > %(now)s::timestamptz - interval '2 days'
+ORDER BY xid DESC, id DESC LIMIT %(limit)s

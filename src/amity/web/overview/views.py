@@ -18,6 +18,7 @@ from amity.web.access import may, requires
 RANGES: Final = (30, 90, 365)
 _SEGMENTS: Final = 8
 _EVENTS: Final = 9
+_ALERTS: Final = 3
 _LATE_SECONDS: Final = 10
 
 
@@ -58,11 +59,15 @@ def _segments() -> list[Segment]:
 def _feed(request: HttpRequest) -> dict[str, Any]:
     stats = store.stats()
     lag = max((consumer.seconds for consumer in stats.consumers), default=0.0)
+    # Of those who may see sources, whoever looks first at the overview should know.
+    alerts = store.list_alerts() if may(request, "sources.read") else []
     waiting = max((consumer.events for consumer in stats.consumers), default=0)
     return {
         "latest": [(event, _about(event)) for event in store.list_received(limit=_EVENTS)],
         "stats": stats,
         "open_quarantine": sum(store.count_quarantine().values()),
+        "alerts": alerts[:_ALERTS],
+        "more_alerts": max(0, len(alerts) - _ALERTS),
         "lag": lag,
         "waiting": waiting,
         "is_late": lag > _LATE_SECONDS,

@@ -1,10 +1,12 @@
-"""Quarantine: what could not be understood, why, and reading it again."""
+"""Quarantine: what could not be taken in, why, reading it again, throwing it away."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -12,7 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 from amity.kernel.errors import Invalid
 from amity.store import api as store
 from amity.store.contracts import QuarantinedEvent, Receipt
-from amity.web.access import may, requires
+from amity.store.contracts_tracking import QuarantineFilter
+from amity.web.access import may, requires, staff_of
 from amity.web.sources.raw import RawView, one_line, show_raw
 from amity.web.sources.reasons import label_of, words_of
 from amity.web.sources.views import Chip
@@ -53,20 +56,62 @@ def count_waiting() -> int | None:
     return sum(store.count_quarantine().values()) or None
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events are meant, as the address and the forms say it."""
+
+    source: int | None = None
+    reason: str = ""
+    event: str = ""
+    text: str = ""
+    since: str = ""
+    until: str = ""
+
+    @property
+    def narrow(self) -> QuarantineFilter:
+        """Return it as the store takes it; days are in UTC, the last one is within."""
+        until = _day(self.until)
+        return QuarantineFilter(
+            event=self.event,
+            text=self.text,
+            since=_day(self.since),
+            until=until + timedelta(days=1) if until else None,
+        )
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """Return what is not empty, for addresses and hidden fields."""
+        return {name: str(value) for name, value in msgspec.to_builtins(self).items() if value}
+
+
+def _asked(given: QueryDict) -> Asked:
+    texts = {name: given.get(name, "").strip()[:200] for name in Asked.__struct_fields__[1:]}
+    return Asked(source=_number(given.get("source")), **texts)
+
+
+def _day(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise Invalid(f"“{text}” is no day, such as 2026-03-01") from None
+
+
 @require_GET
 @requires("sources.read")
 def show_list(request: HttpRequest) -> HttpResponse:
-    """Show quarantined events by source and reason, with their bytes made safe to read."""
-    source_id = _number(request.GET.get("source"))
-    reason = request.GET.get("reason") or None
+    """Show quarantined events by their filters, with their bytes made safe to read."""
+    asked = _asked(request.GET)
     with_handled = bool(request.GET.get("handled"))
     page = store.list_quarantine(
-        source_id=source_id,
-        reason=reason,
+        source_id=asked.source,
+        reason=asked.reason or None,
+        narrow=asked.narrow,
         cursor=request.GET.get("cursor") or None,
         open_only=not with_handled,
     )
     by_reason = store.count_quarantine()
+    matching = _count(asked)
     return render(
         request,
         "sources/quarantine.html",
@@ -74,21 +119,21 @@ def show_list(request: HttpRequest) -> HttpResponse:
             "lines": [_line(event) for event in page.items],
             "next_cursor": page.next_cursor,
             "total": sum(by_reason.values()),
-            "reasons": _reason_chips(by_reason, reason),
-            "reason": reason or "",
+            "reasons": _reason_chips(by_reason, asked.reason or None),
+            "asked": asked,
+            "filters": asked.filters,
             "sources": store.list_sources(),
-            "source_id": source_id,
             "with_handled": with_handled,
-            "matching": _matching(by_reason, reason, source_id),
+            "matching": matching,
             "can_replay": may(request, "sources.write"),
         },
     )
 
 
-def _matching(by_reason: dict[str, int], reason: str | None, source_id: int | None) -> str:
-    count = by_reason.get(reason, 0) if reason else sum(by_reason.values())
-    about = f"up to {count:,}" if source_id is not None else f"{count:,}"
-    return f"{about} event{'' if count == 1 else 's'}"
+def _count(asked: Asked) -> int:
+    return store.count_matching_quarantine(
+        source_id=asked.source, reason=asked.reason or None, narrow=asked.narrow
+    )
 
 
 def _reason_chips(by_reason: dict[str, int], chosen: str | None) -> list[Chip]:
@@ -129,25 +174,50 @@ def _number(text: str | None) -> int | None:
 @requires("sources.write")
 def replay(request: HttpRequest) -> HttpResponse:
     """Read quarantined events again: one, the chosen, or all that match, a batch a request."""
-    chosen = _chosen(request)
+
+    def do(ids: list[int], progress: Progress) -> None:
+        progress.add(store.replay_quarantine(quarantine_ids=ids), len(ids))
+
+    return _work(request, do, doing="replay")
+
+
+@require_POST
+@requires("sources.write")
+def discard(request: HttpRequest) -> HttpResponse:
+    """Throw quarantined events away: one, the chosen, or, with the number typed, all that match."""
+    by, now = staff_of(request).get_username(), datetime.now(UTC)
+    if _chosen(request) is None and not request.POST.get("cursor"):
+        meant = _count(_asked(request.POST))
+        if _number(request.POST.get("confirm")) != meant:
+            raise Invalid(f"nothing was thrown away: type {meant} to confirm")
+
+    def do(ids: list[int], progress: Progress) -> None:
+        progress.done += store.discard_quarantine(quarantine_ids=ids, by=by, now=now)
+
+    return _work(request, do, doing="discard")
+
+
+def _work(
+    request: HttpRequest, do: Callable[[list[int], Progress], None], *, doing: str
+) -> HttpResponse:
+    """Do a batch, and answer how far it is; the page asks for the next one by itself."""
+    chosen, asked = _chosen(request), _asked(request.POST)
     if chosen is not None:
         progress = Progress()
         if chosen:
-            progress.add(store.replay_quarantine(quarantine_ids=chosen), len(chosen))
-        return _answer(request, progress, cursor=None)
-    source_id = _number(request.POST.get("source"))
-    reason = request.POST.get("reason") or None
-    progress = _progress(request, reason)
+            do(chosen, progress)
+        return _answer(request, progress, asked, cursor=None, doing=doing)
+    progress = _progress(request, asked)
     page = store.list_quarantine(
-        source_id=source_id,
-        reason=reason,
+        source_id=asked.source,
+        reason=asked.reason or None,
+        narrow=asked.narrow,
         cursor=request.POST.get("cursor") or None,
         limit=_BATCH,
     )
-    ids = [event.quarantine_id for event in page.items]
-    if ids:
-        progress.add(store.replay_quarantine(quarantine_ids=ids), len(ids))
-    return _answer(request, progress, cursor=page.next_cursor)
+    if ids := [event.quarantine_id for event in page.items]:
+        do(ids, progress)
+    return _answer(request, progress, asked, cursor=page.next_cursor, doing=doing)
 
 
 def _chosen(request: HttpRequest) -> list[int] | None:
@@ -159,23 +229,23 @@ def _chosen(request: HttpRequest) -> list[int] | None:
     return list(dict.fromkeys(ids))
 
 
-def _progress(request: HttpRequest, reason: str | None) -> Progress:
+def _progress(request: HttpRequest, asked: Asked) -> Progress:
     known = {name: _number(request.POST.get(name)) or 0 for name in Progress.__struct_fields__}
-    if not known["total"]:
-        by_reason = store.count_quarantine()
-        known["total"] = by_reason.get(reason, 0) if reason else sum(by_reason.values())
+    known["total"] = known["total"] or _count(asked)
     return Progress(**known)
 
 
-def _answer(request: HttpRequest, progress: Progress, *, cursor: str | None) -> HttpResponse:
-    filters = {name: request.POST[name] for name in ("source", "reason") if request.POST.get(name)}
+def _answer(
+    request: HttpRequest, progress: Progress, asked: Asked, *, cursor: str | None, doing: str
+) -> HttpResponse:
     values: dict[str, Any] = msgspec.to_builtins(progress)
     context = values | {
         "cursor": cursor,
+        "doing": doing,
         "values": msgspec.json.encode(
-            values | filters | {"what": "all", "cursor": cursor or ""}
+            values | asked.filters | {"what": "all", "cursor": cursor or ""}
         ).decode(),
-        "back": f"{reverse('quarantine')}?{urlencode(filters)}",
+        "back": f"{reverse('quarantine')}?{urlencode(asked.filters)}",
     }
     is_piece = bool(getattr(request, "htmx", False))
     return render(

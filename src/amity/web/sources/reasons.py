@@ -50,6 +50,15 @@ _REASONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "bad_name": ("name too long", "The name of the event or page is too long to be one."),
     "bad_message_id": ("message id too long", "The messageId is too long to tell events apart by."),
+    "against_plan": (
+        "against its plan",
+        "Its plan says that such an event is put aside. Mend the sender, or change the plan, "
+        "then replay it.",
+    ),
+    "no_identity": (
+        "placeholder ids",
+        "All its identifiers are placeholders such as null, which stand for nobody.",
+    ),
     "id_conflict": (
         "same id, other content",
         "An event with this messageId is in the log with other content. The first one stands; "

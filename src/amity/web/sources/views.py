@@ -14,6 +14,7 @@ from amity.infra.config import settings
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Source, SourceCounts, SourceKind
+from amity.store.contracts_tracking import Alert
 from amity.web.access import may, requires, staff_of
 from amity.web.sources import live
 from amity.web.sources.snippets import collector_url, example_event, make_snippets
@@ -27,6 +28,7 @@ class SourceLine(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     counts: SourceCounts
     last_at: datetime | None
+    alerts: list[Alert]
 
 
 class Chip(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,8 @@ def show_list(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()
     chosen = request.GET.get("show", "")
     counts = store.count_by_source()
+    alerts = store.list_alerts()
+    last = store.find_last_events()
     shown = [
         source
         for source in sources
@@ -55,7 +59,15 @@ def show_list(request: HttpRequest) -> HttpResponse:
         request,
         "sources/list.html",
         {
-            "lines": [_line(source, counts) for source in shown],
+            "lines": [
+                SourceLine(
+                    source=source,
+                    counts=counts.get(source.source_id, _NONE),
+                    last_at=_last_at(source, last),
+                    alerts=[each for each in alerts if each.source_id == source.source_id],
+                )
+                for source in shown
+            ],
             "has_own": any(source.kind != "system" for source in sources),
             "search": search,
             "chosen": chosen,
@@ -84,13 +96,10 @@ def _chips(sources: list[Source], chosen: str) -> list[Chip]:
     return [chip for chip in chips if chip.count or chip.is_on]
 
 
-def _line(source: Source, counts: dict[int, SourceCounts]) -> SourceLine:
+def _last_at(source: Source, counted: dict[int, datetime]) -> datetime | None:
+    """Return when a source's last event came: of the last two days, else as it was counted."""
     latest = store.list_received(source_id=source.source_id, limit=1)
-    return SourceLine(
-        source=source,
-        counts=counts.get(source.source_id, _NONE),
-        last_at=latest[0].received_at if latest else None,
-    )
+    return latest[0].received_at if latest else counted.get(source.source_id)
 
 
 @require_http_methods(["GET", "POST"])
@@ -140,6 +149,7 @@ def show_one(request: HttpRequest, source_id: int) -> HttpResponse:
             "can_manage": may(request, "sources.write"),
             "secrets": store.list_source_secrets(source_id=source_id),
             "signed": store.list_signed_dialects(),
+            "alerts": store.list_alerts(source_id=source_id),
         },
     )
 

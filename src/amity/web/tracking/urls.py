@@ -27,6 +27,7 @@ RAIL = [
 urlpatterns = [
     path("tracking/", views.show_list, name="tracking"),
     path("tracking/event/", views.show_one, name="tracked_event"),
+    path("tracking/field/", views.edit_field, name="tracking_field"),
     path("tracking/pin/", views.pin, name="tracking_pin"),
     path("tracking/unpin/", views.unpin, name="tracking_unpin"),
     path("tracking/<int:plan_id>/restore/", views.restore, name="tracking_restore"),

@@ -1,5 +1,6 @@
 """The quarantine: events that could not be understood, kept as they came until they can be."""
 
+import json
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
 from amity.store.contracts import EventError, QuarantinedEvent, Receipt
+from amity.store.contracts_tracking import QuarantineFilter
 from amity.store.logic.intake.appending import append_events, find_known, write_sorted
 from amity.store.logic.intake.calls import CALL, read_call
 from amity.store.logic.intake.decoding import BadEvent
@@ -19,6 +21,7 @@ from amity.store.logic.plans.rows import read_plan_book
 
 _SQL: Final = queries.load("amity.store")
 _REPLAY_BATCH: Final = 500
+_ANY: Final = QuarantineFilter()
 
 
 def list_quarantine(
@@ -28,12 +31,11 @@ def list_quarantine(
     cursor: str | None = None,
     limit: int = 50,
     open_only: bool = True,
+    narrow: QuarantineFilter = _ANY,
 ) -> Page[QuarantinedEvent]:
     """Return what was put aside, the newest first; with ``open_only`` what still is."""
     before = decode_cursor(cursor, (int,))[0] if cursor else None
-    arguments = {
-        "source_id": source_id,
-        "reason": reason,
+    arguments = _asked(source_id, reason, narrow) | {
         "before": before,
         "open_only": open_only,
         "limit": limit + 1,
@@ -43,6 +45,53 @@ def list_quarantine(
     items = [_quarantined(row) for row in rows[:limit]]
     more = len(rows) > limit
     return Page(items, encode_cursor([items[-1].quarantine_id]) if more else None)
+
+
+def count_matching_quarantine(
+    *, source_id: int | None = None, reason: str | None = None, narrow: QuarantineFilter = _ANY
+) -> int:
+    """Count what is put aside and matches."""
+    with transaction() as connection:
+        asked = _asked(source_id, reason, narrow)
+        row = connection.execute(_SQL["count_matching_quarantine"], asked).fetchone()
+    return row[0] if row else 0
+
+
+def _asked(source_id: int | None, reason: str | None, narrow: QuarantineFilter) -> dict[str, Any]:
+    return {
+        "source_id": source_id,
+        "reason": reason,
+        "since": narrow.since,
+        "until": narrow.until,
+        "text": narrow.text.encode(errors="replace") or None,
+        "events": _spellings(narrow.event) if narrow.event else None,
+    }
+
+
+def _spellings(name: str) -> list[bytes]:
+    """Return a name as it may stand in JSON: what cannot be decoded can still be searched."""
+    plain, escaped = (json.dumps(name, ensure_ascii=ascii_) for ascii_ in (False, True))
+    return [plain.encode(errors="replace"), escaped.encode()]
+
+
+def discard_quarantine(*, quarantine_ids: list[int], by: str, now: datetime) -> int:
+    """Throw away the bytes of what was put aside, for good; return how many there were.
+
+    That they were received stays counted, and who threw them away is listed for a month.
+    """
+    asked = {"ids": quarantine_ids, "outcome": f"thrown away by {by}", "now": now}
+    with transaction() as connection:
+        return connection.execute(_SQL["discard_quarantine"], asked).rowcount
+
+
+def follow_quarantine(
+    *, source_id: int, since: datetime, after: int | None = None, limit: int = 50
+) -> list[QuarantinedEvent]:
+    """Return what a source sent that was put aside, the newest first, handled or not."""
+    asked = {"source_id": source_id, "since": since, "after": after, "limit": limit}
+    with transaction() as connection:
+        rows = connection.execute(_SQL["find_quarantined"], asked).fetchall()
+    return [_quarantined(row) for row in rows]
 
 
 def _quarantined(row: tuple[Any, ...]) -> QuarantinedEvent:

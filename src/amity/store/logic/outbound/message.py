@@ -30,7 +30,8 @@ _PREFIX: Final = "whsec_"
 _IMPERSONAL: Final = {"segment_id", "segment_name", "subject", "profile_ids"}
 """What Amity's own events may say to who is told nothing personal; numbers of erased profiles name
 nobody."""
-
+ABOUT_NOBODY: Final = {"Source Alert Raised", "Source Alert Closed"}
+"""Amity's own events that are about no customer: all they say may be told."""
 _NOT_WORD: Final = re.compile(r"\W+")
 
 
@@ -106,7 +107,8 @@ def _data(content: Content) -> dict[str, Any]:
     data: dict[str, Any] = {"event": content.name, "event_id": content.event_id}
     if content.profile_id is None:
         if content.source_id == SYSTEM_SOURCE_ID:
-            kept = _IMPERSONAL & content.properties.keys()
+            said = content.properties.keys()
+            kept = said if content.name in ABOUT_NOBODY else _IMPERSONAL & said
             data |= {name: content.properties[name] for name in sorted(kept)}
         return data
     data |= {

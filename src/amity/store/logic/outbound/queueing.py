@@ -5,7 +5,7 @@ customers who allow that purpose, and one without a purpose is told nothing pers
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -67,6 +67,17 @@ def _queue(connection: Connection, pairs: list[tuple[Any, ...]], now: datetime) 
         connection.execute(
             _SQL["outbound_count_withheld"], [list(withheld), list(withheld.values())]
         )
+
+
+def queue_about_nobody(connection: Connection, *, name: str, event_ids: Sequence[int]) -> None:
+    """Queue events that are about no customer for whoever wants them, with the caller's commit.
+
+    They take no part in the activities, which this consumer reads: the fold has nobody to give
+    them to. `outbound_contents` says what is told of them.
+    """
+    if event_ids:
+        arguments = {"name": name, "events": list(event_ids)}
+        connection.execute(_SQL["outbound_queue_nobody"], arguments)
 
 
 def list_refused(

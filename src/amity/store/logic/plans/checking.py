@@ -6,11 +6,11 @@ changes later changes nothing that was stored, and a rebuild gives the same.
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from amity.store.contracts_tracking import ALL_SOURCES, Plan, PlanField
+from amity.store.contracts_tracking import ALL_SOURCES, Plan, PlanField, Policy
 from amity.store.logic.intake.cards import mark_event
 from amity.store.logic.intake.decoding import BadEvent, parse_object, read_instant
 from amity.store.logic.intake.rows import Row
@@ -69,6 +69,17 @@ def iter_values(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         level = below
 
 
+_GRAVITY: Final[list[Policy]] = ["pass", "cut", "quarantine"]
+
+
+class Weighed(NamedTuple):
+    """What is wrong with an event, the rule by path; what is done; which paths are left out."""
+
+    wrong: dict[str, str]
+    policy: Policy
+    cut: list[str]
+
+
 class Checker:
     """One live plan, ready to check events."""
 
@@ -99,23 +110,44 @@ class Checker:
         within = (f"{path}.", f"{path}[].")
         return "" if any(known.startswith(within) for known in self._fields) else "unknown"
 
+    def weigh(self, properties: dict[str, Any]) -> Weighed:
+        """Return what is wrong with properties, and what is to be done: the gravest it asks for."""
+        wrong = self.list_violations(properties)
+        policies = {path: self._policy_of(path) for path in wrong}
+        gravest: Policy = max(policies.values(), key=_GRAVITY.index, default=_GRAVITY[0])
+        cut = [p for p, rule in wrong.items() if policies[p] == "cut" and rule != "missing"]
+        return Weighed(wrong, gravest, cut)
+
+    def _policy_of(self, path: str) -> Policy:
+        field = self._fields.get(path)
+        return self.plan.policy if field is None or field.policy is None else field.policy
+
     def apply(self, raw: bytes) -> bytes:
         """Return an event as it is to be stored; raise BadEvent when it goes into quarantine."""
-        value, _, _ = parse_object(raw)
-        holder = "traits" if self.plan.type in {"identify", "group"} else "properties"
-        wrong = self.list_violations(value.get(holder) or {})
-        if not wrong:
+        found = self.weigh(properties_of(self.plan.type, parse_object(raw)[0]))
+        if not found.wrong:
             return raw
-        if self.plan.policy == "quarantine":
-            named = ", ".join(f"{path}: {rule}" for path, rule in list(wrong.items())[:_MOST_NAMED])
-            raise BadEvent(AGAINST_PLAN, f"{self.plan.name or self.plan.type}: {named}"[:500])
+        if found.policy == "quarantine":
+            raise BadEvent(AGAINST_PLAN, self.words_of(found))
         said: dict[str, Any] = {
             "plan": self.plan.version,
-            "violations": dict(list(wrong.items())[:_MOST_NAMED]),
+            "plan_id": self.plan.plan_id,
+            "violations": dict(list(found.wrong.items())[:_MOST_NAMED]),
         }
-        if self.plan.policy == "cut":
-            said["left_out"] = [path for path, rule in wrong.items() if rule != "missing"]
+        if found.cut:
+            said["left_out"] = found.cut
         return mark_event(raw, said)
+
+    def words_of(self, found: Weighed) -> str:
+        """Say which event broke which rules, for whoever looks into quarantine."""
+        named = ", ".join(f"{p}: {rule}" for p, rule in list(found.wrong.items())[:_MOST_NAMED])
+        return f"{self.plan.name or self.plan.type}: {named}"[:500]
+
+
+def properties_of(kind: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of an event that a plan is about."""
+    held = event.get("traits" if kind in {"identify", "group"} else "properties")
+    return held if isinstance(held, dict) else {}
 
 
 def _judge(field: PlanField, value: Any) -> str:

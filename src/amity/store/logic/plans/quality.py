@@ -1,27 +1,22 @@
-"""How well each source comes, day by day, and the alerts raised when it does not."""
+"""How well each source comes: by day and by hour, and what its latest events look like."""
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from statistics import median
-from typing import Final
+from datetime import datetime, timedelta
+from statistics import median, quantiles
+from typing import Any, Final
 
 from amity.infra import queries
 from amity.infra.database import transaction
-from amity.kernel.errors import NotFound
 from amity.store.contracts import SYSTEM_SOURCE_ID
-from amity.store.contracts_tracking import Alert, AlertRule, FillRate, QualityDay
-from amity.store.logic.intake.sources import list_sources
+from amity.store.contracts_tracking import FillRate, LatestPicture, QualityDay, QualityHour
+from amity.store.logic.intake.decoding import BadEvent, DecodedEvent, decode_event
 from amity.store.logic.plans.personal_data import PERSONAL
 
 _SQL: Final = queries.load("amity.store")
-SILENT_HOURS: Final = 24
-MOST_VIOLATING: Final = 0.05
-MOST_DUPLICATE: Final = 0.2
-VOLUME_DEVIATIONS: Final = 4.0
-VOLUME_LEAST_DAYS: Final = 4
-_VOLUME_WEEKS: Final = 8
-_LEAST_DEVIATION: Final = 0.1
-_ENOUGH: Final = 20
+_LATEST: Final = 500
+_MOST_LIBRARIES: Final = 12
+_LONGEST_NAME: Final = 60
 
 
 def list_quality(*, source_id: int, now: datetime, days: int = 30) -> list[QualityDay]:
@@ -35,6 +30,24 @@ def list_quality(*, source_id: int, now: datetime, days: int = 30) -> list[Quali
         rows = connection.execute(_SQL["quality_days"], asked).fetchall()
     names = QualityDay.__struct_fields__
     return [QualityDay(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def list_quality_hours(*, source_id: int, now: datetime, hours: int = 24) -> list[QualityHour]:
+    """Return what was folded of a source in each of the latest hours, the oldest first.
+
+    Every hour is there, those without anything with zeros; the last one is not over.
+    """
+    last = now.replace(minute=0, second=0, microsecond=0)
+    first = last - timedelta(hours=hours - 1)
+    asked = {"source_id": source_id, "since": first - timedelta(seconds=1)}
+    with transaction() as connection:
+        rows = {row[0]: row[1:] for row in connection.execute(_SQL["quality_hours"], asked)}
+    found = []
+    for back in range(hours):
+        hour = first + timedelta(hours=back)
+        events, late, violating = rows.get(hour, (0, 0, 0))
+        found.append(QualityHour(hour=hour, events=events, late=late, violating=violating))
+    return found
 
 
 def list_fill_rates(*, source_id: int, now: datetime, days: int = 7) -> list[FillRate]:
@@ -52,106 +65,57 @@ def find_last_events() -> dict[int, datetime]:
         return dict(connection.execute(_SQL["last_event_of"]).fetchall())
 
 
-def judge_volume(stored: dict[date, int], day: date) -> str:
-    """Say how a day's volume is outside what its weekday is used to, "" when it is not.
+def picture_latest(*, source_id: int, now: datetime) -> LatestPicture:
+    """Look at the latest events of a source, at most 500 of the last two days.
 
-    It is compared with the median of the same weekday in the eight weeks before, give or take
-    four median absolute deviations (at least a tenth of the median each). With fewer than four
-    such days nothing is said. Only days after the first event count, those without any as 0.
+    Whom they name, which libraries sent them, how far their clocks are off, how late they came.
     """
-    first = min(stored, default=day)
-    weeks = (day - timedelta(weeks=week) for week in range(1, _VOLUME_WEEKS + 1))
-    before = [stored.get(each, 0) for each in weeks if each >= first]
-    if len(before) < VOLUME_LEAST_DAYS:
-        return ""
-    middle = median(before)
-    spread = median(abs(each - middle) for each in before)
-    allowed = VOLUME_DEVIATIONS * max(spread, _LEAST_DEVIATION * middle, 1.0)
-    amount = stored.get(day, 0)
-    if abs(amount - middle) <= allowed:
-        return ""
-    how = "more" if amount > middle else "fewer"
-    return (
-        f"{amount} events on {day:%A}, {day}, {how} than usual: "
-        f"{max(0, middle - allowed):.0f} to {middle + allowed:.0f}"
+    asked = {"source_id": source_id, "now": now, "limit": _LATEST}
+    with transaction() as connection:
+        rows = connection.execute(_SQL["latest_sent"], asked).fetchall()
+    seen = []
+    for received_at, sent_at, kind, body in rows:
+        try:
+            event = decode_event(
+                kind, body, sent_at=sent_at, is_system=source_id == SYSTEM_SOURCE_ID
+            )
+        except BadEvent:
+            continue
+        seen.append((received_at, event))
+    return picture_of(seen)
+
+
+def picture_of(seen: Sequence[tuple[datetime, DecodedEvent]]) -> LatestPicture:
+    """Return what events, each with when it was received, look like together. Pure."""
+    events = [event for _, event in seen]
+    skews = [(e.sent_at - at).total_seconds() for at, e in seen if e.sent_at is not None]
+    delays = [_delay(at, event) for at, event in seen]
+    libraries = Counter(filter(None, (_library(event.context) for event in events)))
+    return LatestPicture(
+        events=len(events),
+        with_user_id=sum(event.user_id is not None for event in events),
+        with_anonymous_id=sum(event.anonymous_id is not None for event in events),
+        with_email=sum(bool(event.traits.get("email")) for event in events),
+        with_phone=sum(bool(event.traits.get("phone")) for event in events),
+        skew_seconds=median(skews) if skews else None,
+        with_sent_at=len(skews),
+        delay_seconds=median(delays) if delays else None,
+        delay_most_seconds=quantiles(delays, n=10)[-1] if len(delays) > 1 else None,
+        libraries=dict(libraries.most_common(_MOST_LIBRARIES)),
     )
 
 
-def judge_sources(*, now: datetime) -> int:
-    """Raise an alert for each rule a source breaks now, close those that are over.
-
-    Returns how many are open. The rules are those `judge` says.
-    """
-    last = find_last_events()
-    opened = 0
-    for source in list_sources():
-        if source.source_id == SYSTEM_SOURCE_ID:
-            continue
-        days = list_quality(source_id=source.source_id, now=now, days=7 * _VOLUME_WEEKS + 1)
-        broken = judge(days, last.get(source.source_id), now) if source.is_enabled else {}
-        opened += len(broken)
-        with transaction() as connection:
-            connection.execute(
-                _SQL["close_alerts"],
-                {"source_id": source.source_id, "rules": list(broken), "now": now},
-            )
-            for rule, words in broken.items():
-                connection.execute(_SQL["raise_alert"], [source.source_id, rule, words, now, now])
-    return opened
+def _delay(received_at: datetime, event: DecodedEvent) -> float:
+    """Return how long after an event happened it was received, by its sender's own clock."""
+    if event.timestamp is None:
+        return 0.0
+    return max(0.0, ((event.sent_at or received_at) - event.timestamp).total_seconds())
 
 
-def judge(
-    days: Sequence[QualityDay], last_at: datetime | None, now: datetime
-) -> dict[AlertRule, str]:
-    """Return the rules a source breaks, each with a sentence that says how.
-
-    `silent`: nothing for a day, though events came on three of the seven days before.
-    `violations`, `duplicates`: a share of what came on this day or the one before. `volume`:
-    see `judge_volume`, for yesterday. `personal`: personal data in fields not meant for it.
-    """
-    today = now.date()
-    stored = {each.day: each.stored for each in days}
-    broken: dict[AlertRule, str] = {}
-    busy = sum(stored.get(today - timedelta(days=back), 0) > 0 for back in range(1, 9))
-    if last_at is not None and busy >= 3 and now - last_at > timedelta(hours=SILENT_HOURS):
-        hours = int((now - last_at).total_seconds() // 3600)
-        broken["silent"] = f"nothing came for {hours} hours; it used to come on most days"
-    recent = [each for each in days if today - each.day <= timedelta(days=1)]
-    received = sum(each.received for each in recent)
-    violating, repeated = sum(e.violating for e in recent), sum(e.duplicate for e in recent)
-    if received >= _ENOUGH and violating > MOST_VIOLATING * received:
-        share = violating / received
-        broken["violations"] = f"{share:.0%} of {received} events are against their plan"
-    if received >= _ENOUGH and repeated > MOST_DUPLICATE * received:
-        share = repeated / received
-        broken["duplicates"] = f"{share:.0%} of {received} events came twice"
-    if words := judge_volume(stored, today - timedelta(days=1)):
-        broken["volume"] = words
-    if warnings := sum(each.warnings for each in recent):
-        broken["personal"] = f"{warnings} times personal data stood in a field not meant for it"
-    return broken
-
-
-def list_alerts(
-    *, source_id: int | None = None, open_only: bool = True, limit: int = 200
-) -> list[Alert]:
-    """Return alerts, open ones first, then the latest."""
-    asked = {"source_id": source_id, "open_only": open_only, "limit": limit}
-    with transaction() as connection:
-        rows = connection.execute(_SQL["list_alerts"], asked).fetchall()
-    names = Alert.__struct_fields__
-    return [Alert(**dict(zip(names, row, strict=True))) for row in rows]
-
-
-def count_alerts() -> int:
-    """Count open alerts that nobody has acknowledged."""
-    with transaction() as connection:
-        row = connection.execute(_SQL["count_alerts"]).fetchone()
-    return row[0] if row else 0
-
-
-def acknowledge_alert(*, alert_id: int, by: str, now: datetime) -> None:
-    """Note who looks after an open alert; it closes when it is over. Raises NotFound."""
-    with transaction() as connection:
-        if not connection.execute(_SQL["acknowledge_alert"], [now, by, alert_id]).rowcount:
-            raise NotFound("this alert is closed or acknowledged already")
+def _library(context: dict[str, Any]) -> str:
+    said = context.get("library")
+    if not isinstance(said, dict) or not isinstance(said.get("name"), str):
+        return ""
+    version = said.get("version")
+    words = f"{said['name']} {version}" if isinstance(version, str | int | float) else said["name"]
+    return str(words)[:_LONGEST_NAME].strip()

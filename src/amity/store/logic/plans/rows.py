@@ -20,7 +20,7 @@ def plan_of(row: tuple[Any, ...]) -> Plan:
 
 _NAMES: Final = (
     *("plan_id", "type", "name", "source_id", "version", "policy", "allows_unknown", "fields"),
-    *("is_live", "made_at", "made_by"),
+    *("is_live", "made_at", "made_by", "description"),
 )
 
 
