@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
         False,
     ),
     "source": ("amity.cli.source:source", "Manage the places events come from.", False),
+    "plan": ("amity.cli.plan:plan", "Pin what events should look like.", False),
     "key": ("amity.cli.key:key", "Manage keys of the control API.", False),
     "import": ("amity.cli.import_file:import_file", "Import a file of a table.", False),
     "pull": ("amity.cli.pull:pull", "Bring in tables of databases, again and again.", False),
