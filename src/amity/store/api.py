@@ -118,7 +118,14 @@ from amity.store.logic.intake.appending import (
     record_event,
     record_events,
 )
-from amity.store.logic.intake.quarantine import count_quarantine, list_quarantine, replay_quarantine
+from amity.store.logic.intake.quarantine import (
+    count_matching_quarantine,
+    count_quarantine,
+    discard_quarantine,
+    follow_quarantine,
+    list_quarantine,
+    replay_quarantine,
+)
 from amity.store.logic.intake.source_secrets import (
     list_dialects,
     list_signed_dialects,
@@ -179,6 +186,20 @@ from amity.store.logic.outbound.exports import (
     update_export,
 )
 from amity.store.logic.outbound.queueing import queue_deliveries
+from amity.store.logic.plans.alerting import (
+    acknowledge_alert,
+    count_alerts,
+    get_source_watch,
+    judge_sources,
+    list_alerts,
+    watch_source,
+)
+from amity.store.logic.plans.files import (
+    check_events,
+    compare_plan_file,
+    export_plans,
+    import_plans,
+)
 from amity.store.logic.plans.pinning import (
     compare_plans,
     get_plan,
@@ -186,12 +207,15 @@ from amity.store.logic.plans.pinning import (
     list_plans,
     pin_plan,
     restore_plan,
+    revise_plan,
     unpin_plan,
 )
 from amity.store.logic.plans.quality import (
     find_last_events,
     list_fill_rates,
     list_quality,
+    list_quality_hours,
+    picture_latest,
 )
 from amity.store.logic.plans.shapes import (
     get_shape,
@@ -199,6 +223,7 @@ from amity.store.logic.plans.shapes import (
     list_shapes,
     watch_quality,
 )
+from amity.store.logic.plans.understanding import understand_event
 from amity.store.logic.profiles.activity import list_activity
 from amity.store.logic.profiles.catalogue import (
     list_event_names,
@@ -343,11 +368,13 @@ __all__ = [
     "ask_to_learn",
     "cancel_import",
     "change_mailbox_password",
+    "check_events",
     "check_log",
     "claim_consumer",
     "claim_export",
     "clean_large",
     "clean_space",
+    "compare_plan_file",
     "compare_plans",
     "configure_pull",
     "configure_site",
@@ -357,6 +384,7 @@ __all__ = [
     "count_by_source",
     "count_candidates",
     "count_consent_records",
+    "count_matching_quarantine",
     "count_profiles",
     "count_quarantine",
     "count_site_pages",
@@ -375,10 +403,12 @@ __all__ = [
     "delete_export",
     "delete_mailbox",
     "delete_pull",
+    "discard_quarantine",
     "end_export",
     "ensure_contact_points",
     "erase_profile",
     "explain_identity",
+    "export_plans",
     "find_by_phone",
     "find_contact_point",
     "find_export_file",
@@ -390,6 +420,7 @@ __all__ = [
     "finish_erasure",
     "fold_batch",
     "follow",
+    "follow_quarantine",
     "forecast_decisions",
     "forget_soft_bounces",
     "gather_candidates",
@@ -415,7 +446,9 @@ __all__ = [
     "get_site",
     "get_site_page",
     "get_source",
+    "get_source_watch",
     "import_checked",
+    "import_plans",
     "index_sweeps",
     "infer_plan",
     "is_genuine",
@@ -480,6 +513,7 @@ __all__ = [
     "list_pulls",
     "list_purposes",
     "list_quality",
+    "list_quality_hours",
     "list_quarantine",
     "list_received",
     "list_rejected_links",
@@ -513,6 +547,7 @@ __all__ = [
     "note_export",
     "note_replayed",
     "pause_pull",
+    "picture_latest",
     "pin_plan",
     "plain_text",
     "preview_file",
@@ -540,6 +575,7 @@ __all__ = [
     "restore_link",
     "restore_plan",
     "resume_pull",
+    "revise_plan",
     "rewind_pull",
     "rotate_endpoint_secret",
     "rotate_source_key",
@@ -573,6 +609,7 @@ __all__ = [
     "try_enrichment",
     "try_export",
     "try_mailbox",
+    "understand_event",
     "undo_decisions",
     "undo_join",
     "undo_split",
@@ -587,5 +624,6 @@ __all__ = [
     "verify_consents",
     "warehouse_exports",
     "watch_quality",
+    "watch_source",
     "write_consents",
 ]
