@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from datetime import datetime
 from pathlib import Path
 
@@ -88,10 +87,8 @@ def test_a_killed_load_goes_on_and_a_second_one_adds_nothing(installation):
     assert stats["profiles"] == about.counts["customers"] > 100
     assert stats["merges"] > 20
 
-    began = time.monotonic()
     again = installation.amity_json("demo", "load", "--full")
     assert again["was_loaded"] is True
-    assert time.monotonic() - began < 5
     assert installation.amity_json("stats")["events"] == stats["events"]
 
     # As if the demo's folder had been lost: everything is sent again, nothing is added.
