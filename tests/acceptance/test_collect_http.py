@@ -237,13 +237,13 @@ def test_when_the_fold_is_far_behind_senders_wait(source: Source) -> None:
     with running_edge(max_lag_seconds=1) as edge:
         url, key = f"{edge.url}/v1/batch", source.write_key
         assert send(url, batch(track("a")), key=key)[0] == 200
-        until(lambda: send(url, batch(track("b")), key=key)[0] == 429, seconds=5)
+        until(lambda: send(url, batch(track("b")), key=key)[0] == 429, seconds=20)
         assert send(url, batch(track("c")), key=key)[1]["code"] == "behind"
         with transaction() as connection:  # as if the fold had caught up
             connection.execute(
                 "UPDATE store_consumer SET xid = '9223372036854775807' WHERE name = 'profiles'"
             )
-        until(lambda: send(url, batch(track("d")), key=key)[0] == 200, seconds=5)
+        until(lambda: send(url, batch(track("d")), key=key)[0] == 200, seconds=20)
 
 
 def test_half_a_request_harms_nobody(edge: LiveEdge, source: Source) -> None:
