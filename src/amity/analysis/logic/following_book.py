@@ -28,7 +28,11 @@ _IDENTIFY: Final = "identify"
 _TRAIT_EVENTS: Final = frozenset({TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED})
 _NAMING_FIELDS: Final = frozenset({"name", "email", "phone"})
 _CONSENT_EVENTS: Final = frozenset(
-    {"Segment Consent Preference Updated", "Unsubscribed", "Messages Paused", "Messages Resumed"}
+    {
+        *("Segment Consent Preference Updated", "Unsubscribed"),
+        *("Messages Paused", "Messages Resumed"),
+        *("Processing Restricted", "Processing Restriction Lifted"),
+    }
 )
 _ORDER_EVENTS: Final = frozenset({"Order Completed", "Order Refunded", "Order Cancelled"})
 _ORDER_FIELDS: Final = frozenset({"order_count", "revenue", "first_order_at", "last_order_at"})

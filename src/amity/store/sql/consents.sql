@@ -146,6 +146,12 @@ WITH RECURSIVE down AS (
     SELECT m.id FROM down JOIN store_profile m ON m.merged_into = down.id
 ) SELECT id FROM down
 
+-- name: carrying_merge
+-- The two of a merge, and when it reached us: what was said later was said of both.
+SELECT m.winner_id, m.loser_id, coalesce(
+    (SELECT min(a.received_at) FROM store_activity a WHERE a.event_id = m.event_id), m.occurred_at)
+FROM store_merge m WHERE m.id = %s
+
 -- name: signup_count
 INSERT INTO store_signup_pace AS p (key, hour, amount)
 SELECT k, date_trunc('hour', %(now)s::timestamptz), 1 FROM unnest(%(keys)s::text[]) AS k ORDER BY k

@@ -88,7 +88,13 @@ def state_choices(
     assert row is not None
     held = _Held(*row[:2])
     root, consents = _read_consents(connection, choices.profile_id)
-    fresh = held.list_fresh(choices, root, consents)
+    policies = load_policies(connection)
+    lasting = {
+        purpose
+        for purpose in choices.choices
+        if held.is_allowed(purpose, root, consents, policies, now)
+    }
+    fresh = held.list_fresh(choices, root, consents, lasting)
     if not fresh:
         return Stated(said={}, taken_back=[])
     taken_back = [
@@ -132,15 +138,21 @@ class _Held:
         self.statements = _STATEMENTS.decode(statements)
 
     def list_fresh(
-        self, wanted: Choices, root: int | None, consents: dict[str, Consent]
+        self, wanted: Choices, root: int | None, consents: dict[str, Consent], lasting: set[str]
     ) -> dict[str, bool]:
-        """Return those choices that count and are not what holds already."""
+        """Return those choices that count and are not what holds already.
+
+        A yes that has expired may be given again; ``lasting`` are the purposes that are allowed.
+        """
         return {
             purpose: is_yes
             for purpose, is_yes in wanted.choices.items()
             if (root is not None or not is_yes)
             and self._is_still(purpose, wanted.instead_of)
-            and not self._is_said(purpose, _Statement(_NEVER, is_yes, root), consents.get(purpose))
+            and not (
+                (purpose in lasting or not is_yes)
+                and self._is_said(purpose, _Statement(_NEVER, is_yes, root), consents.get(purpose))
+            )
         }
 
     def _is_still(self, purpose: str, at: datetime | None) -> bool:

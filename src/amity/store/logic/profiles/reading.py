@@ -23,6 +23,7 @@ from amity.store.contracts import (
     ProfileSort,
     TraitOrigin,
 )
+from amity.store.logic.consent.carrying import carry_of_merge
 from amity.store.logic.folding.batch import UNMERGED
 from amity.store.logic.folding.fold import Origin
 from amity.store.logic.identity.rules import normalize_identifier
@@ -224,7 +225,8 @@ def unmerge(*, merge_id: int, by: str, now: datetime, connection: Connection | N
     """Take a merge back, and keep the two apart from then on.
 
     What is recorded here is an event; the fold carries it out within moments, and a rebuild
-    does so again. Raises NotFound, or Conflict when it was a refusal or is undone already.
+    does so again. What she refused while they were one holds for both.
+    Raises NotFound, or Conflict when it was a refusal or is undone already.
     """
     if connection is None:
         with transaction() as own:
@@ -249,7 +251,7 @@ def unmerge(*, merge_id: int, by: str, now: datetime, connection: Connection | N
         message_id=f"unmerge-{merge_id}-{merge.winner_id}-{merge.loser_id}",
         now=now,
     )
-    return None
+    return carry_of_merge(connection, merge_id, now)
 
 
 def _clamp(limit: int) -> int:
