@@ -12,6 +12,7 @@ SOURCE = ROOT / "src" / "amity"
 # Who touches a profile's consents, and for what.
 READERS = {
     "store/logic/folding/fold.py": "makes them",
+    "store/contracts.py": "says whether all use is restricted",
     "store/logic/folding/pack.py": "writes them",
     "store/logic/profiles/subjects.py": "what was said, for rules that ask what was said",
     "rules/expr.py": "the rule that asks what was said",

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from amity.analysis.contracts import Membership, Score
-from amity.kernel.errors import NotFound
+from amity.kernel.errors import Denied, NotFound
 from amity.store.contracts import Activity, Identifier, IdentifierKind, Merge, Profile
 from amity.web.api.documents import ProfileDocument, profile_document
 
@@ -43,6 +43,7 @@ def find_profile(who: str) -> Profile:
 
 def load_whole(profile: Profile, *, limit: int) -> WholeProfile:
     """Gather everything known about one profile, with its ``limit`` latest events."""
+    check_shown(profile)
     from amity.analysis import api as analysis
     from amity.store import api as store
 
@@ -69,8 +70,16 @@ def read_moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def check_shown(profile: Profile) -> None:
+    """Raise Denied for a customer whose data may only be kept."""
+    if profile.is_restricted:
+        words = "the processing of this customer's data is restricted: it is only kept"
+        raise Denied(words, code="restricted")
+
+
 def load_past(profile: Profile, at: datetime, *, limit: int) -> WholeProfile:
     """Gather what was known about one profile at a moment; scores are those of now, so none."""
+    check_shown(profile)
     from amity.analysis import api as analysis
     from amity.store import api as store
 

@@ -238,6 +238,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     last_orders: list[OrderSummary]
     version: int
 
+    @property
+    def is_restricted(self) -> bool:
+        """Say whether this customer's data may only be kept (GDPR Art. 18), and shown to nobody."""
+        mark = self.consents.get("~restricted")
+        return mark is not None and mark.status != "granted"
+
 
 class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a list of customers."""
@@ -252,6 +258,8 @@ class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
     event_count: int
     order_count: int
     revenue_minor: int
+    is_restricted: bool = False
+    """Whether the data may only be kept: then nothing else is told here but when they were seen."""
 
 
 class Identifier(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,15 +9,17 @@ from urllib.parse import quote
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from amity.store import api as store
 from amity.web.staff.models import Staff
 from amity.web.staff.permissions import Capability, can
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_RECORDS: Final = "records"
 STEP_UP_AFTER: Final = timedelta(minutes=30)
 """How long after proving who they are staff may export, erase and issue keys (rule D27)."""
 
@@ -46,12 +48,24 @@ def requires(
             if step_up and not is_confirmed(request):
                 messages.info(request, "This needs your password once more.")
                 return _away(request, reverse("confirm"))
+            if request.method in {"GET", "HEAD"} and is_restricted(kwargs.get("profile_id")):
+                told = {"profile_id": kwargs["profile_id"]}
+                told["can_see_requests"] = can(request.user.role, "requests.read")
+                return render(request, "restricted.html", told)
             return view(request, *args, **kwargs)
 
         guarded.capability = capability  # type: ignore[attr-defined]  # read by the house test
         return guarded
 
     return decorate
+
+
+def is_restricted(profile_id: Any) -> bool:
+    """Say whether a customer's data may only be kept, so that no page shows it."""
+    if not isinstance(profile_id, int):
+        return False
+    reasons = store.may_use(profile_ids=[profile_id], purpose=_RECORDS, now=datetime.now(UTC))
+    return reasons[profile_id] == "restricted"
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:

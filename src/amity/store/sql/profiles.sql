@@ -61,7 +61,8 @@ ORDER BY a.profile_id, a.occurred_at, a.position
 
 -- name: profile_row
 SELECT p.id, p.user_id, p.name, p.email, p.phone, p.first_seen_at, p.last_seen_at, p.event_count,
-       p.order_count, p.revenue_minor
+       p.order_count, p.revenue_minor,
+       coalesce(p.consents #>> '{~restricted,status}' = 'denied', false)
 FROM store_profile p
 
 -- name: search_profile_name

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 
 from amity.infra import database
 from amity.kernel.errors import AmityError
+from amity.web.access import is_restricted
 from amity.web.api import problems
 from amity.web.api.keys import authenticate
 from amity.web.api.problems import Refusal, refuse
@@ -78,6 +79,8 @@ def _carry_out(
     request: HttpRequest, path: str, route: Route, texts: dict[str, str], call: Call
 ) -> HttpResponse:
     arguments = read_path(route, texts)
+    if route.method == "GET" and is_restricted(arguments.get("profile_id")):
+        raise _restricted()
     if route.takes_call:
         arguments["call"] = call
     query = read_query(route, request.META.get("QUERY_STRING", ""))
@@ -91,6 +94,11 @@ def _carry_out(
     with _alone(path):
         _check_match(request, route, texts, call)
         return _respond(request, route, route.handler(**arguments))
+
+
+def _restricted() -> Refusal:
+    words = "the processing of this customer's data is restricted: it is only kept"
+    return Refusal(HTTPStatus.FORBIDDEN, "restricted", words)
 
 
 @contextmanager

@@ -27,8 +27,8 @@ def list_callers(match: PhoneMatch) -> list[Caller]:
         Caller(
             profile_id=each.profile_id,
             name=who(each),
-            user_id=each.user_id,
-            order_count=each.order_count,
+            user_id=None if each.is_restricted else each.user_id,
+            order_count=0 if each.is_restricted else each.order_count,
             last_seen_at=each.last_seen_at,
         )
         for each in profiles

@@ -52,6 +52,8 @@ SCORES: Final[dict[str, tuple[str, str]]] = {
 
 def who(profile: Profile | ProfileRow) -> str:
     """Return what to call a customer: the best there is of name, address, phone, id."""
+    if profile.is_restricted:
+        return f"Restricted customer {profile.profile_id}"
     known = profile.name or profile.email or profile.phone or profile.user_id
     return known or f"Visitor {profile.profile_id}"
 

@@ -295,7 +295,12 @@ def _profile(row: tuple[Any, ...]) -> Profile:
 
 
 def _profile_row(row: tuple[Any, ...]) -> ProfileRow:
-    return ProfileRow(**dict(zip(ProfileRow.__struct_fields__, row, strict=True)))
+    made = ProfileRow(**dict(zip(ProfileRow.__struct_fields__, row, strict=True)))
+    if not made.is_restricted:
+        return made
+    hidden = dict.fromkeys(("user_id", "name", "email", "phone"))
+    counts = dict.fromkeys(("event_count", "order_count", "revenue_minor"), 0)
+    return msgspec.structs.replace(made, **hidden, **counts)
 
 
 def _merge(row: tuple[Any, ...]) -> Merge:

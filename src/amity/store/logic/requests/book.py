@@ -20,7 +20,6 @@ from amity.store.contracts_requests import (
     StepKind,
     WholeRequest,
 )
-from amity.store.logic.consent.statements import is_restricted
 from amity.store.logic.identity.rules import normalize_email, normalize_phone
 from amity.store.logic.intake.appending import record_event
 from amity.store.logic.profiles.reading import (
@@ -167,7 +166,7 @@ def get_request(*, request_id: int) -> WholeRequest:
             root = find_root(connection, request.profile_id)
             request = msgspec.structs.replace(request, profile_id=root)
             (profile,) = load_profiles(connection=connection, profile_ids=[root])
-            held = is_restricted(profile.consents)
+            held = profile.is_restricted
     names = Step.__struct_fields__
     steps = [Step(**dict(zip(names, row, strict=True))) for row in rows]
     return WholeRequest(request=request, steps=steps, copy=copy, is_restricted=held)

@@ -8,11 +8,12 @@ from msgspec import Meta
 
 from amity.analysis import api as analysis
 from amity.analysis.contracts import Membership, Score
-from amity.kernel.errors import NotFound
+from amity.kernel.errors import Denied, NotFound
 from amity.kernel.pagination import Page
 from amity.store import api as store
 from amity.store.contracts import Activity, Identifier, IdentifierKind, Merge, ProfileSort
 from amity.store.contracts_claims import AsOf, Memory, TraitTruth
+from amity.web.access import is_restricted
 from amity.web.api.documents import (
     ProfileDocument,
     ProfileRowDocument,
@@ -189,5 +190,8 @@ def erase_profile(profile_id: RowId, call: Call) -> Erased:
 def _ensure(profile_id: int, wanted: str) -> None:
     """Let the gate say whether one customer may be read for a purpose other than own records."""
     purpose = check_purpose(wanted)
+    if is_restricted(profile_id):
+        words = "the processing of this customer's data is restricted: it is only kept"
+        raise Denied(words, code="restricted")
     if purpose != RECORDS:
         ensure_allowed(profile_id, purpose, datetime.now(UTC))
