@@ -22,7 +22,11 @@ SELECT id, profile_ids FROM store_erasure WHERE finished_at IS NULL ORDER BY id
 UPDATE store_erasure SET finished_at = %(now)s, counts = counts || %(counts)s::jsonb WHERE id = %(id)s
 
 -- name: erasure_unclean
-SELECT id FROM store_erasure WHERE cleaned_at IS NULL AND finished_at IS NOT NULL ORDER BY id
+-- While rules of retention erase many, their space is written anew once, at the end.
+SELECT id FROM store_erasure WHERE cleaned_at IS NULL AND finished_at IS NOT NULL
+    AND NOT (requested_by = 'retention'
+             AND EXISTS (SELECT FROM store_retention_run WHERE state = 'running'))
+ORDER BY id
 
 -- name: erasure_cleaned
 UPDATE store_erasure SET cleaned_at = %(now)s, vacuumed_only = %(large)s WHERE id = ANY (%(ids)s)

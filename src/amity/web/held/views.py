@@ -10,12 +10,11 @@ from amity.infra.data_map import DataMap, HeldFile, HeldTable, read_map
 from amity.store import api as store
 from amity.store.contracts_retention import RetentionRule, TableSize
 from amity.web.access import requires
-from amity.web.consents.purposes import BASES
 from amity.web.retention.sweeping import all_sweeps
-from amity.web.retention.words import size_words
+from amity.web.retention.words import BASES, size_words
 
 _ERASED: Final = {"delete": "deleted", "blank": "emptied of everything personal"}
-_LIVES: Final = "as long as the customer is"
+_LIVES: Final = "as long as the customer is known"
 _STAYS: Final = "as long as Amity runs"
 Rules = dict[str, list[RetentionRule]]
 
@@ -59,17 +58,24 @@ def _lines(held: DataMap, rules: Rules, *, shows_all: bool, search: str) -> list
 
 
 def _line(held: HeldTable, rules: list[RetentionRule], size: TableSize | None) -> dict[str, Any]:
-    whose = "of one customer" if held.subject else "of customers, in its words"
     return {
         "it": held,
-        "whose": whose if held.personal else "of nobody",
+        "whose": _whose(held),
         "erasure": _words(held),
         "rules": rules,
-        "bases": [BASES[rule.basis] for rule in rules],
+        "bases": BASES,
         "size": size,
         "size_words": size_words(size.size_bytes) if size else "",
         "until": _LIVES if held.erase in _ERASED else _STAYS,
     }
+
+
+def _whose(held: HeldTable) -> str:
+    if not held.personal:
+        return "about nobody"
+    if held.erase.startswith("keep: about staff") or all(n.endswith("_by") for n in held.personal):
+        return "about staff"
+    return "about one customer a row" if held.subject else "may name customers"
 
 
 def _rules_by_name() -> Rules:

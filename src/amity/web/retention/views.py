@@ -15,6 +15,7 @@ from amity.store.contracts_consent import LawfulBasis
 from amity.store.contracts_retention import RetentionPlan, RetentionRule
 from amity.web.access import may, requires, staff_of
 from amity.web.consents.purposes import BASES
+from amity.web.retention import words
 from amity.web.retention.sweeping import all_sweeps
 from amity.web.retention.words import Line, removal_words
 
@@ -41,7 +42,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
     context = {
         "lines": shown,
         "chips": [chip | {"is_on": chip["value"] == show} for chip in chips],
-        "bases": BASES,
+        "bases": words.BASES,
         "can_write": may(request, "retention.write"),
     }
     return render(request, "retention/list.html", context)

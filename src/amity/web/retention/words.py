@@ -4,10 +4,19 @@ from typing import Final
 
 import msgspec
 
+from amity.store.contracts_consent import LawfulBasis
 from amity.store.contracts_retention import Removal, RetentionRule, RetentionRun
 
 _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
 _STEP: Final = 1024.0
+BASES: Final[dict[LawfulBasis, str]] = {
+    "consent": "consent",
+    "soft_opt_in": "soft opt-in",
+    "legitimate_interest": "legitimate interest",
+    "contract": "contract",
+    "legal_obligation": "legal obligation",
+}
+"""Lawful bases in a word, for tables."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
