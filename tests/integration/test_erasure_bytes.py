@@ -23,9 +23,12 @@ from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.personalization import api as personalization
 from amity.personalization.contracts import DecideRequest
 from amity.store import api as store
+from amity.store import api_requests as requests
 from amity.store.contracts_outbound import OutboundPlan
+from amity.store.contracts_requests import RequestFilter, RequestPlan
 from amity.store.logic.outbound.message import make_message
 from amity.web.erasing import erase_customer, replay_erasures, work_off_erasures
+from amity.web.requests import copying
 from amity.web.warehousing import list_exports
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -185,9 +188,27 @@ def go_through_everything(source_id) -> int:
     )
     import_file(source_id)
     decide_and_write(her)
+    ask_for_data(her)
     ensure_exports(list_exports())
     export_all(list_exports())
     return her
+
+
+def ask_for_data(her):
+    """Have her ask for a copy, which lies there, and for something that is refused."""
+    for kind in ("access", "rectification"):
+        plan = RequestPlan(
+            kind=kind, came_by="mail", profile_id=her, verified_by="document", wish=f"I am {NAME}"
+        )
+        asked = requests.create_request(plan=plan, by="t", now=NOW).request_id
+        requests.note_on_request(request_id=asked, words=f"wrote from {EMAIL}", by="t", now=NOW)
+        if kind == "access":
+            requests.ask_copy(request_id=asked, by="t", now=NOW)
+        else:
+            requests.refuse_request(request_id=asked, reason=f"no, {NAME}", by="t", now=NOW)
+    assert copying.make_copies(now=NOW) == 1
+    assert list(requests.copy_path(1).parent.glob("*.zip"))
+    settle()
 
 
 def import_file(source_id):
@@ -253,6 +274,11 @@ def test_no_byte_of_her_is_left(shop, server):
 
     assert dump() == {}
     assert scan(server.data, without=("postgres",)) == {}
+    assert not list(requests.copy_path(1).parent.glob("*.zip"))
+    kept = requests.list_requests(filters=RequestFilter(), now=NOW).items
+    assert {(each.profile_id, each.wish, bool(each.receipt_id)) for each in kept} == {
+        (None, "", True)
+    }
     checkpoint()
     assert scan(files) == {}
     assert store.get_profile(profile_id=bob) == before

@@ -104,7 +104,10 @@ def test_a_restriction_stops_all_use_until_it_is_lifted(shop):
 
 
 def test_whoever_turns_out_to_be_the_same_is_restricted_too(shop):
-    ann, other = shop.join("ann"), shop.join("other")
+    ann = shop.join("ann")
+    traits = {"email": "other@x.example"}
+    shop.send({"type": "identify", "anonymousId": "d1", "traits": traits})
+    other = store.find_profile(kind="email", value="other@x.example").profile_id
     restrict(other)
     store.merge_profiles(winner=ann, loser=other, by="t", now=datetime.now(UTC))
     acting.settle()
