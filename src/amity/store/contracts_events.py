@@ -23,6 +23,14 @@ _CALL = {
     "agent": "who spoke with the customer",
     "queue": "where the call went",
 }
+_ALERT = {
+    "alert_id": "the alert's number, the same when it closes",
+    "source_id": "the source",
+    "source_name": "its name",
+    "rule": "`silent`, `violations`, `duplicates`, `late`, `volume`, `nulls` or `personal`",
+    "words": "what is wrong, in a sentence; no values of anybody",
+    "opened_at": "when it was raised",
+}
 EVENTS: tuple[EventWords, ...] = (
     EventWords(name="Identify", words="An `identify` call: who somebody is; its traits."),
     EventWords(name="Page Viewed", words="A `page` call; `name` and the page's properties."),
@@ -194,6 +202,19 @@ EVENTS: tuple[EventWords, ...] = (
         name="Trait Resolved",
         words="Another claim is shown, since the rule that picks it was changed.",
         properties={"traits": "the traits that show another value now"},
+        is_own=True,
+    ),
+    EventWords(
+        name="Source Alert Raised",
+        words="Something is wrong with a source. It is about no customer, so webhooks hear of it "
+        "and no timeline shows it.",
+        properties=_ALERT,
+        is_own=True,
+    ),
+    EventWords(
+        name="Source Alert Closed",
+        words="It is over, or the source was muted or switched off.",
+        properties=_ALERT | {"closed_at": "when it closed", "reason": "`over`, `muted` or `off`"},
         is_own=True,
     ),
 )
