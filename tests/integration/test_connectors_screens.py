@@ -1,10 +1,13 @@
 """The connectors' screens: the catalogue, secrets of sources, mailboxes, enrichments."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
 
+from amity.analysis import api as analysis
 from amity.infra import config
 from amity.store import api as store
 
@@ -42,6 +45,77 @@ def test_the_catalogue_names_all_there_is_and_is_searched(admin: Client) -> None
     assert "WooCommerce" not in found
     assert "WooCommerce" not in page(admin, "/connectors/", show="file")
     assert "Nothing is called that here" in page(admin, "/connectors/", q="no such thing")
+
+
+def test_each_says_how_it_is_set_up_ready_to_paste(admin: Client) -> None:
+    from amity.web.connectors.entries import list_entries
+
+    source = store.create_source(name="paste here", kind="server")
+    public = store.create_source(name="in the page", kind="browser")
+    for entry in list_entries():
+        shown = page(admin, f"/connectors/{entry.kind}/{entry.name}/", source=str(source.source_id))
+        assert entry.title in shown, entry
+    hook = page(admin, "/connectors/webhook/shopify/", source=str(source.source_id))
+    assert f"/hooks/shopify/{source.write_key}" in hook
+    assert "none yet: all is refused" in hook
+    assert "in the page" not in hook, "webhooks are for server sources"
+    client = page(admin, "/connectors/client/segment/", source=str(public.source_id))
+    assert public.write_key in client
+    assert admin.get("/connectors/client/nothing/").status_code == 404
+    reader = sign_in("marketer")
+    shown = page(reader, "/connectors/webhook/shopify/", source=str(source.source_id))
+    assert source.write_key not in shown
+    assert "/hooks/shopify/WRITE_KEY" in shown
+
+
+def test_what_is_in_use_is_told(admin: Client) -> None:
+    source = store.create_source(name="uses", kind="server")
+    store.set_source_secret(
+        source_id=source.source_id, dialect="stripe", secret="a long secret", by="ada"
+    )
+    library = {"library": {"name": "posthog-python", "version": "7"}}
+    event = {"type": "track", "event": "X", "userId": "u", "messageId": "m", "context": library}
+    store.append_events(
+        source_id=source.source_id,
+        events=[msgspec.json.encode(event), b"not json"],
+        now=datetime.now(UTC),
+    )
+    used = page(admin, "/connectors/", show="used")
+    assert "PostHog" in used
+    assert "Stripe" in used
+    assert "Snowplow" not in used
+
+
+def test_an_export_is_made_changed_tried_and_run_on_its_page(admin: Client) -> None:
+    rule = {"node": "check", "field": "profile.email", "is": {"op": "exists"}}
+    made = analysis.create_segment(name="Known", rule=rule, by="t", now=datetime.now(UTC))
+    given = {"name": "Nightly", "segment": str(made.segment_id), "destination": "database"}
+    given |= {"address": "sqlite:///screen.db", "table": "people", "columns": "email"}
+    given |= {"purpose": "sharing", "every_hours": "24"}
+    shown = admin.post("/exports/new/", given, follow=True).content.decode()
+    assert "Nightly is on its way" in shown
+    [one] = store.list_exports()
+    address = f"/exports/{one.export_id}/"
+    tried = admin.post(f"{address}try/", follow=True).content.decode()
+    assert "It can be reached" in tried
+    form = page(admin, f"{address}edit/")
+    assert "screen.db" not in form, "an address is a secret"
+    wrong = admin.post(f"{address}edit/", given | {"address": "", "table": "a b"})
+    assert wrong.status_code == 422
+    changed = given | {"address": "", "columns": "email\nname", "name": "Weekly"}
+    assert (
+        "Weekly is changed" in admin.post(f"{address}edit/", changed, follow=True).content.decode()
+    )
+    assert store.get_export(export_id=one.export_id).columns == ["profile_id", "email", "name"]
+    admin.post(f"{address}run/")
+    waiting = page(admin, address)
+    assert 'hx-trigger="every 2s"' in waiting, "a run under way shows how far it is by itself"
+    analysis.run_exports(now=datetime.now(UTC))
+    assert 'hx-trigger="every 2s"' not in page(admin, address)
+    piece = admin.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in piece
+    admin.post(f"{address}delete/")
+    assert store.list_exports() == []
 
 
 def test_a_secret_is_set_replaced_and_forgotten_on_the_sources_page(admin: Client) -> None:
@@ -99,6 +173,9 @@ def test_an_enrichment_is_added_paused_and_forgotten(admin: Client) -> None:
     assert "key-1" not in shown
     [one] = store.list_enrichments()
     change = f"{address}{one.enrichment_id}/"
+    with config.override(egress_allow="127.0.0.0/8"):
+        tried = admin.post(change, {"do": "test"}, follow=True).content.decode()
+    assert "Asked about nobody real, " in tried
     assert "nobody is asked" in admin.post(change, {"do": "pause"}, follow=True).content.decode()
     ask = {"do": "ask", "profile_id": "999999"}
     assert "no profile" in admin.post(change, ask, follow=True).content.decode().lower()

@@ -26,7 +26,7 @@ SOURCE = Source(
 
 def test_snippets_hold_the_key_and_the_address_and_parse() -> None:
     made = {one.key: one for one in make_snippets(SOURCE, "http://127.0.0.1:9999")}
-    vendors = ["rudder", "posthog", "snowplow", "customerio", "cloudevents"]
+    vendors = ["assertions", "cloudevents", "customerio", "posthog", "rudder", "snowplow"]
     assert list(made) == ["curl", "python", "javascript", *vendors]
     for one in made.values():
         assert "KEY" in one.code
@@ -35,7 +35,7 @@ def test_snippets_hold_the_key_and_the_address_and_parse() -> None:
         ast.parse(made[key].code)
     bodies = {key: re.search(r"-d '(.*)'", one.code) for key, one in made.items()}
     said = {key: json.loads(body[1]) for key, body in bodies.items() if body}
-    assert list(said) == ["curl", "customerio", "cloudevents"]
+    assert list(said) == ["curl", "assertions", "cloudevents", "customerio"]
     assert said["curl"]["event"] == said["cloudevents"]["type"] == "Product Viewed"
     browser = msgspec.structs.replace(SOURCE, kind="browser")
     first, second, *_ = make_snippets(browser, "http://h")

@@ -1,10 +1,12 @@
 """`amity export`: segments on their way to files and databases, once or again and again."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, Final, TypeVar
 
 import click
+import msgspec
 
 from amity.cli.asking import find_named
 from amity.cli.import_file import read_pairs
@@ -13,7 +15,38 @@ from amity.cli.running import needs_database
 from amity.kernel.errors import Unavailable
 from amity.store.contracts_outbound import Export, ExportPlan, ExportRun
 
-COLUMNS = ("profile_id", "user_id", "name", "email", "phone", "entered_at")
+F = TypeVar("F", bound=Callable[..., Any])
+_COLUMNS: Final = ("profile_id", "user_id", "name", "email", "phone", "entered_at")
+_OPTIONS: Final = (
+    click.option("--to", "destination", default="csv", show_default=True, help="A kind of place."),
+    click.option("--column", "columns", multiple=True, help="Of each customer; again for more."),
+    click.option("--purpose", default="sharing", show_default=True, help="What it is for."),
+    click.option(
+        "--address-file", type=click.File(), metavar="FILE|-", help="Where a database's address is."
+    ),
+    click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="As table=vip."),
+)
+
+
+def plan_options(command: F) -> F:
+    """Give a command the options that say what an export brings and where to."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def make_plan(name: str, segment_id: int, options: dict[str, Any]) -> ExportPlan:
+    """Return the plan those options make."""
+    address: IO[str] | None = options["address_file"]
+    return ExportPlan(
+        name=name,
+        segment_id=segment_id,
+        destination=options["destination"],
+        settings=read_pairs(options["pairs"], option="--set"),
+        secret=address.read().strip() if address else "",
+        columns=list(options["columns"] or _COLUMNS),
+        purpose=options["purpose"],
+    )
 
 
 @click.group()
@@ -55,13 +88,7 @@ def list_(*, as_json: bool) -> None:
 @export.command()
 @click.argument("name")
 @click.option("--segment", "segment_name", required=True, help="Who: a segment's name.")
-@click.option("--to", "destination", default="csv", show_default=True, help="A kind of place.")
-@click.option("--column", "columns", multiple=True, help="What of each customer; again for more.")
-@click.option("--purpose", default="sharing", show_default=True, help="What it is for.")
-@click.option(
-    "--address-file", type=click.File(), metavar="FILE|-", help="Where a database's address is."
-)
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="As `--set table=vip`.")
+@plan_options
 @click.option("--every-hours", type=click.IntRange(1, 8760), help="By itself, that often.")
 @json_option
 @needs_database
@@ -70,17 +97,9 @@ def add(name: str, *, segment_name: str, as_json: bool, **options: Any) -> None:
     from amity.cli.segment import find_segment
     from amity.store import api
 
-    address: IO[str] | None = options["address_file"]
-    plan = ExportPlan(
-        name=name,
-        segment_id=find_segment(segment_name).segment_id,
-        destination=options["destination"],
-        settings=read_pairs(options["pairs"], option="--set"),
-        secret=address.read().strip() if address else "",
-        columns=list(options["columns"] or COLUMNS),
-        purpose=options["purpose"],
-        every_hours=options["every_hours"],
-    )
+    every_hours = options.pop("every_hours")
+    plan = make_plan(name, find_segment(segment_name).segment_id, options)
+    plan = msgspec.structs.replace(plan, every_hours=every_hours)
     _print(api.create_export(plan=plan, by="command line"), as_json=as_json)
 
 

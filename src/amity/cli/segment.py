@@ -1,18 +1,16 @@
 """`amity segment`: rules with a name, and who is in them."""
 
 from datetime import UTC, datetime
-from typing import IO
+from typing import Any
 
 import click
 
 from amity.analysis.contracts import Segment
-from amity.cli.export import COLUMNS, run_now
-from amity.cli.import_file import read_pairs
+from amity.cli.export import make_plan, plan_options, run_now
 from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
 from amity.kernel.errors import NotFound
-from amity.store.contracts_outbound import ExportPlan
 
 _RULE = click.option(
     "--rule", "rule_text", required=True, metavar="FILE|-|JSON", help="The rule, as JSON."
@@ -146,25 +144,10 @@ def preview(rule_text: str, *, as_json: bool) -> None:
 
 @segment.command()
 @click.argument("name")
-@click.option("--to", "destination", default="csv", show_default=True, help="A kind of place.")
-@click.option("--column", "columns", multiple=True, help="What of each customer; again for more.")
-@click.option("--purpose", default="sharing", show_default=True, help="What it is for.")
-@click.option(
-    "--address-file", type=click.File(), metavar="FILE|-", help="Where a database's address is."
-)
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="As `--set table=vip`.")
+@plan_options
 @json_option
 @needs_database
-def export(  # noqa: PLR0913  # one parameter an option
-    name: str,
-    destination: str,
-    columns: tuple[str, ...],
-    purpose: str,
-    address_file: IO[str] | None,
-    pairs: tuple[str, ...],
-    *,
-    as_json: bool,
-) -> None:
+def export(name: str, *, as_json: bool, **options: Any) -> None:
     """Export who is in the segment NAME now, to a file or to a table of a database.
 
     Who does not allow the purpose is left out. Files lie in the folder of exports for seven days.
@@ -172,18 +155,8 @@ def export(  # noqa: PLR0913  # one parameter an option
     from amity.store import api as store
 
     found, now = find_segment(name), datetime.now(UTC)
-    made = store.create_export(
-        plan=ExportPlan(
-            name=f"{found.name[:60]} at {now:%Y-%m-%d %H:%M:%S.%f}",
-            segment_id=found.segment_id,
-            destination=destination,
-            settings=read_pairs(pairs, option="--set"),
-            secret=address_file.read().strip() if address_file else "",
-            columns=list(columns or COLUMNS),
-            purpose=purpose,
-        ),
-        by="command line",
-    )
+    plan = make_plan(f"{found.name[:60]} at {now:%Y-%m-%d %H:%M:%S.%f}", found.segment_id, options)
+    made = store.create_export(plan=plan, by="command line")
     run_now(made, as_json=as_json)
 
 

@@ -37,6 +37,7 @@ from amity.store.logic.consent.reading import (
     make_consent_receipt,
 )
 from amity.store.logic.consent.statements import list_windows
+from amity.store.logic.doors import list_doors, list_heard
 from amity.store.logic.erasure.cleaning import clean_large, clean_space, list_large
 from amity.store.logic.erasure.erasing import (
     erase_profile,
@@ -477,6 +478,7 @@ __all__ = [
     "list_deliveries",
     "list_destinations",
     "list_dialects",
+    "list_doors",
     "list_endpoints",
     "list_ends",
     "list_enrichment_problems",
@@ -488,6 +490,7 @@ __all__ = [
     "list_exports",
     "list_fill_rates",
     "list_findings",
+    "list_heard",
     "list_identifiers",
     "list_imports",
     "list_inactive_profiles",

@@ -27,6 +27,14 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     help: str = ""
 
 
+WHO: Final = (
+    Field(name="user_id", label="Customer id", aliases=("userid", "customer", "customer no")),
+    Field(name="email", label="E-mail", aliases=("email address", "mail")),
+    Field(name="phone", label="Phone", aliases=("phone number", "mobile")),
+)
+"""Who a row is about, where it says it by one of these."""
+
+
 class Row(msgspec.Struct, frozen=True):
     """One row of a file: its number (the first data row is 1) and its filled cells by field."""
 

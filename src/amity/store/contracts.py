@@ -378,6 +378,8 @@ class ImportKind(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     fields: list[ImportField]
     extras: str
+    sample: str = ""
+    """A small file in this shape."""
 
 
 class ImportColumn(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ import msgspec
 
 from amity.kernel.registry import Registry
 from amity.store.contracts import Receipt, Source
+from amity.store.contracts_doors import Snippet
 from amity.store.logic.intake.decoding import BadEvent, parse_object
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Call",
     "Dialect",
     "Reply",
+    "Snippet",
     "Taken",
     "at_millis",
     "at_seconds",
@@ -110,6 +112,14 @@ class Dialect(ABC):
     """Whether its requests are signed: without a secret of the source all are refused then."""
     is_for_servers: ClassVar[bool] = False
     """Whether a key that is public, as that of a browser source is, does not let in."""
+    snippets: ClassVar[tuple[Snippet, ...]] = ()
+    """How its clients are pointed here; of each at least one that needs nothing else."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """What the names of its clients' libraries begin with, in small letters."""
+    subscribe_to: ClassVar[str] = ""
+    """For webhooks: what to choose at the sender, in its own words."""
+    signed_with: ClassVar[str] = ""
+    """For signed ones: which secret of the sender signs, and where it is found there."""
 
     def verify(self, call: Call, secret: bytes, now: datetime) -> bool:
         """Say whether the signature is the sender's and recent; only asked when `is_signed`."""

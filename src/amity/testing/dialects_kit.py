@@ -166,8 +166,24 @@ def kept_requests_are_read_again(kind: type[Dialect], recordings: Sequence[Recor
             assert read_call(pack_call(dialect, call)) == dialect.read(call).events
 
 
+def says_how_to_set_it_up(kind: type[Dialect], _: Sequence[Recording]) -> None:
+    """The catalogue shows what to paste: address and key; of webhooks what to subscribe to."""
+    if kind.is_signed:
+        assert kind.has_hook
+        assert kind.subscribe_to, "what is chosen at the sender"
+        assert kind.signed_with, "which secret, and where it is found"
+        return
+    assert kind.snippets, "what is pasted into a client"
+    for snippet in kind.snippets:
+        filled = snippet.fill(url="https://there.example", key="THE-KEY").code
+        assert "there.example" in filled
+        assert "THE-KEY" in filled
+        assert not {"{url}", "{host}", "{key}"} & set(filled.split())
+
+
 CHECKS: Final[tuple[Callable[[type[Dialect], Sequence[Recording]], None], ...]] = (
     is_described,
+    says_how_to_set_it_up,
     recordings_become_events,
     events_are_accepted,
     same_request_adds_nothing,

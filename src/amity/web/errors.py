@@ -3,6 +3,13 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from amity.kernel.errors import AmityError
+
+
+def sentence(error: AmityError) -> str:
+    """Return a refusal as a sentence, for a person."""
+    return f"{error.message[:1].upper()}{error.message[1:].rstrip('.')}."
+
 
 def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer 403 without saying more than that."""

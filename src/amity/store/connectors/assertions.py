@@ -9,8 +9,17 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from amity.kernel.clock import format_instant
-from amity.store.connector import CONNECTORS, BadRow, Connector, Field, Row
-from amity.store.dialect import DIALECTS, BadEvent, Call, Dialect, Taken, make_id, translate
+from amity.store.connector import CONNECTORS, WHO, BadRow, Connector, Field, Row
+from amity.store.dialect import (
+    DIALECTS,
+    BadEvent,
+    Call,
+    Dialect,
+    Snippet,
+    Taken,
+    make_id,
+    translate,
+)
 from amity.store.logic.importing.values import read_amount, read_free, read_instant
 from amity.store.logic.intake.decoding import read_instant as parse_instant
 from amity.store.logic.intake.webhook_reading import find_dict, find_text
@@ -32,9 +41,7 @@ class AssertionFile(Connector):
     )
     one_of: ClassVar[tuple[tuple[str, ...], ...]] = (("user_id", "email", "phone"),)
     fields: ClassVar[tuple[Field, ...]] = (
-        Field(name="user_id", label="Customer id", aliases=("userid", "customer", "customer no")),
-        Field(name="email", label="E-mail", aliases=("email address", "mail")),
-        Field(name="phone", label="Phone", aliases=("phone number", "mobile")),
+        *WHO,
         Field(
             name="subject",
             label="Subject",
@@ -101,6 +108,20 @@ class Assertions(Dialect):
     routes: ClassVar[tuple[str, ...]] = ("POST /v1/assertions",)
     has_hook: ClassVar[bool] = False
     is_for_servers: ClassVar[bool] = True
+    snippets: ClassVar[tuple[Snippet, ...]] = (
+        Snippet(
+            key="assertions",
+            title="curl",
+            code=(
+                "curl {url}/v1/assertions \\\n  -H 'Authorization: Bearer {key}' \\\n"
+                "  -H 'Content-Type: application/json' \\\n"
+                """  -d '{"id": "d-1", "identifiers": {"user_id": "u-1042"}, """
+                """"subject": "churn_risk", "conclusion": "high", "score": 0.83, """
+                """"model": {"name": "churn", "version": "3.2"}, """
+                """"decided_at": "2026-01-03T04:00:00Z", "explanation": "no order in 60 days"}'\n"""
+            ),
+        ),
+    )
 
     def read(self, call: Call) -> Taken:
         """Return one event for each assertion; a wrong one goes into quarantine by itself."""

@@ -172,6 +172,8 @@ class CallHook(Dialect):
     title: ClassVar[str] = "Calls"
     description: ClassVar[str] = "Calls started and ended, from a switchboard or a call centre."
     is_signed: ClassVar[bool] = True
+    subscribe_to: ClassVar[str] = "call.started, call.ended"
+    signed_with: ClassVar[str] = "one you make here and give to your switchboard"
 
     def verify(self, call: Call, secret: bytes, now: datetime) -> bool:
         """Check `webhook-signature`, which is good for five minutes."""

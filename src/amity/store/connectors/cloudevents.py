@@ -17,6 +17,7 @@ from amity.store.dialect import (
     Call,
     Dialect,
     Reply,
+    Snippet,
     Taken,
     dump,
     make_id,
@@ -39,6 +40,19 @@ class CloudEventsDialect(Dialect):
     title: ClassVar[str] = "CloudEvents"
     description: ClassVar[str] = "CloudEvents 1.0 over HTTP: structured, binary and in batches."
     routes: ClassVar[tuple[str, ...]] = ("POST /cloudevents", "POST /cloudevents/{write_key}")
+    snippets: ClassVar[tuple[Snippet, ...]] = (
+        Snippet(
+            key="cloudevents",
+            title="CloudEvents",
+            code=(
+                "curl {url}/cloudevents \\\n  -H 'Authorization: Bearer {key}' \\\n"
+                "  -H 'Content-Type: application/cloudevents+json' \\\n"
+                """  -d '{"specversion": "1.0", "type": "Product Viewed", "source": "/shop", """
+                """"id": "1", "userid": "u-1042", "data": {"product_id": "sourdough-800", """
+                """"name": "Sourdough 800 g", "price": 3.2}}'\n"""
+            ),
+        ),
+    )
 
     def read(self, call: Call) -> Taken:
         """Return the events of a request in any of the three modes."""

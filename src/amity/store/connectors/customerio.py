@@ -20,6 +20,7 @@ from amity.store.dialect import (
     Call,
     Dialect,
     Reply,
+    Snippet,
     Taken,
     at_seconds,
     dump,
@@ -58,6 +59,18 @@ class CustomerIoDialect(Dialect):
         "GET /api/v1/accounts/region",
     )
     has_hook: ClassVar[bool] = False
+    snippets: ClassVar[tuple[Snippet, ...]] = (
+        Snippet(
+            key="customerio",
+            title="Customer.io",
+            code=(
+                "curl -X PUT {url}/api/v1/customers/u-1042 \\\n  -u '{key}:any' \\\n"
+                "  -H 'Content-Type: application/json' \\\n"
+                """  -d '{"email": "ada@example.com", "plan": "gold"}'\n"""
+            ),
+            note="Clients of the Track API: the write key is the site id. They call by https only.",
+        ),
+    )
 
     def read(self, call: Call) -> Taken:
         """Return what a request says of a customer."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from amity.store.connector import CONNECTORS, BadRow, Connector, Field, Row
+from amity.store.connector import CONNECTORS, WHO, BadRow, Connector, Field, Row
 from amity.store.dialect import BadEvent
 from amity.store.logic.importing.values import read_amount, read_extras, read_instant
 from amity.store.logic.intake.decoding import read_instant as parse_instant
@@ -23,9 +23,7 @@ class Enrichment(Connector):
     extras: ClassVar[str] = "trait"
     one_of: ClassVar[tuple[tuple[str, ...], ...]] = (("user_id", "email", "phone"),)
     fields: ClassVar[tuple[Field, ...]] = (
-        Field(name="user_id", label="Customer id", aliases=("userid", "customer", "customer no")),
-        Field(name="email", label="E-mail", aliases=("email address", "mail")),
-        Field(name="phone", label="Phone", aliases=("phone number", "mobile")),
+        *WHO,
         Field(
             name="lawful_basis",
             label="Lawful basis",

@@ -21,6 +21,7 @@ from amity.store.dialect import (
     Call,
     Dialect,
     Reply,
+    Snippet,
     Taken,
     campaign_of,
     make_id,
@@ -58,6 +59,24 @@ class PostHogDialect(Dialect):
     description: ClassVar[str] = "PostHog's clients: events, persons, groups and aliases."
     routes: ClassVar[tuple[str, ...]] = tuple(f"POST {path}" for path in (*_EVENTS, *_FLAGS))
     has_hook: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("posthog",)
+    snippets: ClassVar[tuple[Snippet, ...]] = (
+        Snippet(
+            key="posthog",
+            title="PostHog",
+            install="pip install posthog",
+            code=(
+                "from posthog import Posthog\n\n"
+                'client = Posthog("{key}", host="{url}")\n'
+                'client.set(distinct_id="u-1042", properties={"email": "ada@example.com"})\n'
+                'client.capture("Product Viewed", distinct_id="u-1042", '
+                'properties={"product_id": "sourdough-800"})\n'
+                "client.shutdown()\n"
+            ),
+            note="The write key is the project key, this address the host. "
+            "There are no flags here.",
+        ),
+    )
 
     def read(self, call: Call) -> Taken:
         """Return the events of a request, or take it for a question for flags."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from amity.store.contracts import Source
-from amity.store.dialect import DIALECTS, Call, Dialect, Reply, Taken
+from amity.store.dialect import DIALECTS, Call, Dialect, Reply, Snippet, Taken
 
 _TYPES: Final = ("identify", "track", "page", "screen", "group", "alias")
 _QUIET: Final = {"errors": {"enabled": False}, "metrics": {"enabled": False}}
@@ -26,6 +26,22 @@ class RudderStackDialect(Dialect):
         "/v1/rsaMetrics": None,
     }
     has_hook: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("rudder",)
+    snippets: ClassVar[tuple[Snippet, ...]] = (
+        Snippet(
+            key="rudder",
+            title="RudderStack",
+            install="pip install rudder-sdk-python",
+            code=(
+                "from rudderstack.analytics.client import Client\n\n"
+                'client = Client("{key}", host="{url}")\n'
+                'client.identify("u-1042", {"name": "Ada Byron", "email": "ada@example.com"})\n'
+                'client.track("u-1042", "Product Viewed", {"product_id": "sourdough-800"})\n'
+                "client.flush()\n"
+            ),
+            note="Every RudderStack SDK works: give it this address as its data plane.",
+        ),
+    )
 
     def read(self, call: Call) -> Taken:
         """Take any request that gets here for the question how the source is set up."""

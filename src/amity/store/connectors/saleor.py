@@ -38,6 +38,10 @@ class Saleor(Dialect):
     title: ClassVar[str] = "Saleor"
     description: ClassVar[str] = "Customers, orders, refunds and checkouts of a Saleor shop."
     is_signed: ClassVar[bool] = True
+    subscribe_to: ClassVar[str] = "customer and order events, checkout created and updated"
+    signed_with: ClassVar[str] = (
+        "the webhook's secret key; without one Saleor signs in a way that is refused here"
+    )
 
     def verify(self, call: Call, secret: bytes, now: datetime) -> bool:
         """Compare `Saleor-Signature`; with a secret key Saleor signs no time."""

@@ -42,6 +42,14 @@ class Shopify(Dialect):
         "Customers, orders, refunds, checkouts and redaction requests of a Shopify shop."
     )
     is_signed: ClassVar[bool] = True
+    subscribe_to: ClassVar[str] = (
+        "customers/create, customers/update, orders/create, orders/updated, "
+        "orders/cancelled, checkouts/create, checkouts/update, customers/redact, "
+        "customers/data_request"
+    )
+    signed_with: ClassVar[str] = (
+        "the app's client secret, or the one shown under Notifications → Webhooks"
+    )
 
     def verify(self, call: Call, secret: bytes, now: datetime) -> bool:
         """Compare `X-Shopify-Hmac-Sha256`; Shopify signs no time."""

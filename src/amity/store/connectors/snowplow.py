@@ -22,6 +22,7 @@ from amity.store.dialect import (
     Call,
     Dialect,
     Reply,
+    Snippet,
     Taken,
     at_millis,
     campaign_of,
@@ -101,6 +102,23 @@ class SnowplowDialect(Dialect):
         "GET /i",
     )
     has_hook: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("snowplow", "py-", "js-")
+    snippets: ClassVar[tuple[Snippet, ...]] = (
+        Snippet(
+            key="snowplow",
+            title="Snowplow",
+            install="pip install snowplow-tracker",
+            code=(
+                "from snowplow_tracker import Emitter, PageView, Subject, Tracker\n\n"
+                'emitter = Emitter("{url}")\n'
+                'subject = Subject().set_user_id("u-1042")\n'
+                'tracker = Tracker("shop", emitter, subject, app_id="{key}")\n'
+                'tracker.track(PageView("https://shop.example/", page_title="Home"))\n'
+                "tracker.flush()\n"
+            ),
+            note="The write key is the app id, this address the collector.",
+        ),
+    )
 
     def read(self, call: Call) -> Taken:
         """Return the events of a POST, or the one that a GET carries in its query."""

@@ -42,6 +42,10 @@ class Stripe(Dialect):
         "Customers, completed checkouts, paid invoices, refunds and subscriptions of Stripe."
     )
     is_signed: ClassVar[bool] = True
+    subscribe_to: ClassVar[str] = (
+        "customer.*, checkout.session.*, invoice.paid, invoice.payment_failed, charge.refunded"
+    )
+    signed_with: ClassVar[str] = "the endpoint's Signing secret, which begins with whsec_"
 
     def verify(self, call: Call, secret: bytes, now: datetime) -> bool:
         """Check `Stripe-Signature`, which is good for five minutes."""

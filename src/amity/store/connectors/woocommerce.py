@@ -36,6 +36,8 @@ class WooCommerce(Dialect):
     title: ClassVar[str] = "WooCommerce"
     description: ClassVar[str] = "Customers, orders, cancellations and refunds of WooCommerce."
     is_signed: ClassVar[bool] = True
+    subscribe_to: ClassVar[str] = "order created, order updated, customer created, customer updated"
+    signed_with: ClassVar[str] = "what you write into the webhook's field Secret"
 
     def verify(self, call: Call, secret: bytes, now: datetime) -> bool:
         """Compare `X-WC-Webhook-Signature`; WooCommerce signs no time."""

@@ -1,46 +1,25 @@
-"""Everything that can be connected, by kind, with what each needs and where it is set up."""
+"""Everything that can be connected, by kind: what it does, whether it is in use, how it is set up.
 
-from collections.abc import Iterator
-from typing import Final
+The words are the plug-ins' own; here stands only how they are shown.
+"""
 
-import msgspec
+from typing import Any, Final
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from amity.infra.config import settings
+from amity.kernel.errors import NotFound
 from amity.store import api as store
-from amity.web.access import requires
+from amity.store.contracts import SYSTEM_SOURCE_ID, Source
+from amity.web.access import may, requires
+from amity.web.connectors.entries import KINDS, Entry, Group, list_entries
+from amity.web.sources.snippets import collector_url
 
-KINDS: Final = {
-    "webhook": "Signed webhooks",
-    "client": "Clients and trackers",
-    "file": "Files",
-    "asked": "Asked by Amity",
-    "out": "Outbound",
-}
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that can be connected."""
-
-    kind: str
-    title: str
-    words: str
-    needs: str
-    href: str
-
-    def has(self, search: str) -> bool:
-        """Say whether somebody who types this looks for it."""
-        return search.casefold() in f"{self.title} {self.words} {self.needs}".casefold()
-
-
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """The entries of one kind."""
-
-    key: str
-    label: str
-    entries: list[Entry]
+_HIDDEN_KEY: Final = "WRITE_KEY"
+_USED: Final = "used"
 
 
 @require_safe
@@ -48,83 +27,76 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show the catalogue, searched and filtered as the address says."""
     search, chosen = request.GET.get("q", "").strip()[:100], request.GET.get("show", "")
-    chosen = chosen if chosen in KINDS else ""
-    found = [entry for entry in _list_entries() if entry.has(search)]
+    chosen = chosen if chosen in (*KINDS, _USED) else ""
+    found = [entry for entry in list_entries() if entry.has(search)]
+    used = [entry for entry in found if entry.in_use]
     groups = [
         Group(key=key, label=label, entries=[each for each in found if each.kind == key])
         for key, label in KINDS.items()
     ]
+    chips = [("", "All", len(found)), (_USED, "In use", len(used))]
+    chips += [(each.key, each.label, len(each.entries)) for each in groups if each.entries]
     context = {
-        "groups": [each for each in groups if each.entries and chosen in ("", each.key)],
-        "chips": [("", "All", len(found))]
-        + [(each.key, each.label, len(each.entries)) for each in groups if each.entries],
+        "groups": [each for each in _narrow(groups, chosen) if each.entries],
+        "chips": chips,
         "search": search,
         "chosen": chosen,
     }
     return render(request, "connectors/list.html", context)
 
 
-def _list_entries() -> Iterator[Entry]:
-    for kind in store.list_dialects():
-        if kind.is_signed:
-            needs = f"A server source and its secret; POST /hooks/{kind.name}/WRITE_KEY"
-        elif kind.is_for_servers:
-            needs = f"The key of a server source; {kind.routes[0]}"
-        else:
-            needs = "A source's write key, and the collector's address in the client"
-        yield Entry(
-            kind="webhook" if kind.is_signed else "client",
-            title=kind.title,
-            words=kind.description,
-            needs=needs,
-            href=reverse("sources"),
-        )
-    for each in store.list_connectors():
-        required = ", ".join(field.label.lower() for field in each.fields if field.required)
-        yield Entry(
-            kind="file",
-            title=each.title,
-            words=each.description,
-            needs=f"A file or a table with: {required}" if required else "A file or a table",
-            href=reverse("imports"),
-        )
-    yield from _list_asked()
-    for place in store.list_destinations():
-        yield Entry(
-            kind="out",
-            title=place.title,
-            words=place.description,
-            needs="A segment and a purpose",
-            href=reverse("exports"),
-        )
+def _narrow(groups: list[Group], chosen: str) -> list[Group]:
+    if chosen == _USED:
+        return [
+            Group(
+                key=each.key,
+                label=each.label,
+                entries=[entry for entry in each.entries if entry.in_use],
+            )
+            for each in groups
+        ]
+    return [each for each in groups if chosen in ("", each.key)]
 
 
-def _list_asked() -> Iterator[Entry]:
-    yield Entry(
-        kind="asked",
-        title="Databases",
-        words="Tables of PostgreSQL, MySQL, MariaDB and SQLite, pulled by a cursor column.",
-        needs="An account that may only read",
-        href=reverse("pulls"),
-    )
-    yield Entry(
-        kind="asked",
-        title="Mailboxes",
-        words="E-mail of customers and reports of bounces and complaints, read by IMAP.",
-        needs="Host, user name and password of a mailbox",
-        href=reverse("mailboxes"),
-    )
-    yield Entry(
-        kind="asked",
-        title="Enrichment over HTTP",
-        words="What somebody else knows of customers who allow to be asked about.",
-        needs="A URL, what may be sent, a purpose and a lawful basis",
-        href=reverse("enrichments"),
-    )
-    yield Entry(
-        kind="out",
-        title="Webhooks to others",
-        words="Events told to other systems: Standard Webhooks and CloudEvents.",
-        needs="A public https address",
-        href=reverse("outbound"),
-    )
+@require_safe
+@requires("sources.read")
+def show_one(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+    """Show one: what it does, where it is in use, and how to set it up, ready to paste."""
+    entry = next((e for e in list_entries() if (e.kind, e.name) == (kind, name)), None)
+    if entry is None:
+        raise NotFound(f"there is no connector {name!r}")
+    context: dict[str, Any] = {"entry": entry, "label": KINDS[entry.kind]}
+    if entry.kind in ("webhook", "client"):
+        context |= _pasting(request, entry)
+    return render(request, "connectors/one.html", context)
+
+
+def _pasting(request: HttpRequest, entry: Entry) -> dict[str, Any]:
+    """Return the snippets with the address and the key of the source that was chosen."""
+    sources = [
+        source
+        for source in store.list_sources()
+        if source.source_id != SYSTEM_SOURCE_ID
+        and (source.kind == "server" or not entry.is_for_servers)
+    ]
+    source = _choose(sources, request.GET.get("source", ""))
+    shows_key = may(request, "sources.write")
+    key = source.write_key if source is not None and shows_key else _HIDDEN_KEY
+    url = collector_url(settings(), request.get_host().rpartition(":")[0] or request.get_host())
+    secrets = store.list_source_secrets(source_id=source.source_id) if source else []
+    return {
+        "sources": sources,
+        "source": source,
+        "shows_key": shows_key,
+        "snippets": [snippet.fill(url=url, key=key) for snippet in entry.snippets],
+        "hook": f"{url}/hooks/{entry.name}/{key}" if entry.is_signed else "",
+        "has_secret": entry.name in {each.dialect for each in secrets},
+        "new_source": reverse("source_new"),
+    }
+
+
+def _choose(sources: list[Source], wanted: str) -> Source | None:
+    for source in sources:
+        if str(source.source_id) == wanted:
+            return source
+    return sources[0] if sources else None

@@ -1,47 +1,32 @@
 """Enrichment over HTTP: who is asked about customers, with what, and how it goes."""
 
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, Final, cast
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from amity.kernel.errors import AmityError, Invalid
+from amity.kernel.errors import Invalid
 from amity.store import api as store
 from amity.store.contracts_hooks import Enrichment, EnrichmentKey, EnrichmentPlan
-from amity.web.access import may, requires, staff_of
-from amity.web.connectors.forms import list_sources, read_number, read_source, say
-from amity.web.errors import denied
+from amity.web.access import requires, staff_of
+from amity.web.connectors.forms import Screen, read_number, read_source
 
 
 @require_http_methods(["GET", "POST"])
 @requires("pulls.read")
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show who is asked; add one."""
-    error = ""
-    if request.method == "POST":
-        if not may(request, "pulls.write"):
-            return denied(request)
-        try:
-            _create(request)
-        except AmityError as refusal:
-            error = say(refusal)
-        else:
-            messages.success(request, "It can be asked now, about customers who allow it.")
-            return redirect("enrichments")
-    context = {
+    return _SCREEN.show(request)
+
+
+def _describe() -> dict[str, Any]:
+    return {
         "enrichments": [_line(each) for each in store.list_enrichments()],
-        "sources": list_sources(),
         "purposes": [purpose for purpose in store.list_purposes() if purpose.key != "records"],
         "keys": store.ENRICHMENT_KEYS,
         "bases": store.LAWFUL_BASES,
-        "can_write": may(request, "pulls.write"),
-        "error": error,
-        "given": request.POST,
     }
-    return render(request, "connectors/enrichments.html", context, status=422 if error else 200)
 
 
 def _line(each: Enrichment) -> dict[str, object]:
@@ -95,16 +80,16 @@ def _read_mapping(text: str) -> dict[str, str]:
 @require_POST
 @requires("pulls.write")
 def change(request: HttpRequest, enrichment_id: int) -> HttpResponse:
-    """Ask about one customer, pause or resume, or forget an enrichment."""
-    doing = request.POST.get("do", "")
-    try:
-        messages.success(request, _do(request, doing, enrichment_id))
-    except AmityError as refusal:
-        messages.error(request, say(refusal))
-    return redirect("enrichments")
+    """Try it, ask about one customer, pause or resume, or forget an enrichment."""
+    return _SCREEN.change(request, enrichment_id, _do)
 
 
 def _do(request: HttpRequest, doing: str, enrichment_id: int) -> str:
+    if doing == "test":
+        tried = store.try_enrichment(enrichment_id=enrichment_id)
+        if tried.error:
+            raise Invalid(f"asked about nobody real, {tried.error}")
+        return f"Asked about nobody real, it answered {tried.status}."
     if doing == "ask":
         profile_id = read_number(request, "profile_id", 0)
         found = store.get_profile(profile_id=profile_id)
@@ -118,3 +103,11 @@ def _do(request: HttpRequest, doing: str, enrichment_id: int) -> str:
         store.delete_enrichment(enrichment_id=enrichment_id)
         return "Forgot it and its secret. What it answered stays until its time is over."
     raise Invalid("nothing is called that here")
+
+
+_SCREEN: Final = Screen(
+    name="enrichments",
+    added="It can be asked now, about customers who allow it.",
+    create=_create,
+    describe=_describe,
+)

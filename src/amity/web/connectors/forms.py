@@ -1,10 +1,62 @@
-"""What the forms of connections share: the source they count for, and how refusals are said."""
+"""What the screens of connections share: their list with its form, the source they count for."""
 
-from django.http import HttpRequest
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 
 from amity.kernel.errors import AmityError, Invalid
 from amity.store import api as store
 from amity.store.contracts import Source
+from amity.web.access import may
+from amity.web.errors import denied, sentence
+
+
+class Screen(msgspec.Struct, frozen=True, kw_only=True):
+    """A list of connections with the form that adds one."""
+
+    name: str
+    """Of its address, and of its template in `connectors/`."""
+    added: str
+    """What is said once one was added."""
+    create: Callable[[HttpRequest], None]
+    describe: Callable[[], dict[str, Any]]
+    """What the template needs beside what all such lists need."""
+
+    def show(self, request: HttpRequest) -> HttpResponse:
+        """Show the list; add one, and keep what was typed when it cannot be."""
+        error, can_write = "", may(request, "pulls.write")
+        if request.method == "POST":
+            if not can_write:
+                return denied(request)
+            try:
+                self.create(request)
+            except AmityError as refusal:
+                error = sentence(refusal)
+            else:
+                messages.success(request, self.added)
+                return redirect(self.name)
+        context = self.describe() | {
+            "sources": list_sources(),
+            "can_write": can_write,
+            "error": error,
+            "given": request.POST,
+        }
+        status = 422 if error else 200
+        return render(request, f"connectors/{self.name}.html", context, status=status)
+
+    def change(
+        self, request: HttpRequest, number: int, do: Callable[[HttpRequest, str, int], str]
+    ) -> HttpResponse:
+        """Do what a button of one connection says, and tell what came of it."""
+        try:
+            messages.success(request, do(request, request.POST.get("do", ""), number))
+        except AmityError as refusal:
+            messages.error(request, sentence(refusal))
+        return redirect(self.name)
 
 
 def list_sources() -> list[Source]:
@@ -32,8 +84,3 @@ def read_number(request: HttpRequest, name: str, otherwise: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):
         raise Invalid(f"{text[:20]!r} is not a whole number")
     return int(text)
-
-
-def say(error: AmityError) -> str:
-    """Return a refusal as a sentence."""
-    return f"{error.message[:1].upper()}{error.message[1:]}."

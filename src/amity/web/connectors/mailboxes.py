@@ -1,44 +1,23 @@
 """Mailboxes: added once they let us in, read, paused, forgotten."""
 
 from datetime import UTC, datetime
-from typing import cast
+from typing import Final, cast
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from amity.kernel.errors import AmityError, Invalid
+from amity.kernel.errors import Invalid
 from amity.store import api as store
 from amity.store.contracts_hooks import MailboxPlan, MailSecurity
-from amity.web.access import may, requires, staff_of
-from amity.web.connectors.forms import list_sources, read_number, read_source, say
-from amity.web.errors import denied
+from amity.web.access import requires, staff_of
+from amity.web.connectors.forms import Screen, read_number, read_source
 
 
 @require_http_methods(["GET", "POST"])
 @requires("pulls.read")
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show the mailboxes; add one."""
-    error = ""
-    if request.method == "POST":
-        if not may(request, "pulls.write"):
-            return denied(request)
-        try:
-            _create(request)
-        except AmityError as refusal:
-            error = say(refusal)
-        else:
-            messages.success(request, "The mailbox let us in; it is read within seconds.")
-            return redirect("mailboxes")
-    context = {
-        "mailboxes": store.list_mailboxes(),
-        "sources": list_sources(),
-        "can_write": may(request, "pulls.write"),
-        "error": error,
-        "given": request.POST,
-    }
-    return render(request, "connectors/mailboxes.html", context, status=422 if error else 200)
+    return _SCREEN.show(request)
 
 
 def _create(request: HttpRequest) -> None:
@@ -63,16 +42,14 @@ def _create(request: HttpRequest) -> None:
 @require_POST
 @requires("pulls.write")
 def change(request: HttpRequest, mailbox_id: int) -> HttpResponse:
-    """Read a mailbox now, pause or resume it, take another password, or forget it."""
-    doing = request.POST.get("do", "")
-    try:
-        messages.success(request, _do(request, doing, mailbox_id))
-    except AmityError as refusal:
-        messages.error(request, say(refusal))
-    return redirect("mailboxes")
+    """Try or read a mailbox now, pause or resume it, take another password, or forget it."""
+    return _SCREEN.change(request, mailbox_id, _do)
 
 
 def _do(request: HttpRequest, doing: str, mailbox_id: int) -> str:
+    if doing == "test":
+        count = store.try_mailbox(mailbox_id=mailbox_id)
+        return f"The mailbox lets us in; it has had at most {count:,} messages."
     if doing == "run":
         before = store.get_mailbox(mailbox_id=mailbox_id).read
         done = store.run_mailbox(mailbox_id=mailbox_id, now=datetime.now(UTC))
@@ -90,3 +67,11 @@ def _do(request: HttpRequest, doing: str, mailbox_id: int) -> str:
         store.delete_mailbox(mailbox_id=mailbox_id)
         return "Forgot the mailbox and its password. What was read stays."
     raise Invalid("nothing is called that here")
+
+
+_SCREEN: Final = Screen(
+    name="mailboxes",
+    added="The mailbox let us in; it is read within seconds.",
+    create=_create,
+    describe=lambda: {"mailboxes": store.list_mailboxes()},
+)

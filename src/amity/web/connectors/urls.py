@@ -23,4 +23,5 @@ urlpatterns = [
     path(
         "connectors/enrichments/<int:enrichment_id>/", enrichments.change, name="enrichment_change"
     ),
+    path("connectors/<slug:kind>/<slug:name>/", catalogue.show_one, name="connector"),
 ]

@@ -11,8 +11,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from amity.analysis import api as analysis
 from amity.kernel.errors import AmityError, NotFound
 from amity.store import api as store
-from amity.store.contracts_outbound import ExportPlan
+from amity.store.contracts_outbound import Export, ExportPlan
 from amity.web.access import requires, staff_of
+from amity.web.errors import sentence
 from amity.web.purposes import RECORDS, list_purposes, remember, what_for
 
 _BLANK: Final = ExportPlan(
@@ -22,6 +23,7 @@ _BLANK: Final = ExportPlan(
     columns=["user_id", "name", "email", "phone", "entered_at"],
     purpose="sharing",
 )
+_HELD: Final = set(ExportPlan.__struct_fields__) & set(Export.__struct_fields__)
 
 
 @require_GET
@@ -53,15 +55,46 @@ def create(request: HttpRequest) -> HttpResponse:
         if made.every_hours is None:
             store.ask_export(export_id=made.export_id, by=by)
     except AmityError as refusal:
-        return _show_form(request, plan, error=_sentence(refusal))
+        return _show_form(request, plan, error=sentence(refusal))
     messages.success(request, f"{made.name} is on its way.")
     return remember(redirect("export", made.export_id), plan.purpose)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("exports.run", step_up=True)
+def change(request: HttpRequest, export_id: int) -> HttpResponse:
+    """Change what an export brings, where to and how often; an address left empty stays."""
+    export = store.get_export(export_id=export_id)
+    if request.method == "GET":
+        held = {name: getattr(export, name) for name in _HELD}
+        return _show_form(request, ExportPlan(**held), export=export)
+    plan = _plan(request)
+    try:
+        analysis.get_segment(segment_id=plan.segment_id)
+        store.update_export(export_id=export_id, plan=plan)
+    except AmityError as refusal:
+        return _show_form(request, plan, export=export, error=sentence(refusal))
+    messages.success(request, f"{plan.name} is changed.")
+    return redirect("export", export_id)
+
+
+@require_POST
+@requires("exports.run")
+def send_trial(request: HttpRequest, export_id: int) -> HttpResponse:
+    """See that what an export writes to can be reached."""
+    try:
+        store.try_export(export_id=export_id)
+    except AmityError as refusal:
+        messages.error(request, sentence(refusal))
+    else:
+        messages.success(request, "It can be reached, and lets us in. Nothing was written.")
+    return redirect("export", export_id)
 
 
 @require_GET
 @requires("exports.run")
 def show_one(request: HttpRequest, export_id: int) -> HttpResponse:
-    """Show one export and its runs."""
+    """Show one export and its runs; asked again and again while one is under way."""
     export = store.get_export(export_id=export_id)
     runs = store.list_export_runs(export_id=export_id)
     context = {
@@ -71,7 +104,8 @@ def show_one(request: HttpRequest, export_id: int) -> HttpResponse:
         "is_busy": any(run.state in ("waiting", "running") for run in runs),
         "titles": {kind.name: kind.title for kind in store.list_destinations()},
     }
-    return render(request, "exports/one.html", context)
+    piece = bool(getattr(request, "htmx", False))
+    return render(request, "exports/_runs.html" if piece else "exports/one.html", context)
 
 
 @require_POST
@@ -131,8 +165,11 @@ def _plan(request: HttpRequest) -> ExportPlan:
     )
 
 
-def _show_form(request: HttpRequest, plan: ExportPlan, *, error: str = "") -> HttpResponse:
+def _show_form(
+    request: HttpRequest, plan: ExportPlan, *, export: Export | None = None, error: str = ""
+) -> HttpResponse:
     context = {
+        "export": export,
         "plan": plan,
         "columns": "\n".join(plan.columns),
         "error": error,
@@ -145,7 +182,3 @@ def _show_form(request: HttpRequest, plan: ExportPlan, *, error: str = "") -> Ht
 
 def _segment_names() -> dict[int, str]:
     return {each.segment_id: each.name for each in analysis.list_segments(is_archived=None)}
-
-
-def _sentence(error: AmityError) -> str:
-    return f"{error.message[:1].upper()}{error.message[1:]}."

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from amity.analysis import api as analysis
-from amity.kernel.errors import AmityError, Conflict, Denied, Invalid, Unavailable
+from amity.kernel.errors import Conflict, Denied, Invalid, Unavailable
 from amity.store import api as store
 from amity.store.contracts_outbound import (
     EVERY_EVENT,
@@ -22,6 +22,7 @@ from amity.store.contracts_outbound import (
     OutboundState,
 )
 from amity.web.access import may, requires, staff_of
+from amity.web.errors import sentence
 
 FORMATS: Final = {
     "standard_webhooks": "Standard Webhooks",
@@ -75,7 +76,7 @@ def create(request: HttpRequest) -> HttpResponse:
     try:
         made = store.create_endpoint(plan=plan, by=staff_of(request).get_username())
     except (Invalid, Conflict, Denied, Unavailable) as refusal:
-        return _show_form(request, plan, error=_sentence(refusal))
+        return _show_form(request, plan, error=sentence(refusal))
     return _show_secret(request, made)
 
 
@@ -91,7 +92,7 @@ def change(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     try:
         store.update_endpoint(endpoint_id=endpoint_id, plan=plan)
     except (Invalid, Conflict, Denied, Unavailable) as refusal:
-        return _show_form(request, plan, endpoint=endpoint, error=_sentence(refusal))
+        return _show_form(request, plan, endpoint=endpoint, error=sentence(refusal))
     messages.success(request, f"{plan.name} is changed.")
     return redirect("outbound_one", endpoint_id)
 
@@ -230,7 +231,3 @@ def _show_secret(request: HttpRequest, made: MadeEndpoint) -> HttpResponse:
     answer = render(request, "outbound/secret.html", {"made": made, "endpoint": made.endpoint})
     answer["Cache-Control"] = "no-store"
     return answer
-
-
-def _sentence(error: AmityError) -> str:
-    return f"{error.message[:1].upper()}{error.message[1:]}."

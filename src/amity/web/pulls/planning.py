@@ -10,12 +10,8 @@ from amity.kernel.errors import AmityError
 from amity.store import api as store
 from amity.store.contracts import ImportPreview
 from amity.store.contracts_pulling import Pull, PullColumn, PullPlan, PullTable
+from amity.web.errors import sentence
 from amity.web.sources.raw import show_raw
-
-
-def say(error: AmityError) -> str:
-    """Return what went wrong as a sentence."""
-    return f"{error.message[:1].upper()}{error.message[1:].rstrip('.')}."
 
 
 def read_plan(form: QueryDict) -> PullPlan:
@@ -57,7 +53,7 @@ def show_plan(pull: Pull, form: QueryDict) -> dict[str, Any]:
     try:
         tables = store.list_pull_tables(pull_id=pull.pull_id)
     except AmityError as refusal:
-        return context | {"error": say(refusal), "tables": []}
+        return context | {"error": sentence(refusal), "tables": []}
     plan = read_plan(form) if form.get("table") else _held(pull)
     context["tables"] = [(f"{table.schema}\t{table.name}", table) for table in tables]
     if not plan.relation:
@@ -69,7 +65,7 @@ def show_plan(pull: Pull, form: QueryDict) -> dict[str, Any]:
         plan = _guess(plan, columns)
         preview = store.preview_pull(pull_id=pull.pull_id, plan=plan)
     except AmityError as refusal:
-        return context | {"error": say(refusal)}
+        return context | {"error": sentence(refusal)}
     return context | _shown(plan, columns, preview)
 
 

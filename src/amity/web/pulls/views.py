@@ -13,7 +13,8 @@ from amity.kernel.errors import AmityError, Conflict, Invalid
 from amity.store import api as store
 from amity.store.contracts_pulling import Pull
 from amity.web.access import may, requires, staff_of
-from amity.web.pulls.planning import read_plan, say, show_plan
+from amity.web.errors import sentence
+from amity.web.pulls.planning import read_plan, show_plan
 
 _TONES: Final = {
     "draft": "warn",
@@ -58,7 +59,7 @@ def create(request: HttpRequest) -> HttpResponse:
             )
             return redirect("pull_plan", made.pull_id)
         except AmityError as refusal:
-            error = say(refusal)
+            error = sentence(refusal)
     context = {
         "sources": _sources(),
         "source": request.POST.get("source", ""),
@@ -90,7 +91,7 @@ def plan(request: HttpRequest, pull_id: int) -> HttpResponse:
             store.configure_pull(pull_id=pull_id, plan=read_plan(request.POST))
             return redirect("pull", pull_id)
         except AmityError as refusal:
-            error = say(refusal)
+            error = sentence(refusal)
     context = show_plan(pull, request.POST if request.method == "POST" else request.GET)
     context["error"] = error or context["error"]
     return render(request, "pulls/plan.html", context, status=422 if error else 200)
@@ -114,7 +115,7 @@ def reconnect(request: HttpRequest, pull_id: int) -> HttpResponse:
     try:
         store.reconnect_pull(pull_id=pull_id, address=request.POST.get("address", ""))
     except AmityError as refusal:
-        messages.error(request, say(refusal))
+        messages.error(request, sentence(refusal))
     else:
         messages.success(request, "The database let us in; it goes on from where it was.")
     return redirect("pull", pull_id)
@@ -133,11 +134,14 @@ def change(request: HttpRequest, pull_id: int) -> HttpResponse:
             return redirect("pulls")
         messages.success(request, _do(doing, pull_id))
     except AmityError as refusal:
-        messages.error(request, say(refusal))
+        messages.error(request, sentence(refusal))
     return redirect("pull", pull_id)
 
 
 def _do(doing: str, pull_id: int) -> str:
+    if doing == "test":
+        tables = store.list_pull_tables(pull_id=pull_id)
+        return f"The database lets us in; {len(tables):,} tables and views can be read."
     if doing == "run":
         before = store.get_pull(pull_id=pull_id)
         done = store.run_pull(pull_id=pull_id, now=datetime.now(UTC))

@@ -57,6 +57,7 @@ def _describe(kind: type[Connector]) -> ImportKind:
         description=kind.description,
         fields=fields,
         extras=kind.extras,
+        sample=kind.sample,
     )
 
 

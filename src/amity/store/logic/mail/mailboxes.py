@@ -12,6 +12,7 @@ from amity.infra import egress, queries
 from amity.infra.crypto import decrypt, encrypt
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound
+from amity.store.contracts_doors import Door
 from amity.store.contracts_hooks import Mailbox, MailboxPlan
 from amity.store.dialect import dump
 from amity.store.logic.intake.appending import SystemEvent, append_events, record_events
@@ -28,6 +29,17 @@ from amity.store.logic.mail.reading import (
 _SQL: Final = queries.load("amity.store")
 _SLICE: Final = 50
 _SLICES: Final = 20
+DOOR: Final = Door(
+    name="mailboxes",
+    title="Mailboxes",
+    description="What customers write, what bounced and who complained, read by IMAP.",
+    needs="Host, user name and a password of the mailbox",
+    steps=(
+        "At the mail provider allow IMAP, and make a password for this alone where it offers one.",
+        "Add the mailbox; it is signed in to at once, and read every minute from then on.",
+        "Mail stays unread and where it is: nothing in the mailbox is changed.",
+    ),
+)
 _log = logging.getLogger(__name__)
 
 

@@ -13,6 +13,7 @@ from amity.infra.database import Connection, transaction
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
 from amity.store.contracts import SYSTEM_SOURCE_ID
+from amity.store.contracts_doors import Door
 from amity.store.contracts_outbound import (
     Attempt,
     Delivery,
@@ -32,6 +33,20 @@ from amity.store.logic.outbound.message import (
     sign,
 )
 
+DOOR: Final = Door(
+    name="webhooks",
+    title="Webhooks to others",
+    description="Events told to other systems as they happen: Standard Webhooks and CloudEvents.",
+    needs="A public https address",
+    steps=(
+        "Make the webhook: its URL, the events it hears of, and for which purpose; without one "
+        "nothing personal is told.",
+        "Copy the secret, which is shown once, to the other side: any library of Standard "
+        "Webhooks checks with it that a message is yours.",
+        "Send a test event, and look at what the other side answered.",
+    ),
+    is_out=True,
+)
 _SQL: Final = queries.load("amity.store")
 _SECRET_BYTES: Final = 32
 _OVERLAP_SECONDS: Final = 86_400

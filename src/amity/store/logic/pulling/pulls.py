@@ -13,6 +13,7 @@ from amity.infra.database import transaction
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound
 from amity.store.connector import Connector, find_connector
 from amity.store.contracts import ImportPreview
+from amity.store.contracts_doors import Door
 from amity.store.contracts_pulling import Pull, PullColumn, PullPlan, PullTable
 from amity.store.logic.importing.cells import cell_text
 from amity.store.logic.importing.imports import describe_columns, require_source, try_rows
@@ -27,6 +28,20 @@ from amity.store.logic.pulling.sqlite import SQLite
 
 _SQL: Final = queries.load("amity.store")
 _USE: Final = "pull"
+DOOR: Final = Door(
+    name="databases",
+    title="Databases",
+    description="Tables of PostgreSQL, MySQL, MariaDB and SQLite, asked again and again for what "
+    "is new.",
+    needs="An account that may only read, and a column that grows with every change",
+    steps=(
+        "Make an account at the database that may read the table and nothing else.",
+        "Open its host to Amity with AMITY_EGRESS_ALLOW when it is in your own network.",
+        "Add the database with its address; it is tried at once and kept encrypted.",
+        "Choose the table, what a row is and the column that grows with every change; see what "
+        "the first rows become, and start.",
+    ),
+)
 _LOOKED_AT: Final = 50
 _NAME_LENGTH: Final = 100
 _ENGINES: Final[dict[str, type[Database]]] = {

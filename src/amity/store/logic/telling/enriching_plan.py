@@ -10,10 +10,25 @@ import msgspec
 
 from amity.kernel.errors import Invalid
 from amity.store.contracts import Identifier, Profile
+from amity.store.contracts_doors import Door
 from amity.store.contracts_hooks import EnrichmentKey, EnrichmentPlan
 from amity.store.logic.intake.decoding import MAX_TEXT
 from amity.store.logic.telling.asserting import LAWFUL_BASES
 
+DOOR: Final = Door(
+    name="enrichment",
+    title="Enrichment over HTTP",
+    description="What somebody else knows of customers who allow to be asked about.",
+    needs="A URL, what may be sent, a purpose and a lawful basis",
+    steps=(
+        "Take the URL and the key from whom you ask; `{value}` stands where the customer's "
+        "identifier goes.",
+        "Choose what is sent of a customer (hashed where that is enough) and for which purpose: "
+        "only who allows it is asked about.",
+        "Write which traits are taken and where they stand in the answer, and for how long they "
+        "are good.",
+    ),
+)
 _MARK: Final = "{value}"
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _TRAIT: Final = re.compile(r"[A-Za-z][\w .-]{0,99}")
