@@ -11,6 +11,7 @@ from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
 from amity.kernel.errors import NotFound
+from amity.kernel.pagination import Page
 
 _RULE = click.option(
     "--rule", "rule_text", required=True, metavar="FILE|-|JSON", help="The rule, as JSON."
@@ -87,16 +88,25 @@ def count(name: str, *, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--cursor", help="Go on after an earlier page.")
+@click.option("--purpose", default="records", show_default=True, help="What it is for.")
 @json_option
 @needs_database
-def members(name: str, limit: int, cursor: str | None, *, as_json: bool) -> None:
-    """List who is in the segment NAME now."""
+def members(name: str, limit: int, cursor: str | None, purpose: str, *, as_json: bool) -> None:
+    """List who is in the segment NAME now.
+
+    Who does not allow the purpose now is left out, so a page can be shorter than the limit.
+    """
     from amity.analysis import api as analysis
     from amity.store import api as store
 
     page = analysis.list_members(
         segment_id=find_segment(name).segment_id, cursor=cursor, limit=limit
     )
+    store.get_purpose(key=purpose)
+    ids = [member.profile_id for member in page.items]
+    reasons = store.may_use(profile_ids=ids, purpose=purpose, now=datetime.now(UTC))
+    allowed = [member for member in page.items if not reasons[member.profile_id]]
+    page = Page(allowed, page.next_cursor)
     if as_json:
         print_json(page)
         return
