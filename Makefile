@@ -54,14 +54,29 @@ KILLS ?= 300
 KILL_SECONDS ?= 180
 CUTS ?= 20
 COMMITS ?= 1000
+OVERLOAD_SECONDS ?= 60
+WEATHERS ?= 5
+CLOCK_ROUNDS ?= 5
+REPEATED ?= 20000
+POISONED ?= 10000
+LATE_COMMITS ?= 100
+LATE_PEOPLE ?= 5
+LEDGER_RECORDS ?= 100000
+# Which tests, as pytest takes them.
+CHAOS ?= tests/chaos
 RECORD := .chaos-record.jsonl
 
-chaos: $(VENV)/.dev ## Kill, cut the power and overload for long; writes docs/reliability-report.md
+chaos: $(VENV)/.dev servers ## Kill, cut the power and overload for long; writes docs/reliability-report.md
 	@rm -f $(RECORD)
 	@AMITY_CHAOS_RECORD=$(CURDIR)/$(RECORD) AMITY_CHAOS_KILLS=$(KILLS) \
 	  AMITY_CHAOS_KILL_SECONDS=$(KILL_SECONDS) AMITY_CHAOS_POWER_CUTS=$(CUTS) \
-	  AMITY_CHAOS_COMMITS=$(COMMITS) $(BIN)/python -m pytest tests/chaos --log-cli-level=INFO
-	@$(BIN)/python -m amity.testing.chaos_report $(RECORD) docs/reliability-report.md
+	  AMITY_CHAOS_COMMITS=$(COMMITS) AMITY_CHAOS_OVERLOAD_SECONDS=$(OVERLOAD_SECONDS) \
+	  AMITY_CHAOS_WEATHERS=$(WEATHERS) AMITY_CHAOS_WEATHER_SECONDS=3 \
+	  AMITY_CHAOS_CLOCK_ROUNDS=$(CLOCK_ROUNDS) AMITY_CHAOS_REPEATED=$(REPEATED) \
+	  AMITY_CHAOS_POISONED=$(POISONED) AMITY_CHAOS_LATE_COMMITS=$(LATE_COMMITS) \
+	  AMITY_CHAOS_LATE_PEOPLE=$(LATE_PEOPLE) AMITY_CHAOS_LEDGER_RECORDS=$(LEDGER_RECORDS) \
+	  $(BIN)/python -m pytest $(CHAOS) --log-cli-level=INFO --durations=0
+	@$(BIN)/python -m amity.testing.chaos_report $(RECORD) docs/reliability-report.md "$(NOTE)"
 
 check: $(VENV)/.dev lint types contracts browser servers node ## Format, lint, types, contracts, tests, documentation: what CI runs
 	@$(PYTEST)

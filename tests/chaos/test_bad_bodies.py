@@ -25,7 +25,7 @@ from amity.testing.chaos import (
 from amity.testing.edge import basic
 from amity.testing.installation import wait_for
 
-REPEATS = 10
+REPEATS = 5
 MOST_GROWTH_BYTES = 64 * 2**20
 GZIP = {"Content-Encoding": "gzip"}
 UNHURRIED_SECONDS = 20.0

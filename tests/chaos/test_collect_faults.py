@@ -18,8 +18,8 @@ from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.edge import LiveEdge, running_edge, send, wait_until_ready
 from amity.testing.proxy import FaultProxy, fault_proxy
 
-SECONDS = 6.0
-COMMITS = chaos_number("COMMITS", 50)
+KILLS = 3
+COMMITS = chaos_number("COMMITS", 30)
 
 
 @pytest.fixture
@@ -145,8 +145,7 @@ def test_a_killed_collector_loses_nothing_it_acknowledged(source: Source) -> Non
         ]
         for thread in threads:
             thread.start()
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
+        while kills < KILLS:
             time.sleep(0.5)
             edge.kill_and_restart()
             kills += 1
@@ -154,7 +153,6 @@ def test_a_killed_collector_loses_nothing_it_acknowledged(source: Source) -> Non
         for thread in threads:
             thread.join()
     ids = stored_ids()
-    assert kills >= 3
     assert len(acknowledged) > 100
     assert len(ids) == len(set(ids))
     assert set(acknowledged) <= set(ids)

@@ -11,7 +11,7 @@ import pytest
 from amity.testing.chaos import Caller, Nemesis, connect
 from amity.testing.installation import wait_for
 
-SECONDS = 8.0
+SECONDS = 3.0
 ASKERS = 4
 PLACEMENT = """
     INSERT INTO personalization_placement (key, name, kind, policy)
@@ -99,7 +99,7 @@ def test_what_was_answered_is_logged_whatever_is_killed(
     answers = sum((asker.answers for asker in askers), Counter())
     assert set(answers) <= {0, 200, 429}
     decided = [each for asker in askers for each in asker.decided]
-    assert len(decided) == len(set(decided)) == answers[200] > 100
+    assert len(decided) == len(set(decided)) == answers[200] > 30
     with connect(installation) as connection:
         (logged,) = connection.execute(
             "SELECT count(*) FROM personalization_decision WHERE id = ANY (%s::uuid[])", [decided]

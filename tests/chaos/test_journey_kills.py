@@ -16,8 +16,8 @@ from amity.broadcast import api as broadcast
 from amity.infra import database
 from amity.store import api as store
 
-KILLS = 24
-USERS = 240
+KILLS = 20
+USERS = 160
 # One process that forks a worker, and another as soon as that one is dead: no time goes into
 # loading Python, so there are many deaths.
 NURSERY = """

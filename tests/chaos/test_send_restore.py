@@ -41,7 +41,7 @@ def send_nothing(office):
     before = office.size()
     office.start_senders(1)
     assert wait_until(is_known_as_a_copy, seconds=30)
-    time.sleep(2.5)
+    time.sleep(1.5)
     office.stop_senders()
     assert office.size() == before
     assert "sent" not in {name for name in states() if name == "wire"}

@@ -139,11 +139,11 @@ def test_killed_at_every_step_of_an_erasure(source):
         assert not [n for n in range(gone) if f"p-{n:02}" in told]
 
 
-def test_killed_at_any_moment_thirty_times(source):
+def test_killed_at_any_moment_again_and_again(source):
     rng = random.Random(4)
     ensure_exports(list_exports())
     total = 0
-    for number in range(30):
+    for number in range(15):
         people = [f"p-{rng.randrange(20)}" for _ in range(6)]
         send(source, sorted(set(people)), number)
         total += len(set(people))

@@ -1,14 +1,13 @@
 """The analysis engine's standing jobs, run by the worker."""
 
-from datetime import UTC, datetime
-
 from procrastinate.contrib.django import app
 
 from amity.analysis import api
+from amity.infra.clock import house_now
 
 
 @app.periodic(cron="20 3 * * *")
 @app.task(queueing_lock="analysis.refresh_scores", pass_context=False)
 def refresh_scores(timestamp: int) -> None:
     """Fit the estimators and score every customer, each night (UTC)."""
-    api.refresh_scores(now=datetime.now(UTC))
+    api.refresh_scores(now=house_now())

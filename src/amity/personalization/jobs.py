@@ -1,9 +1,8 @@
 """The personalization engine's standing jobs, run by the worker."""
 
-from datetime import UTC, datetime
-
 from procrastinate.contrib.django import app
 
+from amity.infra.clock import house_now
 from amity.personalization import api
 
 
@@ -11,4 +10,4 @@ from amity.personalization import api
 @app.task(queueing_lock="personalization.refresh_recommenders", pass_context=False)
 def refresh_recommenders(timestamp: int) -> None:
     """Learn products and what goes with what, each night (UTC)."""
-    api.refresh_recommenders(now=datetime.now(UTC))
+    api.refresh_recommenders(now=house_now())

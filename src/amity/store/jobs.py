@@ -1,9 +1,8 @@
 """The store's standing jobs, run by the worker."""
 
-from datetime import UTC, datetime
-
 from procrastinate.contrib.django import app
 
+from amity.infra.clock import house_now
 from amity.store import api, api_requests
 
 
@@ -12,14 +11,14 @@ from amity.store import api, api_requests
 def keep_house(timestamp: int) -> None:
     """Make the log's next partitions and delete copies whose time is over, each hour."""
     api.keep_house()
-    api_requests.forget_copies(now=datetime.now(UTC))
+    api_requests.forget_copies(now=house_now())
 
 
 @app.periodic(cron="17 * * * *")
 @app.task(queueing_lock="store.gather_links", pass_context=False)
 def gather_links(timestamp: int) -> None:
     """Offer doubtful pairs for review, and make households and companies anew, each hour."""
-    now = datetime.fromtimestamp(timestamp, UTC)
+    now = house_now()
     api.gather_candidates(now=now)
     api.gather_links(now=now)
 
@@ -28,7 +27,7 @@ def gather_links(timestamp: int) -> None:
 @app.task(queueing_lock="store.propose_links", pass_context=False)
 def propose_links(timestamp: int) -> None:
     """Offer customers that are alike for review: those heard of since, all with all at three."""
-    now = datetime.fromtimestamp(timestamp, UTC)
+    now = house_now()
     api.propose_links(now=now, is_whole=now.hour == 3)
 
 
@@ -36,5 +35,5 @@ def propose_links(timestamp: int) -> None:
 @app.task(queueing_lock="store.judge_sources", pass_context=False)
 def judge_sources(timestamp: int) -> None:
     """Look at what each source sends, every five minutes, and raise alerts."""
-    now = datetime.fromtimestamp(timestamp, UTC)
+    now = house_now()
     api.judge_sources(now=now)

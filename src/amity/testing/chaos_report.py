@@ -20,8 +20,10 @@ The tests are in `tests/chaos`, and short runs of them are part of `make check`.
 |---|---|---|---|---|---|---|---|---|---|
 """
 _WORDS: Final = """
-- *Acknowledged*: events a sender was told are stored, which it wrote down on a disk of its own.
-- *Lost*: of those, what is not in the database afterwards. *Duplicated*: what is there twice.
+- *Acknowledged*: events a sender was told are stored, which it wrote down on a disk of its own; of
+  messages (T4, T9) those the ledger calls sent.
+- *Lost*: of those, what is not in the database afterwards, or never arrived. *Duplicated*: what is
+  there twice. *Cuts* of T4 are jumps of a clock, of T5 faults of the network, of T31 forgeries.
 - *Recovered in*: from a fault until events were taken again, the median and the 95th of a hundred.
 """
 _CONTROLS: Final = """

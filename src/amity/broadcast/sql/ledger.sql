@@ -35,7 +35,10 @@ WITH runs AS MATERIALIZED (
     ) AS d
     ORDER BY d.priority, d.not_before LIMIT %(limit)s
 ), lapsed AS (
-    SELECT id FROM broadcast_send WHERE state = 'claimed' AND lease_until < clock_timestamp()
+    -- No lease reaches further than its length: one that does is of a clock that was put back.
+    SELECT id FROM broadcast_send
+    WHERE state = 'claimed' AND (lease_until < clock_timestamp()
+        OR lease_until > clock_timestamp() + 2 * %(lease_seconds)s * interval '1 second')
     ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), verdict AS (
     SELECT s.id, CASE WHEN s.not_after <= clock_timestamp() THEN 'expired'
