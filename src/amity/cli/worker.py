@@ -8,13 +8,13 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from types import FrameType
 from typing import Final
 
 import click
 import psycopg
 
+from amity.infra.clock import house_now
 from amity.infra.config import settings
 from amity.infra.process import die_with_parent
 from amity.infra.telemetry import configure_logging
@@ -98,10 +98,10 @@ def _follow() -> int:
 
     # Each looks at the clock itself: what it waits for may be minutes after the one before it.
     handled = store.fold_batch().events
-    handled += analysis.follow_batch(now=datetime.now(UTC)).events
-    handled += personalization.reward_batch(now=datetime.now(UTC)).events
-    handled += broadcast.follow_batch(now=datetime.now(UTC)).events
-    handled += broadcast.step_batch(now=datetime.now(UTC)).events
+    handled += analysis.follow_batch(now=house_now()).events
+    handled += personalization.reward_batch(now=house_now()).events
+    handled += broadcast.follow_batch(now=house_now()).events
+    handled += broadcast.step_batch(now=house_now()).events
     return handled
 
 
@@ -110,7 +110,7 @@ def _plan() -> int:
     from amity.broadcast import api as broadcast
     from amity.personalization import api as personalization
 
-    now = datetime.now(UTC)
+    now = house_now()
     handled = int(personalization.publish_snapshot(now=now) is not None)
     return handled + broadcast.run_campaigns(now=now)
 
@@ -119,30 +119,30 @@ def _learn() -> int:
     """Learn anew how records are linked, when somebody asked for it."""
     from amity.store import api as store
 
-    return store.learn_asked(now=datetime.now(UTC))
+    return store.learn_asked(now=house_now())
 
 
 def _project() -> int:
     """One turn of the store's followers, beside the consumers that customers wait for."""
     from amity.store import api as store
 
-    handled = store.follow(now=datetime.now(UTC))
-    handled += store.watch_quality(now=datetime.now(UTC))
-    return handled + store.write_consents(now=datetime.now(UTC))
+    handled = store.follow(now=house_now())
+    handled += store.watch_quality(now=house_now())
+    return handled + store.write_consents(now=house_now())
 
 
 def _erase() -> int:
     """One turn of what erasures leave to do: engines that do not know yet, space to write anew."""
     from amity.web.erasing import work_off_erasures
 
-    return work_off_erasures(now=datetime.now(UTC))
+    return work_off_erasures(now=house_now())
 
 
 def _forget() -> int:
     """One step of the rules of retention that are due."""
     from amity.web.retention.sweeping import run_due
 
-    return run_due(now=datetime.now(UTC))
+    return run_due(now=house_now())
 
 
 class _Outbound:
@@ -156,7 +156,7 @@ class _Outbound:
 
     def turn(self) -> int:
         """Queue what is new and send what is due; how much there was to do."""
-        now = datetime.now(UTC)
+        now = house_now()
         queued = self._store.queue_deliveries(now=now)
         done = self._deliverer.turn(now=now)
         return queued + done.claimed + int(self._deliverer.is_busy)
@@ -171,14 +171,14 @@ def _import() -> int:
 def _export() -> int:
     from amity.analysis import api as analysis
 
-    return analysis.run_exports(now=datetime.now(UTC))
+    return analysis.run_exports(now=house_now())
 
 
 def _copy() -> int:
     """One turn of the copies of their data that customers asked for."""
     from amity.web.requests.copying import make_copies
 
-    return make_copies(now=datetime.now(UTC))
+    return make_copies(now=house_now())
 
 
 def _keep_warehouse(stopping: threading.Event) -> None:
@@ -197,28 +197,28 @@ def _pull() -> int:
     """One turn of the databases that are due; some pages of each."""
     from amity.store import api as store
 
-    return store.run_due_pulls(now=datetime.now(UTC))
+    return store.run_due_pulls(now=house_now())
 
 
 def _enrich() -> int:
     """One turn of those who are asked about customers."""
     from amity.store import api as store
 
-    return store.run_enrichments(now=datetime.now(UTC))
+    return store.run_enrichments(now=house_now())
 
 
 def _read_site() -> int:
     """Read the own site when that is asked for or due; it is slow on purpose."""
     from amity.store import api as store
 
-    return store.read_site(now=datetime.now(UTC))
+    return store.read_site(now=house_now())
 
 
 def _read_mail() -> int:
     """One turn of the mailboxes that are due."""
     from amity.store import api as store
 
-    return store.run_mailboxes(now=datetime.now(UTC))
+    return store.run_mailboxes(now=house_now())
 
 
 def _repeat(turn: Turn, idle_seconds: float, stopping: threading.Event) -> None:
