@@ -91,7 +91,7 @@ def test_an_export_is_made_changed_tried_and_run_on_its_page(admin: Client) -> N
     made = analysis.create_segment(name="Known", rule=rule, by="t", now=datetime.now(UTC))
     given = {"name": "Nightly", "segment": str(made.segment_id), "destination": "database"}
     given |= {"address": "sqlite:///screen.db", "table": "people", "columns": "email"}
-    given |= {"purpose": "sharing", "every_hours": "24"}
+    given |= {"purpose": "sharing", "every_hours": "36"}
     shown = admin.post("/exports/new/", given, follow=True).content.decode()
     assert "Nightly is on its way" in shown
     [one] = store.list_exports()
@@ -100,6 +100,7 @@ def test_an_export_is_made_changed_tried_and_run_on_its_page(admin: Client) -> N
     assert "It can be reached" in tried
     form = page(admin, f"{address}edit/")
     assert "screen.db" not in form, "an address is a secret"
+    assert '<option value="36" selected>' in form
     wrong = admin.post(f"{address}edit/", given | {"address": "", "table": "a b"})
     assert wrong.status_code == 422
     changed = given | {"address": "", "columns": "email\nname", "name": "Weekly"}

@@ -176,6 +176,7 @@ def _show_form(
         "segments": analysis.list_segments(),
         "kinds": store.list_destinations(),
         "purposes": list_purposes(),
+        "is_usual": plan.every_hours in (None, 1, 24, 168),
     }
     return render(request, "exports/form.html", context, status=422 if error else 200)
 
