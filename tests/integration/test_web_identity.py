@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -96,6 +97,18 @@ def test_joining_and_splitting_by_hand_can_be_taken_back(db: str) -> None:
     fold()
     assert owner("anonymous_id", "phone") == ann
     assert "joined by hand" in text_of(client.get(f"{address}?with={phone}"))
+    shown = client.get(address).content.decode()
+    assert "same voice" in shown
+    [join_id] = re.findall(r'name="join" value="([^"]+)"', shown)
+    client.post(f"{address}joins/undo/", {"join": join_id})
+    fold()
+    assert owner("anonymous_id", "phone") == phone
+    assert "Joined by hand" not in client.get(address).content.decode()
+    assert "still under way" in text_of(
+        client.post(f"{address}joins/undo/", {"join": "?"}, follow=True)
+    )
+    client.post(f"{address}merge/", {"other": phone})
+    fold()
     said = text_of(client.post(f"{address}split/", follow=True))
     assert "Nothing was split" in said
     client.post(f"{address}split/", {"identifier": ["anonymous_id phone"]})
@@ -123,7 +136,7 @@ def test_the_review_queue_decides_and_takes_back(db: str) -> None:
     client.post(f"{address}decide/", {"choice": "accept"})
     fold()
     assert owner("anonymous_id", "phone") == owner("user_id", "ann")
-    assert "Joined" in text_of(client.get(address))
+    assert "Accepted" in text_of(client.get(address))
     client.post(f"{address}decide/", {"choice": "undo"})
     fold()
     assert owner("anonymous_id", "phone") != owner("user_id", "ann")
@@ -132,3 +145,75 @@ def test_the_review_queue_decides_and_takes_back(db: str) -> None:
     said = text_of(client.post(f"{address}decide/", {"choice": "accept"}, follow=True))
     assert "somebody has decided this pair meanwhile" in said
     assert client.get("/review/999/").status_code == 404
+
+
+def test_who_does_not_belong_to_a_home_is_said_and_taken_back(db: str) -> None:
+    ann, _ = tell_a_story()
+    bob = owner("user_id", "bob")
+    client = sign_in()
+    page = text_of(client.get(f"/customers/{ann}/identity/"))
+    assert "Household Lee with Bob Lee · by surname, address" in page
+    out = f"/customers/{bob}/identity/links/household/"
+    assert "Not of the same household" in text_of(client.post(f"{out}reject/", follow=True))
+    assert [link.kind for link in store.list_links(profile_id=ann)] == ["company"]
+    assert "nobody of the same household" in text_of(client.post(f"{out}reject/", follow=True))
+    store.gather_links(now=NOW)
+    assert [link.kind for link in store.list_links(profile_id=ann)] == ["company"]
+    assert "Kept apart" in text_of(client.get("/review/?show=rejected&kind=household"))
+    client.post(f"{out}restore/")
+    kinds = [link.kind for link in store.list_links(profile_id=ann)]
+    assert kinds == ["household", "company"]
+    assert "nobody is kept out" in text_of(client.post(f"{out}restore/", follow=True))
+
+
+def test_many_are_decided_at_once_and_what_was_learnt_is_told(db: str) -> None:
+    people = [
+        {
+            "userId": f"u{n}",
+            "traits": {
+                "firstName": f"{first}a",
+                "lastName": f"{last}er",
+                "birthday": f"19{50 + n}-0{1 + n % 9}-1{n % 7}",
+                "email": f"{first}{n}@gmail.com",
+            },
+        }
+        for n, (first, last) in enumerate(product("brnkmlt", "swdfgh"))
+    ]
+    twins = [
+        {
+            "anonymousId": f"a{n}",
+            "traits": each["traits"] | {"email": f"{n}x{each['traits']['lastName']}@gmx.at"},
+        }
+        for n, each in enumerate(people[:9])
+    ]
+    client = sign_in()
+    assert "Nothing yet" in text_of(client.get("/review/learnt/"))
+    refused = client.post("/review/learnt/anew/", {"subject": "people"}, follow=True)
+    assert "nothing was learnt yet" in text_of(refused)
+    send("Shop", "server", *people, *twins)
+    assert store.propose_links(now=NOW) >= 9
+    told = text_of(client.get("/review/learnt/"))
+    assert "Learnt" in told
+    assert "says very much for it" in told
+    client.post("/review/learnt/anew/", {"subject": "people"})
+    assert "asked for it to be learnt anew" in text_of(client.get("/review/learnt/"))
+    [pair] = store.list_candidates(kind="person", limit=1).items
+    assert "One bit doubles the odds" in text_of(client.get(f"/review/{pair.candidate_id}/"))
+    asked = {"kind": "person", "choice": "accept", "percent": "80"}
+    ahead = text_of(client.get("/review/together/", asked))
+    found = re.search(r"(\d+) pairs would be joined", ahead)
+    assert found
+    wrong = text_of(client.get("/review/together/", asked | {"percent": "eighty"}))
+    assert "whole number" in wrong
+    count = int(found[1])
+    assert count >= 9
+    said = text_of(client.post("/review/together/decide/", asked, follow=True))
+    assert f"{count} pairs were accepted" in said
+    fold()
+    assert store.count_profiles() == 51 - count
+    [batch] = re.findall(r'name="batch" value="([^"]+)"', client.get("/review/").content.decode())
+    client.post("/review/together/undo/", {"batch": batch})
+    fold()
+    assert store.count_profiles() == 51
+    again = client.post("/review/together/undo/", {"batch": batch}, follow=True)
+    assert "nothing to take back" in text_of(again)

@@ -64,7 +64,7 @@ def worker() -> None:
             ("copies", _copy, _PULL_POLL_SECONDS),
             ("site", _read_site, _SITE_POLL_SECONDS),
             ("plans", _plan, _PLAN_POLL_SECONDS),
-            ("linkage", _learn, _PLAN_POLL_SECONDS),
+            ("linkage", _learn, _RETENTION_POLL_SECONDS),
             ("erasures", _erase, _ERASURE_POLL_SECONDS),
             ("retention", _forget, _RETENTION_POLL_SECONDS),
             ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),

@@ -21,6 +21,7 @@ from amity.web.customers.timeline import read_timeline
 from amity.web.customers.truths import traits_of
 from amity.web.customers.visited import visited_by
 from amity.web.customers.words import KINDS, REFUSALS, SCORES, is_known, spell, who
+from amity.web.identity.together import linked
 from amity.web.purposes import what_for
 
 PAGE: Final = 50
@@ -94,6 +95,7 @@ def customer(request: HttpRequest, profile_id: int) -> HttpResponse:
         **told_to(request, profile_id),
         **decided_for(request, profile_id),
         **visited_by(profile_id, now),
+        **linked(profile_id, store.list_links(profile_id=profile_id)),
         "can_unmerge": may(request, "profiles.unmerge"),
         "can_erase": may(request, "profiles.erase"),
         **_timeline(request, profile, sources),

@@ -15,7 +15,7 @@ from amity.store.contracts_identity import CandidateChoice
 from amity.web.access import requires, staff_of
 
 _DONE = {
-    "accept": "They are being joined: within a moment they are one customer.",
+    "accept": "Accepted: one person is being joined within a moment; the others are linked.",
     "reject": "They stay two; the pair will not be offered again.",
     "undo": "Taken back: the pair waits to be decided again.",
 }
@@ -42,6 +42,23 @@ def merge(request: HttpRequest, profile_id: int) -> HttpResponse:
         messages.success(
             request, "They are being joined. It can be undone on the customer's page at any time."
         )
+    return redirect("identity", profile_id=profile_id)
+
+
+@requires("profiles.unmerge")
+@require_POST
+def undo_join(request: HttpRequest, profile_id: int) -> HttpResponse:
+    """Take a join made by hand back."""
+    try:
+        store.undo_join(
+            join_id=request.POST.get("join", ""),
+            by=staff_of(request).username,
+            now=datetime.now(UTC),
+        )
+    except AmityError as error:
+        messages.error(request, f"Not taken back: {error}.")
+    else:
+        messages.success(request, "The join is being taken back; what evidence says holds.")
     return redirect("identity", profile_id=profile_id)
 
 

@@ -8,7 +8,7 @@ import msgspec
 from amity.store.contracts import Identifier
 from amity.store.contracts_identity import EvidenceEdge, Link, Place
 
-WIDTH: Final = 180
+WIDTH: Final = 196
 HEIGHT: Final = 52
 _GAP_X: Final = 48
 _GAP_Y: Final = 16
@@ -16,7 +16,9 @@ _MARGIN: Final = 10
 _MOST: Final = 60
 _COLUMNS: Final = {"user_id": 0, "email": 1, "phone": 1, "anonymous_id": 2}
 _OTHERS: Final = 3
-_LONGEST: Final = 22
+_LONGEST: Final = 21
+_END: Final = 6
+_WIDE: Final = dict.fromkeys("mwMW@%", 1.5) | dict.fromkeys("ijlt.,:;'|!", 0.6)
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +68,8 @@ def draw(
     for end in others[:_MOST]:
         look = "place" if end in shared else "other"
         columns.setdefault(_OTHERS, []).append((*end, look))
-    for link in links:
-        columns.setdefault(_OTHERS, []).append((link.kind, link.label, "link"))
+    for link in sorted({(link.kind, link.label) for link in links}):
+        columns.setdefault(_OTHERS, []).append((*link, "link"))
     nodes: dict[tuple[str, str], Node] = {}
     for number, column in enumerate(sorted(columns)):
         for row, (kind, value, look) in enumerate(columns[column]):
@@ -75,7 +77,7 @@ def draw(
                 x=_MARGIN + number * (WIDTH + _GAP_X),
                 y=_MARGIN + row * (HEIGHT + _GAP_Y),
                 kind=kind,
-                text=value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…",
+                text=shorten(value),
                 look=look,
             )
     most = max((len(rows) for rows in columns.values()), default=1)
@@ -85,6 +87,24 @@ def draw(
         nodes=list(nodes.values()),
         lines=[line for edge in edges if (line := _line(edge, nodes)) is not None],
         left_out=max(0, len(identifiers) - _MOST),
+    )
+
+
+def shorten(text: str) -> str:
+    """Return a text that fits a box; wide letters count for more, and both ends are kept."""
+    if _breadth(text) <= _LONGEST:
+        return text
+    end = text[-_END:]
+    start = text[:-_END]
+    while start and _breadth(start) + _breadth(end) + 1 > _LONGEST:
+        start = start[:-1]
+    return f"{start}…{end}"
+
+
+def _breadth(text: str) -> float:
+    return sum(
+        _WIDE.get(letter, 1.2 if letter.isupper() or ord(letter) > 0x2E7F else 1.0)
+        for letter in text
     )
 
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from amity.store import api as store
-from amity.web.identity import actions, views
+from amity.web.identity import actions, bulk, learnt, together, views
 from amity.web.shell import Entry
 
 RAIL = [
@@ -24,7 +24,27 @@ urlpatterns = [
         actions.undo_split,
         name="identity_undo_split",
     ),
+    path(
+        "customers/<int:profile_id>/identity/joins/undo/",
+        actions.undo_join,
+        name="identity_undo_join",
+    ),
+    path(
+        "customers/<int:profile_id>/identity/links/<str:kind>/reject/",
+        together.reject,
+        name="identity_reject_link",
+    ),
+    path(
+        "customers/<int:profile_id>/identity/links/<str:kind>/restore/",
+        together.restore,
+        name="identity_restore_link",
+    ),
     path("review/", views.review, name="review"),
+    path("review/together/", bulk.ahead, name="review_bulk"),
+    path("review/together/decide/", bulk.decide, name="review_bulk_decide"),
+    path("review/together/undo/", bulk.undo, name="review_bulk_undo"),
+    path("review/learnt/", learnt.learnt, name="review_learnt"),
+    path("review/learnt/anew/", learnt.learn, name="review_learn"),
     path("review/<int:candidate_id>/", views.pair, name="review_pair"),
     path("review/<int:candidate_id>/decide/", actions.decide, name="review_decide"),
 ]

@@ -1,6 +1,6 @@
 """Showing who is who: one customer's identity, and the queue of doubtful pairs."""
 
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -9,15 +9,25 @@ from django.views.decorators.http import require_safe
 from amity.kernel.errors import AmityError
 from amity.store import api as store
 from amity.store.contracts import Profile
-from amity.store.contracts_identity import Candidate, CandidateState
+from amity.store.contracts_identity import (
+    Candidate,
+    CandidateKind,
+    CandidateState,
+    EvidenceEdge,
+)
 from amity.web.access import may, requires
 from amity.web.customers.words import KINDS, who
 from amity.web.identity.drawing import HEIGHT, WIDTH, draw
-from amity.web.identity.words import CUTS, tell
+from amity.web.identity.together import linked
+from amity.web.identity.words import CANDIDATES, CUTS, sum_up, tell, tell_weights
 
 PAGE: Final = 25
-STATES: Final = {"open": "To decide", "accepted": "Joined", "rejected": "Kept apart"}
-ORIGINS: Final = {"conflict": "contradicting evidence", "linkage": "comparison of records"}
+STATES: Final = {"open": "To decide", "accepted": "Accepted", "rejected": "Kept apart"}
+ORIGINS: Final = {
+    "conflict": "contradicting evidence",
+    "linkage": "comparison of records",
+    "told": "said by staff",
+}
 _TRAITS: Final = 12
 _SPLITS: Final = 20
 
@@ -44,7 +54,8 @@ def identity(request: HttpRequest, profile_id: int) -> HttpResponse:
         "identifiers": [{"is": one, "kind": KINDS[one.kind]} for one in identifiers],
         "edges": [tell(edge, sources) for edge in edges],
         "places": places,
-        "links": links,
+        **linked(profile_id, links),
+        "joins": _joins(profile_id, edges),
         "splits": _splits(profile_id),
         "can_change": may(request, "profiles.unmerge"),
         **_explained(request, profile_id, sources),
@@ -66,6 +77,26 @@ def _explained(request: HttpRequest, profile_id: int, sources: dict[int, str]) -
     return told
 
 
+def _joins(profile_id: int, edges: list[EvidenceEdge]) -> list[dict[str, Any]]:
+    """Return the joins made by hand that still hold."""
+    ties = {edge.event_id for edge in edges if edge.way == "manual" and not edge.cut}
+    if not ties:
+        return []
+    events = store.list_activity(
+        profile_id=profile_id, names=["Profiles Joined"], limit=_SPLITS
+    ).items
+    return [
+        {
+            "join_id": event.properties.get("join_id", ""),
+            "at": event.occurred_at,
+            "by": event.properties.get("by", ""),
+            "reason": event.properties.get("reason", ""),
+        }
+        for event in events
+        if event.event_id in ties
+    ]
+
+
 def _splits(profile_id: int) -> list[dict[str, Any]]:
     """Return the splits of a customer that are not taken back."""
     seen: dict[int, dict[str, Any]] = {}
@@ -85,10 +116,11 @@ def review(request: HttpRequest) -> HttpResponse:
     """List doubtful pairs."""
     state, origin = _state(request), request.GET.get("from", "")
     origin = origin if origin in ORIGINS else ""
+    kind = read_kind(request)
     page = store.list_candidates(
-        state=state, origin=origin, cursor=request.GET.get("after"), limit=PAGE
+        state=state, origin=origin, kind=kind, cursor=request.GET.get("after"), limit=PAGE
     )
-    rows = [_row(candidate) for candidate in page.items]
+    rows = [row_of(candidate) for candidate in page.items]
     return render(
         request,
         "identity/review.html",
@@ -99,8 +131,21 @@ def review(request: HttpRequest) -> HttpResponse:
             "states": STATES.items(),
             "origin": origin,
             "origins": ORIGINS.items(),
+            "kind": kind,
+            "kinds": CANDIDATES.items(),
+            "batches": store.list_decisions(),
+            "can_change": may(request, "profiles.unmerge"),
         },
     )
+
+
+def read_kind(request: HttpRequest) -> CandidateKind | Literal[""]:
+    """Return which kind of pairs is asked for; "" for all."""
+    for kind in get_args(CandidateKind):
+        if kind == request.GET.get("kind"):
+            found: CandidateKind = kind
+            return found
+    return ""
 
 
 def _state(request: HttpRequest) -> CandidateState:
@@ -116,13 +161,14 @@ def _state(request: HttpRequest) -> CandidateState:
 def pair(request: HttpRequest, candidate_id: int) -> HttpResponse:
     """Show two customers side by side."""
     candidate = store.get_candidate(candidate_id=candidate_id)
-    row = _row(candidate)
+    row = row_of(candidate)
     path = None
     if row["one"] and row["other"]:
         path = store.explain_identity(profile_a=candidate.one_id, profile_b=candidate.other_id)
     sources = _sources()
     page = {
         **row,
+        "weights": tell_weights(candidate.explanation),
         "lines": _compare(row["one"], row["other"]),
         "steps": [tell(step, sources) for step in path.steps] if path else [],
         "can_change": may(request, "profiles.unmerge"),
@@ -131,7 +177,8 @@ def pair(request: HttpRequest, candidate_id: int) -> HttpResponse:
     return render(request, "identity/pair.html", page)
 
 
-def _row(candidate: Candidate) -> dict[str, Any]:
+def row_of(candidate: Candidate) -> dict[str, Any]:
+    """Return a pair with what to call the two and why it is here."""
     one, other = _profile(candidate.one_id), _profile(candidate.other_id)
     said = candidate.explanation
     reason = ""
@@ -145,7 +192,8 @@ def _row(candidate: Candidate) -> dict[str, Any]:
         "other": other,
         "one_who": who(one) if one else f"Profile {candidate.one_id}",
         "other_who": who(other) if other else f"Profile {candidate.other_id}",
-        "reason": reason,
+        "reason": reason or sum_up(said),
+        "kind_words": CANDIDATES[candidate.kind],
         "origin_words": ORIGINS.get(candidate.origin, candidate.origin),
         "percent": None if candidate.probability is None else round(candidate.probability * 100),
     }
@@ -182,8 +230,8 @@ def _facts(profile: Profile) -> dict[str, str]:
         "customer id": profile.user_id or "",
         "events": f"{profile.event_count:,}",
         "orders": f"{profile.order_count:,}",
-        "first seen": f"{profile.first_seen_at:%Y-%m-%d}",
-        "last seen": f"{profile.last_seen_at:%Y-%m-%d}",
+        "first seen": f"{profile.first_seen_at:%-d %b %Y}",
+        "last seen": f"{profile.last_seen_at:%-d %b %Y}",
     }
     shown = {"name", "email", "phone"}
     more = [name for name in sorted(profile.traits) if name not in shown][:_TRAITS]

@@ -63,11 +63,16 @@ def merge_profiles(
     return join_id
 
 
-def undo_join(*, connection: Connection, join_id: str, by: str, now: datetime) -> None:
+def undo_join(
+    *, join_id: str, by: str, now: datetime, connection: Connection | None = None
+) -> None:
     """Take a join made by hand back; raise Conflict while it is not carried out.
 
     Evidence that came meanwhile may still say that the two are one.
     """
+    if connection is None:
+        with transaction() as own:
+            return undo_join(join_id=join_id, by=by, now=now, connection=own)
     row = connection.execute(_SQL["find_join"], [JOINED, join_id]).fetchone()
     if row is None:
         raise Conflict("the join is still under way; try again in a moment", code="under_way")

@@ -212,12 +212,15 @@ def normalize_identifier(kind: IdentifierKind, value: str) -> str | None:
 
 def is_blocked_value(value: str) -> bool:
     """Say whether a value is a placeholder that many senders write when they know nobody."""
-    lowered = value.lower()
+    return _is_blocked(value.lower())
+
+
+def _is_blocked(lowered: str) -> bool:
     return (
         lowered in _BLOCKED
         or not lowered.strip("0-")
         or lowered.startswith("test@")
-        or "\0" in value
+        or "\0" in lowered
     )
 
 
@@ -245,7 +248,7 @@ def list_evidence(
     return [
         item
         for item in found
-        if not is_blocked_value(item.key.value) and item.key.value.lower() not in blocked
+        if not _is_blocked(lowered := item.key.value.lower()) and lowered not in blocked
     ]
 
 

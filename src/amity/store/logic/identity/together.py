@@ -1,7 +1,7 @@
 """Who belongs together without being one: what profiles say, and what staff said of it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -147,15 +147,8 @@ def _said(connection: Connection, kind: LinkKind, ids: Iterable[int]) -> list[_S
     roots: dict[int, int] = {}
     if named:
         roots = {row[0]: row[1] for row in connection.execute(_SQL["find_roots"], [named])}
-    found = [
-        _Said(
-            row[0],
-            row[2],
-            frozenset({roots.get(row[3], row[3]), roots.get(row[4], row[4])}),
-            row[5],
-        )
-        for row in rows
-    ]
+    now_are: Callable[[int], int] = lambda each: roots.get(each, each)  # noqa: E731
+    found = [_Said(row[0], row[2], frozenset(map(now_are, row[3:5])), row[5]) for row in rows]
     return [said for said in found if len(said.pair) > 1]
 
 

@@ -11,6 +11,7 @@ from amity.store.contracts import IdentifierKind
 from amity.store.contracts_identity import (
     Candidate,
     CandidateChoice,
+    CandidateKind,
     CandidateState,
     IdentityPath,
 )
@@ -51,6 +52,7 @@ class CandidatesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Which pairs."""
 
     state: CandidateState = "open"
+    kind: CandidateKind | None = None
     cursor: Cursor | None = None
     limit: Limit = 50
 
@@ -103,13 +105,15 @@ def explain_identity(profile_id: RowId, query: PathQuery) -> IdentityPath:
 
 @route("GET", "/candidates", scope="profiles:read")
 def list_candidates(query: CandidatesQuery) -> Page[Candidate]:
-    """List pairs of profiles that may be one customer, the newest first."""
-    return store.list_candidates(state=query.state, cursor=query.cursor, limit=query.limit)
+    """List pairs of profiles that may be one customer, or belong together, the newest first."""
+    return store.list_candidates(
+        state=query.state, kind=query.kind or "", cursor=query.cursor, limit=query.limit
+    )
 
 
 @route("POST", "/candidates/{candidate_id}/decide", scope="profiles:write")
 def decide_candidate(candidate_id: RowId, body: Choice, call: Call) -> Candidate:
-    """Accept a pair (they are joined), reject it for good, or take either back."""
+    """Accept a pair (one person is joined, others are linked), reject it, or take either back."""
     return store.decide_candidate(
         candidate_id=candidate_id, choice=body.choice, by=call.caller, now=call.now
     )
