@@ -8,17 +8,17 @@ from amity.infra import database
 from amity.kernel.errors import Invalid
 from amity.personalization import api
 from amity.personalization.contracts import DecideRequest
-from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.store.contracts_retention import RetentionPlan
 
 NOW = datetime.now(UTC)
-SWEEPS = store.index_sweeps(api.list_sweeps())
+SWEEPS = keeping.index_sweeps(api.list_sweeps())
 NOTHING = {}
 
 
 def forget(now=NOW):
     """Run the rule; return how many rows went from which table."""
-    gone = store.run_retention(SWEEPS, key="decisions", by="t", now=now).removed.tables
+    gone = keeping.run_retention(SWEEPS, key="decisions", by="t", now=now).removed.tables
     return {table.removeprefix("personalization_"): rows for table, rows in gone.items()}
 
 
@@ -32,7 +32,7 @@ def ago(days):
 
 
 def set_days(plan):
-    store.save_retention_rule(SWEEPS, key="decisions", plan=plan, by="t", now=NOW)
+    keeping.save_retention_rule(SWEEPS, key="decisions", plan=plan, by="t", now=NOW)
 
 
 class Shop:

@@ -15,6 +15,7 @@ from amity.infra import config, database
 from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from amity.store import api
+from amity.store import api_retention as keeping
 from amity.store.logic.importing.imports import import_folder, import_path
 
 CUSTOMERS = b"Customer id,E-mail,City\nc-1,ada@example.com,London\nc-2,grace@example.org,Paris\n"
@@ -171,8 +172,8 @@ def test_the_worker_runs_what_waits_and_one_process_only(source_id):
 
 
 def store_retention(key):
-    sweeps = api.index_sweeps(api.list_sweeps())
-    return api.run_retention(sweeps, key=key, by="t", now=datetime.now(UTC)).removed
+    sweeps = keeping.index_sweeps(keeping.list_sweeps())
+    return keeping.run_retention(sweeps, key=key, by="t", now=datetime.now(UTC)).removed
 
 
 def test_files_are_deleted_a_week_after_the_end(source_id):

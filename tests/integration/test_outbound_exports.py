@@ -21,6 +21,7 @@ from amity.infra.crypto import installation_secrets
 from amity.infra.postgres import OWNER, PORT, EmbeddedPostgres
 from amity.kernel.errors import Conflict, Denied, Invalid, NotFound
 from amity.store import api
+from amity.store import api_retention as keeping
 from amity.store.contracts_outbound import ExportPlan
 from amity.store.destination import exports_folder
 from amity.testing.databases import find_mariadb, forwarding, running_mariadb
@@ -110,11 +111,11 @@ def test_a_file_holds_those_who_allow_it(segment, destination):
 def test_files_go_after_a_week(segment):
     done = run(api.create_export(plan=plan(segment), by="ann").export_id)
     path = api.find_export_file(run_id=done.run_id)
-    sweeps = api.index_sweeps(api.list_sweeps())
+    sweeps = keeping.index_sweeps(keeping.list_sweeps())
     now = datetime.now(UTC)
     for later in (now, now + timedelta(days=8)):
         assert path.exists()
-        api.run_retention(sweeps, key="exports.files", by="t", now=later)
+        keeping.run_retention(sweeps, key="exports.files", by="t", now=later)
     assert api.find_export_file(run_id=done.run_id) is None
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from amity.personalization import api
 from amity.store import api as store
+from amity.store import api_retention as keeping
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -83,8 +84,8 @@ def test_a_shop_without_orders_learns_nothing_and_says_so(db):
 def test_old_models_are_let_go(db):
     for _ in range(5):
         api.refresh_recommenders(now=NOW)
-    sweeps = store.index_sweeps(api.list_sweeps())
-    gone = store.run_retention(sweeps, key="decisions", by="t", now=NOW).removed.tables
+    sweeps = keeping.index_sweeps(api.list_sweeps())
+    gone = keeping.run_retention(sweeps, key="decisions", by="t", now=NOW).removed.tables
     assert gone == {"personalization_model": 4}
     from amity.infra.database import transaction
 

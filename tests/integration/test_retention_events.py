@@ -10,6 +10,7 @@ from amity.infra import database
 from amity.infra.warehouse_verifying import verify
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.store.contracts_retention import RetentionPlan
 from amity.web.retention.sweeping import all_sweeps
 from amity.web.warehousing import list_exports
@@ -112,7 +113,7 @@ def source(db):
 
 
 def run(key, now=NOW):
-    return store.run_retention(SWEEPS, key=key, by="ann", now=now)
+    return keeping.run_retention(SWEEPS, key=key, by="ann", now=now)
 
 
 def test_emptied_events_still_make_the_same_customers(source, monkeypatch):
@@ -124,8 +125,8 @@ def test_emptied_events_still_make_the_same_customers(source, monkeypatch):
     ensure_exports(exports)
     export_all(exports)
     before, bodies = dump(), dict(rows("SELECT id, body FROM store_event_log"))
-    rule = store.get_retention_rule(SWEEPS, "events.details")
-    told = store.preview_retention(SWEEPS, rule=rule, now=NOW).removal
+    rule = keeping.get_retention_rule(SWEEPS, "events.details")
+    told = keeping.preview_retention(SWEEPS, rule=rule, now=NOW).removal
     assert dict(rows("SELECT id, body FROM store_event_log")) == bodies
 
     done = run("events.details")
@@ -206,7 +207,7 @@ def test_a_rule_of_its_own_takes_only_its_events(source):
     send(source, 5, page(anonymousId="a1"))
     settle()
     plan = RetentionPlan(keep_days=30, basis="consent", reason="so said", names=["Page Viewed"])
-    made = store.add_retention_rule(
+    made = keeping.add_retention_rule(
         SWEEPS, kind="events.details", name="pages", plan=plan, by="ann", now=NOW
     )
     assert run(made.key).removed.rows == 1
@@ -232,9 +233,9 @@ def test_long_silent_visitors_are_erased_with_everything(source):
     send(source, 500, page(anonymousId="came-back-1"))
     send(source, 3, page(anonymousId="came-back-1"))
     settle()
-    rule = store.get_retention_rule(SWEEPS, "profiles.unknown")
+    rule = keeping.get_retention_rule(SWEEPS, "profiles.unknown")
     assert not rule.is_enabled
-    assert store.preview_retention(SWEEPS, rule=rule, now=NOW).removal.rows == 1
+    assert keeping.preview_retention(SWEEPS, rule=rule, now=NOW).removal.rows == 1
     done = run("profiles.unknown")
     assert done.removed.tables["store_profile"] == 1
     assert done.removed.tables["store_event_log"] == 1

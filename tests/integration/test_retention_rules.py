@@ -11,6 +11,7 @@ from amity.infra.config import settings
 from amity.infra.data_map import read_map
 from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.store.contracts_retention import RetentionPlan
 from amity.web.retention.sweeping import all_sweeps, run_due
 
@@ -25,7 +26,7 @@ def rows(query, *values):
 
 
 def run(key, now=NOW):
-    return store.run_retention(SWEEPS, key=key, by="ann", now=now)
+    return keeping.run_retention(SWEEPS, key=key, by="ann", now=now)
 
 
 def plan(days, **more):
@@ -35,7 +36,7 @@ def plan(days, **more):
 def test_every_table_and_file_with_days_has_a_rule(db):
     held = read_map()
     days = {each.name: each.keep_days for each in [*held.tables, *held.files] if each.keep_days}
-    rules = store.list_retention_rules(SWEEPS)
+    rules = keeping.list_retention_rules(SWEEPS)
     ruled = {name for rule in rules for name in rule.tables}
     # The edge destroys yesterday's key when it draws today's.
     assert set(days) - ruled == {"visitor-keys/**"}
@@ -56,9 +57,9 @@ def test_a_run_removes_what_is_too_old_and_says_what(db, monkeypatch):
         " FROM generate_series(26, 35) AS n",
         NOW,
     )
-    rule = store.get_retention_rule(SWEEPS, "quarantine")
+    rule = keeping.get_retention_rule(SWEEPS, "quarantine")
     assert (rule.keep_days, rule.set_by, rule.next_run_at) == (30, "", None)
-    told = store.preview_retention(SWEEPS, rule=rule, now=NOW)
+    told = keeping.preview_retention(SWEEPS, rule=rule, now=NOW)
     assert (told.removal.rows, told.is_capped) == (5, False)
     assert rows("SELECT count(*) FROM store_quarantine") == [(10,)]
     done = run("quarantine")
@@ -71,16 +72,16 @@ def test_a_run_removes_what_is_too_old_and_says_what(db, monkeypatch):
     assert done.worked_seconds > 0
     again = run("quarantine")
     assert again.removed.rows == 0
-    assert [each.run_id for each in store.list_retention_runs().items] == [
+    assert [each.run_id for each in keeping.list_retention_runs().items] == [
         again.run_id,
         done.run_id,
     ]
-    assert store.list_retention_runs(removing=True).items == [done]
-    assert store.list_last_retention_runs() == {"quarantine": again}
+    assert keeping.list_retention_runs(removing=True).items == [done]
+    assert keeping.list_last_retention_runs() == {"quarantine": again}
 
 
 def test_a_rule_is_set_refused_and_taken_back(db):
-    made = store.save_retention_rule(
+    made = keeping.save_retention_rule(
         SWEEPS, key="quarantine", plan=plan(60, is_enabled=False), by="ann", now=NOW
     )
     assert (made.keep_days, made.set_by, made.set_at, made.is_enabled) == (60, "ann", NOW, False)
@@ -94,36 +95,36 @@ def test_a_rule_is_set_refused_and_taken_back(db):
         (RetentionPlan(keep_days=9, basis="whim", reason="x"), "lawful basis"),
     ):
         with pytest.raises(Invalid, match=words):
-            store.save_retention_rule(SWEEPS, key="quarantine", plan=bad, by="ann", now=NOW)
+            keeping.save_retention_rule(SWEEPS, key="quarantine", plan=bad, by="ann", now=NOW)
     with pytest.raises(Invalid, match="90"):
-        store.save_retention_rule(SWEEPS, key="events.ids", plan=plan(89), by="ann", now=NOW)
+        keeping.save_retention_rule(SWEEPS, key="events.ids", plan=plan(89), by="ann", now=NOW)
     with pytest.raises(NotFound):
-        store.save_retention_rule(SWEEPS, key="nothing", plan=plan(9), by="ann", now=NOW)
-    store.reset_retention_rule(SWEEPS, key="quarantine")
-    assert store.get_retention_rule(SWEEPS, "quarantine").keep_days == 30
+        keeping.save_retention_rule(SWEEPS, key="nothing", plan=plan(9), by="ann", now=NOW)
+    keeping.reset_retention_rule(SWEEPS, key="quarantine")
+    assert keeping.get_retention_rule(SWEEPS, "quarantine").keep_days == 30
     narrow = {"kind": "events.details", "name": "Page views", "by": "ann", "now": NOW}
     with pytest.raises(Invalid, match="which events"):
-        store.add_retention_rule(SWEEPS, plan=plan(90), **narrow)
-    made = store.add_retention_rule(SWEEPS, plan=plan(90, names=["Page Viewed"]), **narrow)
+        keeping.add_retention_rule(SWEEPS, plan=plan(90), **narrow)
+    made = keeping.add_retention_rule(SWEEPS, plan=plan(90, names=["Page Viewed"]), **narrow)
     assert (made.key, made.is_extra) == ("events.details.page-views", True)
     with pytest.raises(Conflict):
-        store.add_retention_rule(SWEEPS, plan=plan(90, names=["X"]), **narrow)
-    store.reset_retention_rule(SWEEPS, key=made.key)
+        keeping.add_retention_rule(SWEEPS, plan=plan(90, names=["X"]), **narrow)
+    keeping.reset_retention_rule(SWEEPS, key=made.key)
     with pytest.raises(NotFound):
-        store.get_retention_rule(SWEEPS, made.key)
+        keeping.get_retention_rule(SWEEPS, made.key)
 
 
 def test_the_worker_runs_what_is_due_and_nothing_twice(db):
-    due = [rule for rule in store.list_retention_rules(SWEEPS) if rule.is_enabled]
+    due = [rule for rule in keeping.list_retention_rules(SWEEPS) if rule.is_enabled]
     while run_due(now=NOW):
         pass
-    runs = store.list_retention_runs(limit=200).items
+    runs = keeping.list_retention_runs(limit=200).items
     assert {each.state for each in runs} == {"finished"}
     assert sorted(each.rule_key for each in runs) == sorted(rule.key for rule in due)
     assert "profiles" not in {each.rule_key for each in runs}
     assert run_due(now=NOW) == 0
     assert run_due(now=NOW + timedelta(hours=25)) == 1
-    after = store.get_retention_rule(SWEEPS, "quarantine")
+    after = keeping.get_retention_rule(SWEEPS, "quarantine")
     assert after.next_run_at == NOW + timedelta(hours=24)
     assert after.set_by == ""
 
@@ -134,8 +135,8 @@ def test_a_run_that_died_is_carried_on_and_its_counts_are_whole(db, monkeypatch)
         "INSERT INTO store_event_key SELECT 1, gen_random_uuid(), 0, %s FROM generate_series(1, 7)",
         NOW - timedelta(days=121),
     )
-    run_id = store.ask_retention(SWEEPS, key="events.ids", by="", now=NOW)
-    assert store.ask_retention(SWEEPS, key="events.ids", by="", now=NOW) == run_id
+    run_id = keeping.ask_retention(SWEEPS, key="events.ids", by="", now=NOW)
+    assert keeping.ask_retention(SWEEPS, key="events.ids", by="", now=NOW) == run_id
     sweep, fails = SWEEPS["events.ids"], iter([False, True, False, True, True])
     real = sweep.take
 
@@ -146,9 +147,9 @@ def test_a_run_that_died_is_carried_on_and_its_counts_are_whole(db, monkeypatch)
         return made
 
     monkeypatch.setattr(sweep, "take", take)
-    while run_due(now=NOW) and store.get_retention_run(run_id=run_id).state == "running":
+    while run_due(now=NOW) and keeping.get_retention_run(run_id=run_id).state == "running":
         pass
-    done = store.get_retention_run(run_id=run_id)
+    done = keeping.get_retention_run(run_id=run_id)
     assert (done.state, done.removed.rows) == ("finished", 7)
     assert rows("SELECT count(*) FROM store_event_key") == [(0,)]
 
@@ -160,7 +161,7 @@ def test_a_run_that_cannot_succeed_ends_and_says_so(db, monkeypatch):
     monkeypatch.setattr(SWEEPS["quarantine"], "take", fail)
     with pytest.raises(Conflict, match="ValueError"):
         run("quarantine")
-    [failed] = store.list_retention_runs(state="failed").items
+    [failed] = keeping.list_retention_runs(state="failed").items
     assert failed.failure == "ValueError"
     assert "ann" not in failed.failure
 

@@ -7,7 +7,7 @@ import pytest
 from amity.broadcast import api as broadcast
 from amity.infra import config
 from amity.infra.database import transaction
-from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.testing.mailing import make_campaign, make_content, make_people, queue
 
 NOW = datetime.now(UTC)
@@ -15,8 +15,8 @@ NOW = datetime.now(UTC)
 
 def forget(kind, now=NOW):
     """Run a rule as it is delivered; return how many rows went."""
-    sweeps = store.index_sweeps(broadcast.list_sweeps())
-    return store.run_retention(sweeps, key=kind, by="t", now=now).removed.rows
+    sweeps = keeping.index_sweeps(broadcast.list_sweeps())
+    return keeping.run_retention(sweeps, key=kind, by="t", now=now).removed.rows
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ from amity.infra.config import settings
 from amity.infra.database import transaction
 from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
-from amity.store.api import Sweep
+from amity.store.api_retention import Sweep
 from amity.store.contracts import FoldResult
 
 # Templates

@@ -25,11 +25,11 @@ def retention() -> None:
 @needs_database
 def list_(*, as_json: bool) -> None:
     """List the rules, with when each ran last and what it removed."""
-    from amity.store import api as store
+    from amity.store import api_retention as keeping
     from amity.web.retention.sweeping import all_sweeps
 
-    rules = store.list_retention_rules(all_sweeps())
-    last = store.list_last_retention_runs()
+    rules = keeping.list_retention_rules(all_sweeps())
+    last = keeping.list_last_retention_runs()
     if as_json:
         print_json([{"rule": rule, "last_run": last.get(rule.key)} for rule in rules])
         return
@@ -55,11 +55,11 @@ def list_(*, as_json: bool) -> None:
 @needs_database
 def preview(*, key: str, as_json: bool) -> None:
     """Say what a run of RULE would remove now; nothing is removed."""
-    from amity.store import api as store
+    from amity.store import api_retention as keeping
     from amity.web.retention.sweeping import all_sweeps
 
-    rule = store.get_retention_rule(all_sweeps(), key)
-    found = store.preview_retention(all_sweeps(), rule=rule, now=datetime.now(UTC))
+    rule = keeping.get_retention_rule(all_sweeps(), key)
+    found = keeping.preview_retention(all_sweeps(), rule=rule, now=datetime.now(UTC))
     if as_json:
         print_json(found)
         return
@@ -74,10 +74,10 @@ def preview(*, key: str, as_json: bool) -> None:
 @needs_database
 def run(*, key: str, as_json: bool) -> None:
     """Run RULE now, to its end, whether it is switched on or not."""
-    from amity.store import api as store
+    from amity.store import api_retention as keeping
     from amity.web.retention.sweeping import all_sweeps
 
-    done = store.run_retention(all_sweeps(), key=key, by=_BY, now=datetime.now(UTC))
+    done = keeping.run_retention(all_sweeps(), key=key, by=_BY, now=datetime.now(UTC))
     if as_json:
         print_json(done)
         return
@@ -97,16 +97,16 @@ def run(*, key: str, as_json: bool) -> None:
 @needs_database
 def set_(*, key: str, as_json: bool, **told: object) -> None:
     """Change RULE; what is not named stays. It is due at once."""
-    from amity.store import api as store
+    from amity.store import api_retention as keeping
     from amity.store.contracts_retention import RetentionPlan
     from amity.web.retention.sweeping import all_sweeps
 
-    rule = store.get_retention_rule(all_sweeps(), key)
+    rule = keeping.get_retention_rule(all_sweeps(), key)
     told["keep_days"] = told.pop("days")
     given = {name: value for name, value in told.items() if value is not None}
     held = {name: getattr(rule, name) for name in RetentionPlan.__struct_fields__}
     plan = msgspec.convert(held | given, RetentionPlan)
-    made = store.save_retention_rule(
+    made = keeping.save_retention_rule(
         all_sweeps(), key=key, plan=plan, by=_BY, now=datetime.now(UTC)
     )
     if as_json:
@@ -124,9 +124,9 @@ def set_(*, key: str, as_json: bool, **told: object) -> None:
 @needs_database
 def runs(*, key: str, limit: int, as_json: bool) -> None:
     """List what runs removed, the latest first."""
-    from amity.store import api as store
+    from amity.store import api_retention as keeping
 
-    found = store.list_retention_runs(key=key, limit=limit).items
+    found = keeping.list_retention_runs(key=key, limit=limit).items
     if as_json:
         print_json(found)
         return

@@ -37,7 +37,7 @@ from amity.personalization.logic import (
     troubles,
     warehousing,
 )
-from amity.store.api import Sweep
+from amity.store.api_retention import Sweep
 from amity.store.contracts import FoldResult
 
 # Offers and placements

@@ -8,7 +8,7 @@ from uuid import UUID
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import transaction
-from amity.store.api import Sweep
+from amity.store.api_retention import Sweep
 from amity.store.contracts_retention import Removal, RetentionRule, RetentionSlice
 
 _SQL: Final = queries.load("amity.broadcast")

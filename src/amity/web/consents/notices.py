@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.store.contracts_consent import Notice
 from amity.web.access import requires
 
@@ -16,7 +17,7 @@ from amity.web.access import requires
 def show_notices(request: HttpRequest) -> HttpResponse:
     """List the wordings by key and language, the version that holds now first."""
     search = request.GET.get("q", "").strip().lower()
-    answers = store.list_notice_answers()
+    answers = keeping.list_notice_answers()
     titles = {purpose.key: purpose.title for purpose in store.list_purposes()}
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for notice in store.list_notices():

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from amity.infra.data_map import DataMap, HeldFile, HeldTable, read_map
 from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.store.contracts_retention import RetentionRule, TableSize
 from amity.web.access import requires
 from amity.web.retention.sweeping import all_sweeps
@@ -48,7 +49,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 def _lines(held: DataMap, rules: Rules, *, shows_all: bool, search: str) -> list[dict[str, Any]]:
-    sizes = store.list_table_sizes()
+    sizes = keeping.list_table_sizes()
     return [
         _line(each, rules.get(each.name, []), sizes.get(each.name))
         for each in held.tables
@@ -80,7 +81,7 @@ def _whose(held: HeldTable) -> str:
 
 def _rules_by_name() -> Rules:
     found: Rules = {}
-    for rule in store.list_retention_rules(all_sweeps()):
+    for rule in keeping.list_retention_rules(all_sweeps()):
         for name in rule.tables:
             found.setdefault(name, []).append(rule)
     return found

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from amity.kernel.cells import guard_cell
 from amity.kernel.clock import format_instant
-from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.store.contracts_retention import RetentionRun, RunState
 from amity.web.access import requires
 from amity.web.customers.export import Echo
@@ -30,7 +30,7 @@ _HEAD: Final = (
 
 def count_failed() -> int | None:
     """Return how many rules failed when they ran last; None for none."""
-    last = store.list_last_retention_runs().values()
+    last = keeping.list_last_retention_runs().values()
     return sum(run.state == "failed" for run in last) or None
 
 
@@ -39,8 +39,10 @@ def count_failed() -> int | None:
 def show_runs(request: HttpRequest) -> HttpResponse:
     """Show what runs removed, filtered as the address says, the latest first."""
     chosen = _read(request)
-    page = store.list_retention_runs(**chosen, cursor=request.GET.get("after") or None, limit=_PAGE)
-    rules = store.list_retention_rules(all_sweeps())
+    page = keeping.list_retention_runs(
+        **chosen, cursor=request.GET.get("after") or None, limit=_PAGE
+    )
+    rules = keeping.list_retention_rules(all_sweeps())
     titles = {rule.key: rule.title for rule in rules}
     context = {
         "rows": [
@@ -86,7 +88,7 @@ def _lines(chosen: dict[str, Any]) -> Iterator[str]:
     yield writer.writerow(_HEAD)
     cursor: str | None = None
     while True:
-        page = store.list_retention_runs(**chosen, cursor=cursor, limit=_AT_ONCE)
+        page = keeping.list_retention_runs(**chosen, cursor=cursor, limit=_AT_ONCE)
         for run in page.items:
             yield writer.writerow([guard_cell(cell) for cell in _cells(run)])
         cursor = page.next_cursor

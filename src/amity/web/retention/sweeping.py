@@ -6,8 +6,8 @@ from functools import cache
 from amity.broadcast import api as broadcast
 from amity.kernel.errors import NotFound
 from amity.personalization import api as personalization
-from amity.store import api as store
-from amity.store.api import FileSweep, RowSweep, Sweep, Sweeps
+from amity.store import api_retention as keeping
+from amity.store.api_retention import FileSweep, RowSweep, Sweep, Sweeps
 from amity.store.contracts_retention import Removal, RetentionRule, RetentionSlice
 from amity.web.erasing import erase_customer
 
@@ -40,7 +40,7 @@ class InactiveSweep(Sweep):
 
     def count(self, rule: RetentionRule, before: datetime) -> tuple[Removal, bool]:
         """Count them, up to a limit."""
-        found = store.list_inactive_profiles(
+        found = keeping.list_inactive_profiles(
             before=before, is_unknown=self._is_unknown, limit=_MOST_COUNTED
         )
         moments = [seen_at for _, seen_at in found]
@@ -54,7 +54,7 @@ class InactiveSweep(Sweep):
 
     def take(self, rule: RetentionRule, before: datetime, cursor: str) -> RetentionSlice:
         """Erase the next few."""
-        found = store.list_inactive_profiles(
+        found = keeping.list_inactive_profiles(
             before=before, is_unknown=self._is_unknown, after=int(cursor or 0), limit=_AT_ONCE
         )
         removed, now = Removal(), self.moment(rule, before)
@@ -81,11 +81,11 @@ class InactiveSweep(Sweep):
 @cache
 def all_sweeps() -> Sweeps:
     """Return every way of forgetting there is, by its kind."""
-    return store.index_sweeps(
+    return keeping.index_sweeps(
         [
             InactiveSweep("profiles.unknown", days=395, is_unknown=True),
             InactiveSweep("profiles", days=1825, is_unknown=False),
-            *store.list_sweeps(),
+            *keeping.list_sweeps(),
             *broadcast.list_sweeps(),
             *personalization.list_sweeps(),
             *_own(),
@@ -95,7 +95,7 @@ def all_sweeps() -> Sweeps:
 
 def run_due(*, now: datetime) -> int:
     """Take one step of the rules that are due; 0 when there is nothing to do."""
-    return store.run_due_retention(all_sweeps(), now=now)
+    return keeping.run_due_retention(all_sweeps(), now=now)
 
 
 def _own() -> list[Sweep]:

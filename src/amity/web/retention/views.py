@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from amity.kernel.errors import Conflict, Invalid
 from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.store.contracts_consent import LawfulBasis
 from amity.store.contracts_retention import RetentionPlan, RetentionRule
 from amity.web.access import may, requires, staff_of
@@ -26,8 +27,8 @@ _LATEST = 10
 @require_safe
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show every rule: how long, why, and what its last run removed."""
-    last = store.list_last_retention_runs()
-    lines = [_line(rule, last) for rule in store.list_retention_rules(all_sweeps())]
+    last = keeping.list_last_retention_runs()
+    lines = [_line(rule, last) for rule in keeping.list_retention_rules(all_sweeps())]
     show = request.GET.get("show", "")
     shown = [line for line in lines if _is_shown(line, show)]
     chips = [
@@ -52,7 +53,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def show_one(request: HttpRequest, key: str) -> HttpResponse:
     """Show a rule, what it would remove, and its latest runs."""
-    return _page(request, store.get_retention_rule(all_sweeps(), key))
+    return _page(request, keeping.get_retention_rule(all_sweeps(), key))
 
 
 @requires("retention.write")
@@ -60,7 +61,7 @@ def show_one(request: HttpRequest, key: str) -> HttpResponse:
 def create(request: HttpRequest) -> HttpResponse:
     """Add a rule for some events only."""
     sweeps = all_sweeps()
-    kinds = [rule for rule in store.list_retention_rules(sweeps) if rule.narrowing]
+    kinds = [rule for rule in keeping.list_retention_rules(sweeps) if rule.narrowing]
     kinds = [rule for rule in kinds if not rule.is_extra]
     chosen = next((each for each in kinds if each.key == request.POST.get("kind")), kinds[0])
     rule = msgspec.structs.replace(chosen, keep_days=90, reason="")
@@ -69,7 +70,7 @@ def create(request: HttpRequest) -> HttpResponse:
         try:
             plan = _read(request)
             rule = msgspec.structs.replace(rule, **msgspec.structs.asdict(plan))
-            made = store.add_retention_rule(
+            made = keeping.add_retention_rule(
                 sweeps,
                 kind=chosen.key,
                 name=name,
@@ -90,7 +91,7 @@ def create(request: HttpRequest) -> HttpResponse:
 @require_safe
 def preview(request: HttpRequest, key: str) -> HttpResponse:
     """Say what the rule would remove now, with the days that are being typed."""
-    rule = store.get_retention_rule(all_sweeps(), key)
+    rule = keeping.get_retention_rule(all_sweeps(), key)
     days = request.GET.get("keep_days", "")
     if days.isascii() and days.isdecimal() and 1 <= int(days[:6]) <= 36_500:
         rule = msgspec.structs.replace(rule, keep_days=int(days[:6]))
@@ -101,11 +102,11 @@ def preview(request: HttpRequest, key: str) -> HttpResponse:
 @require_POST
 def save(request: HttpRequest, key: str) -> HttpResponse:
     """Change a rule."""
-    rule = store.get_retention_rule(all_sweeps(), key)
+    rule = keeping.get_retention_rule(all_sweeps(), key)
     try:
         plan = _read(request)
         rule = msgspec.structs.replace(rule, **msgspec.structs.asdict(plan))
-        store.save_retention_rule(
+        keeping.save_retention_rule(
             all_sweeps(), key=key, plan=plan, by=staff_of(request).username, now=datetime.now(UTC)
         )
     except Invalid as refusal:
@@ -118,7 +119,9 @@ def save(request: HttpRequest, key: str) -> HttpResponse:
 @require_POST
 def run(request: HttpRequest, key: str) -> HttpResponse:
     """Have the worker run a rule now."""
-    store.ask_retention(all_sweeps(), key=key, by=staff_of(request).username, now=datetime.now(UTC))
+    keeping.ask_retention(
+        all_sweeps(), key=key, by=staff_of(request).username, now=datetime.now(UTC)
+    )
     messages.success(request, "The worker runs it now; what went stands below when it is done.")
     return redirect("retention_rule", key)
 
@@ -127,8 +130,8 @@ def run(request: HttpRequest, key: str) -> HttpResponse:
 @require_POST
 def reset(request: HttpRequest, key: str) -> HttpResponse:
     """Take a rule back to how it was delivered, or delete one that was added."""
-    rule = store.get_retention_rule(all_sweeps(), key)
-    store.reset_retention_rule(all_sweeps(), key=key)
+    rule = keeping.get_retention_rule(all_sweeps(), key)
+    keeping.reset_retention_rule(all_sweeps(), key=key)
     if rule.is_extra:
         messages.success(request, "The rule is deleted; what it removed stays in the history.")
         return redirect("retention")
@@ -156,7 +159,7 @@ def _read(request: HttpRequest) -> RetentionPlan:
 
 
 def _page(request: HttpRequest, rule: RetentionRule, *, error: str = "") -> HttpResponse:
-    runs = store.list_retention_runs(key=rule.key, limit=_LATEST).items
+    runs = keeping.list_retention_runs(key=rule.key, limit=_LATEST).items
     context = _form(rule) | {
         "error": error,
         "runs": [{"is": run, "removed": removal_words(run.removed)} for run in runs],
@@ -178,7 +181,7 @@ def _form(rule: RetentionRule) -> dict[str, Any]:
 
 
 def _impact(rule: RetentionRule) -> dict[str, Any]:
-    found = store.preview_retention(all_sweeps(), rule=rule, now=datetime.now(UTC))
+    found = keeping.preview_retention(all_sweeps(), rule=rule, now=datetime.now(UTC))
     return {
         "found": found,
         "words": removal_words(found.removal, is_capped=found.is_capped),

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from amity.kernel.pagination import Page
-from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.store.contracts_consent import LawfulBasis
 from amity.store.contracts_retention import (
     RetentionPlan,
@@ -59,19 +59,19 @@ class RunQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 @route("GET", "/retention-rules", scope="retention:read")
 def list_retention_rules() -> RuleList:
     """List how long what is kept, why, and who said so."""
-    return RuleList(items=store.list_retention_rules(all_sweeps()))
+    return RuleList(items=keeping.list_retention_rules(all_sweeps()))
 
 
 @route("GET", "/retention-rules/{key}", scope="retention:read")
 def get_retention_rule(key: RuleKey) -> RetentionRule:
     """Return one rule."""
-    return store.get_retention_rule(all_sweeps(), key)
+    return keeping.get_retention_rule(all_sweeps(), key)
 
 
 @route("PATCH", "/retention-rules/{key}", scope="retention:write")
 def update_retention_rule(key: RuleKey, body: RuleChange, call: Call) -> RetentionRule:
     """Change a rule; the worker runs it at once, when it is enabled."""
-    rule = store.get_retention_rule(all_sweeps(), key)
+    rule = keeping.get_retention_rule(all_sweeps(), key)
     told = {
         name: value
         for name in body.__struct_fields__
@@ -79,29 +79,31 @@ def update_retention_rule(key: RuleKey, body: RuleChange, call: Call) -> Retenti
     }
     held = {name: getattr(rule, name) for name in RetentionPlan.__struct_fields__}
     plan = RetentionPlan(**(held | told))
-    return store.save_retention_rule(all_sweeps(), key=key, plan=plan, by=call.caller, now=call.now)
+    return keeping.save_retention_rule(
+        all_sweeps(), key=key, plan=plan, by=call.caller, now=call.now
+    )
 
 
 @route("GET", "/retention-rules/{key}/preview", scope="retention:read")
 def preview_retention_rule(key: RuleKey, query: PreviewQuery, call: Call) -> RetentionPreview:
     """Say what a run would remove now; nothing is removed."""
-    rule = store.get_retention_rule(all_sweeps(), key)
+    rule = keeping.get_retention_rule(all_sweeps(), key)
     if query.keep_days is not None:
         rule = msgspec.structs.replace(rule, keep_days=query.keep_days)
-    return store.preview_retention(all_sweeps(), rule=rule, now=call.now)
+    return keeping.preview_retention(all_sweeps(), rule=rule, now=call.now)
 
 
 @route("POST", "/retention-rules/{key}/run", scope="retention:write", status=202)
 def run_retention_rule(key: RuleKey, call: Call) -> RetentionRun:
     """Have the worker run a rule now; `GET /retention-runs/{run_id}` says how far it is."""
-    run_id = store.ask_retention(all_sweeps(), key=key, by=call.caller, now=call.now)
-    return store.get_retention_run(run_id=run_id)
+    run_id = keeping.ask_retention(all_sweeps(), key=key, by=call.caller, now=call.now)
+    return keeping.get_retention_run(run_id=run_id)
 
 
 @route("GET", "/retention-runs", scope="retention:read")
 def list_retention_runs(query: RunQuery) -> Page[RetentionRun]:
     """List what runs removed, the latest first."""
-    return store.list_retention_runs(
+    return keeping.list_retention_runs(
         key=query.rule,
         state=query.state,
         removing=query.removing,
@@ -113,4 +115,4 @@ def list_retention_runs(query: RunQuery) -> Page[RetentionRun]:
 @route("GET", "/retention-runs/{run_id}", scope="retention:read")
 def get_retention_run(run_id: RowId) -> RetentionRun:
     """Return one run."""
-    return store.get_retention_run(run_id=run_id)
+    return keeping.get_retention_run(run_id=run_id)
