@@ -31,6 +31,10 @@ _ALERT = {
     "words": "what is wrong, in a sentence; no values of anybody",
     "opened_at": "when it was raised",
 }
+_REQUEST = {
+    "request_id": "the number of the data request",
+    "kind": "`access`, `portability`, `erasure`, `rectification`, `restriction` or `objection`",
+}
 EVENTS: tuple[EventWords, ...] = (
     EventWords(name="Identify", words="An `identify` call: who somebody is; its traits."),
     EventWords(name="Page Viewed", words="A `page` call; `name` and the page's properties."),
@@ -140,6 +144,41 @@ EVENTS: tuple[EventWords, ...] = (
             "notice": "the words that were shown",
             "address_key": "the address: `store.api.contact_key`",
         },
+        is_own=True,
+    ),
+    EventWords(
+        name="Data Request Received",
+        words="A customer asked for something about their data.",
+        properties={**_REQUEST, "came_by": "how it came", "jurisdiction": "which law holds"},
+        is_own=True,
+    ),
+    EventWords(
+        name="Data Request Closed",
+        words="A data request was carried out or refused.",
+        properties={**_REQUEST, "state": "`done` or `refused`"},
+        is_own=True,
+    ),
+    EventWords(
+        name="Data Request Message Asked",
+        words="A customer is to be told something about a data request by mail.",
+        properties={
+            **_REQUEST,
+            "message": "`confirm`, that a `copy` is ready, or `words`",
+            "words": "what is said",
+            "address_key": "the address, where it came by their preference page",
+        },
+        is_own=True,
+    ),
+    EventWords(
+        name="Processing Restricted",
+        words="A customer's data may only be kept from now on; the gate refuses all use.",
+        properties={"request_id": _REQUEST["request_id"]},
+        is_own=True,
+    ),
+    EventWords(
+        name="Processing Restriction Lifted",
+        words="A customer's data may be used again.",
+        properties={"request_id": _REQUEST["request_id"], "reason": "why, as they were told"},
         is_own=True,
     ),
     EventWords(

@@ -11,11 +11,6 @@ MOST_ROWS: Final = 200
 """So many rows of a table are on the page; the CSV file has all."""
 
 _LONGEST: Final = 2_000
-_FIRST: Final = (
-    *("store_profile", "store_identifier", "store_claim", "store_consent", "store_contact_point"),
-    *("store_order", "store_event_log", "broadcast_send", "personalization_decision"),
-    *("analysis_membership", "analysis_score", "store_visit", "store_interest"),
-)
 _TITLES: Final[dict[str, str]] = {
     "store_profile": "What we know you by",
     "store_identifier": "Your addresses and numbers",
@@ -75,7 +70,7 @@ class CopyPage:
         file.write("<h1>A copy of your data</h1>")
         file.write(f"<p>{escape(about['holds'])}</p>")
         place = ", ".join(each for each in (who["name"], who["address"], who["contact"]) if each)
-        file.write(f'<p class="quiet">From {escape(place)}. Made on {about["made_at"]} (UTC), ')
+        file.write(f'<p class="quiet">From {escape(place)}. Made on {about["made_at"][:10]}, ')
         file.write(f"request {about['request_id']}. {escape(about['rights'])}</p>")
         file.write("<h2>What we use it for</h2>")
         for each in about["purposes"]:

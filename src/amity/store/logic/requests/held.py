@@ -47,6 +47,14 @@ _NAMED_OTHERWISE: Final = (
 )
 
 
+_FIRST: Final = (
+    *("store_profile", "store_identifier", "store_claim", "store_consent", "store_contact_point"),
+    *("store_order", "store_event_log", "broadcast_send", "personalization_decision"),
+    *("analysis_membership", "analysis_score", "store_visit", "store_interest"),
+)
+"""What a reader looks for comes first; the rest follows by name."""
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a copy is about: all profiles joined in her, and her identifiers."""
 
@@ -62,8 +70,10 @@ def read_person(connection: Connection, profile_id: int) -> Person:
 
 
 def list_tables(kind: RequestKind) -> list[HeldTable]:
-    """Return the tables that go into a copy, by name: of the map, all that is about customers."""
+    """Return the tables that go into a copy: of the map, all that is about customers."""
     found = [table for table in read_map().tables if _is_about_customers(table)]
+    places = {name: place for place, name in enumerate(_FIRST)}
+    found.sort(key=lambda table: (places.get(table.name, len(places)), table.name))
     if kind == "portability":
         return [table for table in found if table.name in PROVIDED]
     return [table for table in found if table.name not in LEFT_OUT]
