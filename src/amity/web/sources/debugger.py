@@ -47,6 +47,21 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return str(urlencode(held))
 
 
+class Glance(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of the stream, understood or put aside, before it is made ready to be shown."""
+
+    at: datetime
+    number: int
+    type: str
+    name: str
+    who: str
+    verdict: str
+    words: str
+    message_id: str
+    body: bytes
+    read: Understood | None
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One event of the stream, understood or put aside."""
 
@@ -77,51 +92,92 @@ def read_turn(source_id: int, wanted: Wanted, *, after: str, now: datetime) -> T
     """Read what came after a place in both streams; without one, the newest that match."""
     cursor, _, last = after.partition("~")
     newest = store.list_received(limit=1)
-    events = store.list_received(source_id=source_id, after=cursor or None, limit=_READ)
-    is_skipping = bool(cursor) and len(events) == _READ
+    # Many are looked through for a few that match; without a filter those shown are enough.
+    most = _READ if wanted.query() or cursor else _AT_ONCE
+    events = store.list_received(source_id=source_id, after=cursor or None, limit=most)
+    is_skipping = bool(cursor) and len(events) == most
     if is_skipping:
-        events = store.list_received(source_id=source_id, limit=_READ)
+        events = store.list_received(source_id=source_id, limit=most)
     aside = store.follow_quarantine(
         source_id=source_id,
         since=now - _LOOK_BACK,
         after=int(last) if last.isdecimal() and len(last) <= 18 else None,
-        limit=_READ,
+        limit=most,
     )
-    lines = [line_of(event) for event in events] + [aside_line(event) for event in aside]
-    lines = [line for line in lines if matches(line, wanted)]
-    lines.sort(key=lambda line: (line.at, line.number), reverse=True)
+    glances = [glance(event) for event in events] + [glance_aside(event) for event in aside]
+    matching = [each for each in glances if matches(each, wanted)]
+    matching.sort(key=lambda each: (each.at, each.number), reverse=True)
     if not cursor or is_skipping:
         reached = newest[0].cursor if newest else ""
     else:
         reached = max(events, key=lambda event: event.event_id).cursor if events else cursor
     top = max((event.quarantine_id for event in aside), default=None)
     return Turn(
-        lines=lines[:_AT_ONCE],
+        lines=[line_of(each) for each in matching[:_AT_ONCE]],
         after=f"{reached}~{last if top is None else top}",
-        is_skipping=is_skipping or (bool(cursor) and len(lines) > _AT_ONCE),
+        is_skipping=is_skipping or (bool(cursor) and len(matching) > _AT_ONCE),
     )
 
 
-def line_of(event: ReceivedEvent) -> Line:
-    """Return an event of the log as a line."""
+def glance(event: ReceivedEvent) -> Glance:
+    """Look at an event of the log as far as filters need."""
     read = store.understand_event(event)
-    verdict = _verdict(read)
-    broken = ", ".join(f"{path}: {rule}" for path, rule in read.violations.items()) if read else ""
-    plan = f" Version {read.plan_version} of its plan said so." if read and broken else ""
-    who = (read.user_id or read.anonymous_id or "") if read else ""
-    return Line(
+    return Glance(
         at=event.received_at,
+        number=event.event_id,
         type=event.type,
         name=event.name,
-        who=who[:80],
-        verdict=verdict,
-        label="" if verdict == "fits" else VERDICTS[verdict],
-        words=f"{broken}.{plan}" if broken else "",
-        understood=visible(_show(read)) if read else "",
-        raw=show_raw(event.body),
+        who=(read.user_id or read.anonymous_id or "") if read else "",
+        verdict=_verdict(read),
+        words=_broken(read) if read else "",
         message_id=event.message_id,
-        number=event.event_id,
-        found_by=who,
+        body=event.body,
+        read=read,
+    )
+
+
+def _broken(read: Understood) -> str:
+    if not read.violations:
+        return ""
+    broken = ", ".join(f"{path}: {rule}" for path, rule in read.violations.items())
+    return f"{broken}. Version {read.plan_version} of its plan said so."
+
+
+def glance_aside(event: QuarantinedEvent) -> Glance:
+    """Look at what was put aside as far as filters need."""
+    said = _read_loosely(event.raw)
+    words = f"{label_of(event.reason)}: {words_of(event.reason)} {event.detail}".strip()
+    if event.replayed_at is not None:
+        words = f"{words} Handled since: {event.outcome}."
+    return Glance(
+        at=event.received_at,
+        number=event.quarantine_id,
+        type=event.type or said.type[:40] or "event",
+        name=said.event[:120] or label_of(event.reason),
+        who=str(said.userId or said.anonymousId or ""),
+        verdict="quarantined",
+        words=words,
+        message_id=event.message_id,
+        body=event.raw,
+        read=None,
+    )
+
+
+def line_of(seen: Glance) -> Line:
+    """Return what was looked at as the page shows it."""
+    return Line(
+        at=seen.at,
+        type=seen.type,
+        name=seen.name,
+        who=seen.who[:80],
+        verdict=seen.verdict,
+        label="" if seen.verdict == "fits" else VERDICTS[seen.verdict],
+        words=seen.words,
+        understood=visible(_show(seen.read)) if seen.read else "",
+        raw=show_raw(seen.body),
+        message_id=seen.message_id,
+        number=seen.number,
+        found_by=seen.who if seen.read else "",
     )
 
 
@@ -149,28 +205,6 @@ def _show(read: Understood) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}\n…"
 
 
-def aside_line(event: QuarantinedEvent) -> Line:
-    """Return what was put aside as a line."""
-    said = _read_loosely(event.raw)
-    words = f"{label_of(event.reason)}: {words_of(event.reason)} {event.detail}".strip()
-    if event.replayed_at is not None:
-        words = f"{words} Handled since: {event.outcome}.".strip()
-    return Line(
-        at=event.received_at,
-        type=event.type or said.type[:40] or "event",
-        name=said.event[:120] or label_of(event.reason),
-        who=str(said.userId or said.anonymousId or "")[:80],
-        verdict="quarantined",
-        label="Quarantined",
-        words=words,
-        understood="",
-        raw=show_raw(event.raw),
-        message_id=event.message_id,
-        number=event.quarantine_id,
-        found_by="",
-    )
-
-
 class _Said(msgspec.Struct):
     """What a body that could not be taken in may still say of itself."""
 
@@ -187,14 +221,15 @@ def _read_loosely(raw: bytes) -> _Said:
         return _Said()
 
 
-def matches(line: Line, wanted: Wanted) -> bool:
+def matches(seen: Glance, wanted: Wanted) -> bool:
     """Say whether a line is wanted; of what was put aside, texts are looked for in its bytes."""
-    if wanted.verdict and line.verdict != wanted.verdict:
+    if wanted.verdict and seen.verdict != wanted.verdict:
         return False
-    if line.verdict == "quarantined":
-        held = f"{line.words} {line.raw.text}".casefold()
-        return all(text.casefold() in held for text in (wanted.name, wanted.who) if text)
-    name, ids = f"{line.type} {line.name}".casefold(), f"{line.who} {line.message_id}".casefold()
+    texts = [text.casefold() for text in (wanted.name, wanted.who) if text]
+    if texts and seen.verdict == "quarantined":
+        held = f"{seen.words} {seen.body.decode(errors='replace')}".casefold()
+        return all(text in held for text in texts)
+    name, ids = f"{seen.type} {seen.name}".casefold(), f"{seen.who} {seen.message_id}".casefold()
     return wanted.name.casefold() in name and wanted.who.casefold() in ids
 
 
