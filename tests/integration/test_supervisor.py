@@ -5,10 +5,11 @@ import os
 import pytest
 from psycopg import sql
 
-from amity.cli.supervisor import Supervisor
+from amity.cli.supervisor import Supervisor, is_ready, is_up
 from amity.infra import config, database
 from amity.infra.process import hold_lock
 from amity.kernel.errors import Conflict, Unavailable
+from amity.testing.edge import running_edge
 
 
 @pytest.fixture
@@ -50,3 +51,13 @@ def test_a_folder_is_held_once(tmp_path):
         hold_lock(tmp_path / "amity.lock")
     held.close()
     hold_lock(tmp_path / "amity.lock").close()
+
+
+@pytest.mark.parametrize("setting", [{"max_lag_seconds": -1}, {"disk_reserve_bytes": 2**60}])
+def test_a_collector_that_refuses_until_others_have_worked_has_started(db, setting):
+    """Else a house that starts with much to catch up with would give up, and never catch up."""
+    with running_edge(wait=False, **setting) as edge:
+        url = f"{edge.url}/health/ready"
+        assert not is_ready(url)
+        assert is_up(url)
+    assert not is_up(url)

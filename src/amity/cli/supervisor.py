@@ -5,6 +5,7 @@ again after a short pause that grows while it keeps dying; nothing a customer se
 since the collector answers only what is committed.
 """
 
+import json
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from amity.infra import config, database, disks
 from amity.infra.config import Settings, settings
@@ -33,6 +34,9 @@ _LONGEST_POSTGRES_PAUSE_SECONDS: Final = 0.5
 _BALLAST_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 15.0
 _TICK_SECONDS: Final = 0.1
+
+# A collector that refuses for these reasons has started: only what runs here can mend them.
+_MENDED_WHILE_RUNNING: Final = {"behind", "disk_full"}
 
 Say = Callable[[str], None]
 
@@ -117,11 +121,28 @@ def _children(using: Settings) -> list[Child]:
 
 def is_ready(url: str) -> bool:
     """Say whether a health address answers 200."""
+    return _ask_health(url)[0] == 200
+
+
+def is_up(url: str) -> bool:
+    """Say whether it has started: ready, or kept back by what only time or room mends."""
+    status, told = _ask_health(url)
+    troubles = told.get("troubles", [])
+    return status == 200 or (bool(troubles) and set(troubles) <= _MENDED_WHILE_RUNNING)
+
+
+def _ask_health(url: str) -> tuple[int, dict[str, Any]]:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # our own address
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
+            return answer.status, {}
+    except urllib.error.HTTPError as error:
+        with error:
+            try:
+                return error.code, dict(json.loads(error.read()))
+            except (OSError, ValueError):
+                return error.code, {}
+    except OSError:
+        return 0, {}
 
 
 def addresses(using: Settings) -> dict[str, str]:
@@ -221,7 +242,7 @@ class Supervisor:
         waiting = {name: f"{url}/health/ready" for name, url in addresses(self.using).items()}
         deadline = time.monotonic() + timeout_seconds
         while waiting and not self.stopping:
-            waiting = {name: url for name, url in waiting.items() if not is_ready(url)}
+            waiting = {name: url for name, url in waiting.items() if not is_up(url)}
             for child in self.children:
                 if child.process is not None and child.process.poll() is not None:
                     raise Unavailable(f"{child.name} does not start; see {child.log}")
