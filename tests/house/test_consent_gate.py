@@ -54,8 +54,9 @@ ASKS = {
     "personalization/logic/facts_loading.py": "decisions",
     "rules/expr.py": "the rule itself",
     "rules/selection.py": "the place of the gate in a rule's SQL",
+    "cli/segment.py": "lists who is in a segment",
     "web/purposes.py": "downloads and the control API",
-    "web/access.py": "no consent: whether staff may do something is called so too",
+    "web/restricting.py": "staff pages of whoever may only be kept",
 }
 GATE = {
     *("may_use", "reason_of", "window_of", "list_windows", "judge_consents", "use_condition"),
