@@ -218,8 +218,12 @@ WRONG = {
     "duplicated ids": ([["id", "email"], ["1", "a@b.cd"], ["1", "c@d.ef"]], "more than one record"),
     "missing id": ([["id", "email"], ["", "a@b.cd"], ["1", "c@d.ef"]], "has no 'id'"),
     "nothing known": ([["a", "b"], ["x", "y"], ["z", "w"]], "no column can be compared"),
-    "one record": ([["email"], ["a@b.cd"]], "fewer than two"),
-    "all the same": ([["email"], ["a@b.cd"], ["a@b.cd"]], "all are empty or the same"),
+    "no text": ([["\x01\x02", "b"], ["x", "y"]], "is not a text file"),
+    "two of one name": ([["name", "name"], ["x", "y"]], "more than one column is called"),
+    "only empty": ([["name", "email"], ["", ""], ["", ""]], "no records below"),
+    "how to say it": ([["a", "b"], ["x", "y"], ["z", "w"]], '{"columns": {"a": "surname"}}'),
+    "one record": ([["email"], ["a@b.cd"]], "holds one record"),
+    "all the same": ([["email"], ["a@b.cd"], ["a@b.cd"]], "nothing tells two records apart"),
     "heading twice": ([["email", "email"], ["a@b.cd", ""]], "more than one column"),
 }
 

@@ -189,7 +189,11 @@ def _train(records: Records, fields: Sequence[Field], options: Options) -> _Trai
         table, columns=tuple(c for c in table.columns if len(c.values) > 2)
     )
     if not table.columns:
-        raise Invalid("no column can be compared: all are empty or the same", code="not_comparable")
+        raise Invalid(
+            "no column can be compared: each is empty, or the same in all records, so that nothing"
+            " tells two records apart; give more records, or more columns",
+            code="not_comparable",
+        )
     max_block = options.max_block or default_max_block(len(table))
     keys = options.keys or choose_keys(table)
     if not keys:

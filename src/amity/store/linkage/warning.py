@@ -29,8 +29,9 @@ def _about_pairs(linkage: Linkage) -> Iterator[str]:
         )
     doubtful = int(np.count_nonzero((chance > 0.1) & (chance < 0.9)))
     if expected and doubtful > _BLURRED * expected:
+        pairs = "pair is" if doubtful == 1 else "pairs are"
         yield (
-            f"{doubtful:,} pairs are neither clearly one nor clearly two (probability between 0.1"
+            f"{doubtful:,} {pairs} neither clearly one nor clearly two (probability between 0.1"
             f" and 0.9), against about {expected:,.0f} matches: look at them before relying on it."
         )
     for use in linkage.keys:

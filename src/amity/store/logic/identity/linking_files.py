@@ -38,10 +38,11 @@ from amity.store.linkage.model import (
 )
 from amity.store.linkage.scoring import weights_of
 from amity.store.logic.importing.files import iter_rows, read_layout
-from amity.store.matcher import find_matcher
+from amity.store.matcher import find_matcher, matchers
 
 _SHOWN_PROBLEMS: Final = 20
 _LETTERS: Final = "AB"
+_SPACE: Final = 32
 
 
 class _Sheet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -109,8 +110,10 @@ def _read(path: Path, config: LinkConfig) -> _Sheet:
         layout = read_layout(path)
     except Invalid as error:
         raise Invalid(f"{path.name}: {error.message}", code=error.reason) from error
-    if any("\0" in heading for heading in layout.columns):
-        raise Invalid(f"{path.name} is not a text file, or not in an encoding known here")
+    if any(ord(letter) < _SPACE for heading in layout.columns for letter in heading):
+        raise Invalid(
+            f"{path.name} is not a text file, or not in an encoding known here; save it as CSV"
+        )
     if looks_like_a_record(layout.columns):
         raise Invalid(
             f"the first row of {path.name} looks like a record; headings are needed",
@@ -189,6 +192,12 @@ def _plan(sheets: Sequence[_Sheet], config: LinkConfig) -> _Plan:
         for name, theirs in pairs.items()
     }
     sizes = [len(sheet.ids) for sheet in sheets]
+    if sum(sizes) <= 1:
+        raise Invalid(
+            f"{sheets[0].path.name} holds one record; to compare it needs another, in this file or"
+            " in a second one",
+            code="too_few_records",
+        )
     records = Records(
         ids=[value for sheet in sheets for value in sheet.ids],
         columns=columns,
@@ -244,7 +253,11 @@ def _say_nothing(sheets: Sequence[_Sheet], meanings: Sequence[dict[str, Meaning]
     return (
         "no column can be compared"
         + (" in both files" if len(sheets) == 2 else "")
-        + f' ({told}); say what columns are with {{"columns": …}} in --config'
+        + f" ({told}); say what columns are in a file for --config, such as"
+        ' {"columns": {"'
+        + next(iter(meanings[0]), "heading")
+        + '": "surname"}}; known are: '
+        + ", ".join(sorted(matchers().names()))
     )
 
 
