@@ -12,14 +12,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from amity.store import api as store
+from amity.web.restricting import is_restricted
 from amity.web.staff.models import Staff
 from amity.web.staff.permissions import Capability, can
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_RECORDS: Final = "records"
 STEP_UP_AFTER: Final = timedelta(minutes=30)
 """How long after proving who they are staff may export, erase and issue keys (rule D27)."""
 
@@ -58,14 +57,6 @@ def requires(
         return guarded
 
     return decorate
-
-
-def is_restricted(profile_id: Any) -> bool:
-    """Say whether a customer's data may only be kept, so that no page shows it."""
-    if not isinstance(profile_id, int):
-        return False
-    reasons = store.may_use(profile_ids=[profile_id], purpose=_RECORDS, now=datetime.now(UTC))
-    return reasons[profile_id] == "restricted"
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:

@@ -17,7 +17,6 @@ from django.http import HttpRequest, HttpResponse
 
 from amity.infra import database
 from amity.kernel.errors import AmityError
-from amity.web.access import is_restricted
 from amity.web.api import problems
 from amity.web.api.keys import authenticate
 from amity.web.api.problems import Refusal, refuse
@@ -25,6 +24,7 @@ from amity.web.api.reading import not_found, read_body, read_path, read_query
 from amity.web.api.repeating import HEADER, answer_once
 from amity.web.api.routing import Call, Route
 from amity.web.api.table import TABLE
+from amity.web.restricting import is_restricted
 
 PREFIX: Final = "/api/v1"
 _TAG: Final = re.compile(r'(?:W/)?"[^"]*"')

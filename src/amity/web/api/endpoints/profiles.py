@@ -13,7 +13,6 @@ from amity.kernel.pagination import Page
 from amity.store import api as store
 from amity.store.contracts import Activity, Identifier, IdentifierKind, Merge, ProfileSort
 from amity.store.contracts_claims import AsOf, Memory, TraitTruth
-from amity.web.access import is_restricted
 from amity.web.api.documents import (
     ProfileDocument,
     ProfileRowDocument,
@@ -23,6 +22,7 @@ from amity.web.api.documents import (
 from amity.web.api.routing import Call, Cursor, Limit, RowId, route
 from amity.web.erasing import erase_customer
 from amity.web.purposes import RECORDS, check_purpose, ensure_allowed, only_allowed
+from amity.web.restricting import is_restricted
 
 WhatFor = Annotated[
     str, Meta(max_length=100, description="What for: who does not allow it now is left out.")
