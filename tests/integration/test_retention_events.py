@@ -244,3 +244,19 @@ def test_long_silent_visitors_are_erased_with_everything(source):
     [erasure] = store.list_erasures().items
     assert erasure.requested_by == "retention"
     assert quote("quiet-visitor-1") not in str(rows("SELECT body::text FROM store_event_log"))
+
+
+def test_what_was_emptied_is_not_gone_through_again(source):
+    tell_a_story(source, 800)
+    settle()
+    assert run("events.details").removed.rows == 5
+    [(cursor,)] = rows("SELECT cursor FROM store_retention_rule WHERE key = 'events.details'")
+    assert int(cursor) > 5
+    plan = RetentionPlan(keep_days=700, basis="consent", reason="so said")
+    rule = keeping.save_retention_rule(SWEEPS, key="events.details", plan=plan, by="ann", now=NOW)
+    kept = "SELECT cursor FROM store_retention_rule WHERE key = 'events.details'"
+    assert rows(kept) == [(cursor,)]
+    assert keeping.preview_retention(SWEEPS, rule=rule, now=NOW).removal.rows == 0
+    store.rebuild()
+    assert rows(kept) == [("",)]
+    assert run("events.details").removed.rows == 0

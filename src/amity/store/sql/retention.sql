@@ -14,7 +14,11 @@ ON CONFLICT (key) DO UPDATE SET
     names = excluded.names, source_id = excluded.source_id, keep_days = excluded.keep_days,
     basis = excluded.basis, reason = excluded.reason, is_enabled = excluded.is_enabled,
     every_hours = excluded.every_hours, set_by = excluded.set_by, set_at = excluded.set_at,
-    cursor = '', next_run_at = NULL
+    -- what was emptied stays so, whatever the days; other events begin anew
+    cursor = CASE WHEN (store_retention_rule.names, store_retention_rule.source_id)
+                       IS NOT DISTINCT FROM (excluded.names, excluded.source_id)
+                  THEN store_retention_rule.cursor ELSE '' END,
+    next_run_at = NULL
 
 -- name: retention_delete
 DELETE FROM store_retention_rule WHERE key = %s
@@ -54,6 +58,9 @@ UPDATE store_retention_run SET
     oldest_at = least(oldest_at, %(oldest)s), newest_at = greatest(newest_at, %(newest)s),
     worked_seconds = worked_seconds + %(seconds)s, failures = 0
 WHERE id = %(id)s
+
+-- name: retention_cursor
+SELECT cursor FROM store_retention_rule WHERE key = %s
 
 -- name: retention_move
 UPDATE store_retention_rule SET cursor = %s WHERE key = %s

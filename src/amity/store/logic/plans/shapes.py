@@ -22,7 +22,6 @@ from amity.store.logic.plans.personal_data import NAMELESS, PERSONAL, iter_warni
 _SQL: Final = queries.load("amity.store")
 CONSUMER: Final = "quality"
 LATE: Final = timedelta(days=1)
-_KEEP_DAYS: Final = 100
 _MOST_PATHS: Final = 300
 _OTHER: Final = "(more)"
 _TYPES: Final = ("string", "number", "boolean", "list", "object")

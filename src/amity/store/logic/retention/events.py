@@ -32,7 +32,7 @@ from amity.store.sweep import Sweep
 
 _SQL: Final = queries.load("amity.store")
 _AT_ONCE: Final = 1_000
-_MOST_COUNTED: Final = 50_000
+_MOST_COUNTED: Final = 20_000
 _LOG: Final = "store_event_log"
 
 
@@ -71,8 +71,11 @@ class EventSweep(Sweep):
         self._empty = _WAYS[kind]
 
     def count(self, rule: RetentionRule, before: datetime) -> tuple[Removal, bool]:
-        """Count what would be emptied; of a long log only its beginning."""
-        total, position, seen = Removal(), 0, 0
+        """Count what would be emptied; of a long log only the beginning of what is left."""
+        total, seen = Removal(), 0
+        with transaction() as connection:
+            row = connection.execute(_SQL["retention_cursor"], [rule.key]).fetchone()
+        position = int(row[0] or 0) if row else 0
         while True:
             with transaction() as connection:
                 piece = self._read(connection, rule, before, position)
