@@ -50,6 +50,7 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
     from amity.analysis import contracts as analysis
     from amity.analysis.logic import following_changes
     from amity.store import contracts_claims as claims
+    from amity.store import contracts_requests as requests
     from amity.store.contracts_events import EVENTS
     from amity.store.logic.consent import choices, pausing, statements
     from amity.store.logic.folding import batch, fold, orders
@@ -80,6 +81,10 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
         claims.TRAIT_ASSERTED,
         claims.TRAIT_EXPIRED,
         claims.TRAIT_RESOLVED,
+        requests.REQUEST_RECEIVED,
+        requests.REQUEST_CLOSED,
+        requests.REQUEST_MESSAGE,
+        *statements.RESTRICTION_EVENTS,
     }
     assert {event.name for event in EVENTS} == known
     recorded = {following_changes.ENTERED, following_changes.LEFT}

@@ -162,6 +162,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of one table that are about her."""
 
     table: str
+    title: str
+    """What it is called to her."""
     holds: str
     columns: list[str]
     rows: Any

@@ -11,33 +11,6 @@ MOST_ROWS: Final = 200
 """So many rows of a table are on the page; the CSV file has all."""
 
 _LONGEST: Final = 2_000
-_TITLES: Final[dict[str, str]] = {
-    "store_profile": "What we know you by",
-    "store_identifier": "Your addresses and numbers",
-    "store_claim": "What was said about you, by whom",
-    "store_consent": "What you agreed to and refused",
-    "store_contact_point": "Where we may write to",
-    "store_order": "Your orders",
-    "store_event_log": "What you did and what was recorded",
-    "store_activity": "The same, as your history",
-    "store_quarantine": "What came in about you and could not be read",
-    "store_visit": "Your visits",
-    "store_interest": "What you seem interested in",
-    "store_merge": "Profiles of yours that were joined",
-    "store_evidence": "Why they belong together",
-    "store_link": "Household and company",
-    "store_request": "What you asked for",
-    "store_request_step": "What was done about it",
-    "store_delivery": "Whom we told",
-    "store_enrichment_ask": "Whom we asked about you",
-    "broadcast_send": "Messages to you",
-    "broadcast_participant": "Campaigns you were in",
-    "broadcast_enrolment": "Journeys you were in",
-    "personalization_decision": "What was decided for you, and from what",
-    "personalization_outcome": "What came of it",
-    "analysis_membership": "Groups you are or were in",
-    "analysis_score": "Figures that were worked out about you",
-}
 _HEAD: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>A copy of your data</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -86,8 +59,7 @@ class CopyPage:
         """Show a row, one of the first; what is empty is left out."""
         assert self._held is not None
         if self._count == 0:
-            title = _TITLES.get(self._held.table, self._held.holds.capitalize())
-            self._file.write(f"<section><h2>{escape(title)}</h2>")
+            self._file.write(f"<section><h2>{escape(self._held.title)}</h2>")
             self._file.write(f'<p class="quiet">{escape(self._held.holds.capitalize())}.</p>')
         self._count += 1
         if self._count > MOST_ROWS:

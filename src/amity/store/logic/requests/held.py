@@ -55,6 +55,36 @@ _FIRST: Final = (
 """What a reader looks for comes first; the rest follows by name."""
 
 
+_TITLES: Final[dict[str, str]] = {
+    "store_profile": "What we know you by",
+    "store_identifier": "Your addresses and numbers",
+    "store_claim": "What was said about you, by whom",
+    "store_consent": "What you agreed to and refused",
+    "store_contact_point": "Where we may write to",
+    "store_order": "Your orders",
+    "store_event_log": "What you did and what was recorded",
+    "store_activity": "The same, as your history",
+    "store_quarantine": "What came in about you and could not be read",
+    "store_visit": "Your visits",
+    "store_interest": "What you seem interested in",
+    "store_merge": "Profiles of yours that were joined",
+    "store_evidence": "Why they belong together",
+    "store_link": "Household and company",
+    "store_request": "What you asked for",
+    "store_request_step": "What was done about it",
+    "store_delivery": "Whom we told",
+    "store_enrichment_ask": "Whom we asked about you",
+    "broadcast_send": "Messages to you",
+    "broadcast_participant": "Campaigns you were in",
+    "broadcast_enrolment": "Journeys you were in",
+    "personalization_decision": "What was decided for you, and from what",
+    "personalization_outcome": "What came of it",
+    "analysis_membership": "Groups you are or were in",
+    "analysis_score": "Figures that were worked out about you",
+}
+"""How a table is called to her; others by what they hold."""
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a copy is about: all profiles joined in her, and her identifiers."""
 
@@ -91,7 +121,8 @@ def iter_held(connection: Connection, person: Person, kind: RequestKind) -> Iter
     """
     for table in list_tables(kind):
         columns, rows = _read(connection, table, person, kind)
-        yield Held(table=table.name, holds=table.holds, columns=columns, rows=rows)
+        title = _TITLES.get(table.name, table.holds.capitalize())
+        yield Held(table=table.name, title=title, holds=table.holds, columns=columns, rows=rows)
 
 
 def _read(connection: Connection, table: HeldTable, person: Person, kind: RequestKind) -> Rows:
