@@ -2,6 +2,7 @@
 
 import json
 
+from amity.testing.chaos import connect
 from amity.testing.installation import wait_for
 
 NOBODY = json.dumps({"node": "check", "field": "trait.shoe_size", "is": {"op": "gt", "value": 44}})
@@ -18,11 +19,16 @@ def test_a_rule_naming_a_trait_nobody_has_says_so_and_matches_nobody(installatio
     # The same rule does find somebody once there is one, so it is not simply broken.
     event = {"userId": "somebody", "traits": {"shoe_size": 45}, "messageId": "feet"}
     assert installation.collect("identify", event, source["write_key"])[0] == 200
-    wait_for(
-        lambda: installation.amity_json("segment", "count", "Big feet")["members"] == 1,
-        what="the member",
-        seconds=60,
-    )
+    with connect(installation) as connection:
+        wait_for(
+            lambda: connection.execute(
+                "SELECT 1 FROM store_activity WHERE name = 'Segment Entered'"
+                " AND properties ->> 'segment_name' = 'Big feet'"
+            ).fetchone(),
+            what="the member",
+            seconds=60,
+        )
+    assert installation.amity_json("segment", "count", "Big feet")["members"] == 1
 
 
 def test_a_file_with_a_wrong_column_or_wrong_rows(installation, source, tmp_path):
