@@ -56,6 +56,7 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
     from amity.store.logic.folding import batch, fold, orders
     from amity.store.logic.importing import leaving
     from amity.store.logic.mail import reading as mail_reading
+    from amity.store.logic.outbound.message import ABOUT_NOBODY
     from amity.store.logic.telling import calls
 
     known = {
@@ -78,6 +79,7 @@ def test_every_event_an_engine_knows_by_name_is_in_its_contracts():
         mail_reading.EMAIL_RECEIVED,
         mail_reading.BOUNCE_RECEIVED,
         mail_reading.COMPLAINT_RECEIVED,
+        *ABOUT_NOBODY,
         claims.TRAIT_ASSERTED,
         claims.TRAIT_EXPIRED,
         claims.TRAIT_RESOLVED,
