@@ -11,6 +11,7 @@ from amity.cli.main import root
 from amity.kernel.errors import Conflict, Invalid
 from amity.store import api as store
 from amity.store import api_requests as requests
+from amity.store import hot
 from amity.store.contracts_requests import RequestFilter, RequestPlan
 from amity.web.erasing import erase_customer
 from amity.web.requests import acting
@@ -228,3 +229,17 @@ def test_a_request_of_nobody_we_know_is_matched_and_goes_with_her(shop):
         left = requests.get_request(request_id=number)
         assert (left.request.address, left.request.wish, left.request.profile_id) == ("", "", None)
     assert requests.list_requests(filters=RequestFilter(state="open"), now=NOW).items == []
+
+
+def test_a_link_that_was_never_pressed_is_mailed_again_after_a_day(shop):
+    ann = shop.join("ann")
+    point = ("email", store.contact_key(channel="email", address="ann@x.example"))
+    for hours in (0, 1, 25, 26, 50):
+        at = NOW + timedelta(hours=hours)
+        hot.ask_for(profile_id=ann, point=point, kind="access", wish="", now=at)
+    hot.ask_for(profile_id=ann, point=("email", "x"), kind="erasure", wish="", now=NOW)
+    acting.settle()
+    [asked] = requests.list_requests(filters=RequestFilter(), now=NOW).items
+    assert asked.kind == "access"
+    told = store.list_activity(profile_id=ann, names=["Data Request Message Asked"]).items
+    assert len(told) == 3

@@ -46,6 +46,13 @@ FROM store_request WHERE closed_at IS NULL
 -- name: requests_open_of
 SELECT id FROM store_request WHERE profile_id = ANY (%s::bigint[]) AND kind = %s AND closed_at IS NULL
 
+-- name: requests_unconfirmed
+SELECT r.id FROM store_request r
+WHERE r.profile_id = %(id)s AND r.kind = %(kind)s AND r.state = 'verifying'
+  AND r.came_by = 'preference_page'
+  AND (SELECT max(s.at) FROM store_request_step s
+       WHERE s.request_id = r.id AND s.what = 'asked_to_confirm') < %(before)s
+
 -- name: requests_change
 UPDATE store_request
 SET state = %(state)s, profile_id = %(profile_id)s, address = %(address)s,

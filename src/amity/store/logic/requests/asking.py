@@ -5,7 +5,7 @@ away and does nothing: it has a one-time link mailed to the address, and only th
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ from amity.store.logic.requests.copies import MOST_FETCHED, ask_copy, fetch_copy
 _SQL: Final = queries.load("amity.store")
 CUSTOMER: Final = "customer"
 _LONGEST_WISH: Final = 2000
+_ASK_AGAIN: Final = timedelta(days=1)
 _AT_ONCE: Final[dict[RequestKind, Callable[..., None]]] = {
     "access": ask_copy,
     "portability": ask_copy,
@@ -60,10 +61,22 @@ def ask_for(
         plan = RequestPlan(
             kind=kind, came_by="preference_page", profile_id=root, wish=wish[:_LONGEST_WISH]
         )
-        request = create_request(plan=plan, by=CUSTOMER, now=now, address_key=point[1])
-        ask_to_confirm(request_id=request.request_id, by=CUSTOMER, now=now)
+        request_id = _find_unconfirmed(root, kind, now)
+        if request_id is None:
+            made = create_request(plan=plan, by=CUSTOMER, now=now, address_key=point[1])
+            request_id = made.request_id
+        ask_to_confirm(request_id=request_id, by=CUSTOMER, now=now)
     except (NotFound, Conflict, Invalid):
         return
+
+
+def _find_unconfirmed(root: int, kind: RequestKind, now: datetime) -> int | None:
+    """Return a request of hers whose link was mailed longer ago than a day and never pressed."""
+    with transaction() as connection:
+        row = connection.execute(
+            _SQL["requests_unconfirmed"], {"id": root, "kind": kind, "before": now - _ASK_AGAIN}
+        ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def find_asked(*, link: RequestLink, now: datetime) -> Asked | None:
