@@ -48,6 +48,8 @@ def verdict(raw: bytes, decode: Any) -> str:
 @given(st.binary(max_size=40) | _wild.map(lambda value: json.dumps(value).encode()))
 def test_the_edge_accepts_exactly_what_the_fold_can_decode(raw: bytes) -> None:
     assert verdict(raw, check_event) == verdict(raw, lambda each: decode_event("", each))
+    if verdict(raw, check_event) == "accepted":
+        assert decode_event("", raw, is_checked=True) == decode_event("", raw)
 
 
 @settings(max_examples=300, deadline=None)
@@ -60,7 +62,7 @@ def test_decoding_does_not_depend_on_how_it_was_written(event: dict[str, Any]) -
     except UnicodeEncodeError:
         assert decoded.is_sanitized
         return
-    assert decode_event("", plain) == decoded
+    assert decode_event("", plain) == decode_event("", plain, is_checked=True) == decoded
     assert check_event(plain).canonical == check_event(escaped).canonical
 
 
@@ -120,6 +122,7 @@ def test_the_short_way_and_the_long_way_give_the_same(event: dict[str, Any], mor
     if verdict(short, check_event) == "accepted":
         assert check_event(short) == check_event(long)
         assert decode_event("", short) == decode_event("", long)
+        assert decode_event("", short, is_checked=True) == decode_event("", long)
 
 
 _odd = st.sampled_from(

@@ -32,6 +32,16 @@ ON CONFLICT (edge_key) DO UPDATE SET
                 e.retracted_by
          WHERE excluded.way IN ('event', 'alias'))
 
+-- name: touch_edges
+UPDATE store_evidence e SET
+    is_proof = e.is_proof OR r.is_proof,
+    first_seen_at = least(e.first_seen_at, r.first_seen_at),
+    last_seen_on = greatest(e.last_seen_on, r.last_seen_on)
+FROM unnest(string_to_array(%s, ',')::uuid[], string_to_array(%s, ',')::boolean[],
+            string_to_array(%s, ',')::timestamptz[], string_to_array(%s, ',')::date[])
+    AS r (edge_key, is_proof, first_seen_at, last_seen_on)
+WHERE e.edge_key = r.edge_key
+
 -- name: raise_identifiers
 UPDATE store_identifier i SET is_stated = false
 FROM unnest(%s::text[], %s::text[]) AS k (kind, value) WHERE i.kind = k.kind AND i.value = k.value

@@ -118,6 +118,7 @@ def decode_entry(row: LogRow, kind: SourceKind, position: int | None = None) -> 
         message_id=row.message_id,
         sent_at=row.sent_at,
         is_system=is_system,
+        is_checked=True,
     )
     if is_system:
         way = _WAYS.get(event.name, "event")
@@ -337,8 +338,9 @@ class Batch:
         row, origin_id, is_news = entry.row, found.origin_id, False
         for tie in found.ties:
             way = "alias" if tie.item.slot == PREVIOUS else entry.way
-            seen = Seen(at, row.received_at, row.source_id, row.event_id, origin_id, way)
-            is_news |= self.evidence.see(tie, seen)
+            if not self.evidence.tells_nothing(tie, at, way):
+                seen = Seen(at, row.received_at, row.source_id, row.event_id, origin_id, way)
+                is_news |= self.evidence.see(tie, seen)
             if tie.cut:
                 self.graph.cuts.setdefault((tie.hub.key, tie.item.key), tie.cut)
                 self.changed.add(found.profile_id)

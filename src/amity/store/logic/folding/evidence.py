@@ -67,6 +67,17 @@ class EvidenceBook:
             for number, *columns in rows:
                 self.known[missing[number - 1]] = Sighting(*columns)
 
+    def tells_nothing(self, tie: Tie, at: datetime, way: str) -> bool:
+        """Say whether all that a tie shows is known: so it is of most that are seen again."""
+        held = self.known.get((tie.hub.key, tie.item.key))
+        return (
+            held is not None
+            and held.first_seen_at <= at
+            and held.last_seen_on >= at.date()
+            and (held.is_proof or not (tie.hub.is_proof and tie.item.is_proof))
+            and way in _BY_EVENTS
+        )
+
     def see(self, tie: Tie, seen: Seen) -> bool:
         """Note a tie; say whether it is news to identity: new, older, or proven now."""
         pair = (tie.hub.key, tie.item.key)
@@ -94,8 +105,12 @@ class EvidenceBook:
         """Write what the batch saw: what was looked for in vain is added, the rest is joined."""
         fresh: list[EdgeRow] = []
         others: list[EdgeRow] = []
+        again: list[Pair] = []
         for pair in self._touched:
-            row = self._row(pair)
+            if pair not in self._first:
+                again.append(pair)
+                continue
+            row = self._row(pair, self._first[pair])
             is_new = pair in self._keys and row.event_id and row.way in _BY_EVENTS
             (fresh if is_new else others).append(row)
         if fresh:
@@ -103,24 +118,40 @@ class EvidenceBook:
                 copy.write(pack_edges(fresh))
         if others:
             connection.execute(_SQL["upsert_edges"], [msgspec.json.encode(others).decode()])
+        if again:
+            self._write_again(connection, again)
 
-    def _row(self, pair: Pair) -> EdgeRow:
-        (hub, other), held, first = pair, self.known[pair], self._first.get(pair)
+    def _write_again(self, connection: Connection, pairs: list[Pair]) -> None:
+        """Write when pairs were seen that are there already, as one text for each column."""
+        rows = [(self._key(pair), self.known[pair]) for pair in pairs]
+        columns = (
+            [key for key, _ in rows],
+            ["t" if held.is_proof else "f" for _, held in rows],
+            [held.first_seen_at.isoformat() for _, held in rows],
+            [held.last_seen_on.isoformat() for _, held in rows],
+        )
+        connection.execute(_SQL["touch_edges"], list(map(",".join, columns)))
+
+    def _key(self, pair: Pair) -> str:
+        return self._keys.get(pair) or edge_key(pair)
+
+    def _row(self, pair: Pair, first: Seen) -> EdgeRow:
+        (hub, other), held = pair, self.known[pair]
         return EdgeRow(
-            edge_key=self._keys.get(pair) or edge_key(pair),
-            hub_kind=hub.kind,
-            hub_value=hub.value,
-            kind=other.kind,
-            value=other.value,
-            origin_id=first.origin_id if first else 0,
-            event_id=first.event_id if first else 0,
-            way=first.way if first else "event",
-            is_proof=held.is_proof,
-            source_id=first.source_id if first else 0,
-            first_seen_at=held.first_seen_at,
-            last_seen_on=held.last_seen_on,
-            recorded_at=first.received_at if first else held.first_seen_at,
-            cut=held.cut,
+            self._key(pair),
+            hub.kind,
+            hub.value,
+            other.kind,
+            other.value,
+            first.origin_id,
+            first.event_id,
+            first.way,
+            held.is_proof,
+            first.source_id,
+            held.first_seen_at,
+            held.last_seen_on,
+            first.received_at,
+            held.cut,
         )
 
 

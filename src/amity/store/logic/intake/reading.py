@@ -5,7 +5,6 @@ them is left to the long way, which says what is wrong.
 """
 
 from datetime import datetime
-from itertools import count, repeat
 
 import msgspec
 
@@ -86,14 +85,14 @@ def read_request(
         most_bytes,
         plans,
     )
-    events, looked = request.events, _look(request, reader)
     rows: list[Row] = []
     rejected: list[Rejected] = []
-    sure = [checked for checked in looked if checked is not None]
-    if not plans and len(sure) == len(events) and max(map(len, events), default=0) <= most_bytes:
-        made = map(make_row, count(), repeat(source_id), events, sure, repeat(reader.sent_at))
-        return list(made), rejected
-    for index, (raw, checked) in enumerate(zip(events, looked, strict=True)):
+    sent_at, has_plans = reader.sent_at, bool(plans)
+    looked = _look(request, reader)
+    for index, (raw, checked) in enumerate(zip(request.events, looked, strict=True)):
+        if checked is not None and not has_plans and len(raw) <= most_bytes:
+            rows.append(make_row(index, source_id, raw, checked, sent_at))
+            continue
         row = _row_of(reader, index, raw, checked)
         if type(row) is Row:
             rows.append(row)
