@@ -225,7 +225,7 @@ def review_and_back(rng, now):
 def test_what_is_taken_back_was_never_done(sources, act):
     rng, done = random.Random(act.__name__), 0
     run(NOW)
-    for turn in range(4):
+    for turn in range(3):
         send(sources, history(rng, 25))
         run(NOW)
         before, stayed, then = held(), stays(), NOW + timedelta(minutes=turn)

@@ -181,7 +181,8 @@ class Linker:
         }
 
 
-def _train(records: Records, fields: Sequence[Field], options: Options) -> _Training:
+def _make_ready(records: Records, fields: Sequence[Field]) -> Table:
+    """Return the records with the columns that can tell any of them apart; raise Invalid."""
     if len(records) < 2:
         raise Invalid("there are fewer than two records to compare", code="too_few_records")
     table = make_table(records, fields)
@@ -194,6 +195,11 @@ def _train(records: Records, fields: Sequence[Field], options: Options) -> _Trai
             " tells two records apart; give more records, or more columns",
             code="not_comparable",
         )
+    return table
+
+
+def _train(records: Records, fields: Sequence[Field], options: Options) -> _Training:
+    table = _make_ready(records, fields)
     max_block = options.max_block or default_max_block(len(table))
     keys = options.keys or choose_keys(table)
     if not keys:
