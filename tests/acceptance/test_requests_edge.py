@@ -7,7 +7,8 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
-from tests.acceptance.test_links_http import ann, ask, fold, point_token, post
+import pytest
+from tests.acceptance.test_links_http import ask, fold, make_person, point_token, post
 
 from amity.broadcast import api as broadcast
 from amity.infra import tokens
@@ -18,7 +19,10 @@ from amity.testing.edge import running_edge
 from amity.testing.mailing import sender_running, sending_to_sink
 from amity.web.requests import copying
 
-__all__ = ["ann"]
+
+@pytest.fixture
+def ann(db):
+    return make_person(store.create_source(name="Shop", kind="server").source_id)
 
 
 def now():
@@ -63,7 +67,7 @@ def test_she_asks_confirms_by_mail_and_takes_her_copy(ann):
             )
             follow()
             to, link = mailed(sink, 1)
-            assert to == "ann@example.com"
+            assert to == store.get_profile(profile_id=ann).email
             link = edge.url + link[link.index("/r/") :]
             assert "Was it you?" in ask(link)[2].decode()
             assert open_requests()[0].state == "verifying", "a GET confirms nothing"
