@@ -168,6 +168,8 @@ def make_api_page() -> str:
         "- **Lists** answer `items` and `next_cursor`; pass it back as `cursor`.\n"
         "- **Reading again.** Every GET sends an `ETag`; with `If-None-Match`, 304 when nothing "
         "changed.\n"
+        "- **Asking again.** Whatever writes takes an `Idempotency-Key`: within a day the same key "
+        "answers as before, and nothing is done twice.\n"
         "- **Changing.** A PATCH needs `If-Match` with the tag you read: 428 without, 412 when "
         "it has changed since.\n"
         "- **Errors** are `application/problem+json` (RFC 9457) with a stable `code`, and "

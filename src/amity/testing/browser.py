@@ -9,7 +9,11 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, ViewportSize, exp
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
 _AUDIT: Final = Path(__file__).with_name("browser_audit.js").read_text("utf-8")
-_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
+_PLUG_IN: Final = "|".join(
+    rf"(?<=/connectors/{kind}/)\w+" for kind in ("webhook", "client", "file", "asked", "out")
+)
+_ID: Final = re.compile(rf"[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|\d+|{_PLUG_IN}")
+"""What tells pages of one kind apart: one of each kind is looked at."""
 
 
 def card(page: Page, heading: str) -> Locator:
