@@ -16,6 +16,7 @@ import pytest
 
 from amity.infra.database import transaction
 from amity.store import api as store
+from amity.store import api_retention as keeping
 from amity.testing.chaos import Caller, find_faults, read_books
 from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.edge import running_edge, wait_until_ready
@@ -119,7 +120,8 @@ def test_what_comes_up_to_five_times_in_any_order_is_there_once(collector, sourc
         then = now - timedelta(days=DAYS - day)
         some = early[day::DAYS]
         store.append_events(source_id=source.source_id, events=[event(e) for e in some], now=then)
-    store.keep_house()
+    sweeps = keeping.index_sweeps(keeping.list_sweeps())
+    keeping.run_retention(sweeps, key="events.ids", by="t", now=now)
     known = len(books_of(source).logged)
     assert known > len(early) / 2
     copies = [each for each in ids for _ in range(rng.randint(1, 5))]

@@ -102,7 +102,8 @@ SELECT count(*), coalesce(sum(size), 0)::bigint, min(at), max(at) FROM gone
 
 -- name: retention_table_sizes
 -- Roughly how many rows there are, from what the server last counted, and the bytes on disk.
-SELECT c.relname, sum(greatest(p.reltuples, 0))::bigint, sum(pg_total_relation_size(p.oid))::bigint
+SELECT c.relname, sum(greatest(p.reltuples, 0))::bigint, sum(pg_total_relation_size(p.oid))::bigint,
+       sum(pg_relation_size(p.oid)) = 0
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
 JOIN LATERAL (

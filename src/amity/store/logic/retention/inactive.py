@@ -31,9 +31,9 @@ def list_table_sizes() -> dict[str, TableSize]:
     with transaction() as connection:
         rows = connection.execute(_SQL["retention_table_sizes"]).fetchall()
         sizes = {}
-        for name, about, size in rows:
-            if about > _FEW:
-                sizes[name] = TableSize(rows=about, is_exact=False, size_bytes=size)
+        for name, about, size, is_empty in rows:
+            if about > _FEW or is_empty:
+                sizes[name] = TableSize(rows=0 if is_empty else about, is_exact=is_empty, size_bytes=size)
                 continue
             found = connection.execute(fill("retention_few_rows", table=f'"{name}"')).fetchone()
             few = found[0] if found else 0
