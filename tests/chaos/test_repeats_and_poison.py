@@ -6,6 +6,7 @@ One collector takes all of it, behind a proxy that can take the database away.
 import importlib.util
 import random
 import time
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ REPEATED = chaos_number("REPEATED", 400)
 POISONED = chaos_number("POISONED", 400)
 SEED = 20261123
 CONNECTIONS = 8
+PATIENCE_SECONDS = 60.0
 DAYS = 90
 AWAY_SECONDS = 5.0 if POISONED > 400 else 1.0
 LARGEST_IN_A_BATCH = 32_768
@@ -52,7 +54,8 @@ def source(collector, request):
 
 
 def event(message_id, **more):
-    body = {"type": "track", "event": "Bought", "userId": "u1", "messageId": message_id}
+    user = f"u{zlib.crc32(message_id.encode()) % 50}"
+    body = {"type": "track", "event": "Bought", "userId": user, "messageId": message_id}
     return msgspec.json.encode(body | more)
 
 
@@ -76,11 +79,13 @@ def deliver(collector, source, bodies):
 
 
 def send(caller, body):
-    while True:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
         answer = caller.post(body)
         if answer.status not in {0, 429}:
             return answer
         time.sleep(0.05)
+    raise TimeoutError("a batch was never taken")
 
 
 def cut_up(events, rng):
