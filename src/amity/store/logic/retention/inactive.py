@@ -33,7 +33,9 @@ def list_table_sizes() -> dict[str, TableSize]:
         sizes = {}
         for name, about, size, is_empty in rows:
             if about > _FEW or is_empty:
-                sizes[name] = TableSize(rows=0 if is_empty else about, is_exact=is_empty, size_bytes=size)
+                sizes[name] = TableSize(
+                    rows=0 if is_empty else about, is_exact=is_empty, size_bytes=size
+                )
                 continue
             found = connection.execute(fill("retention_few_rows", table=f'"{name}"')).fetchone()
             few = found[0] if found else 0
