@@ -70,9 +70,7 @@ def erase_profile(
         erase_contact_points(connection, addresses_of(keys), now)
         made = (receipt_id or uuid4(), by, now)
         values = [value for _, value in keys]
-        counts |= forget_requests(
-            connection, component, values, by=by, receipt_id=made[0], now=now
-        )
+        counts |= forget_requests(connection, component, values, by=by, receipt_id=made[0], now=now)
         ids = [root, *(each for each in component if each != root)]
         # Before the commit: an erasure that is forgotten in a restore is worse than one done twice.
         keep_receipt(_note(connection, ids, keys, (made, counts)))
