@@ -6,7 +6,7 @@ import pytest
 from amity.infra import database
 
 
-def test_server_is_safe_and_roles_are_apart(db):
+def test_server_is_safe_and_roles_are_apart(db_as_delivered):
     assert database.find_unsafe_settings() == []
     with database.transaction() as connection:
         assert connection.execute("SELECT current_user").fetchone() == ("amity_app",)

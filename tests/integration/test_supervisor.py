@@ -39,7 +39,7 @@ def test_who_insists_is_warned(careless):
     assert "synchronous_commit" in said[0]
 
 
-def test_a_safe_server_is_not_spoken_of(db):
+def test_a_safe_server_is_not_spoken_of(db_as_delivered):
     said = []
     Supervisor(say=said.append).refuse_unsafe()
     assert not said

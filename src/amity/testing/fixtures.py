@@ -3,6 +3,7 @@
 import itertools
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,9 @@ def server() -> Iterator[postgres.EmbeddedPostgres]:
         config.settings.cache_clear()
         running = postgres.EmbeddedPostgres(Path(folder), installation_secrets())
         running.start()
-        _forget_power_cuts(running)
+        # What must outlive a power cut is tried on whole installations; here a fresh database is
+        # a thousand files, each of which would be waited for.
+        _wait_for_disk(running, is_on=False)
         from amity.site.migrate import migrate  # noqa: PLC0415  # needs the settings above
 
         migrate()
@@ -41,15 +44,28 @@ def server() -> Iterator[postgres.EmbeddedPostgres]:
         running.stop()
 
 
-def _forget_power_cuts(server: postgres.EmbeddedPostgres) -> None:
-    """Write without waiting for the disk: what must outlive a power cut is tried on whole houses.
-
-    A copy of the migrated database is a thousand files, each of which would be waited for.
-    """
-    owner = server.conninfo(postgres.OWNER, database="postgres")
-    with psycopg.connect(owner, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
+def _wait_for_disk(server: postgres.EmbeddedPostgres, *, is_on: bool) -> None:
+    with psycopg.connect(
+        server.conninfo(postgres.OWNER, database="postgres"), autocommit=True
+    ) as connection:
+        word = sql.SQL("on" if is_on else "off")
+        connection.execute(sql.SQL("ALTER SYSTEM SET fsync = {}").format(word))
         connection.execute("SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with psycopg.connect(server.conninfo(postgres.OWNER, database="postgres")) as connection:
+            if connection.execute("SHOW fsync").fetchone() == ("on" if is_on else "off",):
+                return
+        time.sleep(0.02)
+    raise TimeoutError("the server did not read its settings again")
+
+
+@pytest.fixture
+def db_as_delivered(server: postgres.EmbeddedPostgres, db: str) -> Iterator[str]:
+    """`db` on a server that waits for the disk, as everybody's does outside of tests."""
+    _wait_for_disk(server, is_on=True)
+    yield db
+    _wait_for_disk(server, is_on=False)
 
 
 @pytest.fixture
