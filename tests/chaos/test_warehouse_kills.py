@@ -11,7 +11,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from amity.infra import database, warehouse
+from amity.infra import database, warehouse, warehouse_rewriting, warehouse_writing
 from amity.infra.warehouse_reading import run_sql
 from amity.infra.warehouse_verifying import verify
 from amity.infra.warehouse_writing import ensure_exports, export_all, sweep_leftovers
@@ -54,8 +54,6 @@ def child(act, step, answer):
             return real(*arguments, **keywords)
 
         return stop
-
-    from amity.infra import warehouse_rewriting, warehouse_writing
 
     for module, names in (
         (os, ("fsync", "replace", "mkdir")),
@@ -119,7 +117,7 @@ def test_killed_at_every_step_of_an_erasure(source):
         profile_id = ids[f"p-{gone:02}"]
 
         def erase(profile_id=profile_id):
-            warehouse.forget([profile_id])
+            warehouse_rewriting.forget([profile_id])
 
         store.erase_profile(profile_id=profile_id, by="Tests", now=NOW)
         gone += 1

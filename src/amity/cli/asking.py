@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from amity.kernel.errors import NotFound
+
+if TYPE_CHECKING:
+    from amity.analysis.contracts import Segment
 
 T = TypeVar("T")
 
@@ -27,3 +30,13 @@ def find_named(known: Mapping[str, T], name: str, what: str) -> T:
         return known[name]
     names = ", ".join(map(repr, known)) or f"none; begin with `amity {what} add`"
     raise NotFound(f"there is no {what} {name!r}; there is: {names}")
+
+
+def find_segment(name: str) -> "Segment":
+    """Return the segment of that name; raise NotFound with what to do."""
+    from amity.analysis import api
+
+    found = api.find_segment(name=name)
+    if found is None:
+        raise NotFound(f"there is no segment named {name!r}; see `amity segment list`")
+    return found

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from amity.broadcast.contracts import Campaign, CampaignPlan, CampaignReport, Estimate
+from amity.cli.asking import find_segment
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
 from amity.kernel.clock import parse_instant
@@ -57,7 +58,7 @@ def create(name: str, segment: str, template: str, *, as_json: bool, **options: 
 
     plan = CampaignPlan(
         name=name,
-        segment_id=_find_segment(segment),
+        segment_id=find_segment(segment).segment_id,
         template_id=_find_template(template),
         description=options["description"],
         purpose=options["purpose"],
@@ -192,15 +193,6 @@ def _find(name: str) -> Campaign:
     if found is None:
         raise NotFound(f"there is no campaign named {name!r}; see `amity campaign list`")
     return found
-
-
-def _find_segment(name: str) -> int:
-    from amity.analysis import api
-
-    found = api.find_segment(name=name)
-    if found is None:
-        raise NotFound(f"there is no segment named {name!r}; see `amity segment list`")
-    return found.segment_id
 
 
 def _find_template(name: str) -> int:

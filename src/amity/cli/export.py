@@ -8,7 +8,7 @@ from typing import IO, Any, Final, TypeVar
 import click
 import msgspec
 
-from amity.cli.asking import find_named
+from amity.cli.asking import find_named, find_segment
 from amity.cli.import_file import read_pairs
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
@@ -94,7 +94,6 @@ def list_(*, as_json: bool) -> None:
 @needs_database
 def add(name: str, *, segment_name: str, as_json: bool, **options: Any) -> None:
     """Keep an export called NAME; without --every-hours it runs only when asked."""
-    from amity.cli.segment import find_segment
     from amity.store import api
 
     every_hours = options.pop("every_hours")

@@ -5,12 +5,11 @@ from typing import Any
 
 import click
 
-from amity.analysis.contracts import Segment
+from amity.cli.asking import find_segment
 from amity.cli.export import make_plan, plan_options, run_now
 from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
-from amity.kernel.errors import NotFound
 from amity.kernel.pagination import Page
 
 _RULE = click.option(
@@ -168,13 +167,3 @@ def export(name: str, *, as_json: bool, **options: Any) -> None:
     plan = make_plan(f"{found.name[:60]} at {now:%Y-%m-%d %H:%M:%S.%f}", found.segment_id, options)
     made = store.create_export(plan=plan, by="command line")
     run_now(made, as_json=as_json)
-
-
-def find_segment(name: str) -> Segment:
-    """Return the segment of that name; raise NotFound with what to do."""
-    from amity.analysis import api
-
-    found = api.find_segment(name=name)
-    if found is None:
-        raise NotFound(f"there is no segment named {name!r}; see `amity segment list`")
-    return found

@@ -6,7 +6,7 @@ from typing import Any, cast
 import click
 import msgspec
 
-from amity.cli.asking import find_named
+from amity.cli.asking import find_named, find_segment
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
 from amity.kernel.errors import Invalid, Unavailable
@@ -69,7 +69,6 @@ def list_(*, as_json: bool) -> None:
 @needs_database
 def add(name: str, url: str, *, as_json: bool, **options: Any) -> None:
     """Tell URL of events from now on, as NAME; its secret is printed this once."""
-    from amity.cli.segment import find_segment
     from amity.store import api
 
     plan = OutboundPlan(

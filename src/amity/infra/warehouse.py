@@ -19,6 +19,14 @@ from amity.infra.database import Connection, transaction
 
 ColumnKind = Literal["integer", "text", "instant", "boolean", "json"]
 
+# How PostgreSQL writes each kind, so that it is read here, and compared there, without a doubt.
+WRITTEN: Final[dict[ColumnKind, str]] = {
+    "integer": "{0}::bigint",
+    "text": "{0}::text",
+    "instant": "(extract(epoch FROM {0}) * 1000000)::bigint",
+    "boolean": "{0}::boolean",
+    "json": "{0}::text",
+}
 SQL: Final = queries.load("amity.infra")
 VERSION: Final = "_version"
 """The column that says which of several versions of a row holds."""
@@ -160,17 +168,6 @@ def start_over(connection: Connection, names: list[str]) -> None:
 def ask_to_forget(connection: Connection, profile_ids: list[int]) -> None:
     """Note in the transaction of an erasure that these profiles' rows must go from the files.
 
-    Should the process die before it calls `forget`, the worker does.
+    Should the process die before it calls `warehouse_rewriting.forget`, the worker does.
     """
     connection.execute(SQL["warehouse_ask"], [profile_ids])
-
-
-def forget(profile_ids: list[int]) -> dict[str, int]:
-    """Write the files with rows of these profiles anew without them; return how many went.
-
-    It returns when the old files are deleted. Raises Unavailable when the writer does not come
-    to an end within a minute.
-    """
-    from amity.infra import warehouse_rewriting  # noqa: PLC0415  # pyarrow is only for who writes
-
-    return warehouse_rewriting.forget(profile_ids)

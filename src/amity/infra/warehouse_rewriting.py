@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amity.infra.database import Connection, transaction
-from amity.infra.warehouse import SQL, VERSION, Export, Shape, load_shapes
+from amity.infra.warehouse import SQL, VERSION, WRITTEN, Export, Shape, load_shapes
 from amity.infra.warehouse_files import (
     FileRow,
     PartWriter,
@@ -24,7 +24,7 @@ from amity.infra.warehouse_files import (
     read_batches,
     sweep,
 )
-from amity.infra.warehouse_writing import WRITTEN, draw_token, turn
+from amity.infra.warehouse_turns import draw_token, turn
 from amity.kernel.errors import Unavailable
 
 LARGE_BYTES: Final = 128 * 2**20
@@ -36,7 +36,11 @@ Change = Callable[[pa.Table], pa.Table]
 
 
 def forget(profile_ids: Sequence[int]) -> dict[str, int]:
-    """Take the rows of some profiles out of all files; see `warehouse.forget`."""
+    """Write the files with rows of these profiles anew without them; return how many went.
+
+    It returns when the old files are deleted. Raises Unavailable when the writer does not come
+    to an end within a minute.
+    """
     token = draw_token()
     ids = pa.array(sorted(profile_ids), pa.int64())
     counts: dict[str, int] = {}

@@ -24,7 +24,8 @@ from amity.infra.warehouse_files import (
 )
 from amity.infra.warehouse_reading import ask, view
 from amity.infra.warehouse_rewriting import prune, source_keys
-from amity.infra.warehouse_writing import draw_token, export_all, record, turn, write_slice
+from amity.infra.warehouse_turns import draw_token, turn
+from amity.infra.warehouse_writing import export_all, record, write_slice
 from amity.kernel.errors import Unavailable
 
 _TRIES: Final = 20

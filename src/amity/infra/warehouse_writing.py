@@ -6,9 +6,7 @@ no reader of the log back. Whoever dies on the way leaves files that are in no m
 """
 
 import io
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import date
 from typing import Any, Final
 
@@ -18,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from amity.infra.database import Connection, transaction
-from amity.infra.warehouse import SQL, VERSION, ColumnKind, Export, start_over
+from amity.infra import warehouse_rewriting
+from amity.infra.database import Connection
+from amity.infra.warehouse import SQL, VERSION, WRITTEN, ColumnKind, Export, start_over
 from amity.infra.warehouse_files import (
     UNDATED,
     FileRow,
@@ -30,23 +29,14 @@ from amity.infra.warehouse_files import (
     schema_of,
     sweep,
 )
+from amity.infra.warehouse_turns import draw_token, turn
 from amity.kernel.errors import Unavailable
 
 SLICE_ROWS: Final = 50_000
 _BLOCK_BYTES: Final = 8 * 2**20
 """One row must fit in: an event of the greatest size does many times."""
-_TURN_SECONDS: Final = 60.0
-_WAIT_SECONDS: Final = 0.1
 _DAY: Final = "_day"
 
-# How PostgreSQL writes each kind, so that it is read here, and compared there, without a doubt.
-WRITTEN: Final[dict[ColumnKind, str]] = {
-    "integer": "{0}::bigint",
-    "text": "{0}::text",
-    "instant": "(extract(epoch FROM {0}) * 1000000)::bigint",
-    "boolean": "{0}::boolean",
-    "json": "{0}::text",
-}
 _READ: Final[dict[ColumnKind, pa.DataType]] = {
     "integer": pa.int64(),
     "text": pa.string(),
@@ -71,29 +61,6 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     def rows(self) -> int:
         """How many rows were exported."""
         return sum(file.rows for file in self.added) - sum(file.rows for file in self.replaced)
-
-
-@contextmanager
-def turn(*, waits: bool = True, is_snapshot: bool = False) -> Iterator[Connection | None]:
-    """Take the writer's turn until the transaction ends; None when another has it for too long.
-
-    With ``is_snapshot`` every statement sees the database as at the first one; then the commit
-    fails when another writer came in between.
-    """
-    until = time.monotonic() + (_TURN_SECONDS if waits else 0)
-    while True:
-        with transaction() as connection:
-            if is_snapshot:
-                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            connection.execute("SET LOCAL statement_timeout = '30min'")
-            connection.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
-            if _one(connection, "warehouse_lock"):
-                yield connection
-                return
-        if time.monotonic() >= until:
-            yield None
-            return
-        time.sleep(_WAIT_SECONDS)
 
 
 def export_all(exports: Sequence[Export], *, limit: int = SLICE_ROWS) -> dict[str, int]:
@@ -149,13 +116,6 @@ def has_no_more(connection: Connection, export: Export, upto: int) -> bool:
     return row is None or row[0] is None or row[0] <= upto
 
 
-def draw_token() -> int:
-    """Draw a number no other writer has, in a transaction of its own: it writes."""
-    with transaction() as connection:
-        token: int = _one(connection, "warehouse_token")
-    return token
-
-
 def ensure_exports(exports: Sequence[Export]) -> None:
     """Make the tables known to the warehouse; one whose shape is another by now begins anew."""
     with turn() as connection:
@@ -191,8 +151,6 @@ def write_slice(
     if export.moved:
         subjects = [each[0] for each in connection.execute(export.moved, given)]
         if subjects:
-            from amity.infra import warehouse_rewriting  # noqa: PLC0415  # it needs this module
-
             replaced, instead = warehouse_rewriting.move(connection, export, subjects, token=token)
             added += instead
     return Slice(
@@ -323,9 +281,3 @@ class _CopyFile(io.RawIOBase):
         given = bytes(self._held if size < 0 else self._held[:size])
         del self._held[: len(given)]
         return given
-
-
-def _one(connection: Connection, query: str) -> Any:
-    row = connection.execute(SQL[query]).fetchone()
-    assert row is not None
-    return row[0]

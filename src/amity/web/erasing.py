@@ -5,7 +5,6 @@ from uuid import UUID
 
 from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
-from amity.infra import warehouse
 from amity.personalization import api as personalization
 from amity.store import api as store
 from amity.store.contracts_erasure import Replay
@@ -42,12 +41,14 @@ def finish_erasures(*, now: datetime) -> dict[str, int]:
 
     That is the one just begun, and one whose process died half way.
     """
+    from amity.infra.warehouse_rewriting import forget  # noqa: PLC0415  # pyarrow is heavy
+
     counts: dict[str, int] = {}
     for erasure_id, profile_ids in store.list_unfinished_erasures().items():
         gone = analysis.forget_profiles(profile_ids=profile_ids)
         gone |= personalization.forget_profiles(profile_ids=profile_ids)
         gone |= broadcast.forget_profiles(profile_ids=profile_ids)
-        gone |= warehouse.forget(profile_ids)
+        gone |= forget(profile_ids)
         store.finish_erasure(erasure_id=erasure_id, counts=gone, now=now)
         for table, count in gone.items():
             counts[table] = counts.get(table, 0) + count
