@@ -66,6 +66,7 @@ def amity_on(disk, folder, template):
     """An Amity on the disk; it may be stopped and started inside."""
     made = Installation(disk.folder).without_mail()
     copy_template(template, disk.folder / "data")
+    os.sync()  # a first start syncs what it writes; a copy does not
     # While the fold is behind events would be refused; how soon they are taken is measured.
     made.environment["AMITY_MAX_LAG_SECONDS"] = "100000"
     made.output = folder / "up.log"
