@@ -8,12 +8,12 @@ from amity.testing import rules_kit
 
 
 @pytest.mark.parametrize("name", operators.names())
-def test_operator_conforms(db, name):
+def test_operator_conforms(module_db, name):
     with database.transaction("readonly") as connection:
         rules_kit.check_operator(operators[name], connection)
 
 
-def test_kit_catches_an_operator_whose_faces_differ(db):
+def test_kit_catches_an_operator_whose_faces_differ(module_db):
     class Broken(operators["gt"], frozen=True, tag="gt"):
         def matches(self, actual, now):
             return actual.__class__ in (int, float, bool) and actual > self.value

@@ -1,32 +1,19 @@
 """The rule language: one rule, three faces (memory, SQL, words)."""
 
 from amity.rules.codec import MAX_DEPTH, MAX_NODES, decode_rule, encode_rule
-from amity.rules.expr import (
-    All,
-    Any_,
-    Check,
-    Did,
-    HasConsent,
-    InSegment,
-    Not,
-    Rule,
-    SaidYes,
-    Where,
-    walk,
-)
-from amity.rules.faces import (
-    Explanation,
-    Look,
-    Matcher,
-    Mentions,
-    compile_rule,
-    explain,
-    join_looks,
-    mentions,
-    to_sql,
-)
+from amity.rules.condition import Condition, conditions, walk
+from amity.rules.conditions.all_ import All
+from amity.rules.conditions.any_ import Any_
+from amity.rules.conditions.check import Check
+from amity.rules.conditions.consent import HasConsent
+from amity.rules.conditions.did import Did
+from amity.rules.conditions.in_segment import InSegment
+from amity.rules.conditions.not_ import Not
+from amity.rules.conditions.said_yes import SaidYes
+from amity.rules.faces import Explanation, Matcher, compile_rule, explain, to_sql
 from amity.rules.fragment import Fragment, sql
 from amity.rules.index import RuleIndex
+from amity.rules.mentions import Look, Mentions, join_looks, longer
 from amity.rules.operator import (
     Operator,
     OperatorWords,
@@ -36,8 +23,10 @@ from amity.rules.operator import (
     json_value,
     list_operators,
 )
+from amity.rules.rule import Rule, iter_conditions, mentions
 from amity.rules.selection import ActivityTable, Catalogue
 from amity.rules.subject import FIELD_LABELS, PROFILE_FIELDS, Subject, Window
+from amity.rules.where import Where
 
 __all__ = [
     "FIELD_LABELS",
@@ -49,6 +38,7 @@ __all__ = [
     "Any_",
     "Catalogue",
     "Check",
+    "Condition",
     "Did",
     "Explanation",
     "Fragment",
@@ -70,12 +60,15 @@ __all__ = [
     "Window",
     "column_value",
     "compile_rule",
+    "conditions",
     "decode_rule",
     "encode_rule",
     "explain",
+    "iter_conditions",
     "join_looks",
     "json_value",
     "list_operators",
+    "longer",
     "mentions",
     "sql",
     "to_sql",

@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from amity.kernel.errors import Invalid
-from amity.rules.expr import Rule
 from amity.rules.operator import operators
+from amity.rules.rule import Rule
 
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 200
@@ -44,19 +44,8 @@ def decode_rule(raw: bytes | str | dict[str, Any]) -> Rule:
 
 def encode_rule(rule: Rule) -> dict[str, Any]:
     """Write a rule as plain JSON values; `decode_rule` gives an equal rule back."""
-    plain: dict[str, Any] = _without_defaults(msgspec.to_builtins(rule))
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(rule))
     return plain
-
-
-def _without_defaults(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: _without_defaults(item)
-            for key, item in value.items()
-            if not (key in ("at_least", "at_most", "within_days") and item is None)
-            and not (key == "where" and not item)
-        }
-    return [_without_defaults(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _invalid(path: str, reason: str) -> Invalid:

@@ -12,9 +12,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
-from amity.rules.expr import Did, Rule, Where, walk
-from amity.rules.faces import Mentions, mentions
+from amity.rules.condition import walk
+from amity.rules.mentions import Mentions
 from amity.rules.operator import Number, OneOf, Operator, Span, is_number
+from amity.rules.rule import Rule, mentions
+from amity.rules.where import Where
 
 K = TypeVar("K", bound=Hashable)
 
@@ -240,9 +242,9 @@ class RuleIndex(Generic[K]):
         for kind, by_name in self._mentioning.items():
             for name in getattr(found, kind):
                 by_name.setdefault(name, set()).add(key)
-        for node in walk(rule):
-            if isinstance(node, Did):
-                self._events.setdefault(node.event, _Event()).add(key, node.where)
+        for part in walk(rule):
+            for event, where in part.counts():
+                self._events.setdefault(event, _Event()).add(key, where)
 
     def remove(self, key: K) -> None:
         """Take a rule out; nothing happens when there is none."""

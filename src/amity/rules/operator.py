@@ -140,6 +140,13 @@ class Operator(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
         raise NotImplementedError
 
 
+def answer_sql(operator: Operator, condition: Fragment) -> Fragment:
+    """Return an operator's condition with its answer for a missing value: never NULL."""
+    if operator.matches_missing:
+        return sql("coalesce({}, true)", condition)
+    return sql("coalesce({}, false)", condition)
+
+
 operators: Registry[Operator] = Registry(Operator, group="amity.operators")
 
 

@@ -81,6 +81,10 @@ class Writer:
             return self._test(operator, f"{kind}[{key}]")
         return self._test(operator, f"{kind}.get({key})")
 
+    def ask(self, answer: Callable[[Any, datetime], bool]) -> str:
+        """Return an expression that asks a function of subject and now."""
+        return f"{self.bind(answer)}(subject, now)"
+
     def contains(self, attribute: Literal["segments", "consents"], member: object) -> str:
         """Return an expression that looks a constant up in one of the subject's sets."""
         return f"{self.bind(member)} in subject.{attribute}"

@@ -18,6 +18,7 @@ from amity.rules import (
     ActivityTable,
     Catalogue,
     Check,
+    Did,
     Fragment,
     Not,
     Operator,
@@ -29,7 +30,6 @@ from amity.rules import (
     encode_rule,
     to_sql,
 )
-from amity.rules.expr import Did
 
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _INT64: Final = 2**63

@@ -6,7 +6,6 @@ stream.
 """
 
 from datetime import datetime, timedelta
-from typing import Final
 
 from amity.analysis.logic.following_book import Book, Followed
 from amity.analysis.logic.following_changes import Change, count_today, record_changes
@@ -15,11 +14,10 @@ from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.analysis.logic.segments_reading import tune
 from amity.infra import queries
 from amity.infra.database import Connection
-from amity.rules import Did, Rule, sql, to_sql, walk
+from amity.rules import Rule, longer, sql, to_sql, walk
 from amity.store import api as store
 
 _SQL = queries.load("amity.analysis")
-_NO_BOUND: Final = None
 
 
 def backfill(connection: Connection, *, book: Book, segment_ids: list[int], now: datetime) -> int:
@@ -97,15 +95,12 @@ def _timed_events(rule: Rule) -> tuple[set[str] | None, float | None]:
     """Return which events time a rule and over how many days; None for anyone, for ever."""
     events: set[str] = set()
     window: float | None = 0.0
-    for node in walk(rule):
-        if isinstance(node, Did):
-            is_timed = any(test.is_.is_timed for test in node.where)
-            if is_timed:
-                window = _NO_BOUND
-            elif node.within_days is not None and window is not None:
-                window = max(window, node.within_days)
-            if is_timed or node.within_days is not None:
-                events.add(node.event)
-        elif node.is_timed or getattr(getattr(node, "is_", None), "is_timed", False):
-            return None, _NO_BOUND
+    for part in walk(rule):
+        found = part.mentions()
+        if found.is_timed and not found.looks:
+            return None, None
+        for event, look in found.looks.items():
+            if look.timed_days != 0.0:
+                events.add(event)
+                window = longer(window, look.timed_days)
     return events, window

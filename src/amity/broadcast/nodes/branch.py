@@ -81,7 +81,7 @@ class Branch(Node, frozen=True, tag="branch", dict=True):
 
     def looks(self, age_days: float) -> dict[str, Look]:
         if self._matcher is not None:
-            return mentions(self._matcher.rule).looks
+            return dict(mentions(self._matcher.rule).looks)
         assert self.did is not None
         return {self.did: Look(frozenset(test.property for test in self.where), age_days)}
 

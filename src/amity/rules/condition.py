@@ -1,0 +1,102 @@
+"""The base of every condition: a part of a rule, with its faces.
+
+A condition is one file in `rules/conditions/`; `amity.testing.rules_kit` proves that its faces
+agree.  It has the same faces as an operator: in memory (`matches`, and `source` for the
+compiler), in SQL (`to_sql`) and in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self, Union
+
+import msgspec
+
+from amity.kernel.registry import Registry
+from amity.rules.fragment import Fragment
+from amity.rules.mentions import Mentions
+from amity.rules.selection import Selection
+from amity.rules.subject import Subject
+from amity.rules.where import Where
+from amity.rules.writer import Writer
+
+Names = Mapping[int, str]
+"""Names of segments by id, for words."""
+NO_NAMES: Names = {}
+
+
+class Condition(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="node"
+):
+    """Any part of a rule.
+
+    ``matches``, the compiled ``source`` and ``to_sql`` must agree on every subject at every time.
+    """
+
+    def matches(self, subject: Subject, now: datetime) -> bool:
+        """Say whether the subject passes, read plainly; `compile_rule` gives the fast form."""
+        raise NotImplementedError
+
+    def source(self, writer: Writer) -> str:
+        """Return Python source of an expression that is the answer."""
+        return writer.ask(self.matches)
+
+    def to_sql(self, selection: Selection) -> Fragment:
+        """Return a condition that is never NULL, adding to ``selection`` the joins it needs."""
+        raise NotImplementedError
+
+    def describe(self, names: Names = NO_NAMES) -> str:
+        """Say the rule in words."""
+        raise NotImplementedError
+
+    def next_change(self, subject: Subject, now: datetime) -> datetime | None:
+        """Return the first moment after ``now`` at which the answer may differ by itself.
+
+        It may come early, never late.
+        """
+        return None
+
+    def mentions(self) -> Mentions:
+        """Say what the condition itself looks at, its parts left out."""
+        return Mentions()
+
+    def counts(self) -> Iterable[tuple[str, tuple[Where, ...]]]:
+        """Give the events that change the answer: each by name, and what it must be like."""
+        return ()
+
+    def parts(self) -> tuple[Condition, ...]:
+        """Return the conditions directly inside."""
+        return ()
+
+    @classmethod
+    def examples(cls) -> Iterable[Self]:
+        """Return instances for the conformance kit and the reference, the plainest first."""
+        raise NotImplementedError
+
+
+conditions: Registry[Condition] = Registry(Condition, group="amity.conditions")
+
+if TYPE_CHECKING:
+    AnyCondition = Condition
+else:
+    AnyCondition: Any = None
+    """The union of all conditions; `close` makes it, before the first rule is read."""
+
+
+def close() -> Any:
+    """Make the union of the conditions that are registered, for those that hold others."""
+    globals()["AnyCondition"] = Union[tuple(conditions)]  # noqa: UP007  # made from the registry
+    return AnyCondition
+
+
+def name_of(condition: type[Condition]) -> str:
+    """Return the name a condition has in JSON."""
+    return str(condition.__struct_config__.tag)
+
+
+def walk(rule: Condition) -> Iterator[Condition]:
+    """Give the rule and every condition inside it, outermost first."""
+    yield rule
+    for part in rule.parts():
+        yield from walk(part)
