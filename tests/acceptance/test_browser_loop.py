@@ -415,7 +415,7 @@ class Customer:
     def unsubscribe(self, consents: Callable[[], str]) -> None:
         """Open the link, which changes nothing; press the button, which does."""
         before = consents()
-        assert re.search(r"marketing\.email\s+granted", before), before
+        assert re.search(r"marketing\.email\s+allowed", before), before
         self.page.goto(self.letter.unsubscribe)
         expect(self.page.get_by_role("heading", name="Unsubscribe")).to_be_visible()
         self.audit.look_around("unsubscribe")
@@ -423,7 +423,7 @@ class Customer:
         self.page.get_by_role("button", name="Unsubscribe").click()
         expect(self.page.get_by_role("heading", name="You are unsubscribed")).to_be_visible()
         self.audit.look_around("unsubscribed")
-        no = re.compile(r"marketing\.email\s+(?!granted)\w+")
+        no = re.compile(r"marketing\.email\s+(?!allowed)\w+")
         wait_for(lambda: no.search(consents()), what="her no")
 
     def look_at_her_preferences(self) -> None:

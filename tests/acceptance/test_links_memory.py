@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from tests.acceptance.test_links_http import ann, ask, point_token, post
+from tests.acceptance.test_links_http import ann, ask, point_token, post, source_id
 
 from amity.edge.memory import Card, read_questions, read_told
 from amity.store import api
 from amity.store.contracts_claims import Memory
 from amity.testing.edge import running_edge
 
-__all__ = ["ann"]
+__all__ = ["ann", "source_id"]
 QUESTIONS = "shoe_size=Which size are your shoes?, email=Your address?"
 
 

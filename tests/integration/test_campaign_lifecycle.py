@@ -254,7 +254,7 @@ def test_a_segment_that_changes_while_its_campaign_draws_changes_nothing(house, 
 
 
 def test_the_segment_is_waited_for_and_its_archiving_is_told(house):
-    house.join("ann")
+    house.join(*(f"u{n}" for n in range(12)))  # so that not all of them are held out
     building = analysis.create_segment(
         name="New", rule={"node": "all", "of": []}, by="test", now=now()
     ).segment_id
