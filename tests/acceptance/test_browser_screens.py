@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from amity.testing.browser import Audit, card
 from amity.testing.installation import Installation, wait_for
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 expect.set_options(timeout=10_000)  # a busy machine is slow, not wrong
 
 PASSWORD = "four walruses in a teapot"

@@ -23,7 +23,7 @@ OFFER = """
 """
 KNOWN = {"node": "check", "field": "profile.email", "is": {"op": "eq", "value": "ann@example.com"}}
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 
 def names(installation: Installation) -> list[str]:
