@@ -42,7 +42,9 @@ def run(rounds):
         load = Load()
         stack.callback(load.close)
         edge = stack.enter_context(running_edge(**SETTINGS))
-        stack.enter_context(serving_nothing([sys.executable, "-m", "amity.cli", "worker"]))
+        for part in ("consumers", "projections"):  # as `amity up` does
+            worker = [sys.executable, "-m", "amity.cli", "worker", "--part", part]
+            stack.enter_context(serving_nothing(worker))
         first = {"path": "/v1/track", "key": key, "size": 1, "connections": 1, "port": edge.port}
         before = load.run(**first, seconds=0)["accepted"]
         while watch.execute(_FOLDED).fetchone()[0] < before:

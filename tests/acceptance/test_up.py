@@ -51,7 +51,8 @@ def test_doctor_finds_it_healthy(installation):
 
 
 @pytest.mark.parametrize(
-    "victim", ["amity.edge", "amity.site.serve", "amity.cli worker", "bin/postgres"]
+    "victim",
+    ["amity.edge", "amity.site.serve", "--part consumers", "--part projections", "bin/postgres"],
 )
 def test_a_killed_process_is_replaced_and_nothing_is_lost(installation, write_key, victim):
     before = installation.amity_json("stats")["events"]

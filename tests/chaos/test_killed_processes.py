@@ -101,7 +101,7 @@ def test_killed_at_random_nothing_acknowledged_is_lost_or_doubled(
     assert [wrong for sender in senders for wrong in sender.wrong] == []
     assert set(kills) == set(VICTIMS), "not every kind was killed"
     assert answers[0] or answers[429], "no sender noticed anything, so this proves nothing"
-    assert len(acknowledged) > 500 * rounds
+    assert len(acknowledged) > 50 * rounds
     books = assert_books_are_right(installation, source, acknowledged)
     slowest = max(sender.slowest for sender in senders)
     assert slowest < LONGEST_ANSWER_SECONDS

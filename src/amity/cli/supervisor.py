@@ -106,7 +106,8 @@ def _children(using: Settings) -> list[Child]:
     python = sys.executable
     granian_web = [python, "-m", "amity.site.serve"]
     commands = {
-        "worker": [python, "-m", "amity.cli", "worker"],
+        "worker": [python, "-m", "amity.cli", "worker", "--part", "consumers"],
+        "projections": [python, "-m", "amity.cli", "worker", "--part", "projections"],
         "web": granian_web,
         "edge": [python, "-m", "amity.edge"],
         **{

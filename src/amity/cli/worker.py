@@ -32,14 +32,20 @@ _RETENTION_POLL_SECONDS: Final = 20.0
 _TICK_SECONDS: Final = 0.1
 _STOP_SECONDS: Final = 5.0
 _LOW_PRIORITY: Final = 10
+_BESIDE_PRIORITY: Final = 5
 _log = logging.getLogger("amity.worker")
 
 Turn = Callable[[], int]
 
 
 @click.command(hidden=True)
-def worker() -> None:
-    """Follow the log, run imports and jobs, until told to stop."""
+@click.option("--part", type=click.Choice(["consumers", "projections", "all"]), default="all")
+def worker(*, part: str) -> None:
+    """Follow the log, run imports and jobs, until told to stop.
+
+    `amity up` runs the two parts as processes of their own: what customers wait for, and what is
+    kept beside it. In one process they would take turns at a single processor.
+    """
     # At once: what is not committed is done again, and nobody is left to start another worker.
     die_with_parent(signal.SIGKILL)
     configure_logging()
@@ -51,42 +57,76 @@ def worker() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         stopping.set()
 
-    threads = [
-        threading.Thread(target=_repeat, args=(turn, pause, stopping), name=name, daemon=True)
-        for name, turn, pause in (
-            ("consumers", _follow, _IDLE_SECONDS),
-            ("projections", _project, _IDLE_SECONDS),
-            ("imports", _import, _IMPORT_POLL_SECONDS),
-            ("pulls", _pull, _PULL_POLL_SECONDS),
-            ("enrichments", _enrich, _PULL_POLL_SECONDS),
-            ("mailboxes", _read_mail, _PULL_POLL_SECONDS),
-            ("exports", _export, _IMPORT_POLL_SECONDS),
-            ("copies", _copy, _PULL_POLL_SECONDS),
-            ("site", _read_site, _SITE_POLL_SECONDS),
-            ("plans", _plan, _PLAN_POLL_SECONDS),
-            ("linkage", _learn, _RETENTION_POLL_SECONDS),
-            ("erasures", _erase, _ERASURE_POLL_SECONDS),
-            ("retention", _forget, _RETENTION_POLL_SECONDS),
-            ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
-        )
-    ]
-    if settings().warehouse == "on":
-        threads.append(
-            threading.Thread(
-                target=_keep_warehouse, args=(stopping,), name="warehouse", daemon=True
-            )
-        )
-    for thread in threads:
-        thread.start()
+    if part == "projections":
+        with suppress(OSError):  # before its threads begin, which inherit it
+            os.nice(_BESIDE_PRIORITY)
+    threads: list[threading.Thread] = []
+    if part != "projections":
+        threads += _start(_waited_for(), stopping)
+    if part != "consumers":
+        threads += _start(_kept_beside(), stopping)
+        threads += _start_warehouse(stopping)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    asyncio.new_event_loop().run_until_complete(_run_jobs(stopping))
+    if part == "projections":
+        while not stopping.wait(_TICK_SECONDS):
+            pass
+    else:
+        asyncio.new_event_loop().run_until_complete(_run_jobs(stopping))
     for thread in threads:
         thread.join(timeout=_STOP_SECONDS)
     logging.shutdown()
     # A turn that waits for a database that is away would keep the process: its transaction is
     # whole or it is not, so it may end here.
     os._exit(0)
+
+
+def _waited_for() -> list[tuple[str, Turn, float]]:
+    """Return what customers and staff wait for: by name, each turn and its pause."""
+    return [
+        ("consumers", _follow, _IDLE_SECONDS),
+        ("imports", _import, _IMPORT_POLL_SECONDS),
+        ("pulls", _pull, _PULL_POLL_SECONDS),
+        ("enrichments", _enrich, _PULL_POLL_SECONDS),
+        ("mailboxes", _read_mail, _PULL_POLL_SECONDS),
+        ("exports", _export, _IMPORT_POLL_SECONDS),
+        ("copies", _copy, _PULL_POLL_SECONDS),
+        ("site", _read_site, _SITE_POLL_SECONDS),
+        ("plans", _plan, _PLAN_POLL_SECONDS),
+        ("erasures", _erase, _ERASURE_POLL_SECONDS),
+        ("retention", _forget, _RETENTION_POLL_SECONDS),
+    ]
+
+
+def _kept_beside() -> list[tuple[str, Turn, float]]:
+    """Return what follows what the consumers wrote: by name, each turn and its pause."""
+    return [
+        ("projections", _project, _IDLE_SECONDS),
+        ("linkage", _learn, _RETENTION_POLL_SECONDS),
+        ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
+    ]
+
+
+def _start(
+    turns: list[tuple[str, Turn, float]], stopping: threading.Event
+) -> list[threading.Thread]:
+    threads = [
+        threading.Thread(target=_repeat, args=(turn, pause, stopping), name=name, daemon=True)
+        for name, turn, pause in turns
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _start_warehouse(stopping: threading.Event) -> list[threading.Thread]:
+    if settings().warehouse != "on":
+        return []
+    thread = threading.Thread(
+        target=_keep_warehouse, args=(stopping,), name="warehouse", daemon=True
+    )
+    thread.start()
+    return [thread]
 
 
 def _follow() -> int:

@@ -224,7 +224,8 @@ class Nemesis:
             "backend": "bin/postgres",
         }
         word = words.get(victim, "amity.edge")
-        main = next((pid for pid in own if word in _command(pid)), None)
+        mains = [pid for pid in own if word in _command(pid)]
+        main = self._rng.choice(mains) if mains else None
         if main is None or victim in {"edge", "worker", "postgres"}:
             return main
         below = [p for p in family.get(main, []) if victim == "edge worker" or _is_session(p)]
