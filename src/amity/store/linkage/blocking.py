@@ -1,6 +1,8 @@
 """Which pairs are looked at: those that share a key, in blocks that are not too large."""
 
+import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import Final
 
@@ -96,15 +98,18 @@ def find_candidates(
     codes: dict[KeyPart, Rows] = {
         part: table.part_codes(part) for part in sorted({p for k in keys for p in k}, key=str)
     }
-    brought, uses = [], []
-    for key in keys:
+
+    def look(key: Key) -> tuple[Rows, KeyUse]:
         one = _combine([codes[part] for part in key])
         pairs, use = _pairs_of(table, one, key=key, max_block=max_block)
         if newer is not None:
             pairs = pairs[(newer[pairs // len(table)] | newer[pairs % len(table)]) > 0]
-        brought.append(pairs)
-        uses.append(msgspec.structs.replace(use, pairs=len(pairs)))
-    return _merge(brought, len(table), tuple(uses))
+        return pairs, msgspec.structs.replace(use, pairs=len(pairs))
+
+    # Sorting lets go of Python meanwhile, so that each core can look for pairs of another key.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = list(pool.map(look, keys))
+    return _merge([pairs for pairs, _ in found], len(table), tuple(use for _, use in found))
 
 
 def _merge(brought: Iterable[Rows], size: int, uses: tuple[KeyUse, ...]) -> Candidates:
