@@ -22,7 +22,8 @@ _QUIET = [
     "--no-first-run",
 ]
 _PERSON = (
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{} Safari/537.36"
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/126.0.0.0 Safari/537.36"
 )
 
 
@@ -51,7 +52,11 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail("no Chromium here: in CI the browser tests must run (scripts/browser.sh)")
         pytest.skip("no Chromium here; install the package chromium to run the browser tests")
-    arguments = [*_QUIET, "--no-sandbox"] if os.geteuid() == 0 else _QUIET
+    # What calls itself headless is taken for a machine when it follows a link. Said to the whole
+    # browser: what a page only emulates is not said by what it sends while it closes.
+    arguments = [*_QUIET, f"--user-agent={_PERSON}"]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
@@ -80,8 +85,6 @@ def open_page(chromium: Browser) -> Iterator[Callable[[], Page]]:
     def make() -> Page:
         context = chromium.new_context(
             viewport={"width": 1280, "height": 900},
-            # What calls itself headless is taken for a machine when it follows a link.
-            user_agent=_PERSON.format(chromium.version),
         )
         context.on("request", watch)
         context.on("weberror", lambda error: errors.append(str(error.error)))
