@@ -1,8 +1,6 @@
 """Which pairs are looked at: those that share a key, in blocks that are not too large."""
 
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import Final
 
@@ -98,18 +96,15 @@ def find_candidates(
     codes: dict[KeyPart, Rows] = {
         part: table.part_codes(part) for part in sorted({p for k in keys for p in k}, key=str)
     }
-
-    def look(key: Key) -> tuple[Rows, KeyUse]:
+    brought, uses = [], []
+    for key in keys:
         one = _combine([codes[part] for part in key])
         pairs, use = _pairs_of(table, one, key=key, max_block=max_block)
         if newer is not None:
             pairs = pairs[(newer[pairs // len(table)] | newer[pairs % len(table)]) > 0]
-        return pairs, msgspec.structs.replace(use, pairs=len(pairs))
-
-    # Sorting lets go of Python meanwhile, so that each core can look for pairs of another key.
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = list(pool.map(look, keys))
-    return _merge([pairs for pairs, _ in found], len(table), tuple(use for _, use in found))
+        brought.append(pairs)
+        uses.append(msgspec.structs.replace(use, pairs=len(pairs)))
+    return _merge(brought, len(table), tuple(uses))
 
 
 def _merge(brought: Iterable[Rows], size: int, uses: tuple[KeyUse, ...]) -> Candidates:

@@ -1,8 +1,6 @@
 """How far each pair agrees on each field: strings are compared once for each pair of values."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
@@ -43,14 +41,8 @@ def count_levels(columns: Sequence[Column]) -> list[int]:
 def grade_pairs(table: Table, left: Rows, right: Rows) -> Grades:
     """Return the grade of each pair on each field, a row a field; -1 where a value is missing."""
     grades = np.empty((len(table.columns), len(left)), np.int8)
-
-    def fill(place: int) -> None:
-        column = table.columns[place]
+    for place, column in enumerate(table.columns):
         grades[place] = _grade(column, column.codes[left], column.codes[right])
-
-    # Most of it lets go of Python meanwhile: sorting, and comparing strings.
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(fill, range(len(table.columns))))
     for one, other in find_exchangeable(table.columns):
         exchanged = _exchanged(table.columns[one], table.columns[other], left, right)
         exchanged &= grades[one] < len(table.columns[one].matcher.levels) - 1

@@ -32,7 +32,6 @@ _EMPTY_WORDS: Final = frozenset(
     {"null", "none", "nan", "n/a", "na", "unknown", "undefined", "nil", "-", "?", "tbd", "test"}
 )
 
-_MANY: Final = 20_000
 _TO_LOOK_AT: Final = _EMPTY_WORDS | {"", "n a"}
 
 
@@ -96,25 +95,13 @@ def likeness(
 ) -> NDArray[np.float32]:
     """Return how alike the texts of each pair are: Jaro-Winkler in 0..1 unless told otherwise."""
     return np.asarray(
-        cpdist(
-            left,
-            right,
-            scorer=scorer or JaroWinkler.similarity,
-            dtype=np.float32,
-            workers=_workers(left),
-        )
+        cpdist(left, right, scorer=scorer or JaroWinkler.similarity, dtype=np.float32)
     )
 
 
 def edits(left: Sequence[str], right: Sequence[str]) -> NDArray[np.int32]:
     """Return how many letters were mistyped, left out, added or exchanged with their neighbour."""
-    workers = _workers(left)
-    return np.asarray(cpdist(left, right, scorer=OSA.distance, dtype=np.int32, workers=workers))
-
-
-def _workers(pairs: Sequence[str]) -> int:
-    """Return how many threads compare so many pairs: all there are, unless starting them costs."""
-    return -1 if len(pairs) > _MANY else 1
+    return np.asarray(cpdist(left, right, scorer=OSA.distance, dtype=np.int32))
 
 
 def is_slip(left: Sequence[str], right: Sequence[str]) -> NDArray[np.bool_]:
