@@ -10,13 +10,11 @@ which go to addresses of staff alone.
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.fixtures.consent_town import MAILS, WAYS, Town, key, says
+from tests.fixtures.consent_town import MAILS, WAYS, key, says, standing
 
 from amity.broadcast.logic import fence
-from amity.infra import config
 from amity.infra.database import transaction
 from amity.store import api as store
-from amity.testing.webhook_receiver import receiving
 from amity.web.erasing import erase_customer
 
 NOW = datetime.now(UTC)
@@ -34,19 +32,8 @@ WANTED = {
 
 @pytest.fixture
 def town(db):
-    quiet = {"quiet_from": 21, "quiet_until": 8, "marketing_cap_count": 0, "smtp_url": ""}
-    with receiving() as server, config.override(egress_allow="127.0.0.0/8", **quiet):
-        assert fence.arm_new_installation(now=NOW)
-        with transaction() as connection:
-            connection.execute(
-                "INSERT INTO broadcast_campaign (id, name, segment_id, template_id, salt, state)"
-                " OVERRIDING SYSTEM VALUE VALUES (1, 'c', 1, 1, '', 'sending')"
-            )
-            connection.execute(
-                "INSERT INTO broadcast_journey (id, name, state)"
-                " OVERRIDING SYSTEM VALUE VALUES (1, 'j', 'live')"
-            )
-        yield Town(server, NOW)
+    with standing(NOW) as made:
+        yield made
 
 
 def fill(town):

@@ -9,17 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.fixtures.consent_town import MARKETING, SHARING, WAYS, Town, key, says
+from tests.fixtures.consent_town import MARKETING, SHARING, WAYS, key, says, standing
 
-from amity.broadcast.logic import fence
-from amity.infra import config
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.store import hot
 from amity.store.contracts import Consent
 from amity.store.contracts_consent import Confirmation, Purpose, Signup
 from amity.store.logic.consent.statements import combine_consents, reason_of
-from amity.testing.webhook_receiver import receiving
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PEOPLE = ("ann", "bob")
@@ -206,19 +203,8 @@ steps = st.one_of(
 
 @pytest.fixture
 def town(db):
-    quiet = {"quiet_from": 21, "quiet_until": 8, "marketing_cap_count": 0, "smtp_url": ""}
-    with receiving() as server, config.override(egress_allow="127.0.0.0/8", **quiet):
-        assert fence.arm_new_installation(now=NOW)
-        with transaction() as connection:
-            connection.execute(
-                "INSERT INTO broadcast_campaign (id, name, segment_id, template_id, salt, state)"
-                " OVERRIDING SYSTEM VALUE VALUES (1, 'c', 1, 1, '', 'sending')"
-            )
-            connection.execute(
-                "INSERT INTO broadcast_journey (id, name, state)"
-                " OVERRIDING SYSTEM VALUE VALUES (1, 'j', 'live')"
-            )
-        yield Town(server, NOW)
+    with standing(NOW) as made:
+        yield made
 
 
 def test_no_way_lets_out_whom_the_gate_holds_back(town):
