@@ -101,6 +101,9 @@ def fits_a_phone(page: Page) -> None:
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         assert page.evaluate(wide) is False
+    (known,) = page.context.cookies()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Your e-mail address")).to_be_visible()
-    assert page.context.cookies() == [], "whoever comes next is somebody else"
+    # The shop decides for whoever comes next, so a new name may be kept already.
+    left = [kept.get("value") for kept in page.context.cookies()]
+    assert known.get("value") not in left, "whoever comes next is somebody else"
