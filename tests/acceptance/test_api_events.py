@@ -94,6 +94,25 @@ def test_quarantine_is_listed_whole_and_replayed(api, source, capsys):
     assert ended.value.code == 2
 
 
+def test_quarantine_is_narrowed(api, source, capsys):
+    def found(**asked):
+        return [one["text"] for one in read(api.get("/api/v1/quarantine", asked))["items"]]
+
+    def told(*options):
+        with pytest.raises(SystemExit):
+            main(["quarantine", "list", "--json", *options])
+        return [row["text"] for row in json.loads(capsys.readouterr().out)["items"]]
+
+    (nobody,) = found(event="nobody")
+    assert json.loads(nobody)["messageId"] == "3"
+    assert found(text="not json") == told("--text", "not json") == ["\ufffd not json"]
+    assert told("--event", "nobody") == [nobody]
+    soon, past = "2100-01-01T00:00:00Z", "2000-01-01T00:00:00Z"
+    assert len(found(since=past, until=soon)) == len(told("--since", "2000-01-01")) == 2
+    assert found(since=soon) == found(until=past) == told("--until", "2000-01-01") == []
+    assert api.get("/api/v1/quarantine", {"since": "yesterday"}).status_code == 422
+
+
 def test_a_terminal_is_not_at_the_mercy_of_an_event(api, source, capsys):
     from amity.store import api as store
 

@@ -1,5 +1,7 @@
 """`amity quarantine`: events that could not be understood, and trying them again."""
 
+from datetime import UTC, datetime
+
 import click
 
 from amity.cli.output import json_option, print_facts, print_json, print_table
@@ -14,15 +16,23 @@ def quarantine() -> None:
 @quarantine.command(name="list")
 @click.option("--source", "source_name", help="Only those of one source, by its name.")
 @click.option("--reason", help="Only those put aside for one reason.")
+@click.option("--event", default="", help="Only events of this name.")
+@click.option("--text", default="", help="Only those with this text in them or their reason.")
+@click.option("--since", type=click.DateTime(), help="Only those received then (UTC) or later.")
+@click.option("--until", type=click.DateTime(), help="Only those received before then (UTC).")
 @click.option("--all", "show_all", is_flag=True, help="Replayed ones too.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--cursor", help="Go on after an earlier page.")
 @json_option
 @needs_database
-def list_(
+def list_(  # noqa: PLR0913  # one parameter an option
     *,
     source_name: str | None,
     reason: str | None,
+    event: str,
+    text: str,
+    since: datetime | None,
+    until: datetime | None,
     show_all: bool,
     limit: int,
     cursor: str | None,
@@ -32,11 +42,13 @@ def list_(
     from amity.cli.source import find
     from amity.kernel.pagination import Page
     from amity.store import api
+    from amity.store.contracts_tracking import QuarantineFilter
     from amity.web.api.documents import quarantined_document
 
     page = api.list_quarantine(
         source_id=find(source_name).source_id if source_name else None,
         reason=reason,
+        narrow=QuarantineFilter(event=event, text=text, since=_utc(since), until=_utc(until)),
         open_only=not show_all,
         cursor=cursor,
         limit=limit,
@@ -54,6 +66,10 @@ def list_(
     )
     if page.next_cursor:
         click.echo(f"\nmore: --cursor {page.next_cursor}")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment and moment.replace(tzinfo=UTC)
 
 
 @quarantine.command()

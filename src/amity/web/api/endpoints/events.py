@@ -1,5 +1,6 @@
 """Events: what was received lately, and what was put aside."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Meta
 from amity.kernel.pagination import Page
 from amity.store import api as store
 from amity.store.contracts import Receipt
+from amity.store.contracts_tracking import QuarantineFilter
 from amity.web.api.documents import (
     EventDocument,
     QuarantinedDocument,
@@ -30,6 +32,12 @@ class QuarantineQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     source_id: SmallRowId | None = None
     reason: Annotated[str, Meta(max_length=100)] | None = None
+    event: Annotated[str, Meta(max_length=200, description="Its name, as in the bytes.")] = ""
+    text: Annotated[
+        str, Meta(max_length=200, description="Text in the bytes or in what is wrong with them.")
+    ] = ""
+    since: Annotated[datetime, Meta(tz=True, description="Received at or after.")] | None = None
+    until: Annotated[datetime, Meta(tz=True, description="Received before.")] | None = None
     open_only: Annotated[bool, Meta(description="Only those not replayed yet.")] = True
     cursor: Cursor | None = None
     limit: Limit = 50
@@ -59,6 +67,9 @@ def list_quarantine(query: QuarantineQuery) -> Page[QuarantinedDocument]:
     page = store.list_quarantine(
         source_id=query.source_id,
         reason=query.reason,
+        narrow=QuarantineFilter(
+            event=query.event, text=query.text, since=query.since, until=query.until
+        ),
         open_only=query.open_only,
         cursor=query.cursor,
         limit=query.limit,
