@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from amity.broadcast.contracts import Estimate
 from amity.broadcast.logic import measuring_words
-from amity.broadcast.logic.measuring_lift import (
+from amity.kernel.estimate import Estimate
+from amity.kernel.lift import (
     Arm,
     Lift,
     is_suspect,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from amity.kernel.estimate import Estimate
 from amity.store.contracts_events import EventWords
 
 MessageClass = Literal["marketing", "transactional", "service"]
@@ -159,14 +160,6 @@ class ReasonCount(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     words: str
     count: int
-
-
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A number with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class ArmFigures(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from amity.broadcast.contracts import Campaign, CampaignPlan, CampaignReport, Estimate
+from amity.broadcast.contracts import Campaign, CampaignPlan, CampaignReport
 from amity.cli.asking import find_segment
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
 from amity.kernel.clock import parse_instant
 from amity.kernel.errors import Invalid, NotFound
+from amity.kernel.estimate import Estimate
 from amity.kernel.money import format_minor
 
 _BY = "command line"

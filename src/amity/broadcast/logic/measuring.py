@@ -17,12 +17,13 @@ from amity.broadcast.contracts import (
     ReasonCount,
     SendCounts,
 )
-from amity.broadcast.logic import campaigns, measuring_lift, measuring_words
-from amity.broadcast.logic.measuring_lift import Arm
+from amity.broadcast.logic import campaigns, measuring_words
 from amity.broadcast.logic.reasons import explain
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
+from amity.kernel import lift as lift_maths
+from amity.kernel.lift import Arm
 from amity.kernel.money import exponent_of
 
 _SQL: Final = queries.load("amity.broadcast")
@@ -174,12 +175,12 @@ def _figure(
     refusal = measuring_words.refuse(campaign, counts, treatment, holdout)
     lift = conversion = None
     if refusal is None:
-        conversion = measuring_lift.rate_difference(treatment, holdout)
+        conversion = lift_maths.rate_difference(treatment, holdout)
         refusal = measuring_words.refuse_revenue(treatment, holdout, is_final=is_final)
     if refusal is None:
         # Seeded by the campaign: the same data always say the same.
         rng = np.random.default_rng(campaign.campaign_id)
-        lift = measuring_lift.revenue_difference(treatment, holdout, rng)
+        lift = lift_maths.revenue_difference(treatment, holdout, rng)
     is_significant = None if lift is None or not is_final else lift.is_significant
     return {
         "arms": [
@@ -200,7 +201,7 @@ def _describe(name: Literal["treatment", "holdout"], arm: Arm, group: _Group) ->
         arm=name,
         customers=arm.customers,
         converted=arm.converted,
-        conversion_rate=measuring_lift.rate_of(arm),
+        conversion_rate=lift_maths.rate_of(arm),
         revenue_minor=group.revenue_minor,
-        revenue_per_customer=measuring_lift.mean_of(arm),
+        revenue_per_customer=lift_maths.mean_of(arm),
     )

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from amity.broadcast.contracts import Campaign, SendCounts
-from amity.broadcast.logic import measuring_lift
-from amity.broadcast.logic.measuring_lift import FEWEST_BUYERS, FEWEST_CUSTOMERS, Arm, Lift
+from amity.kernel import lift as lift_maths
+from amity.kernel.lift import FEWEST_BUYERS, FEWEST_CUSTOMERS, Arm, Lift
 from amity.kernel.money import exponent_of
 
 DEFINITIONS: Final[dict[str, str]] = {
@@ -80,7 +80,7 @@ def _refuse_groups(holdout_rate: float, treatment: Arm, holdout: Arm) -> str | N
                 f"No claim can be made: {arm.customers:,} customers were {name}, and it takes "
                 f"at least {FEWEST_CUSTOMERS} in each group."
             )
-    if measuring_lift.is_suspect(treatment.customers, holdout.customers, holdout_rate):
+    if lift_maths.is_suspect(treatment.customers, holdout.customers, holdout_rate):
         return (
             f"No claim can be made: of {treatment.customers + holdout.customers:,} customers "
             f"{holdout.customers:,} were held out where {holdout_rate:.0%} were to be. "
@@ -91,7 +91,7 @@ def _refuse_groups(holdout_rate: float, treatment: Arm, holdout: Arm) -> str | N
 
 def refuse_revenue(treatment: Arm, holdout: Arm, *, is_final: bool) -> str | None:
     """Say why nothing can be claimed about revenue, or None."""
-    expected = measuring_lift.expected_buyers(treatment, holdout)
+    expected = lift_maths.expected_buyers(treatment, holdout)
     if expected >= FEWEST_BUYERS:
         return None
     begin = "No claim can be made" if is_final else "No claim can be made yet"

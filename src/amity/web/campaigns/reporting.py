@@ -5,7 +5,8 @@ from typing import Final
 import msgspec
 import plotly.graph_objects as go
 
-from amity.broadcast.contracts import ArmFigures, CampaignReport, Estimate, SendCounts
+from amity.broadcast.contracts import ArmFigures, CampaignReport, SendCounts
+from amity.kernel.estimate import Estimate
 from amity.kernel.money import format_minor, to_minor
 from amity.web.charts import SERIES, Chart, make_chart
 

@@ -9,13 +9,15 @@ are none in up to one campaign of five.
 """
 
 import math
+from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from amity.broadcast.contracts import Estimate
+from amity.kernel.estimate import Estimate
 
 FEWEST_CUSTOMERS: Final = 30
 FEWEST_BUYERS: Final = 5
@@ -61,7 +63,7 @@ class Lift(msgspec.Struct, frozen=True, kw_only=True):
         return self.p_value < 1 - LEVEL
 
 
-def mean_of(arm: Arm) -> Estimate | None:
+def mean_of(arm: Arm, *, level: float = LEVEL) -> Estimate | None:
     """Return revenue per customer with Student's interval; None while nobody spent anything.
 
     From equal amounts no interval can be told: it would be a point, and look like certainty.
@@ -69,24 +71,24 @@ def mean_of(arm: Arm) -> Estimate | None:
     if arm.customers < 2 or not _variance(arm):
         return None
     mean = arm.total / arm.customers
-    half = _quantile(arm.customers - 1) * math.sqrt(_variance(arm) / arm.customers)
+    half = _quantile(arm.customers - 1, level) * math.sqrt(_variance(arm) / arm.customers)
     return Estimate(value=mean, low=mean - half, high=mean + half)
 
 
-def rate_of(arm: Arm) -> Estimate | None:
+def rate_of(arm: Arm, *, level: float = LEVEL) -> Estimate | None:
     """Return the share that converted with Wilson's interval; None for nobody."""
     if not arm.customers:
         return None
-    low, high = _wilson(arm.converted, arm.customers)
+    low, high = wilson(arm.converted, arm.customers, level=level)
     return Estimate(value=arm.converted / arm.customers, low=low, high=high)
 
 
-def rate_difference(treatment: Arm, holdout: Arm) -> Estimate | None:
+def rate_difference(treatment: Arm, holdout: Arm, *, level: float = LEVEL) -> Estimate | None:
     """Return the difference of conversion rates with Newcombe's hybrid score interval.
 
     R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10.
     """
-    one, other = rate_of(treatment), rate_of(holdout)
+    one, other = rate_of(treatment, level=level), rate_of(holdout, level=level)
     if one is None or other is None:
         return None
     difference = one.value - other.value
@@ -97,11 +99,27 @@ def rate_difference(treatment: Arm, holdout: Arm) -> Estimate | None:
     )
 
 
+def wilson(converted: float, customers: float, *, level: float = LEVEL) -> tuple[float, float]:
+    """Return Wilson's score interval of a share; all of 0..1 for nobody."""
+    if not customers:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    rate, weight = converted / customers, z * z / customers
+    middle = rate + weight / 2
+    half = math.sqrt(weight * (rate * (1 - rate) + weight / 4))
+    low, high = (middle - half) / (1 + weight), (middle + half) / (1 + weight)
+    return max(0.0, low) if converted else 0.0, min(1.0, high) if converted < customers else 1.0
+
+
 def is_suspect(treatment: int, holdout: int, holdout_rate: float) -> bool:
     """Say whether two groups are not the sizes they were drawn to be (chi squared)."""
-    customers = treatment + holdout
-    expected = [customers * (1 - holdout_rate), customers * holdout_rate]
-    return bool(_stats().chisquare([treatment, holdout], expected).pvalue < SUSPECT)
+    return chance_of_sizes([treatment, holdout], [1 - holdout_rate, holdout_rate]) < SUSPECT
+
+
+def chance_of_sizes(sizes: Sequence[int], shares: Sequence[float]) -> float:
+    """Return how often chance gives groups as far from their shares, by chi squared."""
+    expected = np.array(shares, np.float64) * (sum(sizes) / math.fsum(shares))
+    return float(_stats().chisquare(sizes, expected).pvalue)
 
 
 def expected_buyers(treatment: Arm, holdout: Arm) -> float:
@@ -121,6 +139,7 @@ def revenue_difference(
     *,
     many: int = MANY_BUYERS,
     draws: int = DRAWS,
+    level: float = LEVEL,
 ) -> Lift | None:
     """Return the difference of revenue per customer; None when nothing varies.
 
@@ -136,11 +155,11 @@ def revenue_difference(
     ratio = difference / error
     if min(len(treatment.spent), len(holdout.spent)) >= many:
         freedom = sum(parts) ** 2 / (parts[0] ** 2 / (one - 1) + parts[1] ** 2 / (other - 1))
-        high = _quantile(freedom)
+        high = _quantile(freedom, level)
         low, p_value = -high, float(2 * _stats().t.sf(abs(ratio), freedom))
     else:
         by_chance = _draw_again(treatment, holdout, rng, draws)
-        low, high = np.quantile(by_chance, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        low, high = np.quantile(by_chance, [(1 - level) / 2, (1 + level) / 2])
         beyond = min(np.sum(by_chance >= ratio), np.sum(by_chance <= ratio))
         p_value = min(1.0, float(2 * (1 + beyond) / (len(by_chance) + 1)))
     estimate = Estimate(
@@ -188,10 +207,5 @@ def _variance(arm: Arm) -> float:
     return max((arm.squares - mean * arm.total) / (arm.customers - 1), 0.0)
 
 
-def _quantile(freedom: float) -> float:
-    return float(_stats().t.ppf((1 + LEVEL) / 2, freedom))
-
-
-def _wilson(converted: int, customers: int) -> tuple[float, float]:
-    found = _stats().binomtest(converted, customers).proportion_ci(LEVEL, method="wilson")
-    return float(found.low), float(found.high)
+def _quantile(freedom: float, level: float) -> float:
+    return float(_stats().t.ppf((1 + level) / 2, freedom))
