@@ -141,6 +141,19 @@ def test_no_page_list_or_answer_shows_more_than_that(shop):
     for path in (f"{ann}", f"{ann}/activity", f"{ann}/identifiers", "by/user_id/ann"):
         answer = api.get(f"/api/v1/profiles/{path}")
         assert (answer.status_code, answer.json()["code"]) == (403, "restricted"), path
+    bob = store.find_profile(kind="user_id", value="bob").profile_id
+    key = create_api_key(name="w", scopes=["profiles:write", "consents:write"], by="t")
+    api = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {key}"})
+    asked = {
+        "merges": {"winner_id": bob, "loser_id": ann, "reason": "the same"},
+        f"profiles/{ann}/lift-suppression": {"channel": "email", "address_key": "0" * 64},
+    }
+    for path, body in asked.items():
+        answer = api.post(f"/api/v1/{path}", body, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (403, "restricted"), path
+    told = sign_in("admin").post(f"/customers/{ann}/identity/merge/", {"other": bob}, follow=True)
+    assert "it is only kept" in told.content.decode()
+    assert store.find_profile(kind="user_id", value="bob").profile_id == bob
     done = CliRunner().invoke(root, ["profile", "show", "user_id:ann"])
     assert done.exit_code != 0
     assert "ann@x.example" not in done.output

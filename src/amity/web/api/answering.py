@@ -24,7 +24,7 @@ from amity.web.api.reading import not_found, read_body, read_path, read_query
 from amity.web.api.repeating import HEADER, answer_once
 from amity.web.api.routing import Call, Route
 from amity.web.api.table import TABLE
-from amity.web.restricting import is_restricted
+from amity.web.restricting import RESTRICTED, is_restricted
 
 PREFIX: Final = "/api/v1"
 _TAG: Final = re.compile(r'(?:W/)?"[^"]*"')
@@ -97,8 +97,7 @@ def _carry_out(
 
 
 def _restricted() -> Refusal:
-    words = "the processing of this customer's data is restricted: it is only kept"
-    return Refusal(HTTPStatus.FORBIDDEN, "restricted", words)
+    return Refusal(HTTPStatus.FORBIDDEN, "restricted", RESTRICTED)
 
 
 @contextmanager

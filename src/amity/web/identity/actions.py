@@ -13,6 +13,7 @@ from amity.store import api as store
 from amity.store.contracts import IdentifierKind
 from amity.store.contracts_identity import CandidateChoice
 from amity.web.access import requires, staff_of
+from amity.web.restricting import refuse_restricted
 
 _DONE = {
     "accept": "Accepted: one person is being joined within a moment; the others are linked.",
@@ -29,6 +30,7 @@ def merge(request: HttpRequest, profile_id: int) -> HttpResponse:
     try:
         if not other.isdecimal():
             raise Invalid("give the number of the other profile", code="bad_profile")
+        refuse_restricted(profile_id, int(other))
         store.merge_profiles(
             winner=profile_id,
             loser=int(other),

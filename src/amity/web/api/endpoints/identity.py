@@ -16,6 +16,7 @@ from amity.store.contracts_identity import (
     IdentityPath,
 )
 from amity.web.api.routing import Call, Cursor, Limit, RowId, route
+from amity.web.restricting import refuse_restricted
 
 Reason = Annotated[str, Meta(max_length=500)]
 Value = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -72,6 +73,7 @@ class PathQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 @route("POST", "/merges", scope="profiles:write", status=202)
 def merge_profiles(body: ProfilesToJoin, call: Call) -> Decided:
     """Join two customers by hand; `POST /merges/{merge_id}/undo` takes it back."""
+    refuse_restricted(body.winner_id, body.loser_id)
     store.merge_profiles(
         winner=body.winner_id,
         loser=body.loser_id,

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from amity.analysis import api as analysis
 from amity.analysis.contracts import Membership, Score
-from amity.kernel.errors import Denied, NotFound
+from amity.kernel.errors import NotFound
 from amity.kernel.pagination import Page
 from amity.store import api as store
 from amity.store.contracts import Activity, Identifier, IdentifierKind, Merge, ProfileSort
@@ -22,7 +22,7 @@ from amity.web.api.documents import (
 from amity.web.api.routing import Call, Cursor, Limit, RowId, route
 from amity.web.erasing import erase_customer
 from amity.web.purposes import RECORDS, check_purpose, ensure_allowed, only_allowed
-from amity.web.restricting import is_restricted
+from amity.web.restricting import refuse_restricted
 
 WhatFor = Annotated[
     str, Meta(max_length=100, description="What for: who does not allow it now is left out.")
@@ -190,8 +190,6 @@ def erase_profile(profile_id: RowId, call: Call) -> Erased:
 def _ensure(profile_id: int, wanted: str) -> None:
     """Let the gate say whether one customer may be read for a purpose other than own records."""
     purpose = check_purpose(wanted)
-    if is_restricted(profile_id):
-        words = "the processing of this customer's data is restricted: it is only kept"
-        raise Denied(words, code="restricted")
+    refuse_restricted(profile_id)
     if purpose != RECORDS:
         ensure_allowed(profile_id, purpose, datetime.now(UTC))
