@@ -18,6 +18,7 @@ from amity.analysis.contracts import (
     SegmentCount,
     SegmentMoves,
 )
+from amity.analysis.contracts_segments import SegmentVersion
 from amity.analysis.logic import (
     clv_file,
     exporting,
@@ -30,6 +31,7 @@ from amity.analysis.logic import (
 )
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.clv_file_reading import Columns
+from amity.analysis.logic.segment_tools import versions
 from amity.infra.database import Connection, transaction
 from amity.kernel.pagination import Page
 from amity.rules import Explanation, Look, Subject
@@ -169,6 +171,26 @@ def rebuild_memberships() -> int:
 def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     """Delete memberships, timers and scores of erased profiles; return how many by table."""
     return forgetting.forget_profiles(profile_ids=profile_ids)
+
+
+# Segment tools
+
+
+def list_segment_versions(*, segment_id: int) -> list[SegmentVersion]:
+    """Return every name, description and rule a segment had, the latest first, at most 500.
+
+    Each says in words what differs from the one before. Raises NotFound for no such segment.
+    """
+    return versions.list_versions(segment_id=segment_id)
+
+
+def restore_segment_version(*, segment_id: int, number: int, by: str, now: datetime) -> Segment:
+    """Give a segment the name, description and rule of a version again, as a new version.
+
+    Raises NotFound for no such version, Conflict when the name is another segment's by now or the
+    segment is archived, Invalid when the rule names a segment that is gone.
+    """
+    return versions.restore_version(segment_id=segment_id, number=number, by=by, now=now)
 
 
 # Estimators and reports

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from amity.analysis.contracts import Segment
+from amity.analysis.logic.segment_tools.recording import record_version
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
@@ -155,10 +156,11 @@ def create_segment(
         }
         row = connection.execute(_SQL["insert_segment"], values).fetchone()
         assert row is not None
+        record_version(connection, row[0], by=by, now=now, is_new=True)
         return Definitions(connection).make(row[0])
 
 
-def update_segment(  # one argument a thing that can be changed
+def update_segment(  # noqa: PLR0913  # one argument a thing that can be changed
     *,
     segment_id: int,
     name: str | None,
@@ -166,6 +168,7 @@ def update_segment(  # one argument a thing that can be changed
     description: str | None,
     by: str,
     now: datetime,
+    restored_from: int | None = None,
 ) -> Segment:
     """Change a segment; a changed rule is read against history anew."""
     with _unique(name or ""), transaction() as connection:
@@ -198,6 +201,7 @@ def update_segment(  # one argument a thing that can be changed
         connection.execute(_SQL["update_segment"], values)
         if is_changed:
             connection.execute(_SQL["forget_counts"], [segment_id])
+        record_version(connection, segment_id, by=by, now=now, restored_from=restored_from)
         _log.info("segment %s was changed by %s", segment_id, by)
         return Definitions(connection).make(segment_id)
 
