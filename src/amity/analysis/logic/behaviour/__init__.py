@@ -1,0 +1,1 @@
+"""What customers do: funnels, paths, cohorts, stages, baskets, attribution, leaving (pure)."""
