@@ -1,13 +1,11 @@
 """The analysis engine's door: keyword-only functions, contracts in and out."""
 
 from collections.abc import Mapping
-from datetime import date as date_
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from amity.analysis.contracts import (
-    ClvEstimate,
     Concentration,
     Figure,
     Membership,
@@ -18,9 +16,9 @@ from amity.analysis.contracts import (
     SegmentCount,
     SegmentMoves,
 )
+from amity.analysis.contracts_estimates import FileEstimate, FileEstimateWords, OptionValue
 from amity.analysis.contracts_segments import SegmentVersion
 from amity.analysis.logic import (
-    clv_file,
     exporting,
     following,
     following_evaluation,
@@ -30,7 +28,7 @@ from amity.analysis.logic import (
     segments_reading,
 )
 from amity.analysis.logic import overview as overview_
-from amity.analysis.logic.clv_file_reading import Columns
+from amity.analysis.logic.files import running
 from amity.analysis.logic.segment_tools import versions
 from amity.infra.database import Connection, transaction
 from amity.kernel.pagination import Page
@@ -196,36 +194,26 @@ def restore_segment_version(*, segment_id: int, number: int, by: str, now: datet
 # Estimators and reports
 
 
-def estimate_clv_file(  # noqa: PLR0913  # one argument an option of the command
+def list_file_estimates() -> list[FileEstimateWords]:
+    """Return what can be estimated from a file without any store, by name."""
+    return running.list_file_estimates()
+
+
+def estimate_file(
     *,
+    name: str,
     path: Path,
-    customer: str,
-    date: str,
-    amount: str | None = None,
-    unit: Literal["day", "week"] = "day",
-    until: date_ | None = None,
-    horizon: float | None = None,
+    options: Mapping[str, OptionValue],
     out: Path | None = None,
     now: datetime,
-) -> ClvEstimate:
-    """Estimate customer lifetime value from a CSV file, touching no database.
+) -> FileEstimate:
+    """Estimate from a CSV file, touching no database; see `list_file_estimates`.
 
-    ``customer``, ``date`` and ``amount`` name columns; ``until`` is the last day looked at, by
-    default the last in the file; ``horizon`` is in units, by default 90 days or 13 weeks. ``out``
-    is written with a row a customer. Raises Invalid for a wrong column or option, Refused when
-    the purchases cannot carry the estimate, OSError when a file cannot be read or written.
+    ``out`` is written with the rows of the answer. Raises NotFound for an unknown estimate,
+    Invalid for a wrong column or option, Refused (`data_cannot_carry`) when the rows cannot
+    carry the answer, OSError when a file cannot be read or written.
     """
-    return clv_file.estimate_clv_file(
-        clv_file.ClvRequest(
-            path=path,
-            columns=Columns(customer=customer, date=date, amount=amount),
-            unit=unit,
-            until=until,
-            horizon=horizon,
-            out=out,
-        ),
-        now=now,
-    )
+    return running.estimate_file(name=name, path=path, options=options, out=out, now=now)
 
 
 def run_exports(*, now: datetime, run_id: int | None = None) -> int:

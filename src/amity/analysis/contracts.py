@@ -104,60 +104,6 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     definition: str
 
 
-class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of a file that was not used: its number among the data rows, its line, and why."""
-
-    row: int
-    line: int
-    reason: str
-
-
-class FileCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a file's rows; `rows` is the sum of `used`, `rejected` and `after_until`."""
-
-    rows: int
-    used: int
-    rejected: int
-    after_until: int
-    customers: int
-    repeaters: int
-    transactions: int
-    """Purchases, those of a customer on one day counted as one."""
-
-
-class FittedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """One estimator fitted to a file, or why it was refused."""
-
-    parameters: dict[str, float]
-    standard_errors: dict[str, float]
-    log_likelihood: float | None
-    customers: int
-    warnings: list[str]
-    refused: str = ""
-    details: dict[str, Any] = {}
-
-
-class ClvEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """Customer lifetime value estimated from a file of purchases."""
-
-    unit: Literal["day", "week"]
-    until: date
-    horizon: float
-    counts: FileCounts
-    parameters: dict[str, float]
-    """BG/NBD: r, alpha, a, b; Gamma-Gamma, when amounts are known: p, q, v."""
-    standard_errors: dict[str, float]
-    log_likelihood: float
-    """Of BG/NBD."""
-    expected_purchases: float
-    """Of all customers together within the horizon."""
-    expected_value: float | None
-    models: dict[str, FittedModel]
-    warnings: list[str]
-    rejected: list[RejectedRow]
-    """The first thousand."""
-
-
 class ConcentrationPoint(msgspec.Struct, frozen=True, kw_only=True):
     """The share of revenue that a share of customers, the best first, brings."""
 

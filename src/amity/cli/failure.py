@@ -1,13 +1,16 @@
 """How the command line says no: one line on stderr and an exit code."""
 
 import traceback
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import click
 import msgspec
 
 from amity.infra.config import settings
 from amity.kernel.errors import AmityError
+
+_STATUSES: Final = {"data_cannot_carry": 3}
+"""Refusals that scripts tell from other failures: an estimate the data cannot carry."""
 
 
 class _Failure(NamedTuple):
@@ -33,7 +36,7 @@ def report(error: Exception, *, as_json: bool) -> int:
 
 def _classify(error: Exception) -> _Failure:
     if isinstance(error, AmityError):
-        return _Failure(1, error.reason, error.message)
+        return _Failure(_STATUSES.get(error.reason, 1), error.reason, error.message)
     if isinstance(error, click.UsageError):
         hint = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
         return _Failure(2, "usage", error.format_message() + hint)

@@ -121,7 +121,10 @@ def root() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 refused or failed, 2 called wrongly."""
+    """Run the command line and exit.
+
+    0 done, 1 refused or failed, 2 called wrongly, 3 data that cannot carry an estimate.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     try:
