@@ -26,11 +26,13 @@ from amity.analysis.logic import (
     scores,
     segments,
     segments_reading,
+    warehousing,
 )
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.files import running
 from amity.analysis.logic.segment_tools import versions
 from amity.infra.database import Connection, transaction
+from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
 from amity.rules import Explanation, Look, Subject
 from amity.store.contracts import FoldResult
@@ -261,3 +263,11 @@ def overview(*, now: datetime, days: int = 90) -> list[Figure]:
 def concentration() -> Concentration:
     """Return how far revenue hangs on few customers, with the whole curve to draw."""
     return overview_.concentration()
+
+
+# The warehouse
+
+
+def warehouse_exports() -> list[Export]:
+    """Return what the engine exports to the warehouse."""
+    return warehousing.warehouse_exports()

@@ -45,7 +45,7 @@ def tables() -> dict[str, ibis.Table]:
     """
     with transaction() as connection:
         shapes = load_shapes(connection)
-    return {name: ibis.table(_schema(shape), name=name) for name, shape in shapes.items()}
+    return {name: ibis.table(schema_of(shape), name=name) for name, shape in shapes.items()}
 
 
 def query(expression: ibis.Expr, *, seconds: float = 30.0) -> pa.Table:
@@ -151,7 +151,8 @@ def _environment() -> dict[str, str]:
     return {k: v for k, v in environment().items() if k in {"PATH", "LANG", "LC_ALL"}}
 
 
-def _schema(shape: Shape) -> dict[str, Any]:
+def schema_of(shape: Shape) -> dict[str, Any]:
+    """Return the columns of a table as Ibis knows them, its partition's `day` among them."""
     return {**{name: _IBIS[kind] for name, kind in shape.columns.items()}, "day": "date"}
 
 

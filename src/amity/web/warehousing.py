@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
 from amity.infra.warehouse import Export
 from amity.personalization import api as personalization
@@ -15,6 +16,7 @@ def list_exports() -> list[Export]:
     """Return the exports of all engines, the events first."""
     return [
         *store.warehouse_exports(),
+        *analysis.warehouse_exports(),
         *personalization.warehouse_exports(),
         *broadcast.warehouse_exports(),
     ]

@@ -60,6 +60,17 @@ def mean(values: IntArray, scale: float) -> Measure:
     return _around(middle, variance if len(values) > 1 else None)
 
 
+def mean_of_sums(number: int, sum_: float, squares: float) -> Measure:
+    """Measure a mean from the sums of the values and of their squares, as SQL gives them."""
+    if number <= 0:
+        return NOTHING
+    middle = sum_ / number
+    if number == 1:
+        return Measure(value=middle)
+    variance = max(squares - sum_ * middle, 0.0) / (number - 1) / number
+    return _around(middle, variance)
+
+
 def total(values: IntArray, scale: float) -> Measure:
     """Measure a sum over customers who come by chance: a compound Poisson sum."""
     if not len(values):

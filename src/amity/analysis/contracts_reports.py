@@ -1,0 +1,177 @@
+"""What reports give back: figures, tables, pictures and words, all that crosses the doors.
+
+Every value has a unit. Money is in minor units of the one currency of the answer; shares are in
+0..1; None is "not known", which is neither zero nor nothing.
+"""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from amity.kernel.money import format_minor
+
+Unit = Literal[
+    "text", "day", "customers", "orders", "events", "messages", "money", "share", "days", "number"
+]
+Cell = str | int | float | bool | None
+"""A value of a table. A day is its ISO text; whole things are integers."""
+Group = Literal[
+    "acquisition", "expansion", "retention", "behaviour", "money", "service", "assessment"
+]
+ParameterKind = Literal["day", "whole", "number", "share", "text", "choice", "flag", "segment"]
+PictureKind = Literal["bar", "line", "area", "heatmap", "sankey", "funnel", "scatter", "upset"]
+
+UNKNOWN: Final = "not known"
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a report can be asked with, beyond what all can."""
+
+    name: str
+    title: str
+    kind: ParameterKind
+    default: str | int | float | bool
+    help: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    """Of the kind `choice`: value and words."""
+    least: float | None = None
+    most: float | None = None
+
+
+class ReportFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """One number: what it means, its interval where it is an estimate, and the time before."""
+
+    name: str
+    title: str
+    unit: Unit
+    value: float | None
+    definition: str
+    low: float | None = None
+    high: float | None = None
+    before: float | None = None
+    """The same figure of the comparison period, set by the frame."""
+    sentence: str = ""
+    good: Literal["up", "down", ""] = ""
+    """Which way is better, where one is."""
+
+
+class ReportColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of a table."""
+
+    name: str
+    title: str
+    unit: Unit
+    definition: str = ""
+
+
+class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows to read, to draw, to export and to open."""
+
+    name: str
+    title: str
+    columns: tuple[ReportColumn, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    key: tuple[str, ...] = ()
+    """Columns whose values tell one row from another, where a row can be opened as a list of its
+    customers; () where it cannot."""
+    counted: str = "customers"
+    """The column that says how many customers an opened row has."""
+
+    def row(self, number: int) -> dict[str, Cell]:
+        """Return a row by the names of its columns."""
+        return dict(zip((c.name for c in self.columns), self.rows[number], strict=True))
+
+    def key_of(self, row: tuple[Cell, ...]) -> str:
+        """Return what an address calls a row; the same in every answer with the same row."""
+        names = [column.name for column in self.columns]
+        return "~".join(say_key(row[names.index(name)]) for name in self.key)
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """How a table is drawn, said plainly; nothing is drawn that the table does not have.
+
+    ``x`` is a column, ``y`` one or several; of a heat map ``x`` and ``y[0]`` are the axes and
+    ``value`` the colour; of a Sankey ``x`` is where from, ``y[0]`` where to and ``value`` how many.
+    ``series`` cuts one column into several lines or bars; ``low`` and ``high`` draw a band.
+    """
+
+    kind: PictureKind
+    table: str
+    title: str
+    """The finding, in words."""
+    x: str
+    y: tuple[str, ...]
+    value: str = ""
+    series: str = ""
+    low: str = ""
+    high: str = ""
+    x_title: str = ""
+    y_title: str = ""
+    is_stacked: bool = False
+
+
+class ReportAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report found, with its words."""
+
+    sentence: str
+    figures: tuple[ReportFigure, ...] = ()
+    tables: tuple[ReportTable, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the reader must know: what was left out, what is assumed."""
+    empty: str = ""
+    """Why there is nothing to show and what would change that; "" when there is something."""
+
+    def table(self, name: str) -> ReportTable:
+        """Return a table by its name; raise KeyError when there is none."""
+        return {table.name: table for table in self.tables}[name]
+
+
+class ReportWords(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report says about itself, for the gallery, the API and the documentation."""
+
+    name: str
+    title: str
+    question: str
+    group: Group
+    definition: str
+    parameters: tuple[Parameter, ...]
+    uses: frozenset[str]
+    can_drill: bool
+
+
+class ReportRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer as it was computed and kept."""
+
+    report: str
+    parameters: dict[str, str]
+    currency: str
+    as_of: datetime
+    """The moment the answer is about: the warehouse was read then."""
+    took_seconds: float
+    answer: ReportAnswer
+
+
+def say_value(value: Cell, unit: Unit, currency: str) -> str:
+    """Write a value for people: `12.4 %`, `1,204.50 USD`, `not known`."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else _say_number(value, unit, currency)
+
+
+def _say_number(value: float, unit: Unit, currency: str) -> str:
+    if unit == "money":
+        return format_minor(round(value), currency)
+    if unit == "share":
+        return f"{value * 100:.1f} %"
+    if unit == "days":
+        return f"{value:,.0f} days" if value != 1 else "1 day"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def say_key(value: Cell) -> str:
+    """Write a value so that it can stand in an address."""
+    return "" if value is None else str(value)

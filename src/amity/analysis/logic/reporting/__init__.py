@@ -1,0 +1,1 @@
+"""Running reports: what they read, what is kept, what leaves the house."""

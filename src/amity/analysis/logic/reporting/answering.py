@@ -1,0 +1,86 @@
+"""Answering a report's question over tables, whichever machine runs its expressions."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from amity.analysis.contracts_reports import Cell, ReportAnswer, ReportFigure
+from amity.analysis.report import Asked, Report, Rows
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+Run = Callable[["ibis.Table"], "pa.Table"]
+"""Runs an expression: DuckDB over the warehouse, Spark, or an engine of a test."""
+
+
+def answer(
+    report: Report,
+    tables: Mapping[str, "ibis.Table"],
+    asked: Asked,
+    run: Run,
+    *,
+    is_compared: bool = False,
+) -> ReportAnswer:
+    """Read what the report wants, and make its answer; with the time before beside each figure."""
+    report.check(asked)
+    found = report.finish(read(report, tables, asked, run), asked)
+    if not is_compared or found.empty or "comparison" not in report.uses:
+        return found
+    earlier = asked.before()
+    before = report.finish(read(report, tables, earlier, run), earlier)
+    values = {figure.name: figure.value for figure in before.figures}
+    return msgspec.structs.replace(
+        found, figures=tuple(_beside(figure, values) for figure in found.figures)
+    )
+
+
+def read(report: Report, tables: Mapping[str, "ibis.Table"], asked: Asked, run: Run) -> Rows:
+    """Run the report's expressions; return their rows as Python values."""
+    return {
+        name: to_rows(run(expression))
+        for name, expression in report.expressions(tables, asked).items()
+    }
+
+
+def drill(
+    report: Report,
+    tables: Mapping[str, "ibis.Table"],
+    asked: Asked,
+    run: Run,
+    *,
+    table: str,
+    row: Mapping[str, Cell],
+) -> list[int] | None:
+    """Return the customers of a row, by id; None when the report cannot say."""
+    expression = report.drill(tables, asked, table, row)
+    if expression is None:
+        return None
+    return sorted({one["customer_id"] for one in to_rows(run(expression))})
+
+
+def to_rows(table: "pa.Table") -> list[dict[str, Any]]:
+    """Return Arrow's rows as Python values; whole decimals, as sums of integers are, as int."""
+    rows: list[dict[str, Any]] = table.to_pylist()
+    decimals = [
+        name
+        for name, kind in zip(table.schema.names, table.schema.types, strict=True)
+        if "decimal" in str(kind)
+    ]
+    for row in rows:
+        for name in decimals:
+            row[name] = _whole(row[name])
+    return rows
+
+
+def _whole(value: Decimal | None) -> int | float | None:
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _beside(figure: ReportFigure, values: Mapping[str, float | None]) -> ReportFigure:
+    return msgspec.structs.replace(figure, before=values.get(figure.name))
