@@ -17,7 +17,7 @@ from amity.analysis.contracts import (
     SegmentMoves,
 )
 from amity.analysis.contracts_estimates import FileEstimate, FileEstimateWords, OptionValue
-from amity.analysis.contracts_segments import SegmentVersion
+from amity.analysis.contracts_segments import RuleImpact, SegmentVersion
 from amity.analysis.logic import (
     exporting,
     following,
@@ -30,7 +30,7 @@ from amity.analysis.logic import (
 )
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.files import running
-from amity.analysis.logic.segment_tools import versions
+from amity.analysis.logic.segment_tools import impact, versions
 from amity.infra.database import Connection, transaction
 from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
@@ -191,6 +191,15 @@ def restore_segment_version(*, segment_id: int, number: int, by: str, now: datet
     segment is archived, Invalid when the rule names a segment that is gone.
     """
     return versions.restore_version(segment_id=segment_id, number=number, by=by, now=now)
+
+
+def describe_impact(*, segment_id: int, rule: dict[str, Any], now: datetime) -> RuleImpact:
+    """Say what saving another rule would do to a segment and those that ask for it.
+
+    Counted against who is in it now. Costs a run of the rule, and one of each dependant's. Raises
+    NotFound and Invalid, as saving would.
+    """
+    return impact.describe_impact(segment_id=segment_id, rule=rule, now=now)
 
 
 # Estimators and reports

@@ -35,3 +35,42 @@ class SegmentVersion(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
     changes: list[RuleDifference]
     """What differs from the version before; nothing for the first."""
+
+
+class SegmentImpact(msgspec.Struct, frozen=True, kw_only=True):
+    """Who would enter and who would leave one segment."""
+
+    segment_id: int
+    name: str
+    members: int
+    """Now."""
+    entering: int | None
+    """None where it cannot be told: the rule would be too large to look through."""
+    leaving: int | None
+
+    @property
+    def after(self) -> int | None:
+        """How many it would have then."""
+        if self.entering is None or self.leaving is None:
+            return None
+        return self.members + self.entering - self.leaving
+
+
+class RuleImpact(msgspec.Struct, frozen=True, kw_only=True):
+    """What another rule would do to a segment, if it were saved now."""
+
+    changed: SegmentImpact
+    differences: list[RuleDifference]
+    examples_entering: list[int]
+    """Profile ids, the most recently seen first."""
+    examples_leaving: list[int]
+    dependants: list[SegmentImpact]
+    """The segments whose rules ask for this one, directly or through others; the first ten."""
+    dependants_left_out: int
+    is_building: bool
+    """Whether the segment is still being filled by its last rule, so that the numbers may move."""
+
+    @property
+    def segment_ids(self) -> list[int]:
+        """The segment and those that ask for it."""
+        return [each.segment_id for each in (self.changed, *self.dependants)]

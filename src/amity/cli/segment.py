@@ -10,6 +10,7 @@ from amity.cli.export import make_plan, plan_options, run_now
 from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.running import needs_database
+from amity.cli.segment_tools import TOOLS
 from amity.kernel.pagination import Page
 
 _RULE = click.option(
@@ -20,6 +21,10 @@ _RULE = click.option(
 @click.group()
 def segment() -> None:
     """Manage segments and their members."""
+
+
+for _tool in TOOLS:
+    segment.add_command(_tool)
 
 
 @segment.command()

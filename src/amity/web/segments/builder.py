@@ -17,6 +17,7 @@ from amity.web.access import requires, staff_of
 from amity.web.segments.building import (
     Built,
     build,
+    describe_change,
     describe_now,
     read_json,
     read_posted,
@@ -37,6 +38,7 @@ from amity.web.segments.draft import (
     walk,
 )
 from amity.web.segments.form import read_draft
+from amity.web.segments.shown import show_uses
 from amity.web.segments.starts import STARTS, find_start
 from amity.web.segments.tree import fitting_test, view_test
 
@@ -47,6 +49,14 @@ _GUESSES: Final = {bool: "boolean", int: "number", float: "number"}
 def _segment(request: HttpRequest) -> Segment | None:
     text = request.POST.get("segment", "")
     return analysis.get_segment(segment_id=int(text)) if text.isdecimal() else None
+
+
+def _change(
+    request: HttpRequest, built: Built, segment: Segment | None, now: datetime
+) -> dict[str, Any]:
+    """Return what saving would do, with links only to what whoever asks may open."""
+    found = describe_change(built, segment, now)
+    return found | {"uses": show_uses(request, found.get("uses", []))}
 
 
 def _page(request: HttpRequest, built: Built, **more: Any) -> HttpResponse:
@@ -66,7 +76,8 @@ def _page(request: HttpRequest, built: Built, **more: Any) -> HttpResponse:
         else reverse("segment_new"),
     }
     context |= suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
-    context |= describe_now(built, datetime.now(UTC)) | more
+    now = datetime.now(UTC)
+    context |= describe_now(built, now) | _change(request, built, segment, now) | more
     return render(request, "segments/build.html", context, status=status)
 
 
@@ -194,7 +205,9 @@ def _fit(draft: Group, path: str) -> Group:
 def preview(request: HttpRequest) -> HttpResponse:
     """Say what the rule finds now, put messages beside conditions, and rewrite the JSON."""
     built = build(read_draft(request.POST.dict()))
-    context = describe_now(built, datetime.now(UTC)) | {
+    now = datetime.now(UTC)
+    context = describe_now(built, now) | _change(request, built, _segment(request), now)
+    context |= {
         "slots": slots(built),
         "with_json": True,
         "json": built.json,
@@ -218,7 +231,8 @@ def from_json(request: HttpRequest) -> HttpResponse:
         return response
     segment = _segment(request)
     context = suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
-    context |= describe_now(built, datetime.now(UTC))
+    now = datetime.now(UTC)
+    context |= describe_now(built, now) | _change(request, built, segment, now)
     more: dict[str, Any] = {"tree": built.tree, "json": text, "json_before": text}
     return render(request, "segments/_from_json.html", context | more)
 

@@ -23,6 +23,7 @@ from amity.web.segments.convert import Problem, Rule, read_rule, write_rule
 from amity.web.segments.draft import Group, count_conditions, walk
 from amity.web.segments.form import read_draft
 from amity.web.segments.tree import NodeView, gather_messages, view_tree
+from amity.web.segments.uses import list_uses
 
 TIMES: Final = (
     ("at_least", "did, at least"),
@@ -141,9 +142,31 @@ def describe_now(built: Built, now: datetime) -> dict[str, Any]:
     }
 
 
+def describe_change(built: Built, segment: Segment | None, now: datetime) -> dict[str, Any]:
+    """Return what saving a complete draft would do to its segment, or why that is not known."""
+    if segment is None or not built.is_complete:
+        return {}
+    try:
+        found = analysis.describe_impact(segment_id=segment.segment_id, rule=built.rule, now=now)
+    except AmityError as refusal:
+        return {"impact_failure": f"{refusal.message[:1].upper()}{refusal.message[1:]}."}
+    except psycopg.errors.QueryCanceled:
+        return {"impact_failure": "Comparing takes longer than 20 seconds, so it was stopped."}
+    return {
+        "impact": found,
+        "entering": name_examples(found.examples_entering),
+        "leaving": name_examples(found.examples_leaving),
+        "uses": list_uses(found.segment_ids),
+    }
+
+
 def list_examples(found: Preview) -> list[Example]:
     """Return some of those a rule finds, the most recently seen first."""
-    ids = found.examples[:_EXAMPLES]
+    return name_examples(found.examples[:_EXAMPLES])
+
+
+def name_examples(ids: list[int]) -> list[Example]:
+    """Put names to customers, in their order."""
     if not ids:
         return []
     rows = {

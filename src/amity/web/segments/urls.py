@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.web.segments import builder, export, views
+from amity.web.segments import builder, export, history, views
 from amity.web.shell import Entry
 
 RAIL = [
@@ -28,6 +28,12 @@ urlpatterns = [
     path("segments/<int:segment_id>/edit/", builder.change, name="segment_edit"),
     path("segments/<int:segment_id>/live/", views.show_live, name="segment_live"),
     path("segments/<int:segment_id>/members.csv", export.export_members, name="segment_export"),
+    path("segments/<int:segment_id>/versions/", history.show_versions, name="segment_versions"),
+    path(
+        "segments/<int:segment_id>/versions/<int:number>/restore/",
+        history.restore_version,
+        name="segment_version_restore",
+    ),
     path("segments/<int:segment_id>/archive/", views.archive, name="segment_archive"),
     path("segments/<int:segment_id>/restore/", views.restore, name="segment_restore"),
 ]

@@ -18,8 +18,10 @@ from amity.store.contracts import ProfileRow
 from amity.web.access import may, requires, staff_of
 from amity.web.customers.words import who
 from amity.web.purposes import what_for
+from amity.web.segments.shown import show_uses
 from amity.web.segments.sizes import change_since, draw_sizes
 from amity.web.segments.starts import STARTS
+from amity.web.segments.uses import list_uses
 from amity.web.sources.views import Chip
 
 _PAGE: Final = 50
@@ -127,6 +129,7 @@ def show_one(request: HttpRequest, segment_id: int) -> HttpResponse:
         "next_cursor": page.next_cursor,
         "page_size": _PAGE,
         "used_by": _users_of(segment_id),
+        "uses": show_uses(request, list_uses([segment_id])),
         "can_write": may(request, "segments.write"),
         "can_export": may(request, "profiles.export"),
         **what_for(request),

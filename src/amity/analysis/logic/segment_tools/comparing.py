@@ -67,7 +67,7 @@ def _compare_groups(
     inside: str,
     found: list[RuleDifference],
 ) -> None:
-    if before[0] != after[0] and max(len(before[1]), len(after[1])) > 1:
+    if _is_taken_otherwise(before, after):
         found.append(
             RuleDifference(
                 kind="changed",
@@ -76,6 +76,7 @@ def _compare_groups(
                 inside=inside,
             )
         )
+    inside = inside if after[0] == "all" else _TOGETHER[after[0]]
     pairs, gone, come = _match(before[1], after[1])
     for old, new in pairs:
         _compare(old, new, names, inside, found)
@@ -85,6 +86,16 @@ def _compare_groups(
     for new in come:
         words = new.describe(names)
         found.append(RuleDifference(kind="added", before="", after=words, inside=inside))
+
+
+def _is_taken_otherwise(
+    before: tuple[str, tuple[Condition, ...]], after: tuple[str, tuple[Condition, ...]]
+) -> bool:
+    """Say whether conditions are taken together in another way; a lone one has only yes and no."""
+    contrary = ("none", "not_all")
+    if (before[0] in contrary) != (after[0] in contrary):
+        return True
+    return before[0] != after[0] and min(len(before[1]), len(after[1])) > 1
 
 
 def _compare(

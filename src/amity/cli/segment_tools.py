@@ -1,0 +1,128 @@
+"""`amity segment versions | restore | impact | uses`: a segment's past, and what a change does."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from amity.cli.asking import find_segment
+from amity.cli.json_input import read_object
+from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.running import needs_database, needs_django
+
+if TYPE_CHECKING:
+    from amity.analysis.contracts_segments import RuleDifference
+
+
+@click.command()
+@click.argument("name")
+@json_option
+@needs_database
+def versions(name: str, *, as_json: bool) -> None:
+    """List every name and rule the segment NAME had, with who changed what and when."""
+    from amity.analysis import api
+
+    found = api.list_segment_versions(segment_id=find_segment(name).segment_id)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("NUMBER", "WHEN", "WHO", "HOW", "WHAT CHANGED"),
+        [
+            (
+                each.number,
+                each.changed_at,
+                each.changed_by,
+                f"{each.how} from {each.restored_from}" if each.restored_from else each.how,
+                "; ".join(_difference(change) for change in each.changes) or each.words,
+            )
+            for each in found
+        ],
+        empty="It has no versions.",
+    )
+
+
+def _difference(change: "RuleDifference") -> str:
+    place = f"{change.inside}: " if change.inside else ""
+    if change.kind == "added":
+        return f"{place}added {change.after}"
+    if change.kind == "removed":
+        return f"{place}removed {change.before}"
+    return f"{place}{change.before} → {change.after}"
+
+
+@click.command()
+@click.argument("name")
+@click.argument("number", type=click.IntRange(1))
+@json_option
+@needs_database
+def restore(name: str, number: int, *, as_json: bool) -> None:
+    """Give the segment NAME the name, description and rule of its version NUMBER again."""
+    from amity.analysis import api
+
+    held = find_segment(name)
+    made = api.restore_segment_version(
+        segment_id=held.segment_id, number=number, by="command line", now=datetime.now(UTC)
+    )
+    if as_json:
+        print_json(made)
+        return
+    print_facts([("Segment", made.name), ("Rule", made.words), ("State", made.state)])
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--rule", "rule_text", required=True, metavar="FILE|-|JSON", help="The rule, as JSON."
+)
+@json_option
+@needs_django
+def impact(name: str, rule_text: str, *, as_json: bool) -> None:
+    """Say who would enter and leave the segment NAME by another rule; nothing is saved."""
+    from amity.analysis import api
+    from amity.web.segments.uses import list_uses
+
+    found = api.describe_impact(
+        segment_id=find_segment(name).segment_id,
+        rule=read_object(rule_text, "rule"),
+        now=datetime.now(UTC),
+    )
+    uses = list_uses(found.segment_ids)
+    if as_json:
+        print_json({"impact": found, "uses": uses})
+        return
+    print_table(
+        ("SEGMENT", "NOW", "ENTER", "LEAVE", "THEN"),
+        [
+            (each.name, each.members, each.entering, each.leaving, each.after)
+            for each in (found.changed, *found.dependants)
+        ],
+        empty="",
+    )
+    for change in found.differences:
+        click.echo(f"change: {_difference(change)}")
+    for use in uses:
+        click.echo(f"used by: {use.kind} {use.name} ({use.state}): {use.words}")
+
+
+@click.command()
+@click.argument("name")
+@json_option
+@needs_django
+def uses(name: str, *, as_json: bool) -> None:
+    """List what asks for the segment NAME: campaigns, journeys, offers, other segments."""
+    from amity.web.segments.uses import list_uses
+
+    found = list_uses([find_segment(name).segment_id])
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("KIND", "NAME", "STATE", "WHAT"),
+        [(use.kind, use.name, use.state, use.words) for use in found],
+        empty="Nothing asks for it.",
+    )
+
+
+TOOLS: Final = (versions, restore, impact, uses)
+"""The commands, for the group."""

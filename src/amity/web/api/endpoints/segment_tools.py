@@ -1,0 +1,49 @@
+"""Tools about segments: their versions, what a change would do, what uses them."""
+
+import msgspec
+
+from amity.analysis import api as analysis
+from amity.analysis.contracts_segments import RuleImpact, SegmentVersion
+from amity.kernel.pagination import Page
+from amity.web.api.documents import SegmentDocument, segment_document
+from amity.web.api.endpoints.segments import RuleToTry
+from amity.web.api.routing import Call, SmallRowId, route
+from amity.web.segments.uses import SegmentUse, list_uses
+
+
+class ImpactDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What another rule would do to a segment, and what asks for that segment."""
+
+    impact: RuleImpact
+    uses: list[SegmentUse]
+
+
+@route("GET", "/segments/{segment_id}/versions", scope="segments:read")
+def list_segment_versions(segment_id: SmallRowId) -> Page[SegmentVersion]:
+    """List every name, description and rule a segment had, the latest first, at most 500."""
+    return Page(analysis.list_segment_versions(segment_id=segment_id))
+
+
+@route("POST", "/segments/{segment_id}/versions/{number}/restore", scope="segments:write")
+def restore_segment_version(
+    segment_id: SmallRowId, number: SmallRowId, call: Call
+) -> SegmentDocument:
+    """Give a segment the name, description and rule of a version again, as a new version."""
+    restored = analysis.restore_segment_version(
+        segment_id=segment_id, number=number, by=call.caller, now=call.now
+    )
+    return segment_document(restored)
+
+
+@route("POST", "/segments/{segment_id}/impact", scope="segments:read")
+def describe_segment_impact(segment_id: SmallRowId, body: RuleToTry, call: Call) -> ImpactDocument:
+    """Say who would enter and leave by another rule, and what it touches; nothing is saved."""
+    found = analysis.describe_impact(segment_id=segment_id, rule=body.rule, now=call.now)
+    return ImpactDocument(impact=found, uses=list_uses(found.segment_ids))
+
+
+@route("GET", "/segments/{segment_id}/uses", scope="segments:read")
+def list_segment_uses(segment_id: SmallRowId) -> Page[SegmentUse]:
+    """List what asks for a segment: segments, campaigns, journeys, offers, webhooks, exports."""
+    analysis.get_segment(segment_id=segment_id)
+    return Page(list_uses([segment_id]))

@@ -1,0 +1,117 @@
+"""Every tool about segments through the command line, the control API and its page."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from django.test import Client
+from tests.fixtures.segment_town import country_is, define, is_in, settle, settle_in
+
+from amity.analysis import api as analysis
+from amity.cli.main import root
+
+
+def run(*arguments, fails=False):
+    done = CliRunner().invoke(root, arguments)
+    assert (done.exit_code != 0) == fails, f"{done.output} {done.exception!r}"
+    return done.output
+
+
+@pytest.fixture
+def town(db):
+    settle_in({"country": land} for land in ["FR", "FR", "FR", "DE", "DE", "IT"])
+    french = define("French", country_is("FR"))
+    define("Not French", {"node": "not", "of": is_in(french)})
+    settle()
+    return french
+
+
+@pytest.fixture
+def ask(db):
+    from amity.web.staff import api_keys
+
+    key = api_keys.create_api_key(name="test", scopes=("segments:read", "segments:write"), by="t")
+    client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {key}"})
+
+    def ask(path, body=None, *, status=200):
+        path = f"/api/v1{path}"
+        answer = (
+            client.get(path)
+            if body is None
+            else client.post(path, json.dumps(body), "application/json")
+        )
+        assert answer.status_code == status, answer.content
+        return answer.json()
+
+    return ask
+
+
+@pytest.fixture
+def page(db):
+    from amity.web.staff.models import Staff
+
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(Staff.objects.create_user("marketer-person", role="marketer"))
+    return client
+
+
+def text(answer, status=200):
+    assert answer.status_code == status, answer.content
+    return " ".join(answer.content.decode().split())
+
+
+def test_versions(town, ask, page):
+    analysis.update_segment(
+        segment_id=town, rule=country_is("DE"), by="bob", now=analysis_now(town)
+    )
+    assert "country is “FR” → country is “DE”" in run("segment", "versions", "French")
+    found = ask(f"/segments/{town}/versions")["items"]
+    assert [(each["number"], each["changed_by"]) for each in found] == [(2, "bob"), (1, "t")]
+    shown = text(page.get(f"/segments/{town}/versions/"))
+    assert "<del>country is “FR”</del>" in shown
+    assert "Go back to 1" in shown
+
+    answer = page.post(f"/segments/{town}/versions/1/restore/")
+    assert answer["Location"] == f"/segments/{town}/versions/"
+    assert analysis.get_segment(segment_id=town).rule == country_is("FR")
+    run("segment", "restore", "French", "2")
+    assert ask(f"/segments/{town}/versions/1/restore", {})["rule"] == country_is("FR")
+    ask(f"/segments/{town}/versions/99/restore", {}, status=404)
+    hows = [each["how"] for each in json.loads(run("segment", "versions", "French", "--json"))]
+    assert hows == ["restored", "restored", "restored", "changed", "made"]
+
+
+def analysis_now(segment_id):
+    return analysis.get_segment(segment_id=segment_id).updated_at
+
+
+def test_impact_and_uses(town, ask, page):
+    rule = country_is("DE")
+    told = run("segment", "impact", "French", "--rule", json.dumps(rule))
+    assert "Not French" in told
+    found = ask(f"/segments/{town}/impact", {"rule": rule})
+    assert found["impact"]["changed"]["entering"] == 2
+    assert found["impact"]["changed"]["leaving"] == 3
+    assert [each["name"] for each in found["impact"]["dependants"]] == ["Not French"]
+    assert found["uses"] == []
+    assert ask(f"/segments/{town}/uses")["items"][0]["kind"] == "segment"
+    assert "asks for it in its rule" in run("segment", "uses", "French")
+    assert "asks for it in its rule" in text(page.get(f"/segments/{town}/"))
+
+    form = {
+        "segment": town,
+        "r.node": "group",
+        "r.mode": "all",
+        "r.of.0.node": "check",
+        "r.of.0.field": "trait",
+        "r.of.0.name": "country",
+        "r.of.0.op": "eq",
+        "r.of.0.v.value": "DE",
+    }
+    shown = text(page.post("/segments/preview/", form))
+    assert "What saving this would do" in shown
+    assert "<dt>Enter</dt><dd>2</dd><dt>Leave</dt><dd>3</dd>" in shown
+    assert "Segments that ask for it" in shown
+    shown = text(page.get(f"/segments/{town}/edit/"))
+    assert "The rule stands as it is saved." in shown
+    assert "What saving this would do" not in text(page.get("/segments/new/"))
