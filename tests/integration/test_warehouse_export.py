@@ -119,6 +119,37 @@ def test_all_tables_come_over_once_and_verify(source):
     assert warehouse.status(now=datetime.now(UTC)).is_clean is True
 
 
+def test_lines_of_orders_are_told_with_what_can_be_read_of_them(source):
+    lines = [
+        {"product_id": "b", "category": "Bakery", "quantity": 2.5, "price": 3.2, "cost": "1.5"},
+        {"product_id": 7, "name": "Wine", "price": "dear", "quantity": "3"},
+        "no line",
+        {"price": 5e-2},
+    ]
+    told = {"order_id": "o-1", "total": 9, "products": lines}
+    send(source, track("Order Completed", 1, told, userId="ann"))
+    send(source, track("Order Completed", 2, told | {"products": 5}, userId="bob"))
+    assert export()["order_lines"] == 3
+    assert check().is_clean
+    assert ask(
+        "SELECT product_id, category, quantity_milli, amount_micro, cost_micro FROM order_lines"
+        " ORDER BY line"
+    ) == [
+        dict(
+            zip(
+                ("product_id", "category", "quantity_milli", "amount_micro", "cost_micro"),
+                row,
+                strict=True,
+            )
+        )
+        for row in (
+            ("b", "Bakery", 2500, 8_000_000, 3_750_000),
+            ("7", None, 3000, None, None),
+            (None, None, 1000, 50_000, None),
+        )
+    ]
+
+
 def test_rows_that_change_hold_once_in_their_latest_version(source):
     tell(source)
     log_something_else()

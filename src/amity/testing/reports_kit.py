@@ -139,7 +139,26 @@ class Town:
             "is_cancelled": False,
         }
         self.rows["orders"].append(row | more)
+        for line, product in enumerate(products, start=1):
+            self._line(profile_id, event_id, at, line, product)
         return order_id
+
+    def _line(self, profile_id: int, event_id: int, at: datetime, line: int, product: Row) -> None:
+        quantity = product.get("quantity", 1)
+        row = {
+            "event_id": event_id,
+            "origin_id": profile_id,
+            "received_at": at,
+            "line": line,
+            "quantity_milli": round(quantity * 1000),
+            "day": at.date(),
+        }
+        for name in ("price", "cost"):
+            if name in product:
+                column = "amount_micro" if name == "price" else "cost_micro"
+                row[column] = round(product[name] * quantity * 1_000_000)
+        told = ("product_id", "name", "category", "brand")
+        self.rows["order_lines"].append(row | {name: product.get(name) for name in told})
 
     def send(self, profile_id: int, at: datetime, **more: Any) -> None:
         """Add a message that went out."""

@@ -1,4 +1,5 @@
-"""What the store exports to the warehouse: events as understood, profiles, identities, orders.
+"""What the store exports to the warehouse: events as understood, profiles, identities, orders
+and the lines orders were told with.
 
 An event keeps the `origin_id` it came with, which a merge does not change; the row of that profile
 says by `root_id` which customer it is now. So a merge moves no event's row.
@@ -64,6 +65,21 @@ _ORDERS: Final[dict[str, ColumnKind]] = {
     "is_cancelled": "boolean",
 }
 
+_ORDER_LINES: Final[dict[str, ColumnKind]] = {
+    "event_id": "integer",
+    "origin_id": "integer",
+    "received_at": "instant",
+    "line": "integer",
+    "product_id": "text",
+    "name": "text",
+    "category": "text",
+    "brand": "text",
+    "quantity_milli": "integer",
+    "amount_micro": "integer",
+    "cost_micro": "integer",
+    "discount_micro": "integer",
+}
+
 
 def events_export() -> Export:
     """Return how events as understood are exported."""
@@ -84,10 +100,33 @@ def events_export() -> Export:
     )
 
 
+def order_lines_export() -> Export:
+    """Return how the lines of orders are exported, each as often as its order was told.
+
+    Of an order told twice those of `orders.event_id` hold.
+    """
+    return Export(
+        name="order_lines",
+        shape=Shape(
+            columns=_ORDER_LINES,
+            key="event_id",
+            present="event_id",
+            day="received_at",
+            subject="origin_id",
+        ),
+        horizon=_SQL["warehouse_horizon"],
+        rows=_SQL["warehouse_order_lines"],
+        source=_SQL["warehouse_all_order_lines"],
+        moved=_SQL["warehouse_moved"],
+        owners=_SQL["warehouse_owners"],
+    )
+
+
 def warehouse_exports() -> list[Export]:
     """Return what the store exports."""
     return [
         events_export(),
+        order_lines_export(),
         _by_customer("profiles", _PROFILES, present="first_seen_at"),
         _by_customer("identities", _IDENTITIES, present="kind"),
         _by_customer("orders", _ORDERS, present="order_id"),

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from amity.analysis.report import Asked, Granularity
+from amity.kernel.money import exponent_of
 
 if TYPE_CHECKING:
     import ibis
@@ -83,6 +84,28 @@ def other_currencies(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.
     known = placed_orders(tables, since=asked.from_at, until=asked.until_at)
     left = of_segment(tables, known.filter(known.currency != asked.currency), asked)
     return left.aggregate(orders=left.count())
+
+
+def lines(tables: Mapping[str, "ibis.Table"], placed: "ibis.Table", asked: Asked) -> "ibis.Table":
+    """Return the lines of orders (as `orders` gives them): their columns, and product_id,
+    product_name, category, brand, quantity_milli, amount_minor and cost_minor.
+
+    Amounts are as told, before refunds; NULL where a price or a cost was not told.
+    """
+    scale = 10 ** (6 - exponent_of(asked.currency))
+    told = tables["order_lines"]
+    told = told.select(
+        "event_id",
+        "line",
+        "product_id",
+        "category",
+        "brand",
+        "quantity_milli",
+        product_name=told["name"],
+        amount_minor=(told.amount_micro / scale).round().cast("int64"),
+        cost_minor=(told.cost_micro / scale).round().cast("int64"),
+    )
+    return placed.join(told, "event_id")
 
 
 def events(
