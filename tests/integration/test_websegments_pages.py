@@ -299,6 +299,20 @@ def test_edit_and_duplicate_begin_with_the_rule(marketer: Client) -> None:
     assert copy["r.of.0.v.value"] == "DE"
 
 
+def test_a_condition_without_fields_is_shown_in_words_and_kept(marketer: Client) -> None:
+    monthly = {"node": "did", "event": "Order Completed", "during": {"unit": "month"}}
+    segment = make("This month", {"node": "all", "of": [monthly]})
+    page = marketer.get(f"/segments/{segment.segment_id}/edit/")
+    assert "who did “Order Completed” in this month" in text_of(page)
+    edit = fields_of(page)
+    assert json.loads(edit["r.of.0.json"]) == monthly
+    # Without a script the form's own field leads, as the JSON of the whole was not touched.
+    edit["r.of.0.json"] = edit["r.of.0.json"].replace("month", "quarter")
+    marketer.post(f"/segments/{segment.segment_id}/edit/", edit)
+    changed = analysis.get_segment(segment_id=segment.segment_id)
+    assert changed.rule["of"][0]["during"] == {"unit": "quarter"}
+
+
 def test_the_export_holds_everyone_and_is_guarded(marketer: Client) -> None:
     segment = make()
     refused = marketer.get(f"/segments/{segment.segment_id}/members.csv")

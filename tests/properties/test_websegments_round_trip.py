@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from amity.rules import decode_rule, encode_rule
 from amity.web.segments.convert import read_rule, write_rule
-from amity.web.segments.draft import Agreed, Check, Did, Group, Member, Node, walk
+from amity.web.segments.draft import Agreed, Check, Coded, Did, Group, Member, Node, walk
 from amity.web.segments.form import read_draft
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8).map(
@@ -45,7 +45,14 @@ LEAVES = st.one_of(
         NAMES,
         WHERES,
         COUNTS,
-        st.sampled_from([{}, {"within_days": 7}, {"within_days": 0.5}]),
+        st.sampled_from(
+            [
+                {},
+                {"within_days": 7},
+                {"within_days": 0.5},
+                {"during": {"unit": "month", "which": "last", "zone": "Europe/Paris"}},
+            ]
+        ),
     ),
     st.builds(lambda n: {"node": "in_segment", "segment_id": n}, st.integers(1, 99)),
     st.builds(
@@ -100,6 +107,8 @@ def _fields(node: Node) -> dict[str, str]:
             case Member():
                 fields |= {f"{path}.node": "member", f"{path}.segment": one.segment_id}
                 fields |= {f"{path}.is": "not" if one.is_negated else "in"}
+            case Coded():
+                fields |= {f"{path}.node": "coded", f"{path}.json": one.json}
             case Agreed():
                 fields |= {f"{path}.node": "agreed", f"{path}.purpose": one.purpose}
                 said = ("said", "not_said") if one.word == "said_yes" else ("in", "not")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from amity.rules import decode_rule, encode_rule, list_operators
+from amity.rules import Any_, decode_rule, encode_rule, iter_conditions, list_operators
+from amity.rules.condition import name_of
 from amity.web.segments.building import build
 from amity.web.segments.convert import read_rule, write_rule
 from amity.web.segments.draft import (
@@ -10,6 +11,7 @@ from amity.web.segments.draft import (
     MAX_CONDITIONS,
     MAX_DEPTH,
     Check,
+    Coded,
     Did,
     Group,
     Member,
@@ -20,7 +22,7 @@ from amity.web.segments.draft import (
     walk,
 )
 from amity.web.segments.form import read_draft
-from amity.web.segments.tree import FIELDS, fitting_test, view_test
+from amity.web.segments.tree import FIELDS, fitting_test, view_test, view_tree
 
 
 def test_buttons_add_nest_and_remove() -> None:
@@ -127,6 +129,36 @@ def test_every_operators_example_goes_through_the_form() -> None:
         assert [field.name for field in view.fields] == [one.name for one in info.parameters]
         chosen = [choice for _, choices in view.groups for choice in choices if choice.is_on]
         assert [choice.label for choice in chosen] == [info.label]
+
+
+@pytest.mark.parametrize("kind", list(iter_conditions()), ids=name_of)
+def test_every_conditions_example_goes_through_the_form(kind) -> None:
+    """What the form has no fields for is kept as JSON, said in words, and means the same."""
+    for example in kind.examples():
+        if example == Any_(()):
+            continue  # the form asks for a condition rather than find no one
+        rule = encode_rule(example)
+        draft = read_rule(rule)
+        built = build(draft)
+        assert not built.problems
+        words = decode_rule(built.rule).describe()
+        assert example.describe() in words
+        shown = view_tree(draft, built.problems)
+        coded = [child for child in shown.children if child.kind == "coded"]
+        assert all(child.words in words for child in coded)
+
+
+def test_a_condition_in_json_that_cannot_be_read_says_so_in_its_place() -> None:
+    for text in ("", "{", "5", "[]"):
+        draft = Group(of=(Coded(json=text),))
+        assert [(one.path, one.message) for one in build(draft).problems] == [
+            ("r.of.0", "This is not the JSON of a condition.")
+        ]
+        assert view_tree(draft, []).children[0].words == ""
+    wrong = Group(of=(Coded(json='{"node": "did", "event": "A", "during": {"unit": "hour"}}'),))
+    found = build(wrong).problems
+    assert [one.path for one in found] == ["r.of.0"]
+    assert "hour" in found[0].message
 
 
 @pytest.mark.parametrize("field", FIELDS)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from amity.rules.operator import Operator
+from amity.rules.period import Period
 
 _MARK: Final = "\N{SECTION SIGN}"
 _SOURCES: Final = {"trait": "subject.traits", "field": "subject.fields"}
@@ -102,9 +103,10 @@ class Writer:
         *,
         bounds: tuple[int, int | None],
         within_days: float | None,
+        during: Period | None = None,
     ) -> str:
         """Return an expression that counts events, by a helper function written for it."""
-        helper = self._count_helper(tests, bounds, within_days)
+        helper = self._count_helper(tests, bounds, within_days, during)
         happened = self._fresh("x")
         look_up = f"({happened} := subject.history.get({self.bind(event)}))"
         if bounds[0] == 0:
@@ -116,6 +118,7 @@ class Writer:
         tests: list[tuple[Operator, str]],
         bounds: tuple[int, int | None],
         within_days: float | None,
+        during: Period | None,
     ) -> str:
         low, high = bounds
         conditions = ["at <= now"]
@@ -123,6 +126,9 @@ class Writer:
         if within_days is not None:
             lines.append(f" since = now - {self.bind(timedelta(days=within_days))}")
             conditions = ["since < at <= now"]
+        if during is not None:
+            lines.append(f" begin, end = {self.bind(during.bounds)}(now)")
+            conditions = ["begin <= at < end and at <= now"]
         conditions += [
             f"({self._test(op, f'properties.get({self.bind(key)})')})" for op, key in tests
         ]

@@ -1,7 +1,9 @@
-"""What every operator must satisfy: its faces agree on any value, and it can be written down.
+"""What every operator and every condition must satisfy: its faces agree, and it can be written.
 
 For the author of an operator: `check_operator(MyOperator, connection)` raises AssertionError with
-the first value on which memory, compiled source and SQL differ.
+the first value on which memory, compiled source and SQL differ. For the author of a condition:
+`check_condition(MyCondition, connection)` does the same over random people and histories, follows
+`next_change`, and holds what the condition mentions against what changes its answer.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -18,8 +20,11 @@ from amity.rules import (
     ActivityTable,
     Catalogue,
     Check,
+    Condition,
     Did,
     Fragment,
+    Matcher,
+    Mentions,
     Not,
     Operator,
     RuleIndex,
@@ -28,8 +33,11 @@ from amity.rules import (
     compile_rule,
     decode_rule,
     encode_rule,
+    mentions,
     to_sql,
+    walk,
 )
+from amity.testing.rules_world import iter_without_one, people_about, select_passing, trim
 
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _INT64: Final = 2**63
@@ -185,3 +193,119 @@ def _hold_to_generated_values(operator: Operator, connection: psycopg.Connection
             assert_changes_on_time(operator, value)
 
     agree()
+
+
+_STEP: Final = timedelta(microseconds=1)
+_MOST_INSTANTS: Final = 6
+_OTHER_TIMES: Final = (NOW - timedelta(days=3, hours=11), NOW + timedelta(days=29, hours=12))
+
+
+def check_condition(kind: type[Condition], connection: psycopg.Connection[Any]) -> None:
+    """Hold one condition to all of the kit; ``connection`` is to a migrated database."""
+    assert kind.__doc__
+    examples = list(kind.examples())
+    assert examples, "a condition needs examples"
+    for rule in examples:
+        assert decode_rule(msgspec.json.encode(encode_rule(rule))) == rule
+        assert rule.describe().strip()
+        _assert_mentions(rule)
+        _hold_to_generated_people(rule, connection)
+
+
+def _assert_mentions(rule: Condition) -> None:
+    """What is counted is what is looked at: the index takes rules out by their looks."""
+    for part in walk(rule):
+        counted = {event for event, _ in part.counts()}
+        assert counted == part.mentions().events, f"{part}: counts {counted}"
+    index: RuleIndex[int] = RuleIndex()
+    index.add(1, rule)
+    index.remove(1)
+    assert not len(index)
+
+
+def _hold_to_generated_people(rule: Condition, connection: psycopg.Connection[Any]) -> None:
+    @settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(people_about(rule, values(), NOW), min_size=3, max_size=6))
+    def agree(people: list[Subject]) -> None:
+        assert_conditions_agree(rule, people, connection)
+
+    agree()
+
+
+def assert_conditions_agree(
+    rule: Condition, people: list[Subject], connection: psycopg.Connection[Any]
+) -> None:
+    """Ask every face about every person now, at other times, and when an answer may change."""
+    found = mentions(rule)
+    matcher = compile_rule(rule)
+    instants = {NOW, *_OTHER_TIMES}
+    for person in people:
+        changes = _assert_changes(matcher, found, person)
+        instants.update(at + shift for at in changes[:2] for shift in (-_STEP, _STEP * 0))
+        _assert_indexed(rule, person)
+    for now in sorted(instants)[: _MOST_INSTANTS + len(_OTHER_TIMES)]:
+        plain = [rule.matches(person, now) for person in people]
+        compiled = [matcher.matches(person, now) for person in people]
+        loaded = [matcher.matches(trim(person, found.looks, now), now) for person in people]
+        listed = select_passing(rule, people, now, connection)
+        assert len(listed) == len(set(listed)), f"{rule}: SQL names a person twice"
+        selected = [place in set(listed) for place in range(len(people))]
+        for person, *faces in zip(people, plain, compiled, loaded, selected, strict=True):
+            assert all(face is faces[0] for face in faces), (
+                f"{rule} on {person} at {now}: memory, compiled, loaded, SQL = {faces}"
+            )
+
+
+def _assert_changes(matcher: Matcher, found: Mentions, person: Subject) -> list[datetime]:
+    """Follow `next_change` from what the follower loads; return the moments it names."""
+    at, named = NOW, []
+    times = sorted(at for happened in person.history.values() for at, _ in happened)
+    for _ in range(4):
+        known = trim(person, found.looks, at)
+        later = matcher.next_change(known, at)
+        holds = matcher.matches(known, at)
+        end = at + timedelta(days=3_000) if later is None else later
+        assert end > at, f"{matcher.rule}: the next change is not after {at}"
+        probes = [at + (end - at) * part for part in (0.01, 0.2, 0.5, 0.8)] + [end - _STEP]
+        for probe in (moment for moment in probes + times if at < moment < end):
+            assert matcher.matches(person, probe) is holds, (
+                f"{matcher.rule} on {person}: from {at} nothing was to change before {later}, "
+                f"but at {probe} it has"
+            )
+        if later is None:
+            break
+        _assert_timed(found, known, at)
+        named.append(later)
+        at = later
+    return named
+
+
+def _assert_timed(found: Mentions, person: Subject, now: datetime) -> None:
+    """Whoever time alone may change is among those a new segment sets timers for."""
+    future = any(at > now for happened in person.history.values() for at, _ in happened)
+    assert found.is_timed or future, "a condition that time changes must say so"
+    if future or not found.looks:
+        return
+    for name, look in found.looks.items():
+        since = None if look.timed_days is None else now - timedelta(days=look.timed_days)
+        if any(since is None or at > since for at, _ in person.history.get(name, ())):
+            return
+    assert not all(look.timed_days == 0.0 for look in found.looks.values()) or _has_timed_facts(
+        found
+    ), f"nothing that {found.looks} names sets a timer for {person}"
+
+
+def _has_timed_facts(found: Mentions) -> bool:
+    return bool(found.traits or found.fields or found.purposes or found.segments)
+
+
+def _assert_indexed(rule: Condition, person: Subject) -> None:
+    """An event that changes the answer is one the index names for the rule."""
+    index: RuleIndex[int] = RuleIndex()
+    index.add(1, rule)
+    holds = rule.matches(person, NOW)
+    for name, properties, without in iter_without_one(person):
+        if rule.matches(without, NOW) is not holds:
+            assert index.list_counting(name, properties), (
+                f"{rule}: {name} {properties} changes the answer and is not counted"
+            )

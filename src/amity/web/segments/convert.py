@@ -6,16 +6,18 @@ place. Reading a rule back gives a draft that means the same.
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from amity.rules import OperatorWords, Parameter, list_operators
+from amity.rules import PROFILE_FIELDS, OperatorWords, Parameter, list_operators
 from amity.web.segments.draft import (
     ROOT,
     Agreed,
     AsType,
     Check,
+    Coded,
     Did,
     Group,
     Member,
@@ -88,6 +90,8 @@ class _Writer:
             return self.check(node, path)
         if isinstance(node, Did):
             return self.did(node, path, at)
+        if isinstance(node, Coded):
+            return self.coded(node, path)
         return self.membership(node, path)
 
     def group(self, group: Group, path: str, at: str) -> Rule:
@@ -104,6 +108,16 @@ class _Writer:
         ]
         rule: Rule = {"node": "any" if group.mode in ("any", "none") else "all", "of": children}
         return {"node": "not", "of": rule} if is_negated else rule
+
+    def coded(self, coded: Coded, path: str) -> Rule:
+        try:
+            rule = msgspec.json.decode(coded.json)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            rule = None
+        if not isinstance(rule, dict):
+            self.note(path, "This is not the JSON of a condition.")
+            return {"node": ""}
+        return rule
 
     def check(self, check: Check, path: str) -> Rule:
         field = check.field
@@ -234,33 +248,45 @@ def read_rule(rule: Rule) -> Group:
 
 
 def _read(rule: Rule) -> Node:
-    match rule["node"]:
-        case "all" | "any":
-            return _read_group(rule, is_negated=False)
-        case "not":
-            return _read_not(rule["of"])
-        case "check":
-            return _read_check(rule)
-        case "did":
-            return _read_did(rule)
-        case "in_segment":
-            return Member(segment_id=str(rule["segment_id"]))
-        case _:
-            return Agreed(word=rule["node"], purpose=rule["purpose"])
+    reader = _READERS.get(rule["node"]) if _has_fields(rule) else None
+    return Coded(json=_write_json(rule)) if reader is None else reader(rule)
 
 
-def _read_group(rule: Rule, *, is_negated: bool) -> Group:
+def _has_fields(rule: Rule) -> bool:
+    """Say whether the form can show all that an event or a check says."""
+    if rule["node"] == "did":
+        return "during" not in rule
+    if rule["node"] == "check":
+        kind, _, name = rule["field"].partition(".")
+        return kind == "trait" or name in PROFILE_FIELDS
+    return True
+
+
+def _write_json(rule: Rule) -> str:
+    return msgspec.json.format(msgspec.json.encode(rule), indent=2).decode()
+
+
+def _read_group(rule: Rule, *, is_negated: bool = False) -> Group:
     mode = _MODES[rule["node"], is_negated]
     return Group(mode=mode, of=tuple(_read(child) for child in rule["of"]))
 
 
-def _read_not(inner: Rule) -> Node:
+def _read_not(rule: Rule) -> Node:
+    inner = rule["of"]
     if inner["node"] in ("all", "any"):
         return _read_group(inner, is_negated=True)
     node = _read(inner)
     if isinstance(node, Member | Agreed) and not node.is_negated:
         return msgspec.structs.replace(node, is_negated=True)
     return Group(mode="none", of=(node,))
+
+
+def _read_member(rule: Rule) -> Member:
+    return Member(segment_id=str(rule["segment_id"]))
+
+
+def _read_agreed(rule: Rule) -> Agreed:
+    return Agreed(word=rule["node"], purpose=rule["purpose"])
 
 
 def _read_check(rule: Rule) -> Check:
@@ -285,6 +311,18 @@ def _read_did(rule: Rule) -> Did:
         window="ever" if days is None else "days",
         days="30" if days is None else _write_number(days),
     )
+
+
+_READERS: Final[dict[str, Callable[[Rule], Node]]] = {
+    "all": _read_group,
+    "any": _read_group,
+    "not": _read_not,
+    "check": _read_check,
+    "did": _read_did,
+    "in_segment": _read_member,
+    "consent": _read_agreed,
+    "said_yes": _read_agreed,
+}
 
 
 def _read_times(low: int | None, high: int | None) -> tuple[Times, int, int]:

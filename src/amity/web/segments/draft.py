@@ -74,6 +74,12 @@ class Agreed(msgspec.Struct, frozen=True, kw_only=True):
     is_negated: bool = False
 
 
+class Coded(msgspec.Struct, frozen=True, kw_only=True):
+    """A condition the form has no fields for, as its JSON."""
+
+    json: str = ""
+
+
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Conditions taken together."""
 
@@ -81,7 +87,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     of: tuple["Node", ...] = ()
 
 
-Node = Group | Check | Did | Member | Agreed
+Node = Group | Check | Did | Member | Agreed | Coded
 
 EMPTY: Final = Group()
 _NEW: Final[dict[str, Node]] = {

@@ -13,6 +13,7 @@ from amity.web.segments.draft import (
     Agreed,
     AsType,
     Check,
+    Coded,
     Did,
     Group,
     Member,
@@ -125,10 +126,15 @@ def _read_agreed(tree: _Tree) -> Agreed:
     )
 
 
+def _read_coded(tree: _Tree) -> Coded:
+    return Coded(json=_text(tree, "json"))
+
+
 _READERS: Final[dict[str, Callable[[_Tree], Node]]] = {
     "group": _read_group,
     "check": _read_check,
     "did": _read_did,
     "member": _read_member,
     "agreed": _read_agreed,
+    "coded": _read_coded,
 }

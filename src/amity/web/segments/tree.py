@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from amity.rules import FIELD_LABELS, PROFILE_FIELDS, OperatorWords
+from amity.kernel.errors import Invalid
+from amity.rules import FIELD_LABELS, PROFILE_FIELDS, OperatorWords, decode_rule
 from amity.rules.operator import ValueType
 from amity.web.segments.convert import OPERATORS, Problem
 from amity.web.segments.draft import (
@@ -12,6 +13,7 @@ from amity.web.segments.draft import (
     ROOT,
     Agreed,
     Check,
+    Coded,
     Did,
     Group,
     Member,
@@ -94,6 +96,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[Choice] = []
     wheres: list["WhereView"] = []
     children: list["NodeView"] = []
+    words: str = ""
+    """What a condition without fields says, when it can be read."""
 
     @property
     def slug(self) -> str:
@@ -130,6 +134,7 @@ def _view(node: Node, path: str, messages: dict[str, Messages], depth: int) -> N
     fields: list[Choice] = []
     wheres: list[WhereView] = []
     children: list[NodeView] = []
+    words = ""
     if isinstance(node, Group):
         children = [
             _view(child, f"{path}.of.{index}", messages, depth + 1)
@@ -140,6 +145,8 @@ def _view(node: Node, path: str, messages: dict[str, Messages], depth: int) -> N
         fields = field_choices(node.field)
     elif isinstance(node, Did):
         wheres = _view_wheres(node, path, messages)
+    elif isinstance(node, Coded):
+        words = _words_of(node)
     return NodeView(
         kind=_KINDS[type(node)],
         path=path,
@@ -150,7 +157,15 @@ def _view(node: Node, path: str, messages: dict[str, Messages], depth: int) -> N
         fields=fields,
         wheres=wheres,
         children=children,
+        words=words,
     )
+
+
+def _words_of(coded: Coded) -> str:
+    try:
+        return decode_rule(coded.json).describe()
+    except Invalid:
+        return ""
 
 
 _KINDS: Final[dict[type, str]] = {
@@ -159,6 +174,7 @@ _KINDS: Final[dict[type, str]] = {
     Did: "did",
     Member: "member",
     Agreed: "agreed",
+    Coded: "coded",
 }
 
 

@@ -1,0 +1,268 @@
+"""People for the kit of conditions: made at random around a rule, and as rows for its SQL face.
+
+A person is a `Subject`; `select_passing` writes the same facts as relations, so that memory and
+SQL are asked about the same people without a table being touched.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
+
+from amity.kernel.clock import format_instant
+from amity.rules import (
+    PROFILE_FIELDS,
+    ActivityTable,
+    Catalogue,
+    Condition,
+    Fragment,
+    Look,
+    Rule,
+    Subject,
+    Window,
+    column_value,
+    encode_rule,
+    mentions,
+    sql,
+    to_sql,
+)
+
+_COLUMNS: Final = {"number": "numeric", "instant": "timestamptz", "text": "text"}
+_LINE_KEYS: Final = ("product_id", "sku", "category", "brand", "quantity", "price", "cost")
+_SEGMENTS: Final = (7, 8)
+_DAYS: Final = (0.0, 0.5, 1.0, 7.0, 30.0)
+
+Happened = tuple[str, datetime, dict[str, Any]]
+
+
+def scalars_of(rule: Rule) -> list[Any]:
+    """Return the constants of a rule, and numbers just beside its numbers: what may pass it."""
+    found: list[Any] = []
+    left: list[Any] = [encode_rule(rule)]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        else:
+            found.append(value)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found += [value - 1, value + 1, value / 2, value + 0.1]
+    return found
+
+
+def people_about(
+    rule: Rule, values: st.SearchStrategy[Any], now: datetime
+) -> st.SearchStrategy[Subject]:
+    """Generate people who did what the rule looks at: late, twice, at once, in the future."""
+    found = mentions(rule)
+    likely = st.sampled_from(scalars_of(rule)) | values
+    moments = _moments(found.looks, now)
+    happened = _happenings(found.looks, likely, moments)
+    windows = st.builds(Window, st.none() | moments, st.none() | moments)
+    return st.builds(
+        _make_subject,
+        traits=_some(sorted(found.traits), likely),
+        fields=_fields(sorted(found.fields), moments),
+        consents=st.sets(st.sampled_from(sorted(found.purposes) or ["news"])),
+        allowed=_some(sorted(found.purposes), windows),
+        segments=st.sets(st.sampled_from(_SEGMENTS)),
+        events=st.lists(happened, max_size=7),
+        twice=st.booleans(),
+    )
+
+
+def _make_subject(*, events: list[Happened], twice: bool, **facts: Any) -> Subject:
+    history: dict[str, list[tuple[datetime, dict[str, Any]]]] = {}
+    for name, at, properties in events + events[: 2 * twice]:
+        history.setdefault(name, []).append((at, properties))
+    return Subject(history=history, **facts)
+
+
+def _some(
+    names: Sequence[str], values: st.SearchStrategy[Any]
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Generate values for some of the names."""
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(names, values))
+
+
+def _fields(
+    names: Sequence[str], moments: st.SearchStrategy[datetime]
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Generate what some of the profile's own fields hold."""
+    of_kind: dict[str, st.SearchStrategy[Any]] = {
+        "number": st.integers(-3, 40),
+        "text": st.sampled_from(["", "FR", "a@shop.example"]),
+        "instant": moments,
+    }
+    return st.fixed_dictionaries(
+        {}, optional={name: of_kind[PROFILE_FIELDS[name]] for name in names}
+    )
+
+
+def _moments(looks: Mapping[str, Look], now: datetime) -> st.SearchStrategy[datetime]:
+    """Generate instants on the ends of windows to the microsecond, midnights, and any other."""
+    days = {*_DAYS, *(look.within_days or 0.0 for look in looks.values())}
+    edges = st.builds(
+        lambda length, step: now - timedelta(days=length, microseconds=step),
+        st.sampled_from(sorted(days)),
+        st.integers(-1, 1),
+    )
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    hours = st.builds(
+        lambda back, hour: midnight - timedelta(days=back) + timedelta(hours=hour),
+        st.integers(0, 70),
+        st.sampled_from((0, 0, 5, 22, 23)),
+    )
+    plain = now.replace(tzinfo=None)
+    anywhere = st.datetimes(plain - timedelta(days=420), plain + timedelta(days=15)).map(
+        lambda at: at.replace(tzinfo=UTC)
+    )
+    return edges | hours | anywhere
+
+
+def _happenings(
+    looks: Mapping[str, Look], values: st.SearchStrategy[Any], moments: st.SearchStrategy[datetime]
+) -> st.SearchStrategy[Happened]:
+    def named(name: str) -> st.SearchStrategy[Happened]:
+        wanted = sorted(looks[name].properties) if name in looks else ["p"]
+        each = {key: _lines(values) if key == "products" else values for key in wanted}
+        properties = st.fixed_dictionaries({}, optional=each)
+        return st.tuples(st.just(name), moments, properties)
+
+    return st.sampled_from([*sorted(looks), "Something else"]).flatmap(named)
+
+
+def _lines(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Generate the lines of an order, some of them no lines at all."""
+    amount = st.sampled_from([0, 1, 2, 3.5, 0.1, 12.99, -1, "2", None]) | values
+    texts = st.sampled_from(["a", "b"]) | values
+    line = st.fixed_dictionaries(
+        {},
+        optional={key: amount if key in _LINE_KEYS[4:] else texts for key in _LINE_KEYS},
+    )
+    return st.lists(line | line | values, max_size=3) | values
+
+
+def trim(subject: Subject, looks: Mapping[str, Look], now: datetime) -> Subject:
+    """Leave of a history what a rule asked for, as the follower loads it."""
+    history: dict[str, list[tuple[datetime, dict[str, Any]]]] = {}
+    for name, look in looks.items():
+        since = None if look.within_days is None else now - timedelta(days=look.within_days)
+        kept = [
+            (at, {key: value for key, value in properties.items() if key in look.properties})
+            for at, properties in subject.history.get(name, ())
+            if since is None or at > since
+        ]
+        if kept:
+            history[name] = kept
+    return msgspec.structs.replace(subject, history=history)
+
+
+def iter_without_one(subject: Subject) -> Iterator[tuple[str, dict[str, Any], Subject]]:
+    """Give every event of a history, and the person as she is without it."""
+    for name, happened in subject.history.items():
+        for place, (_, properties) in enumerate(happened):
+            left = [*happened[:place], *happened[place + 1 :]]
+            history = {**subject.history, name: left}
+            yield name, dict(properties), msgspec.structs.replace(subject, history=history)
+
+
+def select_passing(
+    rule: Condition, people: Sequence[Subject], now: datetime, connection: psycopg.Connection[Any]
+) -> list[int]:
+    """Return the places in ``people`` of those the rule's SQL finds."""
+    columns = ", ".join(f"{name} {_COLUMNS[kind]}" for name, kind in PROFILE_FIELDS.items())
+    found = to_sql(rule, _catalogue(), now)
+    profiles = Fragment(
+        "SELECT * FROM jsonb_to_recordset(%s) AS r"  # noqa: S608  # columns the program knows
+        f"(id bigint, traits jsonb, consents jsonb, allowed jsonb, {columns})",
+        (Jsonb([_row_of(place, person) for place, person in enumerate(people)]),),
+    )
+    query = sql(
+        "WITH kit_profile AS ({}), kit_activity AS (SELECT * FROM jsonb_to_recordset({}) AS r"
+        "(profile_id bigint, name text, occurred_at timestamptz, properties jsonb)), "
+        "kit_member AS (SELECT * FROM jsonb_to_recordset({}) AS r"
+        "(profile_id bigint, segment_id bigint)) {}",
+        profiles,
+        Jsonb(list(_iter_activities(people))),
+        Jsonb(
+            [
+                {"profile_id": place, "segment_id": segment_id}
+                for place, person in enumerate(people)
+                for segment_id in person.segments
+            ]
+        ),
+        found,
+    )
+    return [row[0] for row in connection.execute(query.encode(), query.params)]
+
+
+def _row_of(place: int, person: Subject) -> dict[str, Any]:
+    fields = {
+        name: format_instant(value) if isinstance(value, datetime) else value
+        for name, value in person.fields.items()
+    }
+    return {
+        "id": place,
+        "traits": dict(person.traits),
+        "consents": {purpose: {"status": "granted"} for purpose in person.consents},
+        "allowed": {
+            purpose: [at and format_instant(at) for at in (window.since, window.until)]
+            for purpose, window in person.allowed.items()
+        },
+        **fields,
+    }
+
+
+def _iter_activities(people: Sequence[Subject]) -> Iterator[dict[str, Any]]:
+    for place, person in enumerate(people):
+        for name, happened in person.history.items():
+            for at, properties in happened:
+                yield {
+                    "profile_id": place,
+                    "name": name,
+                    "occurred_at": format_instant(at),
+                    "properties": properties,
+                }
+
+
+def _catalogue() -> Catalogue:
+    return Catalogue(
+        profiles=Fragment("kit_profile AS p"),
+        profile_id=Fragment("p.id"),
+        condition=Fragment("true"),
+        traits=Fragment("p.traits"),
+        consents=Fragment("p.consents"),
+        may_use=_may_use,
+        fields={
+            name: column_value(Fragment(f"p.{name}"), kind) for name, kind in PROFILE_FIELDS.items()
+        },
+        activity=ActivityTable(
+            relation=Fragment("kit_activity AS a"),
+            profile_id=Fragment("a.profile_id"),
+            name=Fragment("a.name"),
+            occurred_at=Fragment("a.occurred_at"),
+            properties=Fragment("a.properties"),
+        ),
+        members="SELECT m.profile_id FROM kit_member AS m WHERE m.segment_id = {}",
+    )
+
+
+def _may_use(purpose: str, now: datetime) -> Fragment:
+    """Return the kit's own gate: the windows of `Subject.allowed`, kept beside each person."""
+    window = sql("(p.allowed -> {}::text)", purpose)
+    return sql(
+        "({} IS NOT NULL AND coalesce(({} ->> 0)::timestamptz <= {}, true) "
+        "AND coalesce({} < ({} ->> 1)::timestamptz, true))",
+        window,
+        window,
+        now,
+        now,
+        window,
+    )
