@@ -1,0 +1,224 @@
+"""A rule's JSON as text that people can read, paste and change; `text_reading` reads it back.
+
+What is common has words of its own; any other condition, those of other packages included, is
+written as its name with its fields: `name(field: value, …)`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from functools import cache
+from typing import Any, Final
+
+from amity.rules.operator import Operator, Parameter, name_of, operators
+from amity.rules.subject import FIELD_LABELS
+from amity.rules.text_tokens import KEYWORDS, WORD, tokenise
+
+Names = Mapping[int, str]
+_DID_KEYS: Final = {"node", "event", "where", "at_least", "at_most", "within_days"}
+_UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60))
+
+
+def write_text(rule: dict[str, Any], names: Names) -> str:
+    """Write the JSON of a rule (`encode_rule`) as text."""
+    return _Text(names).rule(rule)
+
+
+class _Text:
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def rule(self, node: dict[str, Any]) -> str:
+        write = _NODES.get(node["node"])
+        written = write(self, node) if write else None
+        return self._call(node) if written is None else written
+
+    def _part(self, node: dict[str, Any]) -> str:
+        """Write a part so that it stays one beside others."""
+        inner = self.rule(node)
+        is_several = node["node"] in {"all", "any"} and len(node.get("of", ())) > 1
+        return f"({inner})" if is_several or _may_go_on(inner) else inner
+
+    def several(self, node: dict[str, Any]) -> str | None:
+        parts = node.get("of", ())
+        if len(parts) < 2 or set(node) != {"node", "of"}:
+            return None
+        between = " and " if node["node"] == "all" else " or "
+        return between.join(self._part(part) for part in parts)
+
+    def not_(self, node: dict[str, Any]) -> str | None:
+        return f"not {self._part(node['of'])}" if set(node) == {"node", "of"} else None
+
+    def check(self, node: dict[str, Any]) -> str | None:
+        kind, _, name = node["field"].partition(".")
+        field = FIELD_LABELS[name] if kind == "profile" else _trait(name)
+        return f"{field} {self.operator(node['is'])}"
+
+    def did(self, node: dict[str, Any]) -> str | None:
+        if set(node) - _DID_KEYS:
+            return None
+        written = [f"did {_quote(node['event'])}"]
+        low, high = node.get("at_least"), node.get("at_most")
+        if (low, high) == (None, 0):
+            written[0] = f"never {written[0]}"
+        else:
+            bounds = (("at least", low), ("at most", high))
+            written += [f"{word} {_times(count)}" for word, count in bounds if count is not None]
+        if "within_days" in node:
+            written.append(f"in the last {_days(node['within_days'])}")
+        if node.get("where"):
+            tests = " and ".join(map(self.test, node["where"]))
+            written.append(f"where {tests}" if len(node["where"]) == 1 else f"where ({tests})")
+        return " ".join(written)
+
+    def in_segment(self, node: dict[str, Any]) -> str | None:
+        segment_id = node["segment_id"]
+        name = self._names.get(segment_id)
+        return f"is in segment {segment_id if name is None else _quote(name)}"
+
+    def consent(self, node: dict[str, Any]) -> str | None:
+        return f"allows {_quote(node['purpose'])} now"
+
+    def said_yes(self, node: dict[str, Any]) -> str | None:
+        return f"last said yes to {_quote(node['purpose'])}"
+
+    def test(self, test: dict[str, Any]) -> str:
+        return f"{_name(test['property'])} {self.operator(test['is'])}"
+
+    def operator(self, plain: dict[str, Any]) -> str:
+        kind = operator_named(plain["op"])
+        given = [_parameter(each, plain[each.name]) for each in kind.parameters]
+        written = " ".join([kind.label, " and ".join(given)]).rstrip()
+        if next(_beginnings(written)) is kind:
+            return written
+        # Such as "is" with the value true, which "is true" would be taken for.
+        fields = (f"{key}: {self._value(value)}" for key, value in plain.items() if key != "op")
+        return f"{plain['op']}({', '.join(fields)})"
+
+    def _call(self, node: dict[str, Any]) -> str:
+        fields = ", ".join(
+            f"{key}: {self._value(value)}" for key, value in node.items() if key != "node"
+        )
+        return f"{node['node']}({fields})"
+
+    def _value(self, value: Any) -> str:
+        if isinstance(value, list):
+            return f"[{', '.join(map(self._value, value))}]"
+        if not isinstance(value, dict):
+            return json.dumps(value, ensure_ascii=False)
+        if "node" in value:
+            return f"({self.rule(value)})"
+        if is_operator(value):
+            return self.operator(value)
+        if set(value) == {"property", "is"} and is_operator(value["is"]):
+            return f"test {self.test(value)}"
+        return f"{{{', '.join(f'{_name(key)}: {self._value(it)}' for key, it in value.items())}}}"
+
+
+_NODES: Final[dict[str, Callable[[_Text, dict[str, Any]], str | None]]] = {
+    "all": _Text.several,
+    "any": _Text.several,
+    "not": _Text.not_,
+    "check": _Text.check,
+    "did": _Text.did,
+    "in_segment": _Text.in_segment,
+    "consent": _Text.consent,
+    "said_yes": _Text.said_yes,
+}
+
+
+def operator_named(op: str) -> type[Operator]:
+    """Return the operator of a name that is known to be registered."""
+    return next(kind for kind in operators if name_of(kind) == op)
+
+
+def is_operator(value: Any) -> bool:
+    """Say whether a JSON value is an operator with exactly the constants it declares."""
+    if not isinstance(value, dict) or "op" not in value:
+        return False
+    kind = next((kind for kind in operators if name_of(kind) == value["op"]), None)
+    return kind is not None and {"op", *(each.name for each in kind.parameters)} == set(value)
+
+
+@cache
+def labels() -> list[tuple[tuple[str, ...], type[Operator]]]:
+    """Return the operators by the words they begin with, the longest first: so they are read."""
+    found = [(words_of(kind.label), kind) for kind in operators]
+    return sorted(found, key=lambda pair: (-len(pair[0]), pair[0]))
+
+
+def _beginnings(written: str) -> Iterator[type[Operator]]:
+    """Give the operators that a text may begin with, as they are tried."""
+    said = [(token.kind, token.written.lower()) for token in tokenise(written)]
+    for words, kind in labels():
+        if said[: len(words)] == [("word", word) for word in words]:
+            yield kind
+
+
+@cache
+def _unfinished() -> tuple[str, ...]:
+    """Return the labels that a following "and" can make another's beginning."""
+    found = [kind.label for kind in operators]
+    return tuple(
+        label for label in found if any(other.startswith(f"{label} and ") for other in found)
+    )
+
+
+def _may_go_on(written: str) -> bool:
+    """Say whether "and" after this could be taken for its own, as in "is known and not …"."""
+    return written.endswith(_unfinished())
+
+
+def words_of(label: str) -> tuple[str, ...]:
+    """Return a label as the words by which the reader finds it."""
+    return tuple(token.written.lower() for token in tokenise(label)[:-1])
+
+
+def _parameter(parameter: Parameter, value: Any) -> str:
+    if parameter.kind == "days":
+        return _days(value)
+    if parameter.kind == "scalars":
+        return ", ".join(map(_literal, value))
+    return _literal(value)
+
+
+def _literal(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _name(name: str) -> str:
+    return name if WORD.match(name) and name.lower() not in KEYWORDS else _quote(name)
+
+
+def _trait(name: str) -> str:
+    """Write a trait's name; with its kind before it where it could be taken for something else."""
+    first = name.lower().split(".")[0]
+    plain = WORD.match(name) and name.lower() not in KEYWORDS | _FIRST_WORDS
+    return name if plain and first not in {"trait", "profile"} else f"trait {_quote(name)}"
+
+
+_FIRST_WORDS: Final = {
+    *("did", "never", "is", "in", "allows", "last", "trait", "profile", "viewed", "bought"),
+    *(label.split()[0] for label in FIELD_LABELS.values()),
+    *FIELD_LABELS,
+}
+
+
+def _times(count: int) -> str:
+    return "1 time" if count == 1 else f"{count} times"
+
+
+def _days(days: float) -> str:
+    """Write a length of time in the largest unit that says it exactly."""
+    for unit, seconds in _UNITS:
+        count = days * 86_400 / seconds
+        whole = round(count) if abs(count) < 1e15 else 0
+        if whole > 0 and timedelta(seconds=whole * seconds) / timedelta(days=1) == days:
+            return f"{whole} {unit}{'' if whole == 1 else 's'}"
+    return f"{_literal(days)} days"
