@@ -76,6 +76,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None
     high: float | None
     computed_at: datetime
+    percentile: float | None = None
+    """0 to 100, among all who have the score: the share with less, and half of those with as
+    much."""
 
 
 class ModelRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +132,8 @@ class Concentration(msgspec.Struct, frozen=True, kw_only=True):
 _CHANGE = {
     "segment_id": "the segment",
     "segment_name": "its name at the time",
-    "cause": "`event`, `time` (a window ended) or `definition` (the rule is new or changed)",
+    "cause": "`event`, `time` (a window ended), `score` (one was computed anew) or "
+    "`definition` (the rule is new or changed)",
 }
 
 EVENTS: tuple[EventWords, ...] = (

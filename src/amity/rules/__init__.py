@@ -10,10 +10,11 @@ from amity.rules.conditions.did import Did
 from amity.rules.conditions.in_segment import InSegment
 from amity.rules.conditions.not_ import Not
 from amity.rules.conditions.said_yes import SaidYes
+from amity.rules.conditions.score import HasScore
 from amity.rules.faces import Explanation, Matcher, compile_rule, explain, to_sql
 from amity.rules.fragment import Fragment, sql
 from amity.rules.index import RuleIndex
-from amity.rules.mentions import Look, Mentions, join_looks, longer
+from amity.rules.mentions import Look, Mentions, join_looks, join_mentions, longer
 from amity.rules.operator import (
     Operator,
     OperatorWords,
@@ -24,8 +25,8 @@ from amity.rules.operator import (
     list_operators,
 )
 from amity.rules.rule import Rule, iter_conditions, mentions
-from amity.rules.selection import ActivityTable, Catalogue
-from amity.rules.subject import FIELD_LABELS, PROFILE_FIELDS, Subject, Window
+from amity.rules.selection import ActivityTable, Catalogue, ScoreTable
+from amity.rules.subject import FIELD_LABELS, PROFILE_FIELDS, Rating, Subject, Window
 from amity.rules.where import Where
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Explanation",
     "Fragment",
     "HasConsent",
+    "HasScore",
     "InSegment",
     "Look",
     "Matcher",
@@ -51,9 +53,11 @@ __all__ = [
     "Operator",
     "OperatorWords",
     "Parameter",
+    "Rating",
     "Rule",
     "RuleIndex",
     "SaidYes",
+    "ScoreTable",
     "Subject",
     "Value",
     "Where",
@@ -66,6 +70,7 @@ __all__ = [
     "explain",
     "iter_conditions",
     "join_looks",
+    "join_mentions",
     "json_value",
     "list_operators",
     "longer",

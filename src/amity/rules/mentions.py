@@ -45,6 +45,7 @@ class Mentions(msgspec.Struct, frozen=True, kw_only=True):
     """By event, what is needed of its history."""
     purposes: frozenset[str] = frozenset()
     segments: frozenset[int] = frozenset()
+    scores: frozenset[str] = frozenset()
     is_timed: bool = False
     """Whether the answer can change by the passing of time."""
 
@@ -52,6 +53,11 @@ class Mentions(msgspec.Struct, frozen=True, kw_only=True):
     def events(self) -> frozenset[str]:
         """The events whose history the rule looks at."""
         return frozenset(self.looks)
+
+    @property
+    def needs_profile(self) -> bool:
+        """Whether the rule looks at more of a person than the history."""
+        return bool(self.traits or self.fields or self.purposes or self.segments or self.scores)
 
 
 def join_mentions(all_mentions: Iterable[Mentions]) -> Mentions:
@@ -63,5 +69,6 @@ def join_mentions(all_mentions: Iterable[Mentions]) -> Mentions:
         looks=join_looks(each.looks for each in found),
         purposes=frozenset().union(*(each.purposes for each in found)),
         segments=frozenset().union(*(each.segments for each in found)),
+        scores=frozenset().union(*(each.scores for each in found)),
         is_timed=any(each.is_timed for each in found),
     )

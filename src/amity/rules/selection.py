@@ -6,12 +6,12 @@ that PostgreSQL reads the events of each condition once, however many profiles t
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import LiteralString
+from typing import Final, LiteralString
 
 import msgspec
 
 from amity.rules.fragment import Fragment, join, sql
-from amity.rules.operator import Value
+from amity.rules.operator import Value, column_value
 
 
 class ActivityTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +22,29 @@ class ActivityTable(msgspec.Struct, frozen=True, kw_only=True):
     name: Fragment
     occurred_at: Fragment
     properties: Fragment
+
+
+class ScoreTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Where scores are: a relation of one row a profile and score, and its columns."""
+
+    relation: Fragment
+    profile_id: Fragment
+    name: Fragment
+    faces: Mapping[str, Value]
+    """By what a rule can ask of a score: its `value`, its `label`, its `percentile`."""
+
+
+_NULL: Final = Fragment("NULL::double precision")
+_NO_SCORES: Final = ScoreTable(
+    relation=Fragment("(SELECT NULL::bigint AS profile_id, NULL::text AS name WHERE false) AS s"),
+    profile_id=Fragment("s.profile_id"),
+    name=Fragment("s.name"),
+    faces={
+        "value": column_value(_NULL, "number"),
+        "label": column_value(Fragment("NULL::text"), "text"),
+        "percentile": column_value(_NULL, "number"),
+    },
+)
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +62,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     activity: ActivityTable
     members: LiteralString
     """A query of the `profile_id`s in a segment, with `{}` for the segment's id."""
+    scores: ScoreTable = _NO_SCORES
 
 
 class Selection:

@@ -61,6 +61,16 @@ class Window(msgspec.Struct, frozen=True):
         )
 
 
+class Rating(msgspec.Struct, frozen=True):
+    """One score of a profile as rules see it."""
+
+    value: float | None = None
+    label: str = ""
+    percentile: float | None = None
+    """From 0 to 100, among all who had the score when scores were last computed: the share of
+    them with less, and half of those with as much."""
+
+
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """One profile as rules see it."""
 
@@ -73,3 +83,5 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """By purpose, when data may be used for it, as the gate has it; what is missing means never."""
     segments: AbstractSet[int] = frozenset()
     history: History = {}
+    scores: Mapping[str, Rating] = {}
+    """By name of the score."""

@@ -21,7 +21,9 @@ from amity.rules import (
     Condition,
     Fragment,
     Look,
+    Rating,
     Rule,
+    ScoreTable,
     Subject,
     Window,
     column_value,
@@ -30,6 +32,7 @@ from amity.rules import (
     sql,
     to_sql,
 )
+from amity.rules.operator import is_number
 
 _COLUMNS: Final = {"number": "numeric", "instant": "timestamptz", "text": "text"}
 _LINE_KEYS: Final = ("product_id", "sku", "category", "brand", "quantity", "price", "cost")
@@ -72,6 +75,7 @@ def people_about(
         consents=st.sets(st.sampled_from(sorted(found.purposes) or ["news"])),
         allowed=_some(sorted(found.purposes), windows),
         segments=st.sets(st.sampled_from(_SEGMENTS)),
+        scores=_some(sorted(found.scores), _ratings(scalars_of(rule))),
         events=st.lists(happened, max_size=7),
         twice=st.booleans(),
     )
@@ -102,6 +106,19 @@ def _fields(
     }
     return st.fixed_dictionaries(
         {}, optional={name: of_kind[PROFILE_FIELDS[name]] for name in names}
+    )
+
+
+def _ratings(constants: Sequence[Any]) -> st.SearchStrategy[Rating]:
+    """Generate scores on the edges that the constants make, and any other."""
+    numbers = [float(each) for each in constants if is_number(each)] or [0.0]
+    texts = [each for each in constants if isinstance(each, str)] or [""]
+    shares = [each for each in numbers if 0 <= each <= 100] or [50.0]
+    return st.builds(
+        Rating,
+        st.none() | st.sampled_from(numbers) | st.floats(-1e6, 1e6),
+        st.sampled_from(["", *texts]),
+        st.none() | st.sampled_from(shares) | st.floats(0, 100),
     )
 
 
@@ -188,7 +205,9 @@ def select_passing(
         "WITH kit_profile AS ({}), kit_activity AS (SELECT * FROM jsonb_to_recordset({}) AS r"
         "(profile_id bigint, name text, occurred_at timestamptz, properties jsonb)), "
         "kit_member AS (SELECT * FROM jsonb_to_recordset({}) AS r"
-        "(profile_id bigint, segment_id bigint)) {}",
+        "(profile_id bigint, segment_id bigint)), "
+        "kit_score AS (SELECT * FROM jsonb_to_recordset({}) AS r (profile_id bigint, name text, "
+        "value double precision, label text, percentile double precision)) {}",
         profiles,
         Jsonb(list(_iter_activities(people))),
         Jsonb(
@@ -198,6 +217,7 @@ def select_passing(
                 for segment_id in person.segments
             ]
         ),
+        Jsonb(list(_iter_scores(people))),
         found,
     )
     return [row[0] for row in connection.execute(query.encode(), query.params)]
@@ -232,6 +252,12 @@ def _iter_activities(people: Sequence[Subject]) -> Iterator[dict[str, Any]]:
                 }
 
 
+def _iter_scores(people: Sequence[Subject]) -> Iterator[dict[str, Any]]:
+    for place, person in enumerate(people):
+        for name, rating in person.scores.items():
+            yield {"profile_id": place, "name": name, **msgspec.structs.asdict(rating)}
+
+
 def _catalogue() -> Catalogue:
     return Catalogue(
         profiles=Fragment("kit_profile AS p"),
@@ -251,6 +277,16 @@ def _catalogue() -> Catalogue:
             properties=Fragment("a.properties"),
         ),
         members="SELECT m.profile_id FROM kit_member AS m WHERE m.segment_id = {}",
+        scores=ScoreTable(
+            relation=Fragment("kit_score AS s"),
+            profile_id=Fragment("s.profile_id"),
+            name=Fragment("s.name"),
+            faces={
+                "value": column_value(Fragment("s.value"), "number"),
+                "label": column_value(Fragment("s.label"), "text"),
+                "percentile": column_value(Fragment("s.percentile"), "number"),
+            },
+        ),
     )
 
 

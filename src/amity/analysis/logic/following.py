@@ -54,6 +54,7 @@ def _take_turn(connection: Connection, position: int, now: datetime, limit: int)
         _follow(connection, book, activities, now)
         last = activities[-1].position
         store.advance_consumer(connection=connection, name=CONSUMER, position=last)
+    handled += _recheck(connection, book, now, limit)
     handled += _ring(connection, book, now, limit)
     if _counted.get(database_name()) != now.date():
         count_today(connection, now, None)
@@ -127,6 +128,18 @@ def _ring(connection: Connection, book: Book, now: datetime, limit: int) -> int:
     orphans.write(connection)
     evaluate(connection, book=book, pairs=pairs, now=now, cause="time").write(connection)
     return len(due)
+
+
+def _recheck(connection: Connection, book: Book, now: datetime, limit: int) -> int:
+    """Ask again where what rules look at has changed without an event, such as scores."""
+    rows = connection.execute(_SQL["take_rechecks"], [limit]).fetchall()
+    pairs: Pairs = {}
+    for kind, name, profile_id in rows:
+        concerned = book.index.list_mentioning(kind, [name])
+        if concerned:
+            pairs.setdefault(profile_id, set()).update(concerned)
+    evaluate(connection, book=book, pairs=pairs, now=now, cause="score").write(connection)
+    return len(rows)
 
 
 def rebuild_memberships() -> int:

@@ -16,8 +16,9 @@ _EVENTS_AT_ONCE: Final = 5000
 
 ENTERED: Final = "Segment Entered"
 LEFT: Final = "Segment Left"
-Cause = Literal["event", "time", "definition"]
-"""Why a membership changed: something happened, time passed, or the segment is new or changed."""
+Cause = Literal["event", "time", "score", "definition"]
+"""Why a membership changed: something happened, time passed, a score was computed anew, or the
+segment is new or changed."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

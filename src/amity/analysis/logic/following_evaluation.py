@@ -5,11 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from amity.analysis.logic.following_book import Book, Followed
 from amity.analysis.logic.following_changes import Cause, Change, Changes
+from amity.analysis.logic.scoring.rating import load_ratings
 from amity.infra import queries
 from amity.infra.database import Connection
-from amity.rules import Look, Subject, join_looks
+from amity.rules import Look, Mentions, Subject, join_mentions
 from amity.store import api as store
 from amity.store.contracts import HistoryWish
 
@@ -19,6 +22,14 @@ _PROFILES_AT_ONCE: Final = 1000
 Pairs = dict[int, set[int]]
 """By profile, the segments to ask about."""
 _Memberships = Mapping[int, set[int]]
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """What of people is to be loaded beside their profiles."""
+
+    wishes: list[HistoryWish]
+    scores: frozenset[str] | None
+    """By name; None for all."""
 
 
 def evaluate(
@@ -33,11 +44,16 @@ def evaluate(
     for some in _slices(sorted(pairs), _PROFILES_AT_ONCE):
         memberships = _load_memberships(connection, some)
         asked = book.with_dependants(set().union(*(pairs[profile_id] for profile_id in some)))
-        wishes = store.make_wishes(join_looks(book.segments[s].mentions.looks for s in asked), now)
-        for subject_id, subject in _load_subjects(connection, some, wishes, memberships):
+        wanted = _want((book.segments[s].mentions for s in asked), now)
+        for subject_id, subject in _load_subjects(connection, some, wanted, memberships):
             turn = _Profile(book, changes, now, cause)
             turn.ask(subject_id, subject, memberships[subject_id], pairs[subject_id])
     return changes
+
+
+def _want(mentioned: Iterable[Mentions], now: datetime) -> _Wanted:
+    found = join_mentions(mentioned)
+    return _Wanted(store.make_wishes(found.looks, now), found.scores)
 
 
 def _slices(ids: list[int], size: int) -> Iterator[list[int]]:
@@ -55,11 +71,12 @@ def _load_memberships(connection: Connection, profile_ids: list[int]) -> dict[in
 def _load_subjects(
     connection: Connection,
     profile_ids: list[int],
-    wishes: list[HistoryWish],
+    wanted: _Wanted,
     memberships: _Memberships,
 ) -> Iterator[tuple[int, Subject]]:
     profiles = store.load_profiles(connection=connection, profile_ids=profile_ids)
-    histories = _load_histories(connection, profile_ids, wishes)
+    histories = _load_histories(connection, profile_ids, wanted.wishes)
+    ratings = load_ratings(connection, profile_ids=profile_ids, names=wanted.scores)
     policies = store.list_policies(connection=connection)
     for profile in profiles:
         if profile.merged_into is None and profile.profile_id in memberships:
@@ -70,6 +87,7 @@ def _load_subjects(
                     segments=memberships[profile.profile_id],
                     history=histories.get(profile.profile_id, {}),
                     policies=policies,
+                    scores=ratings.get(profile.profile_id, {}),
                 ),
             )
 
@@ -137,9 +155,11 @@ def load_subjects(
 ) -> dict[int, Subject]:
     """Return profiles as rules see them, by id; see `api.load_subjects`."""
     subjects: dict[int, Subject] = {}
+    # Which scores are asked for is not said, and there are few of each customer.
+    wanted = _Wanted(store.make_wishes(looks, now), None)
     for some in _slices(sorted(set(profile_ids)), _PROFILES_AT_ONCE):
         memberships = _load_memberships(connection, some)
-        subjects |= _load_subjects(connection, some, store.make_wishes(looks, now), memberships)
+        subjects |= _load_subjects(connection, some, wanted, memberships)
     return subjects
 
 
@@ -147,11 +167,11 @@ def set_timers(
     connection: Connection, *, followed: Followed, profile_ids: list[int], now: datetime
 ) -> None:
     """Compute and write one segment's timers for many profiles."""
-    wishes = store.make_wishes(followed.mentions.looks, now)
+    wanted = _want([followed.mentions], now)
     for some in _slices(profile_ids, _PROFILES_AT_ONCE):
         changes = Changes(now)
         nowhere: dict[int, set[int]] = {profile_id: set() for profile_id in some}
-        for profile_id, subject in _load_subjects(connection, some, wishes, nowhere):
+        for profile_id, subject in _load_subjects(connection, some, wanted, nowhere):
             due_at = followed.matcher.next_change(subject, now)
             if due_at is not None:
                 changes.set_timer(followed.segment_id, profile_id, due_at)

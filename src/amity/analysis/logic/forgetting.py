@@ -31,5 +31,6 @@ def _forget(connection: Connection, profile_ids: list[int]) -> dict[str, int]:
     row = connection.execute(_SQL["forget_memberships"], [profile_ids]).fetchone()
     assert row is not None
     connection.execute(_SQL["forget_profile_timers"], [profile_ids])
+    connection.execute(_SQL["forget_rechecks"], [profile_ids])
     scores = connection.execute(_SQL["forget_scores"], [profile_ids])
     return {"memberships": row[0], "scores": scores.rowcount}

@@ -26,6 +26,7 @@ from amity.analysis.logic.lifetime_value import (
     expected_value,
     months_ahead,
 )
+from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
 from amity.analysis.logic.transactions import summarise
 from amity.infra.columns import fetch_columns
 from amity.infra.config import settings
@@ -39,8 +40,8 @@ VALUE_MONTHS: Final = 12
 UNIT_DAYS: Final = 7
 _EPOCH: Final = date(1970, 1, 1)
 _LOCK: Final = "amity.analysis.scores"
-
-_Row = tuple[int, str, float | None, str, float | None, float | None, int]
+SCORES: Final = frozenset({"rfm", "p_alive", "expected_purchases", "clv"})
+"""The scores that `refresh_scores` makes."""
 
 
 class _Run(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -67,12 +68,8 @@ def refresh_scores(*, now: datetime) -> list[ModelRun]:
         histories = summarise(transactions, until=(now.astimezone(UTC).date() - _EPOCH).days)
         runs = _compute(transactions, histories, now, foreign)
         kept = [_record(connection, run, now) for run in runs]
-        connection.execute(sql["scores_clear"])
         rows = _rows(histories, runs, [run.model_run_id for run in kept])
-        with connection.cursor() as cursor, cursor.copy(sql["scores_copy"]) as copy:
-            copy.set_types(["int8", "text", "float8", "text", "float8", "float8", "int8"])
-            for row in rows:
-                copy.write_row(row)
+        replace_scores(connection, names=SCORES, rows=rows)
     return kept
 
 
@@ -88,9 +85,10 @@ def list_scores(*, profile_id: int) -> list[Score]:
             label=label,
             low=low,
             high=high,
+            percentile=percentile,
             computed_at=computed_at,
         )
-        for name, value, label, low, high, computed_at in rows
+        for name, value, label, low, high, percentile, computed_at in rows
     ]
 
 
@@ -226,7 +224,7 @@ def _record(connection: Connection, run: _Run, now: datetime) -> ModelRun:
     )
 
 
-def _rows(histories: Histories, runs: list[_Run], run_ids: list[int]) -> Iterator[_Row]:
+def _rows(histories: Histories, runs: list[_Run], run_ids: list[int]) -> Iterator[ScoreRow]:
     customers = histories.customer_id.tolist()
     for run, run_id in zip(runs, run_ids, strict=True):
         for name, column in run.columns.items():

@@ -8,6 +8,7 @@ from amity.rules import (
     ActivityTable,
     Catalogue,
     Fragment,
+    ScoreTable,
     Value,
     column_value,
     sql,
@@ -21,6 +22,16 @@ _ACTIVITY: Final = ActivityTable(
     name=Fragment("a.name"),
     occurred_at=Fragment("a.occurred_at"),
     properties=Fragment("a.properties"),
+)
+_SCORES: Final = ScoreTable(
+    relation=Fragment("analysis_score AS s"),
+    profile_id=Fragment("s.profile_id"),
+    name=Fragment("s.name"),
+    faces={
+        "value": column_value(Fragment("s.value"), "number"),
+        "label": column_value(Fragment("s.label"), "text"),
+        "percentile": column_value(Fragment("s.percentile"), "number"),
+    },
 )
 _COLUMNS: Final = {name: Fragment(f"p.{name}") for name in PROFILE_FIELDS if name != "revenue"}
 
@@ -44,6 +55,7 @@ def make_catalogue(policies: Mapping[str, Purpose], condition: Fragment | None =
         ),
         fields=fields,
         activity=_ACTIVITY,
+        scores=_SCORES,
         members=(
             "SELECT m.profile_id FROM analysis_membership AS m "
             "WHERE m.segment_id = {} AND m.left_at IS NULL"

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from amity.analysis.contracts import Membership, Preview, SegmentCount, SegmentMoves
+from amity.analysis.logic.scoring.rating import load_ratings
 from amity.analysis.logic.segments import Definitions
 from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.infra import queries
@@ -62,6 +63,7 @@ def _list_warnings(connection: Connection, found: Mentions, definitions: Definit
         f"nobody was ever asked for consent for “{name}”"
         for name in absent("unknown_purposes", found.purposes)
     ]
+    warnings += [f"nobody has a score “{name}”" for name in absent("unknown_scores", found.scores)]
     for segment_id in sorted(found.segments):
         state = definitions.state_of(segment_id)
         if state is None:
@@ -134,10 +136,12 @@ def explain_rule(*, rule: dict[str, Any], profile_id: int, now: datetime) -> Exp
         wishes = store.make_wishes(mentions(decoded).looks, now)
         history = store.load_histories(connection=connection, profile_ids=ids, wishes=wishes)
         policies = store.list_policies(connection=connection)
+        ratings = load_ratings(connection, profile_ids=ids, names=mentions(decoded).scores)
     subject = store.make_subject(
         profile,
         segments=segments,
         history=history.get(profile.profile_id, {}),
         policies=policies,
+        scores=ratings.get(profile.profile_id, {}),
     )
     return explain(decoded, subject, now, names)

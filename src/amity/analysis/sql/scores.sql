@@ -18,15 +18,8 @@ INSERT INTO analysis_model_run (estimator, computed_at, customers, parameters, r
 VALUES (%s, %s, %s, %s::jsonb, %s::jsonb)
 RETURNING id
 
--- name: scores_clear
-DELETE FROM analysis_score
-
--- name: scores_copy
-COPY analysis_score (profile_id, name, value, label, low, high, model_run_id)
-FROM STDIN (FORMAT binary)
-
 -- name: scores_list
-SELECT s.name, s.value, s.label, s.low, s.high, r.computed_at
+SELECT s.name, s.value, s.label, s.low, s.high, s.percentile, r.computed_at
 FROM analysis_score s
 JOIN analysis_model_run r ON r.id = s.model_run_id
 WHERE s.profile_id = %s

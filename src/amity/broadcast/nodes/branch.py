@@ -89,7 +89,7 @@ class Branch(Node, frozen=True, tag="branch", dict=True):
         if self._matcher is None:
             return False
         found = mentions(self._matcher.rule)
-        return bool(found.traits or found.fields or found.purposes or found.segments)
+        return found.needs_profile
 
     def describe(self, names: Names) -> str:
         if self._matcher is not None:

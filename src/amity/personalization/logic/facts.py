@@ -30,6 +30,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     purposes: frozenset[str] = frozenset()
     """Whose status matters, those that rules ask about included; always `profiling`."""
     segments: frozenset[int] = frozenset()
+    scores: frozenset[str] = frozenset()
     cap_days: float = 0.0
     """The longest cap: impressions older than this matter to none. 0: none matter."""
     capped: frozenset[str] = frozenset()
@@ -54,6 +55,7 @@ def join_needs(
         looks=join_looks(mention.looks for mention in mentions),
         purposes=purposes.union({PROFILING}, *(mention.purposes for mention in mentions)),
         segments=frozenset().union(*(mention.segments for mention in mentions)),
+        scores=frozenset().union(*(mention.scores for mention in mentions)),
         cap_days=max(caps.values(), default=0.0),
         capped=frozenset(caps),
         has_products=has_products,
@@ -94,6 +96,7 @@ def restrict(subject: Subject, needs: Needs) -> Subject:
         },
         segments=needs.segments & subject.segments,
         history={name: subject.history[name] for name in needs.looks if name in subject.history},
+        scores={name: subject.scores[name] for name in needs.scores if name in subject.scores},
     )
 
 

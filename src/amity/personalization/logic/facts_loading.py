@@ -6,6 +6,7 @@ from typing import Final
 from amity.infra import queries
 from amity.infra.database import Connection
 from amity.personalization.logic.facts import RECENT_PRODUCTS, Facts, Needs, restrict
+from amity.rules import Rating
 from amity.store import api as store
 from amity.store.contracts import Profile
 
@@ -44,6 +45,7 @@ class _Loader:
         self._policies = store.list_policies(connection=connection)
         self._memberships = self._load_memberships()
         self._histories = self._load_histories(now)
+        self._ratings = self._load_ratings()
         self._impressions = self._load_impressions(now)
         self._bought = self._load_products("facts_bought")
         self._viewed = self._load_products("facts_viewed")
@@ -56,6 +58,7 @@ class _Loader:
             segments=self._memberships.get(profile_id, frozenset()),
             history=self._histories.get(profile_id, {}),
             policies=self._policies,
+            scores=self._ratings.get(profile_id, {}),
         )
         consents = store.judge_consents(
             consents=profile.consents,
@@ -83,6 +86,14 @@ class _Loader:
                 _SQL["facts_memberships"], wanted
             ):
                 found.setdefault(profile_id, set()).add(segment_id)
+        return found
+
+    def _load_ratings(self) -> dict[int, dict[str, Rating]]:
+        found: dict[int, dict[str, Rating]] = {}
+        if self._needs.scores:
+            wanted = [self._ids, sorted(self._needs.scores)]
+            for profile_id, name, *faces in self._connection.execute(_SQL["facts_scores"], wanted):
+                found.setdefault(profile_id, {})[name] = Rating(*faces)
         return found
 
     def _load_histories(self, now: datetime) -> Histories:

@@ -61,6 +61,10 @@ VALUES (%s, %s, %s, %s) RETURNING id
 SELECT m.profile_id, m.segment_id FROM analysis_membership m
 WHERE m.profile_id = ANY (%s::bigint[]) AND m.segment_id = ANY (%s::integer[]) AND m.left_at IS NULL
 
+-- name: facts_scores
+SELECT profile_id, name, value, label, percentile FROM analysis_score
+WHERE profile_id = ANY(%s) AND name = ANY(%s)
+
 -- name: facts_impressions
 WITH RECURSIVE member AS (
     SELECT id AS root, id FROM unnest(%(ids)s::bigint[]) AS id

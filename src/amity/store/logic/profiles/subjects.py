@@ -7,7 +7,7 @@ from typing import Any
 
 from amity.infra.config import settings
 from amity.kernel.money import exponent_of
-from amity.rules import Look, Subject
+from amity.rules import Look, Rating, Subject
 from amity.store.contracts import HistoryWish, Profile
 from amity.store.contracts_consent import Purpose, is_spoken
 from amity.store.logic.consent.statements import list_windows
@@ -24,6 +24,7 @@ def make_subject(
     segments: AbstractSet[int],
     history: Mapping[str, Sequence[tuple[datetime, Mapping[str, Any]]]],
     policies: Mapping[str, Purpose],
+    scores: Mapping[str, Rating] = {},
 ) -> Subject:
     """Return a profile as rules see it in memory: the same values the catalogue gives in SQL.
 
@@ -54,6 +55,7 @@ def make_subject(
         allowed=list_windows(profile.consents, policies),
         segments=segments,
         history=history,
+        scores=scores,
     )
 
 

@@ -1,0 +1,40 @@
+"""Keeping scores: replaced by name, ranked among all, and who changed is asked about again.
+
+The percentile is stored with the score, so that memory and SQL see the same number until scores
+are computed anew.
+"""
+
+from collections.abc import Collection, Iterable
+
+from amity.infra import queries
+from amity.infra.database import Connection
+
+_SQL = queries.load("amity.analysis")
+
+ScoreRow = tuple[int, str, float | None, str, float | None, float | None, int]
+"""Profile, name of the score, value, label, low, high, model run."""
+
+
+def replace_scores(
+    connection: Connection, *, names: Collection[str], rows: Iterable[ScoreRow]
+) -> None:
+    """Put ``rows`` in the place of all scores of these names, in the caller's transaction.
+
+    Segments whose rules mention one of the names are asked again about everyone whose score came,
+    went or changed, in the follower's next turns.  Every row's name must be among ``names``.
+    """
+    wanted = sorted(names)
+    # A segment made meanwhile waits, so that it is read against history with the new scores.
+    connection.execute(_SQL["lock_segments"])
+    mentioned = {row[0] for row in connection.execute(_SQL["score_names_in_rules"])}
+    followed = sorted(mentioned.intersection(wanted))
+    connection.execute(_SQL["scores_stage"])
+    with connection.cursor() as cursor, cursor.copy(_SQL["scores_copy"]) as copy:
+        copy.set_types(["int8", "text", "float8", "text", "float8", "float8", "int8"])
+        for row in rows:
+            copy.write_row(row)
+    connection.execute(_SQL["scores_remember"], [followed])
+    connection.execute(_SQL["scores_clear"], [wanted])
+    connection.execute(_SQL["scores_rank"])
+    connection.execute(_SQL["scores_ask_again"], [followed])
+    connection.execute(_SQL["scores_unstage"])

@@ -1,0 +1,10 @@
+"""Where scores stand among all, from the SQL file beside this one."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("analysis", "0006_reports")]
+    operations = [migrations.RunSQL(Path(__file__).with_suffix(".sql").read_text("utf-8"))]

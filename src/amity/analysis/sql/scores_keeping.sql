@@ -1,0 +1,62 @@
+-- Scores as they are kept, with where each stands among all, and what rules read of them.
+
+-- name: score_names_in_rules
+SELECT DISTINCT jsonb_path_query(rule, '$.** ? (@.node == "score").score') #>> '{}'
+FROM analysis_segment WHERE state <> 'archived'
+
+-- name: scores_stage
+CREATE TEMPORARY TABLE score_new (
+    profile_id bigint, name text, value double precision, label text, low double precision,
+    high double precision, model_run_id bigint) ON COMMIT DROP
+
+-- name: scores_copy
+COPY score_new (profile_id, name, value, label, low, high, model_run_id)
+FROM STDIN (FORMAT binary)
+
+-- name: scores_remember
+CREATE TEMPORARY TABLE score_old ON COMMIT DROP AS
+SELECT profile_id, name, value, label, percentile FROM analysis_score WHERE name = ANY (%s)
+
+-- name: scores_clear
+DELETE FROM analysis_score WHERE name = ANY (%s)
+
+-- name: scores_rank
+-- The percentile: the share of those with less, and half of those with as much, in hundredths.
+INSERT INTO analysis_score (profile_id, name, value, label, low, high, model_run_id, percentile)
+SELECT profile_id, name, value, label, low, high, model_run_id,
+       CASE WHEN value IS NOT NULL THEN
+           100.0 * (rank() OVER (PARTITION BY name ORDER BY value) - 1
+               + count(*) OVER (PARTITION BY name, value) / 2.0)
+               / count(value) OVER (PARTITION BY name) END
+FROM score_new
+
+-- name: scores_ask_again
+INSERT INTO analysis_recheck (kind, name, profile_id)
+SELECT 'scores', name, profile_id
+FROM (SELECT profile_id, name, value, label, percentile FROM analysis_score
+      WHERE name = ANY (%s)) AS n
+FULL JOIN score_old AS o USING (profile_id, name)
+WHERE (n.value, n.label, n.percentile) IS DISTINCT FROM (o.value, o.label, o.percentile)
+ON CONFLICT DO NOTHING
+
+-- name: scores_unstage
+DROP TABLE score_new, score_old
+
+-- name: scores_ratings
+SELECT profile_id, name, value, label, percentile FROM analysis_score
+WHERE profile_id = ANY (%s) AND name = ANY (%s)
+
+-- name: scores_all_ratings
+SELECT profile_id, name, value, label, percentile FROM analysis_score WHERE profile_id = ANY (%s)
+
+-- name: take_rechecks
+DELETE FROM analysis_recheck WHERE (kind, name, profile_id) IN (
+    SELECT kind, name, profile_id FROM analysis_recheck ORDER BY profile_id LIMIT %s)
+RETURNING kind, name, profile_id
+
+-- name: forget_rechecks
+DELETE FROM analysis_recheck WHERE profile_id = ANY (%s)
+
+-- name: unknown_scores
+SELECT wanted FROM unnest(%s::text[]) AS wanted
+WHERE NOT EXISTS (SELECT FROM analysis_score s WHERE s.name = wanted)

@@ -1,0 +1,137 @@
+"""Rules over people, followed: scores, households, draws and campaigns change memberships."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from amity.analysis import api as analysis
+from amity.analysis.logic.scoring.keeping import replace_scores
+from amity.analysis.logic.segments_catalogue import make_catalogue
+from amity.infra import database
+from amity.rules import decode_rule, to_sql
+from amity.store import api as store
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+class Town:
+    """Customers by name, and the consumers run until nothing is left to do."""
+
+    def __init__(self):
+        self.source_id = store.create_source(name="Town", kind="server").source_id
+        self.segments = {}
+        self._sent = 0
+
+    def send(self, *events):
+        bodies = []
+        for event in events:
+            self._sent += 1
+            bodies.append(msgspec.json.encode({"messageId": f"t{self._sent}", **event}))
+        receipt = store.append_events(source_id=self.source_id, events=bodies, now=NOW)
+        assert not receipt.quarantined, receipt
+        self.run()
+
+    def identify(self, *users, **traits):
+        self.send(*({"type": "identify", "userId": user, "traits": traits} for user in users))
+
+    def run(self):
+        handled = 0
+        for _ in range(200):
+            followed = analysis.follow_batch(now=NOW).events
+            if not store.fold_batch().events + followed:
+                return handled
+            handled += followed
+        raise AssertionError("the consumers never came to rest")
+
+    def define(self, name, rule):
+        made = analysis.create_segment(name=name, rule=rule, by="test", now=NOW)
+        self.segments[name] = made.segment_id
+        self.run()
+        return made.segment_id
+
+    def id_of(self, user):
+        return store.find_profile(kind="user_id", value=user).profile_id
+
+    def members(self, name, *users):
+        """Return who of the users is in a segment, held against the rule's SQL."""
+        segment = analysis.get_segment(segment_id=self.segments[name])
+        page = analysis.list_members(segment_id=segment.segment_id, limit=200)
+        held = {member.profile_id for member in page.items}
+        with database.transaction() as connection:
+            policies = store.list_policies(connection=connection)
+            query = to_sql(decode_rule(segment.rule), make_catalogue(policies), NOW)
+            wanted = {row[0] for row in connection.execute(query.encode(), query.params)}
+        assert held == wanted, name
+        return [user for user in users if self.id_of(user) in held]
+
+    def score(self, name, **values):
+        with database.transaction() as connection:
+            run = connection.execute(
+                "INSERT INTO analysis_model_run (estimator, customers, parameters, report) "
+                "VALUES ('town', 0, '{}', '{}') RETURNING id"
+            ).fetchone()[0]
+            rows = [(self.id_of(user), name, v, "", None, None, run) for user, v in values.items()]
+            replace_scores(connection, names=[name], rows=rows)
+        return self.run()
+
+
+@pytest.fixture
+def town(db):
+    return Town()
+
+
+def score_rule(name, by, **test):
+    return {"node": "score", "score": name, "by": by, "is": test}
+
+
+ALL = ("ann", "bob", "cid", "dan")
+
+
+def test_scores_are_followed_by_what_changed(town):
+    town.identify(*ALL)
+    town.define("worth", score_rule("clv", "value", op="gte", value=50))
+    town.define("best half", score_rule("clv", "percentile", op="gte", value=50))
+    town.define("unknown", score_rule("clv", "value", op="missing"))
+    assert town.members("worth", *ALL) == []
+    assert town.members("unknown", *ALL) == [*ALL]
+    assert town.score("clv", ann=10, bob=50, cid=90) >= 3
+    assert town.members("worth", *ALL) == ["bob", "cid"]
+    assert town.members("best half", *ALL) == ["bob", "cid"]
+    assert town.members("unknown", *ALL) == ["dan"]
+    assert town.score("clv", ann=10, bob=50, cid=90) == 0, "nothing changed, nobody is asked"
+    assert town.score("other", ann=1, bob=2) == 0, "no rule asks for it"
+    assert town.score("clv", ann=60, bob=55, cid=90) == 2 + 3, "two asked, three moves"
+    assert town.members("worth", *ALL) == ["ann", "bob", "cid"]
+    assert town.members("best half", *ALL) == ["ann", "cid"]
+    town.score("clv")
+    assert town.members("worth", *ALL) == []
+    assert town.members("unknown", *ALL) == [*ALL]
+
+
+def test_percentiles_count_who_has_less_and_half_of_who_ties(town):
+    town.identify(*ALL)
+    town.score("clv", ann=5, bob=1, cid=5, dan=9)
+    found = {user: analysis.list_scores(profile_id=town.id_of(user))[0] for user in ALL}
+    assert {user: score.percentile for user, score in found.items()} == {
+        "bob": 12.5,
+        "ann": 50.0,
+        "cid": 50.0,
+        "dan": 87.5,
+    }
+
+
+def test_a_score_says_why_and_is_forgotten_with_its_customer(town):
+    town.identify("ann")
+    rule = score_rule("clv", "percentile", op="gte", value=50)
+    assert "nobody has a score “clv”" in analysis.preview(rule=rule, now=NOW).warnings
+    town.define("best", rule)
+    town.score("clv", ann=3)
+    said = analysis.explain(rule=rule, profile_id=town.id_of("ann"), now=NOW)
+    assert said.holds
+    assert said.words == "percentile of the score “clv” is at least 50"
+    with database.transaction() as connection:
+        replace_scores(connection, names=["clv"], rows=[])
+    assert analysis.forget_profiles(profile_ids=[town.id_of("ann")])["memberships"] == 1
+    with database.transaction() as connection:
+        assert not connection.execute("SELECT FROM analysis_recheck").fetchall()
