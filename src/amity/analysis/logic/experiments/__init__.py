@@ -1,0 +1,1 @@
+"""Reading experiments: what a difference between arms drawn at random amounts to."""

@@ -1,0 +1,1 @@
+"""Learning from rows: who is most likely to do a thing, and how far to believe it."""

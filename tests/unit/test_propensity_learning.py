@@ -1,0 +1,265 @@
+"""Who is likely to do a thing: against scikit-learn's own numbers, and where the truth is known."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from amity.analysis.estimator import Refused
+from amity.analysis.logic.learning.calibrating import Curve, Steps, expit
+from amity.analysis.logic.learning.columns import Column, type_columns
+from amity.analysis.logic.learning.measures import auc, auc_interval, measure
+from amity.analysis.logic.learning.models import fit_adding
+from amity.analysis.logic.learning.propensity import learn, list_reasons, refuse_too_little, tell
+from amity.analysis.logic.learning.splitting import split_rows
+from amity.analysis.logic.learning.watching import auc_of_one, drift_of, watch
+
+DAY = 86_400.0
+
+
+def number(name, values):
+    return Column(name=name, kind="number", values=np.asarray(values, np.float64))
+
+
+def world(rng, rows=3_000, *, is_curved=False):
+    """Customers whose probability is known: two columns matter, one does not, one is a kind."""
+    visits, months = rng.poisson(4, rows) * 1.0, rng.gamma(2.0, 10.0, rows)
+    kind = rng.integers(0, 3, rows)
+    if is_curved:
+        logit = np.where((visits > 4) ^ (months > 16), 1.5, -2.0)
+    else:
+        logit = -1.5 + 0.4 * visits - 0.04 * months + np.array([0.0, 1.0, -1.0])[kind]
+    probability = expit(logit)
+    columns = [
+        number("visits", np.where(rng.random(rows) < 0.1, np.nan, visits)),
+        number("months", months),
+        number("noise", rng.normal(size=rows)),
+        Column(name="plan", kind="level", values=kind * 1.0, levels=["basic", "plus", "old"]),
+    ]
+    label = (rng.random(rows) < probability) * 1.0
+    return columns, label, np.arange(rows) * DAY, probability
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    rng = np.random.default_rng(1)
+    columns, label, seconds, probability = world(rng)
+    return learn(columns, label, seconds, rng), columns, label, probability
+
+
+@pytest.fixture(scope="module")
+def curved():
+    rng = np.random.default_rng(2)
+    columns, label, seconds, probability = world(rng, is_curved=True)
+    return learn(columns, label, seconds, rng), columns, probability
+
+
+def test_figures_are_those_scikit_learn_has():
+    rng = np.random.default_rng(3)
+    probability = np.round(rng.random(800), 2)
+    label = (rng.random(800) < probability) * 1.0
+    found = measure(probability, label)
+    assert found.auc.value == pytest.approx(metrics.roc_auc_score(label, probability))
+    assert auc(probability, label) == pytest.approx(found.auc.value)
+    assert found.brier == pytest.approx(metrics.brier_score_loss(label, probability))
+    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
+    assert found.log_loss == pytest.approx(metrics.log_loss(label, clipped))
+    assert sum(group.customers for group in found.groups) == 800
+    assert found.calibration_error < 0.06
+
+
+def test_the_interval_of_the_auc_covers_what_many_rows_show():
+    rng = np.random.default_rng(4)
+    truth = 0.5 * math.erfc(-1 / 2)  # two normals of one spread, one of them 1 higher
+    inside = 0
+    for _ in range(300):
+        label = np.repeat([0.0, 1.0], [120, 60])
+        found = auc_interval(rng.normal(size=180) + label, label)
+        inside += found.low <= truth <= found.high
+    assert 0.91 <= inside / 300 <= 0.985
+    perfect = auc_interval(np.arange(20.0), np.repeat([0.0, 1.0], 10))
+    assert perfect.value == 1
+    assert perfect.low <= 1 <= perfect.high
+
+
+def test_a_sum_is_found_by_the_model_that_adds_up(learnt):
+    found, columns, _, probability = learnt
+    assert found.chosen.model == "logistic_regression"
+    assert found.split == "time"
+    told = tell(found, columns)
+    assert np.corrcoef(told.probability, probability)[0, 1] > 0.93
+    assert np.mean(np.abs(told.probability - probability)) < 0.05
+    assert list(found.weight)[-1] == "noise"
+    assert not found.warnings
+
+
+def test_what_does_not_add_up_is_found_by_trees(curved):
+    found, columns, probability = curved
+    assert found.chosen.model == "boosted_trees"
+    assert found.quality.auc.value > found.other.quality.auc.value + 0.15
+    assert np.mean(np.abs(tell(found, columns).probability - probability)) < 0.12
+
+
+def test_what_is_said_happens(learnt, curved):
+    for found in (learnt[0], curved[0]):
+        inside = sum(
+            group.actual_low <= group.predicted <= group.actual_high
+            for group in found.quality.groups
+        )
+        assert inside >= len(found.quality.groups) - 2
+        assert found.quality.brier < found.quality.brier_of_base_rate
+        assert found.quality.top_decile_lift.low > 1.3
+
+
+def test_reasons_of_the_sum_add_up_to_the_logit(learnt):
+    found, columns, _, _ = learnt
+    parts = found.model.contributions(columns)
+    logit = found.model.logit(columns)
+    np.testing.assert_allclose(np.ptp(parts.sum(axis=1) - logit), 0, atol=1e-9)
+    reasons = list_reasons(found, columns)
+    best = int(np.argmax(parts[:, 3]))
+    assert any(reason.startswith("plan plus (+") for reason in reasons[best])
+
+
+def test_reasons_of_trees_are_what_one_feature_at_its_usual_value_changes(curved):
+    found, columns, _ = curved
+    some = [column.take(np.arange(50)) for column in columns]
+    parts = found.model.contributions(some)
+    usual = np.nanmedian(columns[1].take(np.arange(2_100)).values)
+    at_usual = [*some[:1], number("months", np.full(50, usual)), *some[2:]]
+    wanted = found.model.logit(some) - found.model.logit(at_usual)
+    np.testing.assert_allclose(parts[:, 1], wanted, atol=1e-9)
+
+
+def test_deciles_are_tenths_and_every_row_is_told_of(learnt):
+    found, columns, _, _ = learnt
+    told = tell(found, columns)
+    assert np.bincount(told.decile)[1:].tolist() == [300] * 10
+    assert np.all((told.low <= told.probability) & (told.probability <= told.high))
+
+
+def test_the_same_rows_teach_the_same():
+    columns, label, seconds, _ = world(np.random.default_rng(5), 900)
+    once, again = (learn(columns, label, seconds, np.random.default_rng(6)) for _ in range(2))
+    np.testing.assert_array_equal(tell(once, columns).probability, tell(again, columns).probability)
+    assert once.chosen == again.chosen
+
+
+def test_curves_and_steps_never_fall_and_never_say_certain():
+    rng = np.random.default_rng(7)
+    logit = rng.normal(0, 3, 2_000)
+    label = (rng.random(2_000) < expit(0.5 * logit - 1)) * 1.0
+    at = np.linspace(-20, 20, 200)
+    for made in (Curve.fit(logit, label), Steps.fit(logit, label)):
+        probability = made.probability(at)
+        assert np.all(np.diff(probability) >= 0)
+        assert np.all((probability > 0) & (probability < 1))
+        assert np.mean(np.abs(made.probability(logit) - expit(0.5 * logit - 1))) < 0.03
+    curve = Curve.fit(logit, label)
+    assert (curve.slope, curve.offset) == (pytest.approx(0.5, abs=0.06), pytest.approx(-1, abs=0.2))
+    parted = Curve.fit(np.array([-1.0, -2, 1, 2]), np.array([0.0, 0, 1, 1]))
+    assert 0 < parted.slope < 100
+
+
+def test_a_leak_a_drift_and_a_moved_base_rate_are_told():
+    rng = np.random.default_rng(8)
+    columns, label, seconds, _ = world(rng, 2_000)
+    late = np.arange(2_000) >= 1_700
+    flipped = np.where(late & (rng.random(2_000) < 0.4), 1.0, label)
+    leaky = [
+        *columns,
+        number("refund", flipped * 10 + rng.normal(0, 1, 2_000)),
+        number("closed_days", np.where(flipped == 1, rng.random(2_000), np.nan)),
+        number("moving", rng.normal(size=2_000) + 2 * late),
+    ]
+    split = split_rows(flipped, seconds, rng)
+    told = " ".join(watch(leaky, flipped, split).warnings)
+    assert "leakage suspected: 'refund' alone tells the answer" in told
+    assert "leakage suspected: 'closed_days' alone" in told
+    assert "drift: 'moving'" in told
+    assert "drift: 'months'" not in told
+    assert "the base rate moved" in told
+    assert watch(columns, label, split_rows(label, seconds, rng)).warnings == []
+
+
+def test_one_column_is_judged_by_rows_it_was_not_read_off():
+    """A kind with hardly a row each must not look as if it told the answer."""
+    rng = np.random.default_rng(9)
+    label = rng.integers(0, 2, 600) * 1.0
+    names = [f"n{place}" for place in range(300)]
+    scattered = Column(
+        name="name", kind="level", values=rng.integers(0, 300, 600) * 1.0, levels=names
+    )
+    assert auc_of_one(scattered, label) < 0.6
+    assert drift_of(scattered, np.arange(300), np.arange(300, 600)) < 0.25
+
+
+def test_time_splits_keep_moments_together_and_the_last_rows_judge():
+    label = np.tile([0.0, 1.0], 500)
+    seconds = np.repeat(np.arange(10), 100) * DAY
+    split = split_rows(label, seconds, np.random.default_rng(0))
+    assert seconds[split.learn].max() < seconds[split.choose].min()
+    assert seconds[split.choose].max() < seconds[split.judge].min()
+    drawn = split_rows(label, None, np.random.default_rng(0))
+    assert drawn.kind == "random"
+    assert sorted(np.concatenate([drawn.learn, drawn.choose, drawn.judge])) == list(range(1_000))
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ([1, 0] * 6, "12 rows"),
+        ([0] * 500, "nobody did it"),
+        ([1] * 500, "everybody did it"),
+        ([1] * 30 + [0] * 500, "only 30 did it"),
+    ],
+)
+def test_too_little_is_refused(label, reason):
+    with pytest.raises(Refused, match=reason):
+        refuse_too_little(np.array(label, np.float64))
+
+
+def test_columns_that_say_nothing_about_it_are_refused():
+    rng = np.random.default_rng(11)
+    label = rng.integers(0, 2, 800) * 1.0
+    with pytest.raises(Refused, match="told from guessing"):
+        learn([number("noise", rng.normal(size=800))], label, np.arange(800) * DAY, rng)
+    with pytest.raises(Refused, match="no column"):
+        learn([], label, None, rng)
+
+
+def test_columns_are_told_apart_by_what_they_hold():
+    rows = 100
+    texts = {
+        "customer_id": [str(1_000 + place) for place in range(rows)],
+        "email": [f"c{place}@shop.example" for place in range(rows)],
+        "country": ["DE", "FR"] * 50,
+        "age": [*map(str, range(96)), "old", "", "n/a", "31"],
+        "since": ["2024-01-01", "2024-03-01"] * 50,
+        "always": ["yes"] * rows,
+        "empty": [""] * rows,
+    }
+    seconds = np.full(rows, 1_706_745_600.0)  # 2024-02-01
+    typed = type_columns(texts, seconds)
+    kinds = {column.name: column.kind for column in typed.columns}
+    assert kinds == {"country": "level", "age": "number", "since": "number"}
+    assert set(typed.left_out) == {"customer_id", "email", "always", "empty"}
+    told = " ".join(typed.warnings)
+    assert "'age' is text in 1 rows" in told
+    assert "in 50% of the rows the date 'since' lies after" in told
+    since = next(column for column in typed.columns if column.name == "since")
+    assert since.values[:2].tolist() == [31.0, -29.0]
+
+
+def test_levels_never_seen_and_far_numbers_do_no_harm():
+    rng = np.random.default_rng(12)
+    columns, label, _, _ = world(rng, 600)
+    model = fit_adding(columns, label, strength=1.0).model
+    odd = [
+        number("visits", [np.nan, 1e12]),
+        number("months", [-1e12, 5]),
+        number("noise", [0, np.nan]),
+        Column(name="plan", kind="level", values=np.array([0.0, 1.0]), levels=["", "gold"]),
+    ]
+    assert np.all(np.isfinite(model.logit(odd)))
