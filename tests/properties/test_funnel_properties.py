@@ -3,13 +3,13 @@
 import duckdb
 import ibis
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amity.analysis.logic.behaviour.funnel import StepEvents, walk_funnel
-from amity.analysis.logic.behaviour.funnel_expression import express_walk
+from amity.analysis.logic.behaviour.funnel_expression import express_events, express_walk
 
 STEPS = 3
 SECOND = 1_000_000
@@ -90,43 +90,47 @@ def test_the_pass_is_the_definition(order, events):
 
 
 @pytest.mark.parametrize("order", ["loose", "strict"])
-def test_the_plain_expression_is_the_pass(order):
+def test_the_plain_expressions_are_the_pass(order):
     rng = np.random.default_rng(7)
     # Many customers with few events: all that the property test draws, in one query.
     count = 4000
-    laid = lay(
-        list(
-            zip(
-                rng.integers(0, 500, count).tolist(),
-                rng.integers(0, 15, count).tolist(),
-                rng.choice([1, 1, 2, 2, 4, 4, 3, 5, 6, 7], count).tolist(),
-                strict=True,
-            )
-        )
+    drawn = zip(
+        rng.integers(0, 500, count).tolist(),
+        rng.integers(0, 15, count).tolist(),
+        rng.choice([1, 1, 2, 2, 4, 4, 3, 5, 6, 7], count).tolist(),
+        strict=True,
     )
-    frame = pd.DataFrame(laid, columns=["customer_id", "at", "mask", "event_id"])
-    for step in range(STEPS):
-        frame[f"s{step}"] = (frame["mask"] & (1 << step)) != 0
-    table = ibis.table(
-        {"customer_id": "int64", "at": "int64", "event_id": "int64"}
-        | {f"s{step}": "boolean" for step in range(STEPS)},
-        name="frame",
+    laid = lay(list(drawn))
+    names = [f"s{step}" for step in range(STEPS)]
+    frame = pa.table(
+        {
+            "customer_id": [e[0] for e in laid],
+            "occurred_at": pa.array([e[1] for e in laid], pa.timestamp("us", "UTC")),
+            "event_id": [e[3] for e in laid],
+        }
+        | {name: [bool((e[2] >> step) & 1) for e in laid] for step, name in enumerate(names)}
     )
-    expression = express_walk(
-        table, steps=[f"s{step}" for step in range(STEPS)], window_seconds=WINDOW, order=order
-    )
+    schema = {"customer_id": "int64", "occurred_at": "timestamp('UTC', 6)", "event_id": "int64"}
+    table = ibis.table(schema | dict.fromkeys(names, "boolean"), name="frame")
     connection = duckdb.connect()
-    connection.register("frame", frame)
-    rows = connection.execute(str(ibis.to_sql(expression, dialect="duckdb"))).fetchall()
-    names = expression.columns
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.register("frame", frame.take(rng.permutation(count)))
+
+    def run(expression):
+        return connection.execute(str(ibis.to_sql(expression, dialect="duckdb"))).to_arrow_table()
+
+    rows = run(express_events(table, names))
+    assert rows["event_id"].to_pylist() == [e[3] for e in laid]
+    assert rows["steps"].to_pylist() == [e[2] for e in laid]
+    expression = express_walk(table, names, window_seconds=WINDOW, order=order)
     found = {}
-    for row in rows:
-        said = dict(zip(names, row, strict=True))
+    for said in run(expression).to_pylist():
         for step in range(said["furthest"]):
+            reached = said[f"reached_{step + 1}"]
+            lags = (reached - said[f"{what}_{step + 1}"] for what in ("began", "before"))
             found[said["customer_id"], step] = (
-                said[f"reached_{step + 1}"],
-                said[f"from_start_{step + 1}"],
-                said[f"from_before_{step + 1}"] or 0,
+                round(reached.timestamp()) * SECOND,
+                *(round(lag.total_seconds()) * SECOND for lag in lags),
             )
     assert found == passed(laid, order)
     assert ibis.to_sql(expression, dialect="pyspark")

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import ibis
 
 Granularity = Literal["day", "week", "month"]
-Rows = Mapping[str, list[dict[str, Any]]]
-"""What the expressions found, by their names: Python values, whole sums as int, instants aware."""
+Rows = Mapping[str, Any]
+"""What the expressions found, by their names: a list of rows, each a dict of Python values, whole
+sums as int, instants aware; of a report's `columnar` ones a `pyarrow.Table`."""
 Common = Literal["window", "comparison", "segment", "currency", "granularity"]
 """What the frame asks for on behalf of a report."""
 
@@ -84,6 +85,8 @@ class Report(ABC):
     """What it wants of what the company has entered: `channel_costs`, `unit_costs`, `targets`…"""
     days: ClassVar[int] = 90
     """The window looked at when none is said."""
+    columnar: ClassVar[frozenset[str]] = frozenset()
+    """Which of its expressions have too many rows for Python, and are given to it as columns."""
 
     @abstractmethod
     def expressions(

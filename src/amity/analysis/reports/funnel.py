@@ -1,7 +1,7 @@
 """Funnels: how far customers come, step by step, and where they stop."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from amity.analysis.contracts_reports import (
     Parameter,
     Picture,
     ReportAnswer,
-    ReportColumn,
     ReportFigure,
     ReportTable,
 )
@@ -26,6 +25,7 @@ from amity.analysis.logic.behaviour.funnel import (
 )
 from amity.analysis.logic.behaviour.funnel_expression import express_events, express_walk
 from amity.analysis.logic.behaviour.steps import Step, read_steps
+from amity.analysis.logic.behaviour.tables import cells, columns
 from amity.analysis.logic.reporting import frames
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -87,8 +87,6 @@ class Funnel(Report):
             help="Such as “category”; the eight values with most customers are shown.",
         ),
     )
-    window_help: ClassVar[str] = "Events of the window count."
-
     columnar = frozenset(("events",))
 
     def check(self, asked: Asked) -> None:
@@ -98,10 +96,10 @@ class Funnel(Report):
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:
         found = express_events(_marked(tables, asked), _names(asked))
-        columns = ["customer_id", "occurred_at", "steps"]
+        wanted = ["customer_id", "occurred_at", "steps"]
         if asked.choices["split_by"]:
-            columns.append("group")
-        return {"events": found.select(*columns)}
+            wanted.append("group")
+        return {"events": found.select(*wanted)}
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
         steps = _steps(asked)
@@ -173,9 +171,7 @@ def _marked(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     steps = _steps(asked)
     wanted = tuple(sorted({step.event for step in steps}))
     events = frames.events(tables, asked, names=wanted)
-    marks = {
-        name: step.matches(events) for name, step in zip(_names(asked), steps, strict=True)
-    }
+    marks = {name: step.matches(events) for name, step in zip(_names(asked), steps, strict=True)}
     split_by = str(asked.choices["split_by"]).strip()
     group = {"group": frames.text(events.properties, split_by)} if split_by else {}
     return events.select("customer_id", "occurred_at", "event_id", **marks, **group)
@@ -186,7 +182,7 @@ def _read(table: "pa.Table") -> tuple[StepEvents, list[str]]:
     import pyarrow as pa  # noqa: PLC0415  # loads slowly
 
     at = table["occurred_at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-    group, labels = None, []
+    group, labels = None, list[str]()
     if "group" in table.column_names:
         coded = table["group"].fill_null(_NOTHING).combine_chunks().dictionary_encode()
         group = coded.indices.to_numpy().astype(np.int64)
@@ -206,12 +202,8 @@ def _step_table(steps: list[Step], found: list[FunnelStep]) -> ReportTable:
             place,
             f"{place}. {step.label}",
             one.customers,
-            one.of_all.value,
-            one.of_all.low,
-            one.of_all.high,
-            one.of_before.value,
-            one.of_before.low,
-            one.of_before.high,
+            *cells(one.of_all),
+            *cells(one.of_before),
             None if one.median_seconds is None else round(one.median_seconds / 60, 2),
             None
             if one.median_from_start_seconds is None
@@ -219,23 +211,22 @@ def _step_table(steps: list[Step], found: list[FunnelStep]) -> ReportTable:
         )
         for place, (step, one) in enumerate(zip(steps, found, strict=True), start=1)
     ]
-    names = (
-        ("step", "Step", "number"),
-        ("title", "What happened", "text"),
-        ("customers", "Customers", "customers"),
-        ("of_all", "Of all who began", "share"),
-        ("of_all_low", "at least", "share"),
-        ("of_all_high", "at most", "share"),
-        ("of_before", "Of the step before", "share"),
-        ("of_before_low", "at least", "share"),
-        ("of_before_high", "at most", "share"),
-        ("minutes", "Minutes since the step before (median)", "number"),
-        ("minutes_from_start", "Minutes since the first step (median)", "number"),
-    )
     return ReportTable(
         name="steps",
         title="Customers by step",
-        columns=tuple(ReportColumn(name=n, title=t, unit=u) for n, t, u in names),  # type: ignore[arg-type]
+        columns=columns(
+            ("step", "Step", "number"),
+            ("title", "What happened", "text"),
+            ("customers", "Customers", "customers"),
+            ("of_all", "Of all who began", "share"),
+            ("of_all_low", "at least", "share"),
+            ("of_all_high", "at most", "share"),
+            ("of_before", "Of the step before", "share"),
+            ("of_before_low", "at least", "share"),
+            ("of_before_high", "at most", "share"),
+            ("minutes", "Minutes since the step before (median)", "number"),
+            ("minutes_from_start", "Minutes since the first step (median)", "number"),
+        ),
         rows=tuple(rows),
         key=("step",),
     )
@@ -249,10 +240,10 @@ def _stopped_table(steps: list[Step], walk: Walk) -> ReportTable:
     return ReportTable(
         name="stopped",
         title="Who came so far and no further",
-        columns=(
-            ReportColumn(name="step", title="Step", unit="number"),
-            ReportColumn(name="title", title="Last that happened", unit="text"),
-            ReportColumn(name="customers", title="Customers", unit="customers"),
+        columns=columns(
+            ("step", "Step", "number"),
+            ("title", "Last that happened", "text"),
+            ("customers", "Customers", "customers"),
         ),
         rows=rows,
         key=("step",),
@@ -277,25 +268,23 @@ def _group_table(steps: list[Step], walk: Walk, labels: list[str]) -> ReportTabl
         since_before=walk.since_before,
         group=group,
     )
+    told = enumerate(steps, start=1)
     rows: list[tuple[Cell, ...]] = []
     for place in kept:
         label = labels[place] if place < len(labels) else _OTHERS
         found = count_steps(merged, steps=len(steps), group=place)
         last = found[-1].of_all
         counts: list[Cell] = [one.customers for one in found]
-        rows.append((label, *counts, last.value, last.low, last.high))
+        rows.append((label, *counts, *cells(last)))
     return ReportTable(
         name="groups",
         title="Customers by step, for each value at the first step",
-        columns=(
-            ReportColumn(name="group", title="Value", unit="text"),
-            *(
-                ReportColumn(name=f"step_{n}", title=f"{n}. {step.label}", unit="customers")
-                for n, step in enumerate(steps, start=1)
-            ),
-            ReportColumn(name="of_all", title="Come to the last", unit="share"),
-            ReportColumn(name="of_all_low", title="at least", unit="share"),
-            ReportColumn(name="of_all_high", title="at most", unit="share"),
+        columns=columns(
+            ("group", "Value", "text"),
+            *((f"step_{n}", f"{n}. {step.label}", "customers") for n, step in told),
+            ("of_all", "Come to the last", "share"),
+            ("of_all_low", "at least", "share"),
+            ("of_all_high", "at most", "share"),
         ),
         rows=tuple(rows),
     )

@@ -14,7 +14,7 @@ from amity.analysis.estimator import IntArray
 PlaceArray = NDArray[np.int32]
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # Numba has no types
+@numba.njit(cache=True, nogil=True)
 def walk(
     bounds: IntArray, at: IntArray, steps: NDArray[np.uint16], limits: tuple[int, int, bool]
 ) -> tuple[PlaceArray, PlaceArray, PlaceArray]:

@@ -40,9 +40,11 @@ def answer(
 
 def read(report: Report, tables: Mapping[str, "ibis.Table"], asked: Asked, run: Run) -> Rows:
     """Run the report's expressions; return their rows as Python values."""
+    found = {
+        name: run(expression) for name, expression in report.expressions(tables, asked).items()
+    }
     return {
-        name: to_rows(run(expression))
-        for name, expression in report.expressions(tables, asked).items()
+        name: table if name in report.columnar else to_rows(table) for name, table in found.items()
     }
 
 
