@@ -115,3 +115,56 @@ def test_impact_and_uses(town, ask, page):
     shown = text(page.get(f"/segments/{town}/edit/"))
     assert "The rule stands as it is saved." in shown
     assert "What saving this would do" not in text(page.get("/segments/new/"))
+
+
+def test_overlap(town, ask, page):
+    german = define("German", country_is("DE"))
+    everyone = define("Everyone", {"node": "all", "of": []})
+    settle()
+    told = run("segment", "overlap", "French", "German", "Everyone")
+    assert "Of 6 customers in any of them, 5 are in more than one and 0 in all 3." in told
+    found = ask("/segments/overlap", {"segment_ids": [town, german, everyone]})
+    cells = {tuple(each["segment_ids"]): each["customers"] for each in found["cells"]}
+    assert cells == {(town, everyone): 3, (german, everyone): 2, (everyone,): 1}
+    ask("/segments/overlap", {"segment_ids": [town, town]}, status=422)
+    ask("/segments/overlap", {"segment_ids": [town, 999]}, status=404)
+
+    shown = text(page.get(f"/segments/overlap/?s={town}&s={german}&s={everyone}"))
+    assert "French and Everyone" in shown
+    assert f"?in={town}&amp;in={everyone}&amp;out={german}" in shown
+    behind = f"?in={everyone}&out={town}&out={german}"
+    people = text(page.get(f"/segments/overlap/members/{behind}"))
+    assert people.count('class="whole"') == 1
+    assert "not in French or German" in people
+    draft = text(page.get(f"/segments/new/{behind}"))
+    assert "is in segment “Everyone” and" in draft
+    assert "<b>1</b>" in draft
+    answer = page.get(f"/segments/overlap/?s={town}&s={german}&as=csv")
+    assert answer.content.decode().splitlines() == [
+        "French,German,customers",
+        "yes,no,3",
+        "no,yes,2",
+    ]
+    assert "choose 2 to 5" in text(
+        page.get("/segments/overlap/?" + "&".join(f"s={n}" for n in range(1, 8)))
+    ).replace("Choose", "choose")
+    assert page.get("/segments/overlap/members/").status_code == 200
+
+
+def test_movement(town, ask, page):
+    told = run("segment", "movement", "French")
+    assert "It grew by 3, from 0 to 3: 3 came who were not in it before, 0 went." in told
+    found = ask(f"/segments/{town}/movement")
+    assert (found["before"], found["after"], found["entered"]) == (0, 3, 3)
+    ask(
+        f"/segments/{town}/movement?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
+        status=422,
+    )
+    shown = text(page.get(f"/segments/{town}/moves/"))
+    assert "It was made on" in shown
+    assert "<dt>Entered</dt><dd>+3</dd>" in shown
+    answer = page.get(f"/segments/{town}/moves/?as=csv").content.decode()
+    assert answer.splitlines()[1].endswith(",3,0")
+    wrong = text(page.get(f"/segments/{town}/moves/?since=2026-01-02&until=2026-01-01"))
+    assert "The second moment comes after the first" in wrong
+    assert "Coming and going" in text(page.get(f"/segments/{town}/moves/?since=x&until=9999-12-31"))

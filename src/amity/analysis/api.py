@@ -17,7 +17,12 @@ from amity.analysis.contracts import (
     SegmentMoves,
 )
 from amity.analysis.contracts_estimates import FileEstimate, FileEstimateWords, OptionValue
-from amity.analysis.contracts_segments import RuleImpact, SegmentVersion
+from amity.analysis.contracts_segments import (
+    RuleImpact,
+    SegmentMovement,
+    SegmentOverlap,
+    SegmentVersion,
+)
 from amity.analysis.logic import (
     exporting,
     following,
@@ -30,7 +35,7 @@ from amity.analysis.logic import (
 )
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.files import running
-from amity.analysis.logic.segment_tools import impact, versions
+from amity.analysis.logic.segment_tools import impact, movement, overlap, versions
 from amity.infra.database import Connection, transaction
 from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
@@ -214,6 +219,33 @@ def estimate_file(
     *,
     name: str,
     path: Path,
+def compare_members(*, segment_ids: list[int]) -> SegmentOverlap:
+    """Count who is in which combination of two to five segments now.
+
+    Half a second for five segments of a hundred thousand. Raises NotFound, and Invalid for fewer,
+    more, or one twice.
+    """
+    return overlap.compare_members(segment_ids=segment_ids)
+
+
+def list_overlap_members(
+    *, inside: list[int], outside: list[int], cursor: str | None = None, limit: int = 50
+) -> Page[int]:
+    """Return the ids of who is in all segments ``inside`` and none ``outside``, latest ids first.
+
+    Raises Invalid for none inside, one both inside and outside, or more than five in all.
+    """
+    return overlap.list_overlap_members(inside=inside, outside=outside, cursor=cursor, limit=limit)
+
+
+def describe_movement(*, segment_id: int, since: datetime, until: datetime) -> SegmentMovement:
+    """Say who entered, left and stayed in a segment between two moments, and how many by day.
+
+    At most 731 days apart. Raises NotFound, and Invalid for moments that are not in order.
+    """
+    return movement.describe_movement(segment_id=segment_id, since=since, until=until)
+
+
     options: Mapping[str, OptionValue],
     out: Path | None = None,
     now: datetime,

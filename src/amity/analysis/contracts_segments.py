@@ -1,6 +1,6 @@
 """What crosses the analysis engine's door about segments beyond their definition."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -74,3 +74,81 @@ class RuleImpact(msgspec.Struct, frozen=True, kw_only=True):
     def segment_ids(self) -> list[int]:
         """The segment and those that ask for it."""
         return [each.segment_id for each in (self.changed, *self.dependants)]
+
+
+class SegmentSize(msgspec.Struct, frozen=True, kw_only=True):
+    """A segment and how many are in it now."""
+
+    segment_id: int
+    name: str
+    members: int
+
+
+class OverlapCell(msgspec.Struct, frozen=True, kw_only=True):
+    """Those who are in exactly these of the segments compared, and in none of the others."""
+
+    segment_ids: list[int]
+    customers: int
+
+
+class OverlapPair(msgspec.Struct, frozen=True, kw_only=True):
+    """How far two segments hold the same customers."""
+
+    segment_ids: list[int]
+    both: int
+    jaccard: float | None
+    """Those in both as a share of those in either; None when both are empty."""
+    of_first: float | None
+    of_second: float | None
+
+
+class SegmentOverlap(msgspec.Struct, frozen=True, kw_only=True):
+    """How two to five segments lie over each other, now."""
+
+    segments: list[SegmentSize]
+    cells: list[OverlapCell]
+    """The largest first; a combination nobody is in is left out."""
+    pairs: list[OverlapPair]
+    in_any: int
+    in_none: int
+    """Customers in none of them."""
+    sentence: str
+
+
+class DayMoves(msgspec.Struct, frozen=True, kw_only=True):
+    """How often somebody entered and left on a day (UTC)."""
+
+    day: date
+    entered: int
+    left: int
+
+
+class SegmentMovement(msgspec.Struct, frozen=True, kw_only=True):
+    """How a segment changed between two moments.
+
+    `before` + `entered` - `left` - `merged` is `after`. Who entered and left again in between is
+    `passed` and in none of these.
+    """
+
+    segment_id: int
+    since: datetime
+    until: datetime
+    before: int
+    after: int
+    stayed: int
+    entered: int
+    left: int
+    merged: int
+    """Profiles that were in it and are parts of others now: they neither stayed nor left."""
+    passed: int
+    left_rate: float | None
+    """Those who left as a share of those who were in it; None when nobody was."""
+    left_low: float | None
+    left_high: float | None
+    days: list[DayMoves]
+    """Every entry and leaving, so that one customer can count more than once."""
+    examples_entered: list[int]
+    examples_left: list[int]
+    notes: list[str]
+    """For people: that it was made or its rule changed meanwhile."""
+    sentence: str

@@ -17,6 +17,8 @@ _RULE = click.option(
     "--rule", "rule_text", required=True, metavar="FILE|-|JSON", help="The rule, as JSON."
 )
 
+_EXAMPLES = 8
+
 
 @click.group()
 def segment() -> None:
@@ -136,12 +138,23 @@ def members(name: str, limit: int, cursor: str | None, purpose: str, *, as_json:
 
 @segment.command()
 @_RULE
+@click.option(
+    "--from",
+    "place",
+    type=click.Choice(["database", "warehouse"]),
+    default="database",
+    show_default=True,
+    help="Where to look: the warehouse may be behind, and says how far.",
+)
 @json_option
 @needs_database
-def preview(rule_text: str, *, as_json: bool) -> None:
+def preview(rule_text: str, place: str, *, as_json: bool) -> None:
     """Say in words and numbers what a rule would find now; nothing is saved."""
     from amity.analysis import api
 
+    if place == "warehouse":
+        _preview_batch(read_object(rule_text, "rule"), as_json=as_json)
+        return
     found = api.preview(rule=read_object(rule_text, "rule"), now=datetime.now(UTC))
     if as_json:
         print_json(found)
@@ -152,6 +165,31 @@ def preview(rule_text: str, *, as_json: bool) -> None:
             ("Members", f"{found.members:,} of {found.of_profiles:,}"),
             ("Examples", ", ".join(map(str, found.examples))),
             *(("Warning", warning) for warning in found.warnings),
+        ]
+    )
+
+
+def _preview_batch(rule: dict[str, Any], *, as_json: bool) -> None:
+    from amity.analysis import api
+
+    found = api.find_batch(rule=rule, now=datetime.now(UTC))
+    examples = found.profile_ids[-_EXAMPLES:]
+    facts = {
+        "words": found.words,
+        "members": len(found.profile_ids),
+        "of_profiles": found.of_profiles,
+        "examples": examples,
+        "complete_at": found.complete_at,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    print_facts(
+        [
+            ("Rule", found.words),
+            ("Members", f"{len(found.profile_ids):,} of {found.of_profiles:,}"),
+            ("Examples", ", ".join(map(str, examples))),
+            ("Warehouse complete at", found.complete_at or "not known"),
         ]
     )
 

@@ -1,6 +1,6 @@
 """`amity segment versions | restore | impact | uses`: a segment's past, and what a change does."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -124,5 +124,58 @@ def uses(name: str, *, as_json: bool) -> None:
     )
 
 
-TOOLS: Final = (versions, restore, impact, uses)
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME NAME…")
+@json_option
+@needs_database
+def overlap(names: tuple[str, ...], *, as_json: bool) -> None:
+    """Count who is in which combination of two to five segments now."""
+    from amity.analysis import api
+
+    found = api.compare_members(segment_ids=[find_segment(name).segment_id for name in names])
+    if as_json:
+        print_json(found)
+        return
+    known = {each.segment_id: each.name for each in found.segments}
+    click.echo(found.sentence)
+    print_table(
+        ("IN EXACTLY", "CUSTOMERS"),
+        [
+            (" + ".join(known[segment_id] for segment_id in cell.segment_ids), cell.customers)
+            for cell in found.cells
+        ],
+        empty="",
+    )
+
+
+_DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+
+
+@click.command()
+@click.argument("name")
+@click.option("--since", type=_DAY, help="From when (UTC); 30 days before, when left out.")
+@click.option("--until", type=_DAY, help="Until when (UTC); now, when left out.")
+@json_option
+@needs_database
+def movement(name: str, since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
+    """Say who entered, left and stayed in the segment NAME between two moments."""
+    from amity.analysis import api
+
+    end = datetime.now(UTC) if until is None else until.replace(tzinfo=UTC)
+    start = end - timedelta(days=30) if since is None else since.replace(tzinfo=UTC)
+    found = api.describe_movement(segment_id=find_segment(name).segment_id, since=start, until=end)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(found.sentence)
+    for note in found.notes:
+        click.echo(f"amity: note: {note}", err=True)
+    print_table(
+        ("DAY", "ENTERED", "LEFT"),
+        [(each.day.isoformat(), each.entered, each.left) for each in found.days],
+        empty="Nobody entered or left.",
+    )
+
+
+TOOLS: Final = (versions, restore, impact, uses, overlap, movement)
 """The commands, for the group."""

@@ -30,6 +30,7 @@ from amity.web.segments.draft import (
     EMPTY,
     Check,
     Group,
+    Member,
     Node,
     Test,
     edit,
@@ -43,6 +44,7 @@ from amity.web.segments.starts import STARTS, find_start
 from amity.web.segments.tree import fitting_test, view_test
 
 _SUGGESTED: Final = 20
+_COMBINED: Final = 10
 _GUESSES: Final = {bool: "boolean", int: "number", float: "number"}
 
 
@@ -93,12 +95,27 @@ def create(request: HttpRequest) -> HttpResponse:
         draft, name, description = read_rule(start.rule), start.name, start.description
     elif request.GET.get("from"):
         draft, name, description = _copy_of(request.GET["from"])
+    elif request.GET.get("in"):
+        draft = _combination_of(request)
     return _page(
         request,
         build(draft),
         name=name,
         description=description,
         chosen_start=start.key if start else "",
+    )
+
+
+def _combination_of(request: HttpRequest) -> Group:
+    """Return the draft of those in all segments the address names under `in`, in none of `out`."""
+    wanted = {name: request.GET.getlist(name)[:_COMBINED] for name in ("in", "out")}
+    return Group(
+        of=tuple(
+            Member(segment_id=text, is_negated=name == "out")
+            for name, texts in wanted.items()
+            for text in texts
+            if text.isdecimal()
+        )
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.web.segments import builder, export, history, views
+from amity.web.segments import builder, export, history, moving, overlapping, views
 from amity.web.shell import Entry
 
 RAIL = [
@@ -24,10 +24,17 @@ urlpatterns = [
     path("segments/preview/", builder.preview, name="segment_preview"),
     path("segments/from-json/", builder.from_json, name="segment_from_json"),
     path("segments/suggest/<slug:what>/", builder.suggest, name="segment_suggest"),
+    path("segments/overlap/", overlapping.show_overlap, name="segments_overlap"),
+    path(
+        "segments/overlap/members/",
+        overlapping.show_overlap_members,
+        name="segments_overlap_members",
+    ),
     path("segments/<int:segment_id>/", views.show_one, name="segment"),
     path("segments/<int:segment_id>/edit/", builder.change, name="segment_edit"),
     path("segments/<int:segment_id>/live/", views.show_live, name="segment_live"),
     path("segments/<int:segment_id>/members.csv", export.export_members, name="segment_export"),
+    path("segments/<int:segment_id>/moves/", moving.show_movement, name="segment_movement"),
     path("segments/<int:segment_id>/versions/", history.show_versions, name="segment_versions"),
     path(
         "segments/<int:segment_id>/versions/<int:number>/restore/",

@@ -1,9 +1,18 @@
 """Tools about segments: their versions, what a change would do, what uses them."""
 
+from datetime import datetime, timedelta
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from amity.analysis import api as analysis
-from amity.analysis.contracts_segments import RuleImpact, SegmentVersion
+from amity.analysis.contracts_segments import (
+    RuleImpact,
+    SegmentMovement,
+    SegmentOverlap,
+    SegmentVersion,
+)
 from amity.kernel.pagination import Page
 from amity.web.api.documents import SegmentDocument, segment_document
 from amity.web.api.endpoints.segments import RuleToTry
@@ -16,6 +25,35 @@ class ImpactDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     impact: RuleImpact
     uses: list[SegmentUse]
+
+
+class SegmentsToCompare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which segments to lay over each other."""
+
+    segment_ids: Annotated[list[SmallRowId], Meta(min_length=2, max_length=5)]
+
+
+class Period(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Between which moments."""
+
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+    """Thirty days before `until`, when absent."""
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    """Now, when absent."""
+
+
+@route("POST", "/segments/overlap", scope="segments:read")
+def compare_segment_members(body: SegmentsToCompare) -> SegmentOverlap:
+    """Count who is in which combination of two to five segments now."""
+    return analysis.compare_members(segment_ids=body.segment_ids)
+
+
+@route("GET", "/segments/{segment_id}/movement", scope="segments:read")
+def describe_segment_movement(segment_id: SmallRowId, query: Period, call: Call) -> SegmentMovement:
+    """Say who entered, left and stayed between two moments, and how many by day (UTC)."""
+    until = query.until or call.now
+    since = query.since or until - timedelta(days=30)
+    return analysis.describe_movement(segment_id=segment_id, since=since, until=until)
 
 
 @route("GET", "/segments/{segment_id}/versions", scope="segments:read")
