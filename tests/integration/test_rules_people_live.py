@@ -1,5 +1,6 @@
 """Rules over people, followed: scores, households, draws and campaigns change memberships."""
 
+import re
 from datetime import UTC, datetime
 
 import msgspec
@@ -8,7 +9,8 @@ import pytest
 from amity.analysis import api as analysis
 from amity.analysis.logic.scoring.keeping import replace_scores
 from amity.analysis.logic.segments_catalogue import make_catalogue
-from amity.infra import database
+from amity.infra import database, queries
+from amity.kernel.draw import draw
 from amity.rules import decode_rule, to_sql
 from amity.store import api as store
 
@@ -135,3 +137,21 @@ def test_a_score_says_why_and_is_forgotten_with_its_customer(town):
     assert analysis.forget_profiles(profile_ids=[town.id_of("ann")])["memberships"] == 1
     with database.transaction() as connection:
         assert not connection.execute("SELECT FROM analysis_recheck").fetchall()
+
+
+def test_buckets_part_customers_for_good_as_campaigns_draw_them(town):
+    names = [f"p{number}" for number in range(60)]
+    town.define("tenth", {"node": "bucket", "salt": "spring", "to": 10})
+    town.define("next", {"node": "bucket", "salt": "spring", "from": 10, "to": 100})
+    town.identify(*names)
+    tenth, rest = town.members("tenth", *names), town.members("next", *names)
+    assert sorted(tenth + rest) == sorted(names)
+    assert [name for name in names if draw("spring", town.id_of(name)) < 0.1] == tenth
+    of_campaigns = re.search(
+        rb"\('x'.*?\)::float8", queries.load("amity.broadcast")["target_draw"], re.DOTALL
+    )
+    query = b"SELECT (" + of_campaigns[0].replace(b"c.salt", b"'spring'") + b" FROM g"
+    with database.transaction() as connection:
+        ids = b"WITH g AS (SELECT generate_series(1, 300) AS profile_id) "
+        shares = [row[0] for row in connection.execute(ids + query)]
+    assert shares == [draw("spring", profile_id) for profile_id in range(1, 301)]

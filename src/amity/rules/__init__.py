@@ -4,6 +4,7 @@ from amity.rules.codec import MAX_DEPTH, MAX_NODES, decode_rule, encode_rule
 from amity.rules.condition import Condition, conditions, walk
 from amity.rules.conditions.all_ import All
 from amity.rules.conditions.any_ import Any_
+from amity.rules.conditions.bucket import InBucket
 from amity.rules.conditions.check import Check
 from amity.rules.conditions.consent import HasConsent
 from amity.rules.conditions.did import Did
@@ -45,6 +46,7 @@ __all__ = [
     "Fragment",
     "HasConsent",
     "HasScore",
+    "InBucket",
     "InSegment",
     "Look",
     "Matcher",

@@ -3,7 +3,7 @@
 Rules are filed by the name of the event they count.  Inside one name, each property has a table
 from value to a bitmap of the rules that this value does not rule out (equality by look-up,
 ranges by bisection into ready-made cells); the bitmaps of an event's properties are ANDed.
-Traits, fields, purposes, segments and scores are filed by name.
+Traits, fields, purposes, segments, scores and draws are filed by name.
 """
 
 import math
@@ -227,6 +227,7 @@ class RuleIndex(Generic[K]):
             "purposes": {},
             "segments": {},
             "scores": {},
+            "draws": {},
         }
 
     def __len__(self) -> int:
@@ -273,7 +274,7 @@ class RuleIndex(Generic[K]):
     def list_mentioning(self, kind: str, names: Iterable[Hashable]) -> set[K]:
         """Return the keys of the rules that look at any of the names.
 
-        ``kind`` is "traits", "fields", "purposes", "segments" or "scores".
+        ``kind`` is "traits", "fields", "purposes", "segments", "scores" or "draws".
         """
         by_name = self._mentioning[kind]
         if not by_name:

@@ -46,6 +46,8 @@ class Mentions(msgspec.Struct, frozen=True, kw_only=True):
     purposes: frozenset[str] = frozenset()
     segments: frozenset[int] = frozenset()
     scores: frozenset[str] = frozenset()
+    draws: frozenset[str] = frozenset()
+    """The salts of random draws."""
     is_timed: bool = False
     """Whether the answer can change by the passing of time."""
 
@@ -57,7 +59,9 @@ class Mentions(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def needs_profile(self) -> bool:
         """Whether the rule looks at more of a person than the history."""
-        return bool(self.traits or self.fields or self.purposes or self.segments or self.scores)
+        return any(
+            (self.traits, self.fields, self.purposes, self.segments, self.scores, self.draws)
+        )
 
 
 def join_mentions(all_mentions: Iterable[Mentions]) -> Mentions:
@@ -70,5 +74,6 @@ def join_mentions(all_mentions: Iterable[Mentions]) -> Mentions:
         purposes=frozenset().union(*(each.purposes for each in found)),
         segments=frozenset().union(*(each.segments for each in found)),
         scores=frozenset().union(*(each.scores for each in found)),
+        draws=frozenset().union(*(each.draws for each in found)),
         is_timed=any(each.is_timed for each in found),
     )

@@ -47,6 +47,16 @@ _NO_SCORES: Final = ScoreTable(
 )
 
 
+def draw_sql(salt: str, profile_id: Fragment) -> Fragment:
+    """Return `kernel.draw.draw` as SQL."""
+    return sql(
+        "(('x' || left(encode(sha256(convert_to({}::text || ':' || {}, 'UTF8')), 'hex'), 13))"
+        "::bit(52)::bigint / 4503599627370496.0)::float8",
+        salt,
+        profile_id,
+    )
+
+
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     """The closed list of relations and columns that a rule can reach (rule D23)."""
 
@@ -63,6 +73,8 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     members: LiteralString
     """A query of the `profile_id`s in a segment, with `{}` for the segment's id."""
     scores: ScoreTable = _NO_SCORES
+    draw: Callable[[str, Fragment], Fragment] = draw_sql
+    """A share of one by salt and profile, as `kernel.draw` has it."""
 
 
 class Selection:

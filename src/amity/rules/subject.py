@@ -74,6 +74,8 @@ class Rating(msgspec.Struct, frozen=True):
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """One profile as rules see it."""
 
+    profile_id: int | None = None
+    """None for a stranger, who is in no draw."""
     traits: Mapping[str, Any] = {}
     fields: Mapping[str, Any] = {}
     """By the names of `PROFILE_FIELDS`; instants are datetimes."""

@@ -94,7 +94,7 @@ class Book:
         self._open_to_new = {
             segment_id
             for segment_id, followed in self.segments.items()
-            if followed.matcher.matches(nobody, _ANY_TIME)
+            if followed.matcher.matches(nobody, _ANY_TIME) or followed.mentions.draws
         }
         self._any_event_fields = self.index.names_mentioned("fields") - _ORDER_FIELDS
 

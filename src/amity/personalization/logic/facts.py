@@ -31,6 +31,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """Whose status matters, those that rules ask about included; always `profiling`."""
     segments: frozenset[int] = frozenset()
     scores: frozenset[str] = frozenset()
+    draws: frozenset[str] = frozenset()
     cap_days: float = 0.0
     """The longest cap: impressions older than this matter to none. 0: none matter."""
     capped: frozenset[str] = frozenset()
@@ -56,6 +57,7 @@ def join_needs(
         purposes=purposes.union({PROFILING}, *(mention.purposes for mention in mentions)),
         segments=frozenset().union(*(mention.segments for mention in mentions)),
         scores=frozenset().union(*(mention.scores for mention in mentions)),
+        draws=frozenset().union(*(mention.draws for mention in mentions)),
         cap_days=max(caps.values(), default=0.0),
         capped=frozenset(caps),
         has_products=has_products,
@@ -86,6 +88,8 @@ def restrict(subject: Subject, needs: Needs) -> Subject:
     """
     traits, fields = subject.traits, subject.fields
     return Subject(
+        # Only where somebody is drawn: others who are alike share their facts.
+        profile_id=subject.profile_id if needs.draws else None,
         traits={name: traits.get(name) for name in needs.traits},
         fields={name: fields.get(name) for name in needs.fields},
         consents=needs.purposes & subject.consents,

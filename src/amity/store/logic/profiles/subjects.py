@@ -32,6 +32,7 @@ def make_subject(
     """
     scale = minor_units()
     return Subject(
+        profile_id=profile.profile_id,
         traits=profile.traits,
         fields={
             "order_count": profile.order_count,
