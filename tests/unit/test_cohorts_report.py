@@ -14,17 +14,13 @@ from amity.analysis.logic.behaviour.local_time import find_zone, local_day
 from amity.analysis.logic.behaviour.survival import estimate_curve
 from amity.analysis.reports.cohorts import Cohorts
 from amity.kernel.errors import Invalid
-from amity.testing.reports_kit import ASKED, NOW, Town, check_report, find
+from amity.testing.reports_kit import ASKED, NOW, Town, find
 
 MONTHLY = msgspec.structs.replace(ASKED, granularity="month")
 
 
 def asked(**choices):
     return msgspec.structs.replace(MONTHLY, choices=choices)
-
-
-def test_it_keeps_what_reports_promise():
-    check_report(Cohorts, asked=MONTHLY, seeds=1)
 
 
 def test_the_triangle_holds_what_is_known():

@@ -12,7 +12,6 @@ from amity.kernel.errors import Invalid
 from amity.testing.reports_kit import (
     ASKED,
     Town,
-    check_report,
     complete,
     duckdb_engine,
     expressions,
@@ -57,10 +56,6 @@ def town():
             properties = {"category": category} if category else {}
             made.event(customer_id, name, DAY + timedelta(minutes=minutes), properties)
     return made
-
-
-def test_it_keeps_what_reports_promise():
-    check_report(Funnel)
 
 
 def test_it_counts_who_came_in_time(town):

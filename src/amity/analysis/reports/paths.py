@@ -1,0 +1,272 @@
+"""Paths: what customers do next, or did before, visit by visit."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+from amity.analysis.contracts_reports import (
+    Cell,
+    Parameter,
+    Picture,
+    ReportAnswer,
+    ReportFigure,
+    ReportTable,
+)
+from amity.analysis.logic.behaviour.paths import BEGAN, ENDED, Flow, gather_flows
+from amity.analysis.logic.behaviour.tables import cells, columns
+from amity.analysis.logic.behaviour.visits import cut_visits, label
+from amity.analysis.logic.overview_statistics import share
+from amity.analysis.logic.reporting import frames
+from amity.analysis.report import REPORTS, Asked, Report, Rows
+
+if TYPE_CHECKING:
+    import ibis
+
+_LISTED: Final = 30
+_ARROW: Final = " → "
+
+
+@REPORTS.register("paths")
+class Paths(Report):
+    """Counts what follows an event in a visit, or leads to it; see docs/algorithms/paths.md."""
+
+    name = "paths"
+    title = "Paths"
+    question = "What do customers do next, and what did they do before?"
+    group = "behaviour"
+    uses = frozenset(("window", "segment"))
+    days = 30
+    definition = (
+        "A visit is a run of a customer’s events without a longer pause than said. In each visit "
+        "that has the event looked at, its first occurrence is where the path begins (or ends), "
+        "and the next (or earlier) events of the same visit follow. Without an event, paths begin "
+        "with the visit. Shares are of visits, their intervals (95 %) Wilson’s."
+    )
+    parameters = (
+        Parameter(
+            name="around",
+            title="Event to look at",
+            kind="text",
+            default="",
+            help="Such as “Product Added”; empty for the beginning of the visit. A page with a "
+            "name is “Page: Home”.",
+        ),
+        Parameter(
+            name="direction",
+            title="Look",
+            kind="choice",
+            default="after",
+            choices=(("after", "at what comes after"), ("before", "at what came before")),
+        ),
+        Parameter(name="steps", title="Steps", kind="whole", default=4, least=1, most=8),
+        Parameter(name="named", title="Events to name", kind="whole", default=8, least=1, most=30),
+        Parameter(
+            name="pause_minutes",
+            title="A visit ends after a pause of minutes",
+            kind="number",
+            default=30,
+            least=1,
+            most=7 * 24 * 60,
+        ),
+        Parameter(
+            name="is_collapsed",
+            title="Count what is repeated in a row once",
+            kind="flag",
+            default=True,
+        ),
+    )
+
+    def expressions(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked
+    ) -> dict[str, "ibis.Table"]:
+        import ibis  # noqa: PLC0415  # loads slowly
+
+        walked = _walked(tables, asked)
+        along = ibis.window(group_by=["customer_id", "visit"], order_by="position")
+        moves = walked.mutate(next_label=walked.label.lead().over(along))
+        moves = moves.filter(moves.position < _count(asked, "steps"))
+        flows = moves.group_by("position", "label", "next_label").aggregate(visits=moves.count())
+        paths = _paths(walked, asked)
+        counted = paths.group_by("path").aggregate(
+            visits=paths.count(), customers=paths.customer_id.nunique()
+        )
+        return {
+            "flows": flows,
+            "paths": counted.order_by(counted.visits.desc(), "path").limit(_LISTED),
+        }
+
+    def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
+        is_after = asked.choices["direction"] == "after"
+        flows = gather_flows(
+            rows["flows"], most=_count(asked, "named"), end=ENDED if is_after else BEGAN
+        )
+        around = str(asked.choices["around"]).strip()
+        if not flows:
+            what = f"the event “{around}”" if around else "an event"
+            return ReportAnswer(
+                sentence="There is no path to show.",
+                empty=f"No customer has {what} in these days. Events come in by the tracker and "
+                "by the API.",
+            )
+        visits = sum(flow.visits for flow in flows if not flow.position)
+        nearest = _nearest(flows)
+        return ReportAnswer(
+            sentence=_sentence(nearest, visits, around, is_after=is_after),
+            figures=(
+                ReportFigure(
+                    name="visits",
+                    title="Visits looked at",
+                    unit="number",
+                    value=visits,
+                    definition="Visits with the event looked at, each once.",
+                ),
+            ),
+            tables=(
+                _nearest_table(nearest, visits, is_after=is_after),
+                _path_table(rows["paths"], visits),
+                _flow_table(flows, is_after=is_after),
+            ),
+            pictures=(
+                Picture(
+                    kind="sankey",
+                    table="flows",
+                    title=f"{visits:,} visits, step by step",
+                    x="source",
+                    y=("target",),
+                    value="visits",
+                ),
+            ),
+            notes=(
+                "The interval takes visits as independent; a customer with many visits makes it a "
+                "little too narrow.",
+                "What comes after something need not come from it.",
+            ),
+        )
+
+    def drill(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked, table: str, row: Mapping[str, Cell]
+    ) -> "ibis.Table | None":
+        if table != "paths":
+            return None
+        paths = _paths(_walked(tables, asked), asked)
+        return paths.filter(paths.path == str(row["path"])).select("customer_id").distinct()
+
+
+def _count(asked: Asked, name: str) -> int:
+    return int(cast("int", asked.choices[name]))
+
+
+def _walked(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    """Return the events on the paths: customer_id, visit, label, and `position` from the anchor."""
+    events = label(frames.events(tables, asked)).select(
+        "customer_id", "occurred_at", "event_id", "label"
+    )
+    visits = cut_visits(
+        events,
+        pause_minutes=float(asked.choices["pause_minutes"]),
+        is_collapsed=bool(asked.choices["is_collapsed"]),
+    )
+    around = str(asked.choices["around"]).strip()
+    anchors = visits.filter(visits.label == around) if around else visits
+    is_last = not around and asked.choices["direction"] == "before"
+    anchors = anchors.group_by("customer_id", "visit").aggregate(
+        anchor=anchors.place.max() if is_last else anchors.place.min()
+    )
+    known = visits.join(anchors, ["customer_id", "visit"])
+    if asked.choices["direction"] == "after":
+        position = known.place - known.anchor
+    else:
+        position = known.anchor - known.place
+    known = known.select("customer_id", "visit", "label", position=position)
+    return known.filter(known.position >= 0, known.position <= _count(asked, "steps"))
+
+
+def _paths(walked: "ibis.Table", asked: Asked) -> "ibis.Table":
+    """Return a row a visit: `customer_id` and its `path` in words, in the order of time."""
+    places = range(_count(asked, "steps") + 1)
+    wide = walked.group_by("customer_id", "visit").aggregate(
+        **{f"l{place}": walked.label.max(where=walked.position == place) for place in places}
+    )
+    path = wide["l0"]
+    for place in places[1:]:
+        more = wide[f"l{place}"]
+        step = _ARROW + more if asked.choices["direction"] == "after" else more + _ARROW
+        told = more.isnull().ifelse("", step)
+        path = path + told if asked.choices["direction"] == "after" else told + path
+    return wide.select("customer_id", path=path)
+
+
+def _nearest(flows: list[Flow]) -> list[tuple[str, int]]:
+    """Return what is one step away, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for flow in flows:
+        if not flow.position:
+            counts[flow.target] += flow.visits
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+
+
+def _sentence(nearest: list[tuple[str, int]], visits: int, around: str, *, is_after: bool) -> str:
+    where = f"“{around}”" if around else "the beginning" if is_after else "the end"
+    what, number = nearest[0]
+    told = what if what in (ENDED, BEGAN) else f"“{what}”"
+    return (
+        f"{'After' if is_after else 'Before'} {where}, {told} is what comes most often: in "
+        f"{number:,} of {visits:,} visits ({number / visits:.0%})."
+    )
+
+
+def _nearest_table(nearest: list[tuple[str, int]], visits: int, *, is_after: bool) -> ReportTable:
+    return ReportTable(
+        name="nearest",
+        title="What comes next" if is_after else "What came just before",
+        columns=columns(
+            ("label", "Event", "text"),
+            ("visits", "Visits", "number"),
+            ("share", "Share", "share"),
+            ("low", "at least", "share"),
+            ("high", "at most", "share"),
+        ),
+        rows=tuple((what, number, *cells(share(number, visits))) for what, number in nearest),
+    )
+
+
+def _path_table(rows: list[dict[str, object]], visits: int) -> ReportTable:
+    return ReportTable(
+        name="paths",
+        title="The most frequent paths",
+        columns=columns(
+            ("path", "Path", "text"),
+            ("visits", "Visits", "number"),
+            ("share", "Share of visits", "share"),
+            ("customers", "Customers", "customers"),
+        ),
+        rows=tuple(
+            (
+                str(row["path"]),
+                cast("int", row["visits"]),
+                cast("int", row["visits"]) / visits,
+                cast("int", row["customers"]),
+            )
+            for row in rows
+        ),
+        key=("path",),
+    )
+
+
+def _flow_table(flows: list[Flow], *, is_after: bool) -> ReportTable:
+    """Return the flows in the order of time; a node is named with its place."""
+    rows: list[tuple[Cell, ...]] = []
+    for flow in flows:
+        here, there = flow.position, flow.position + 1
+        near, far = f"{here}. {flow.source}", f"{there}. {flow.target}"
+        if not is_after:
+            near, far = f"−{there}. {flow.target}", f"{'−' if here else ''}{here}. {flow.source}"
+        rows.append((near, far, flow.visits))
+    return ReportTable(
+        name="flows",
+        title="From step to step",
+        columns=columns(
+            ("source", "From", "text"), ("target", "To", "text"), ("visits", "Visits", "number")
+        ),
+        rows=tuple(rows),
+    )
