@@ -4,7 +4,7 @@ Every value has a unit. Money is in minor units of the one currency of the answe
 0..1; None is "not known", which is neither zero nor nothing.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, Literal
 
 import msgspec
@@ -151,6 +151,78 @@ class ReportRun(msgspec.Struct, frozen=True, kw_only=True):
     """The moment the answer is about: the warehouse was read then."""
     took_seconds: float
     answer: ReportAnswer
+
+
+class ReportState(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a question: its last answer, and how far the next one is."""
+
+    run: ReportRun | None
+    wanted_at: datetime | None = None
+    started_at: datetime | None = None
+    step: int = 0
+    steps: int = 0
+    is_cancelled: bool = False
+    error: str = ""
+    """Why the last try gave no answer."""
+
+
+class ReportPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as it is looked at: its words, the question, and what is known of it."""
+
+    words: ReportWords
+    parameters: dict[str, str]
+    """The question in its one spelling: what differs from the defaults."""
+    from_on: date
+    until_on: date
+    """The last day of the window."""
+    granularity: str
+    currency: str
+    segment_id: int | None
+    is_compared: bool
+    choices: dict[str, str]
+    """The report's own parameters, each there."""
+    state: ReportState
+    is_stale: bool
+    """Whether the answer is older than answers should be; a new one is then under way."""
+
+
+class ReportEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A report in the gallery, with what it last said when asked as usual."""
+
+    words: ReportWords
+    sentence: str
+    as_of: datetime | None
+    is_wanted: bool
+
+
+Schedule = Literal["", "daily", "weekly", "monthly"]
+
+
+class ReportView(msgspec.Struct, frozen=True, kw_only=True):
+    """A question with a name, and to whom its answer is mailed."""
+
+    view_id: int
+    name: str
+    report: str
+    parameters: dict[str, str]
+    owner: str
+    is_shared: bool
+    schedule: Schedule
+    recipients: tuple[str, ...]
+    sent_at: datetime | None
+    error: str
+    created_at: datetime
+
+
+class ViewChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What a saved view is to be."""
+
+    name: str
+    report: str
+    parameters: dict[str, str]
+    is_shared: bool = False
+    schedule: Schedule = ""
+    recipients: tuple[str, ...] = ()
 
 
 def say_value(value: Cell, unit: Unit, currency: str) -> str:

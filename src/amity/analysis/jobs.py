@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from amity.analysis import api
+from amity.analysis import api, api_reports
 from amity.infra.clock import house_now
 
 
@@ -11,3 +11,10 @@ from amity.infra.clock import house_now
 def refresh_scores(timestamp: int) -> None:
     """Fit the estimators and score every customer, each night (UTC)."""
     api.refresh_scores(now=house_now())
+
+
+@app.periodic(cron="50 3 * * *")
+@app.task(queueing_lock="analysis.keep_reports_warm", pass_context=False)
+def keep_reports_warm(timestamp: int) -> None:
+    """Have the reports people look at answered anew before they come, each night (UTC)."""
+    api_reports.keep_reports_warm(now=house_now())

@@ -104,6 +104,7 @@ def _kept_beside() -> list[tuple[str, Turn, float]]:
         ("projections", _project, _IDLE_SECONDS),
         ("linkage", _learn, _RETENTION_POLL_SECONDS),
         ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
+        ("reports", _report, _IMPORT_POLL_SECONDS),
     ]
 
 
@@ -160,6 +161,13 @@ def _learn() -> int:
     from amity.store import api as store
 
     return store.learn_asked(now=house_now())
+
+
+def _report() -> int:
+    """Answer the question to a report that waits longest."""
+    from amity.analysis import api_reports as reports
+
+    return reports.run_waiting_reports(now=house_now())
 
 
 def _project() -> int:

@@ -3,7 +3,8 @@ own (`warehouse_reader`), over the files of the manifest at that moment."""
 
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -18,10 +19,13 @@ from amity.infra.warehouse_files import FileRow, list_files, make_folder, path_o
 from amity.infra.warehouse_reader import REFUSED, Request
 from amity.kernel.errors import Invalid, Unavailable
 
+Ended = Callable[[], bool]
+"""Says whether nobody waits for an answer any more."""
 MEMORY_BYTES: Final = 512 * 2**20
 _MOST_BYTES: Final = 512 * 2**20
 """The most an answer may have."""
 _TRIES: Final = 3
+_LOOK_SECONDS: Final = 0.5
 _IBIS: Final[dict[ColumnKind, str]] = {
     "integer": "int64",
     "text": "string",
@@ -48,17 +52,21 @@ def tables() -> dict[str, ibis.Table]:
     return {name: ibis.table(schema_of(shape), name=name) for name, shape in shapes.items()}
 
 
-def query(expression: ibis.Expr, *, seconds: float = 30.0) -> pa.Table:
+def query(expression: ibis.Expr, *, seconds: float = 30.0, ended: Ended | None = None) -> pa.Table:
     """Run an Ibis expression over `tables()` in a locked-down process; return its rows.
 
-    Raises Unavailable when it takes longer than ``seconds`` or more memory than it may, Invalid
-    when DuckDB refuses it. Starting the process costs about half a second.
+    Raises Unavailable when it takes longer than ``seconds`` or more memory than it may, or when
+    ``ended``, asked twice a second, says that nobody waits any more; Invalid when DuckDB refuses
+    it. Starting the process costs about half a second.
     """
-    return run_sql(str(ibis.to_sql(expression, dialect="duckdb")), seconds=seconds)
+    sql = str(ibis.to_sql(expression, dialect="duckdb"))
+    return run_sql(sql, seconds=seconds, ended=ended)
 
 
-def run_sql(sql: str, *, seconds: float) -> pa.Table:
-    """Run one SELECT over the tables as they are now.
+def run_sql(
+    sql: str, *, seconds: float, functions: Sequence[str] = (), ended: Ended | None = None
+) -> pa.Table:
+    """Run one SELECT over the tables as they are now; ``functions`` are made for it before.
 
     A file that was replaced by another since the manifest was read is not missed: the manifest is
     read again.
@@ -67,7 +75,7 @@ def run_sql(sql: str, *, seconds: float) -> pa.Table:
         with transaction() as connection:
             views = read_views(connection)
         try:
-            return ask(sql, views, seconds=seconds)
+            return ask(sql, views, seconds=seconds, functions=functions, ended=ended)
         except Invalid as error:
             if "No such file" not in error.message or attempt == _TRIES - 1:
                 raise
@@ -102,13 +110,21 @@ def view(shape: Shape, files: Iterable[FileRow]) -> str:
     )
 
 
-def ask(sql: str, views: Mapping[str, str], *, seconds: float) -> pa.Table:
+def ask(
+    sql: str,
+    views: Mapping[str, str],
+    *,
+    seconds: float,
+    functions: Sequence[str] = (),
+    ended: Ended | None = None,
+) -> pa.Table:
     """Run one SELECT over given views in a process that can do nothing else, and end it in time."""
     make_folder(folder())
     request = Request(
         folder=str(folder()),
         views=dict(views),
         sql=sql,
+        functions=list(functions),
         seconds=seconds,
         memory_bytes=MEMORY_BYTES,
     )
@@ -120,16 +136,32 @@ def ask(sql: str, views: Mapping[str, str], *, seconds: float) -> pa.Table:
         env=_environment(),
     )
     try:
-        answer, trouble = child.communicate(msgspec.json.encode(request), timeout=seconds)
-    except subprocess.TimeoutExpired:
-        raise Unavailable(
-            f"the query took longer than {seconds:g} seconds", code="query_too_long"
-        ) from None
+        answer, trouble = _wait(child, msgspec.json.encode(request), seconds, ended)
     finally:
         child.kill()
         with suppress(subprocess.TimeoutExpired):
             child.communicate(timeout=5)
     return _read_answer(child.returncode, answer, trouble)
+
+
+def _wait(
+    child: subprocess.Popen[bytes], request: bytes, seconds: float, ended: Ended | None
+) -> tuple[bytes, bytes]:
+    """Return what the process says; raise Unavailable when it is too late or not wanted."""
+    deadline = time.monotonic() + seconds
+    given: bytes | None = request
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Unavailable(
+                f"the query took longer than {seconds:g} seconds", code="query_too_long"
+            )
+        try:
+            return child.communicate(given, timeout=min(left, _LOOK_SECONDS) if ended else left)
+        except subprocess.TimeoutExpired:
+            given = None
+        if ended and ended():
+            raise Unavailable("the query was ended: nobody waits for it", code="query_ended")
 
 
 def _read_answer(code: int, answer: bytes, trouble: bytes) -> pa.Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from amity.analysis.contracts_reports import Cell, ReportAnswer, ReportFigure
-from amity.analysis.report import Asked, Report, Rows
+from amity.analysis.report import Asked, Report
 
 if TYPE_CHECKING:
     import ibis
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Run = Callable[["ibis.Table"], "pa.Table"]
 """Runs an expression: DuckDB over the warehouse, Spark, or an engine of a test."""
+Progress = Callable[[int, int], None]
+"""Told before each expression: how many are done, of how many."""
 
 
 def answer(
@@ -24,28 +26,33 @@ def answer(
     run: Run,
     *,
     is_compared: bool = False,
+    progress: Progress | None = None,
 ) -> ReportAnswer:
     """Read what the report wants, and make its answer; with the time before beside each figure."""
     report.check(asked)
-    found = report.finish(read(report, tables, asked, run), asked)
-    if not is_compared or found.empty or "comparison" not in report.uses:
-        return found
-    earlier = asked.before()
-    before = report.finish(read(report, tables, earlier, run), earlier)
-    values = {figure.name: figure.value for figure in before.figures}
-    return msgspec.structs.replace(
-        found, figures=tuple(_beside(figure, values) for figure in found.figures)
-    )
-
-
-def read(report: Report, tables: Mapping[str, "ibis.Table"], asked: Asked, run: Run) -> Rows:
-    """Run the report's expressions; return their rows as Python values."""
-    found = {
-        name: run(expression) for name, expression in report.expressions(tables, asked).items()
-    }
-    return {
-        name: table if name in report.columnar else to_rows(table) for name, table in found.items()
-    }
+    questions = [asked]
+    if is_compared and "comparison" in report.uses:
+        questions.append(asked.before())
+    wanted = [report.expressions(tables, question) for question in questions]
+    steps = sum(len(expressions) for expressions in wanted)
+    done = 0
+    answers = []
+    for question, expressions in zip(questions, wanted, strict=True):
+        rows: dict[str, Any] = {}
+        for name, expression in expressions.items():
+            if progress:
+                progress(done, steps)
+            table = run(expression)
+            rows[name] = table if name in report.columnar else to_rows(table)
+            done += 1
+        answers.append(report.finish(rows, question))
+        if answers[0].empty:
+            return answers[0]
+    values = {figure.name: figure.value for figure in answers[-1].figures}
+    if len(answers) == 1 or answers[-1].empty:
+        return answers[0]
+    figures = tuple(_beside(figure, values) for figure in answers[0].figures)
+    return msgspec.structs.replace(answers[0], figures=figures)
 
 
 def drill(

@@ -1,0 +1,90 @@
+"""The analysis engine's second door, for reports: their gallery, answers, views, and what a company
+enters for them. Keyword-only functions, contracts in and out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from amity.analysis.contracts_facts import CompanyFact, FactKind
+from amity.analysis.contracts_reports import ReportEntry, ReportPage, ReportRun
+from amity.analysis.logic.reporting import entering, running
+
+# Reports
+
+
+def list_reports() -> list[ReportEntry]:
+    """Return all reports by title, each with what it said last when asked as usual."""
+    return running.list_reports()
+
+
+def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportPage:
+    """Return a report with its kept answer; one that is missing or old is computed by the worker.
+
+    ``given`` is the question as an address says it (`days`, `from`, `until`, `compare`, `segment`,
+    `currency`, `by` and the report's own parameters). Raises NotFound and Invalid.
+    """
+    return running.open_report(name=name, given=given, now=now)
+
+
+def run_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportRun:
+    """Compute a report's answer now, keep it and return it; see `open_report`.
+
+    Raises Unavailable without a warehouse, or when it takes longer than minutes.
+    """
+    return running.run_report(name=name, given=given, now=now)
+
+
+def refresh_report(*, name: str, given: Mapping[str, str], now: datetime) -> None:
+    """Have an answer computed anew by the worker, however young it is."""
+    running.refresh(name=name, given=given, now=now)
+
+
+def cancel_report(*, name: str, given: Mapping[str, str], now: datetime) -> None:
+    """Stop computing an answer within a second; an earlier answer stays."""
+    running.cancel(name=name, given=given, now=now)
+
+
+def run_waiting_reports(*, now: datetime) -> int:
+    """Answer the question that waits longest; return 0 when none waits. For the worker."""
+    return running.run_waiting(now=now)
+
+
+def keep_reports_warm(*, now: datetime) -> int:
+    """Have every report's usual question, and those asked lately, answered anew by the worker."""
+    return running.keep_warm(now=now)
+
+
+def list_row_customers(
+    *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
+) -> list[int]:
+    """Return the customers behind a row of the kept answer, by id, as the warehouse has them now.
+
+    Raises NotFound for a row the answer does not have, Invalid for one that cannot be opened,
+    Conflict while there is no answer.
+    """
+    return running.list_row_customers(name=name, given=given, table=table, key=key, now=now)
+
+
+def find_row_rule(
+    *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
+) -> dict[str, Any] | None:
+    """Return the rule of a segment of a row's customers, where one can say it."""
+    return running.row_rule(name=name, given=given, table=table, key=key, now=now)
+
+
+# What a company enters
+
+
+def enter_fact(*, kind: FactKind, fact: dict[str, Any], by: str, now: datetime) -> CompanyFact:
+    """Add a cost, a target or a policy; raise Invalid when it cannot be read."""
+    return entering.enter_fact(kind=kind, fact=fact, by=by, now=now)
+
+
+def list_facts(*, kind: FactKind) -> list[CompanyFact]:
+    """Return the entered facts of a kind, oldest first; of those alike the latest holds."""
+    return entering.list_facts(kind=kind)
+
+
+def delete_fact(*, fact_id: int) -> None:
+    """Take a fact back; raise NotFound when there is none."""
+    entering.delete_fact(fact_id=fact_id)

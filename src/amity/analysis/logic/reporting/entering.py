@@ -1,0 +1,70 @@
+"""What a company enters for its reports: costs, targets, policies; checked, listed, taken back."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from amity.analysis.contracts_facts import KINDS, ChannelCost, CompanyFact, FactKind
+from amity.infra.database import transaction
+from amity.infra.queries import load
+from amity.kernel.errors import Invalid, NotFound
+
+_SQL: Final = load("amity.analysis")
+_NEEDS: Final[dict[str, FactKind]] = {
+    "channel_costs": "channel_cost",
+    "unit_costs": "unit_cost",
+    "targets": "target",
+    "policies": "policy",
+}
+
+
+def enter_fact(*, kind: FactKind, fact: dict[str, Any], by: str, now: datetime) -> CompanyFact:
+    """Add a fact; raise Invalid when it cannot be read."""
+    if kind not in KINDS:
+        raise Invalid(f"there are no facts of the kind {kind!r}", code="bad_kind")
+    try:
+        read = msgspec.convert(fact, KINDS[kind], strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"the fact cannot be read: {error}", code="bad_fact") from None
+    if isinstance(read, ChannelCost) and read.until_on < read.from_on:
+        raise Invalid("a cost ends before it begins", code="bad_window")
+    given = {"kind": kind, "fact": Jsonb(msgspec.to_builtins(read)), "by": by, "now": now}
+    with transaction() as connection:
+        row = connection.execute(_SQL["fact_insert"], given).fetchone()
+    assert row is not None
+    return CompanyFact(fact_id=row[0], kind=kind, fact=read, entered_by=by, entered_at=now)
+
+
+def list_facts(*, kind: FactKind) -> list[CompanyFact]:
+    """Return the facts of a kind, in the order they were entered."""
+    with transaction("readonly") as connection:
+        rows = connection.execute(_SQL["facts_list"], {"kind": kind}).fetchall()
+    return [
+        CompanyFact(
+            fact_id=row[0],
+            kind=row[1],
+            fact=msgspec.convert(row[2], KINDS[kind]),
+            entered_by=row[3],
+            entered_at=row[4],
+        )
+        for row in rows
+    ]
+
+
+def delete_fact(*, fact_id: int) -> None:
+    """Take a fact back; raise NotFound when there is none."""
+    with transaction() as connection:
+        if not connection.execute(_SQL["fact_delete"], {"fact_id": fact_id}).rowcount:
+            raise NotFound("there is no such entry")
+
+
+def read_facts(needs: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return what has been entered of the things a report needs; days as dates."""
+    return {
+        name: [msgspec.structs.asdict(one.fact) for one in list_facts(kind=_NEEDS[name])]
+        for name in sorted(needs)
+        if name in _NEEDS
+    }

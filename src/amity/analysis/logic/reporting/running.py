@@ -1,0 +1,255 @@
+"""Running reports over the warehouse: at once, or by the worker for those who wait.
+
+The answer is as of the moment the warehouse was known to be complete; it is kept, shown at once
+the next time with its age, and made anew behind the page when it is old.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from amity.analysis.contracts_reports import (
+    ReportEntry,
+    ReportPage,
+    ReportRun,
+    ReportTable,
+)
+from amity.analysis.logic.reporting import answering, entering, keeping
+from amity.analysis.logic.reporting.asking import Question, read_question, say_choice
+from amity.analysis.logic.segments import Definitions
+from amity.analysis.report import Asked, load_reports
+from amity.infra import warehouse
+from amity.infra.database import transaction
+from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+FRESH_FOR: Final = timedelta(hours=1)
+_QUERY_SECONDS: Final = 300.0
+_DRILL_SECONDS: Final = 30.0
+_KEPT_WARM: Final = timedelta(days=7)
+
+
+def list_reports() -> list[ReportEntry]:
+    """Return all reports by title, each with what it said last when asked as usual."""
+    ages = keeping.list_ages()
+    entries = []
+    for kind in sorted(load_reports(), key=lambda kind: kind.title.casefold()):
+        as_of, sentence, is_wanted = ages.get(kind.name, (None, "", False))
+        entries.append(
+            ReportEntry(words=kind.words(), sentence=sentence, as_of=as_of, is_wanted=is_wanted)
+        )
+    return entries
+
+
+def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportPage:
+    """Return a report as it is known; what is missing or old is wanted of the worker.
+
+    Costs a query by key. Raises NotFound and Invalid for a question that cannot be asked.
+    """
+    question = _check(read_question(name, given, now=now))
+    state = keeping.find_state(question, now=now)
+    is_stale = state.run is not None and now - state.run.as_of > FRESH_FOR
+    may_want = state.wanted_at is None and not state.error
+    if may_want and (state.run is None or is_stale):
+        keeping.want(question, now=now)
+        state = msgspec.structs.replace(state, wanted_at=now)
+    asked = question.asked
+    return ReportPage(
+        words=question.kind.words(),
+        parameters=question.parameters,
+        from_on=asked.from_on,
+        until_on=asked.until_on - timedelta(days=1),
+        granularity=asked.granularity,
+        currency=asked.currency,
+        segment_id=asked.segment_id,
+        is_compared=question.is_compared,
+        choices={key: say_choice(value) for key, value in asked.choices.items()},
+        state=state,
+        is_stale=is_stale,
+    )
+
+
+def refresh(*, name: str, given: Mapping[str, str], now: datetime) -> None:
+    """Have a question answered anew, however young its answer is."""
+    keeping.want(_check(read_question(name, given, now=now)), now=now)
+
+
+def cancel(*, name: str, given: Mapping[str, str], now: datetime) -> None:
+    """Have the computation of an answer stop; an earlier answer stays."""
+    keeping.cancel(read_question(name, given, now=now))
+
+
+def run_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportRun:
+    """Compute an answer now, keep it, and return it.
+
+    Raises NotFound and Invalid for a question that cannot be asked, Unavailable without a
+    warehouse or when it takes too long.
+    """
+    question = _check(read_question(name, given, now=now))
+    run = _compute(question, now=now, ended=lambda: False)
+    keeping.keep(question, run, now=now)
+    return run
+
+
+def run_waiting(*, now: datetime) -> int:
+    """Answer the question that waits longest; return 1, or 0 when none waits."""
+    with transaction() as connection:
+        taken = keeping.take(connection, now=now)
+    if taken is None:
+        return 0
+    try:
+        question = _check(read_question(taken.report, taken.parameters, now=now))
+        run = _compute(question, now=now, ended=lambda: keeping.is_cancelled(question))
+    except AmityError as error:
+        keeping.give_up(taken.report, taken.asked, error=error.message)
+    except Exception as error:
+        # Said to who waits, and raised for the log: it is a report's mistake, not theirs.
+        text = f"the report failed: {type(error).__name__}"
+        keeping.give_up(taken.report, taken.asked, error=text)
+        raise
+    else:
+        keeping.keep(question, run, now=now)
+    return 1
+
+
+def keep_warm(*, now: datetime) -> int:
+    """Have the usual question of each report, and what was looked at lately, answered anew.
+
+    Answers nobody looked at for long are deleted. Returns how many are wanted.
+    """
+    keeping.sweep(now=now)
+    questions: list[tuple[str, dict[str, str]]] = [(name, {}) for name in load_reports().names()]
+    questions += keeping.list_lately(since=now - _KEPT_WARM)
+    wanted = 0
+    for name, parameters in questions:
+        try:
+            keeping.want(_check(read_question(name, parameters, now=now)), now=now)
+        except AmityError:
+            # The report or the segment is gone since; its answer goes when nobody looks.
+            continue
+        wanted += 1
+    return wanted
+
+
+def find_row(run: ReportRun, *, table: str, key: str) -> tuple[ReportTable, int]:
+    """Return a table of an answer and the number of the row with a key; raise NotFound."""
+    for one in run.answer.tables:
+        if one.name == table and one.key:
+            for number, row in enumerate(one.rows):
+                if one.key_of(row) == key:
+                    return one, number
+    raise NotFound("this answer has no such row any more", code="no_row")
+
+
+def list_row_customers(
+    *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
+) -> list[int]:
+    """Return the customers of a row, by id, read from the warehouse now.
+
+    Raises NotFound for a row the last answer does not have, Invalid for one without customers.
+    """
+    question = _check(read_question(name, given, now=now))
+    run = keeping.find_state(question, now=now).run
+    if run is None:
+        raise Conflict("the report has no answer yet", code="not_computed")
+    found, number = find_row(run, table=table, key=key)
+    with _Reading(_DRILL_SECONDS, ended=lambda: False) as reading:
+        ids = answering.drill(
+            question.kind(),
+            reading.tables,
+            _complete(question),
+            reading.run,
+            table=table,
+            row=found.row(number),
+        )
+    if ids is None:
+        raise Invalid("the customers of this row cannot be listed", code="no_drill")
+    return ids
+
+
+def row_rule(
+    *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
+) -> dict[str, Any] | None:
+    """Return the rule of a segment of a row's customers, where one can say it."""
+    question = read_question(name, given, now=now)
+    run = keeping.find_state(question, now=now).run
+    if run is None:
+        return None
+    found, number = find_row(run, table=table, key=key)
+    return question.kind().segment_rule(question.asked, table, found.row(number))
+
+
+class _Reading:
+    """The warehouse, to be read until somebody says it is enough."""
+
+    def __init__(self, seconds: float, *, ended: Callable[[], bool]) -> None:
+        from amity.infra import warehouse_reading  # noqa: PLC0415  # loads slowly
+
+        self._reading = warehouse_reading
+        self._seconds = seconds
+        self._ended = ended
+        self.tables: Mapping[str, ibis.Table] = {}
+
+    def __enter__(self) -> "_Reading":
+        self.tables = self._reading.tables()
+        if not self.tables:
+            raise Unavailable(
+                "there is nothing in the warehouse yet; reports are read from it",
+                code="no_warehouse",
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.tables = {}
+
+    def run(self, expression: "ibis.Table") -> "pa.Table":
+        """Run one expression in a process of its own."""
+        return self._reading.query(expression, seconds=self._seconds, ended=self._ended)
+
+
+def _check(question: Question) -> Question:
+    """Raise NotFound when the segment asked for is not there."""
+    segment_id = question.asked.segment_id
+    if segment_id is not None:
+        with transaction("readonly") as connection:
+            Definitions(connection).make(segment_id)
+    return question
+
+
+def _complete(question: Question) -> Asked:
+    """Return the question with what the company has entered."""
+    return msgspec.structs.replace(question.asked, facts=entering.read_facts(question.kind.needs))
+
+
+def _compute(question: Question, *, now: datetime, ended: Callable[[], bool]) -> ReportRun:
+    begun = time.monotonic()
+    as_of = now - timedelta(seconds=warehouse.status(now=now).lag_seconds or 0.0)
+    asked = _complete(question)
+
+    def tell(step: int, steps: int) -> None:
+        if keeping.note_step(question, step=step, steps=steps):
+            raise Conflict(keeping.CANCELLED, code="cancelled")
+
+    with _Reading(_QUERY_SECONDS, ended=ended) as reading:
+        found = answering.answer(
+            question.kind(),
+            reading.tables,
+            asked,
+            reading.run,
+            is_compared=question.is_compared,
+            progress=tell,
+        )
+    return ReportRun(
+        report=question.kind.name,
+        parameters=question.parameters,
+        currency=asked.currency,
+        as_of=as_of,
+        took_seconds=time.monotonic() - begun,
+        answer=found,
+    )
