@@ -35,6 +35,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     views: dict[str, str]
     """By name, the SELECT each table of the warehouse stands for."""
     sql: str
+    functions: list[str] = []
+    """Statements that make functions the query calls; written by the program, never by people."""
     seconds: float
     memory_bytes: int
     threads: int = 2
@@ -94,6 +96,8 @@ def open_locked(request: Request) -> duckdb.DuckDBPyConnection:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+    for function in request.functions:
+        connection.execute(function)
     for name, select in request.views.items():
         connection.execute(f'CREATE VIEW "{name}" AS {select}')
     return connection
