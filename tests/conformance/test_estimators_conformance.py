@@ -21,8 +21,8 @@ def test_estimator_conforms(name):
     check_estimator(kind)
 
 
-def test_the_three_estimators_are_found_without_a_list():
-    assert {"rfm", "bgnbd", "gamma_gamma"} <= set(load_estimators().names())
+def test_the_estimators_are_found_without_a_list():
+    assert {"rfm", "bgnbd", "gamma_gamma", "pareto_nbd"} <= set(load_estimators().names())
 
 
 class _Neighbourly(Estimator):

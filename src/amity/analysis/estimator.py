@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from amity.analysis.contracts_estimates import ModelCard
 from amity.kernel.errors import AmityError
 from amity.kernel.registry import Registry
 
@@ -123,6 +124,7 @@ class Estimator(ABC):
     """
 
     name: ClassVar[str]
+    card: ClassVar[ModelCard]
     capabilities: ClassVar[Capabilities]
 
     def __init__(self, *, unit_days: float = 1.0) -> None:

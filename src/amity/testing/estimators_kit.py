@@ -5,6 +5,7 @@
 
 import numpy as np
 
+from amity.analysis.contracts_estimates import ModelCard
 from amity.analysis.estimator import (
     Column,
     Estimator,
@@ -63,6 +64,16 @@ def check_estimator(kind: type[Estimator], *, seed: int = 1) -> None:
     check_order(estimator, fit, histories, predictions)
     check_untouched(estimator, histories)
     check_units(kind, histories, predictions)
+    check_card(kind.card)
+
+
+def check_card(card: ModelCard) -> None:
+    """A model card leaves nothing out and speaks in sentences."""
+    assert card.title, "the card has no title"
+    assert card.purpose.endswith("."), "the card does not say what the model is for"
+    for part in (card.assumes, card.needs, card.refuses, card.cannot_know, card.sources):
+        assert part, "the card leaves a part empty"
+        assert all(sentence.endswith(".") for sentence in part), f"no sentences: {part}"
 
 
 def check_capabilities(

@@ -17,6 +17,7 @@ from amity.analysis.estimator import Refused
 from amity.analysis.file_estimate import Estimated, Example, FileEstimator
 from amity.analysis.logic.files.reading import list_wanted, read_table
 from amity.analysis.logic.files.running import choose
+from amity.testing.estimators_kit import check_card
 
 NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)
 SIZE: Final = 400
@@ -58,12 +59,7 @@ def check_words(kind: type[FileEstimator]) -> None:
     """It says what it is, what it assumes and needs, and what each option means."""
     assert kind.name == kind.name.lower().replace("_", "-").strip("-"), "named as people type it"
     assert kind.summary.endswith("."), "the summary is a sentence"
-    card = kind.card
-    assert card.title, "the card has no title"
-    assert card.purpose.endswith("."), "the card does not say what the model is for"
-    for part in (card.assumes, card.needs, card.refuses, card.cannot_know, card.sources):
-        assert part, "the card leaves a part empty"
-        assert all(sentence.endswith(".") for sentence in part), f"no sentences: {part}"
+    check_card(kind.card)
     names = [option.name for option in kind.options]
     assert len(names) == len(set(names)), "two options have one name"
     for option in kind.options:

@@ -18,19 +18,21 @@ from amity.analysis.estimator import (
     Column,
     Estimator,
     Fit,
-    FloatArray,
     Histories,
     Predictions,
-    Refused,
 )
 from amity.analysis.logic import bgnbd_likelihood, purchase_counts
-from amity.analysis.logic.newton import Optimum, describe_doubts, maximise
+from amity.analysis.logic.lifetimes.fitting import (
+    Z95,
+    as_fit,
+    climb_best,
+    refuse_thin,
+    variance_along,
+)
+from amity.analysis.logic.model_cards import BGNBD
 
 NAMES: Final = ("r", "alpha", "a", "b")
-MIN_CUSTOMERS: Final = 30
-MIN_REPEATERS: Final = 10
 _STARTS: Final = ((0.0, 0.0, 0.0, 1.0), (-1.5, -1.0, -1.5, 0.5), (1.5, 1.5, -3.0, 3.0))
-_Z95: Final = 1.959963984540054
 
 
 @ESTIMATORS.register("bgnbd")
@@ -44,6 +46,7 @@ class BgNbd(Estimator):
     """
 
     name = "bgnbd"
+    card = BGNBD
     capabilities = Capabilities(
         predicts=("p_alive", "expected_purchases"),
         needs_amounts=False,
@@ -52,27 +55,19 @@ class BgNbd(Estimator):
     )
 
     def fit(self, histories: Histories) -> Fit:
-        repeaters = int(np.count_nonzero(histories.frequency))
-        _refuse_thin(histories, repeaters)
+        repeaters = refuse_thin("BG/NBD", histories)
         grouped = bgnbd_likelihood.group(histories, self.unit_days)
         mean_age = float(histories.age_days.mean()) / self.unit_days
-        optimum = _best(grouped, mean_age)
-        natural = np.exp(optimum.point)
-        covariance = optimum.covariance()
-        errors = {}
-        if covariance is not None:
-            spread = np.sqrt(np.diag(covariance)) * natural
-            errors = dict(zip(NAMES, spread.tolist(), strict=True))
-        return Fit(
+        scale = np.array([0.0, np.log(max(mean_age, 1e-6) / 4), 0.0, 0.0])
+        optimum = climb_best(
+            "BG/NBD", partial(bgnbd_likelihood.evaluate, grouped), _STARTS, scale=scale
+        )
+        return as_fit(
+            optimum,
             estimator=self.name,
             unit_days=self.unit_days,
-            parameters=dict(zip(NAMES, natural.tolist(), strict=True)),
+            names=NAMES,
             customers=len(histories),
-            standard_errors=errors,
-            covariance=[] if covariance is None else covariance.tolist(),
-            log_likelihood=optimum.value,
-            iterations=optimum.iterations,
-            warnings=describe_doubts(optimum, NAMES),
             details={
                 "repeaters": repeaters,
                 "repeat_purchases": int(histories.frequency.sum()),
@@ -104,32 +99,6 @@ class BgNbd(Estimator):
         )
 
 
-def _refuse_thin(histories: Histories, repeaters: int) -> None:
-    if len(histories) < MIN_CUSTOMERS:
-        raise Refused(f"BG/NBD needs {MIN_CUSTOMERS} customers, there are {len(histories)}")
-    if repeaters < MIN_REPEATERS:
-        raise Refused(
-            f"BG/NBD needs {MIN_REPEATERS} customers who bought on more than one day, "
-            f"there are {repeaters} of {len(histories)}"
-        )
-
-
-def _best(grouped: bgnbd_likelihood.Grouped, mean_age: float) -> Optimum:
-    """Return the first start's maximum that converged; raise Refused when none does."""
-    scale = np.log(max(mean_age, 1e-6) / 4)
-    low = np.full(4, np.log(1e-5))
-    high = np.full(4, np.log(1e4))
-    low[1] += scale
-    high[1] += scale
-    for start in _STARTS:
-        point = np.array(start)
-        point[1] += scale
-        optimum = maximise(partial(bgnbd_likelihood.evaluate, grouped), point, low=low, high=high)
-        if optimum.converged and np.isfinite(optimum.value):
-            return optimum
-    raise Refused("the likelihood of BG/NBD has no maximum that could be found on these data")
-
-
 def probability_alive(fit: Fit, histories: Histories) -> Column:
     """Return the probability that each customer has not left.
 
@@ -153,15 +122,9 @@ def probability_alive(fit: Fit, histories: Histories) -> Column:
             b / after,
         )
     )
-    spread = _Z95 * np.sqrt(_quadratic(slopes, np.array(fit.covariance)))
+    spread = Z95 * np.sqrt(variance_along(slopes, np.array(fit.covariance)))
     return Column(
         value=value,
         low=np.where(again, expit(odds - spread), 1.0),
         high=np.where(again, expit(odds + spread), 1.0),
     )
-
-
-def _quadratic(slopes: FloatArray, covariance: FloatArray) -> FloatArray:
-    """Return the variance along each column of ``slopes``, never below zero."""
-    variance: FloatArray = np.maximum((slopes * (covariance @ slopes)).sum(axis=0), 0.0)
-    return variance

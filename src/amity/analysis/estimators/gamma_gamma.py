@@ -22,6 +22,7 @@ from amity.analysis.estimator import (
     Predictions,
     Refused,
 )
+from amity.analysis.logic.model_cards import GAMMA_GAMMA
 from amity.analysis.logic.newton import Evaluation, Optimum, describe_doubts, dot, maximise
 
 NAMES: Final = ("p", "q", "v")
@@ -40,6 +41,7 @@ class GammaGamma(Estimator):
     """
 
     name = "gamma_gamma"
+    card = GAMMA_GAMMA
     capabilities = Capabilities(
         predicts=("expected_spend",), needs_amounts=True, uses_horizon=False, has_intervals=True
     )

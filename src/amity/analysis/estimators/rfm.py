@@ -20,6 +20,7 @@ from amity.analysis.estimator import (
     Predictions,
     Refused,
 )
+from amity.analysis.logic.model_cards import RFM
 
 FIFTHS: Final = 5
 
@@ -49,6 +50,7 @@ class Rfm(Estimator):
     """Scores 1 to 5 for recency, frequency and monetary value, 5 being the best."""
 
     name = "rfm"
+    card = RFM
     capabilities = Capabilities(
         predicts=("rfm",), needs_amounts=False, uses_horizon=False, has_intervals=False
     )

@@ -31,7 +31,7 @@ from amity.analysis.logic.files.purchases import (
 )
 from amity.analysis.logic.files.shops import make_shop
 from amity.analysis.logic.lifetime_value import expected_value
-from amity.analysis.logic.model_cards import BGNBD_AND_GAMMA_GAMMA
+from amity.analysis.logic.model_cards import BGNBD, GAMMA_GAMMA, join_cards
 
 
 @FILE_ESTIMATES.register("clv")
@@ -40,7 +40,13 @@ class Clv(FileEstimator):
 
     name = "clv"
     summary = "Estimate customer lifetime value from FILE, a CSV file with a line a purchase."
-    card = BGNBD_AND_GAMMA_GAMMA
+    card = join_cards(
+        "Lifetime value: BG/NBD and Gamma-Gamma",
+        "What each customer of a business without contracts will probably buy within a horizon, "
+        "whether he or she still is a customer, and what that is worth.",
+        BGNBD,
+        GAMMA_GAMMA,
+    )
     options = (CUSTOMER, DATE, AMOUNT, UNIT, UNTIL, HORIZON)
 
     def run(self, table: Table, options: Options, *, now: datetime) -> Estimated:

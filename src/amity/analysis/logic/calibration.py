@@ -9,7 +9,14 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from amity.analysis.estimator import FloatArray, Histories, IntArray, Refused, Transactions
+from amity.analysis.estimator import (
+    Estimator,
+    FloatArray,
+    Histories,
+    IntArray,
+    Refused,
+    Transactions,
+)
 from amity.analysis.estimators.bgnbd import BgNbd
 from amity.analysis.estimators.gamma_gamma import GammaGamma
 from amity.analysis.logic.transactions import count_between, summarise
@@ -46,6 +53,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[Group]
     predicted_purchases: float
     actual_purchases: int
+    total_error: float
+    """Standard error of all purchases together, from how customers differ."""
     error_rate: float
     """(predicted - actual) / actual, of all customers together."""
     mean_absolute_error: float
@@ -58,13 +67,16 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     predicted_value: float | None
     actual_value: float | None
     value_error_rate: float | None
+    sentence: str
 
 
-def calibrate(transactions: Transactions, *, until: int) -> Calibration:
-    """Judge BG/NBD and Gamma-Gamma on the last quarter of the time up to ``until``.
+def calibrate(
+    transactions: Transactions, *, until: int, estimator: Estimator | None = None
+) -> Calibration:
+    """Judge a model of purchases, BG/NBD unless told, on the last quarter of the time.
 
-    Customers who first bought in that quarter are not looked at.  Raises Refused when the time is
-    too short or the training part cannot carry the fit.
+    With amounts Gamma-Gamma is judged too.  Customers who first bought in that quarter are not
+    looked at.  Raises Refused when the time is too short or the training part cannot carry the fit.
     """
     first = int(transactions.day.min(initial=until))
     split = first + int((until - first) * TRAINING_SHARE)
@@ -73,7 +85,7 @@ def calibrate(transactions: Transactions, *, until: int) -> Calibration:
             f"a check against held-out time needs {MIN_SPAN_DAYS} days, there are {until - first}"
         )
     histories = summarise(transactions, until=split)
-    estimator = BgNbd(unit_days=7)
+    estimator = estimator or BgNbd(unit_days=7)
     fit = estimator.fit(histories)
     horizon = until - split
     prediction = estimator.predict(fit, histories, horizon_days=horizon).columns[
@@ -94,6 +106,7 @@ def calibrate(transactions: Transactions, *, until: int) -> Calibration:
         groups=_groups(histories.frequency, prediction.value, actual),
         predicted_purchases=total,
         actual_purchases=came,
+        total_error=float(np.sqrt(len(actual)) * actual.std()),
         error_rate=_relative(total, came) or 0.0,
         mean_absolute_error=float(np.abs(prediction.value - actual).mean()),
         naive_mean_absolute_error=_naive_error(histories, actual, horizon),
@@ -104,7 +117,19 @@ def calibrate(transactions: Transactions, *, until: int) -> Calibration:
         value_error_rate=(
             None if expected_value is None else _relative(expected_value, float(value.sum()))
         ),
+        sentence=describe_miss(total, came),
     )
+
+
+def describe_miss(predicted: float, came: float, things: str = "purchases") -> str:
+    """Say in a sentence how far a prediction of a total was off."""
+    if not came:
+        return f"{predicted:,.0f} {things} were predicted for the held-out time and none came"
+    error = (predicted - came) / came
+    if abs(error) < 0.005:
+        return f"Predicted {predicted:,.0f} {things}, {came:,.0f} came: as good as exact"
+    direction = "too many" if error > 0 else "too few"
+    return f"Predicted {predicted:,.0f} {things}, {came:,.0f} came: {abs(error):.0%} {direction}"
 
 
 def as_report(calibration: Calibration) -> dict[str, Any]:

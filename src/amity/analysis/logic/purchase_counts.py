@@ -13,13 +13,9 @@ from scipy.linalg import eigh_tridiagonal
 from scipy.special import betaln, gammaln
 
 from amity.analysis.estimator import Fit, FloatArray, Histories, IntArray
+from amity.analysis.logic.lifetimes.quantiles import Pairs, count_interval, make_pairs
 
-COVERAGE: Final = 0.80
-_TAIL: Final = (1 - COVERAGE) / 2
 _MAX_COUNT: Final = 2_000
-_BLOCK: Final = 512
-_CELLS: Final = 4_000_000
-"""How many numbers a comparison may hold at once, so that memory stays flat."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,23 +31,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     def of(fit: Fit) -> "Model":
         """Read them from a fit."""
         return Model(**fit.parameters, unit_days=fit.unit_days)
-
-
-class _Pairs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Distinct (frequency, age) pairs, sorted by frequency, and each customer's place in them."""
-
-    frequency: FloatArray
-    age: FloatArray
-    place: IntArray
-
-
-def _pairs(histories: Histories, unit_days: float) -> _Pairs:
-    base = int(histories.age_days.max(initial=0)) + 1
-    keys, place = np.unique(histories.frequency * base + histories.age_days, return_inverse=True)
-    frequency, age = np.divmod(keys, base)
-    return _Pairs(
-        frequency=frequency.astype(np.float64), age=age / unit_days, place=place.astype(np.int64)
-    )
 
 
 def expect(
@@ -70,7 +49,7 @@ def expect(
     with Gauss's hypergeometric function, and is steady where that one cancels (a near 1) or
     overflows (many purchases).
     """
-    pairs = _pairs(histories, model.unit_days)
+    pairs = make_pairs(histories, model.unit_days)
     result = np.zeros(len(pairs.frequency))
     farthest = float(horizons.max(initial=0))
     if not len(histories) or farthest <= 0:
@@ -122,26 +101,17 @@ def interval(
     The quantiles are of the distribution of the count itself, chance of having left included;
     the uncertainty of the parameters is not in it.  Counts above 2,000 are cut off.
     """
-    pairs = _pairs(histories, model.unit_days)
-    low, high = np.zeros(len(histories)), np.zeros(len(histories))
     if not len(histories) or horizon <= 0:
-        return low, high
-    widths = _widths(model, pairs, horizon)
-    order = np.argsort(pairs.place, kind="stable")
-    sorted_place = pairs.place[order]
-    for at in range(0, len(widths), _BLOCK):
-        block = slice(at, at + _BLOCK)
-        table = _cumulative(
-            model, pairs.frequency[block], pairs.age[block], horizon, int(widths[block].max())
-        )
-        first, last = np.searchsorted(sorted_place, [at, at + _BLOCK])
-        some = order[first:last]
-        for quantile, column in ((_TAIL, low), (1 - _TAIL, high)):
-            column[some] = _smallest(table, pairs.place[some] - at, alive[some], quantile)
-    return low, high
+        return np.zeros(len(histories)), np.zeros(len(histories))
+    pairs = make_pairs(histories, model.unit_days)
+
+    def cumulate(frequency: FloatArray, age: FloatArray, width: int) -> FloatArray:
+        return _cumulative(model, frequency, age, horizon, width)
+
+    return count_interval(pairs, _widths(model, pairs, horizon), cumulate, alive)
 
 
-def _widths(model: Model, pairs: _Pairs, horizon: float) -> IntArray:
+def _widths(model: Model, pairs: Pairs, horizon: float) -> IntArray:
     """Return how many counts from zero hold nearly all of the distribution of each pair.
 
     Nobody buys more than one who never leaves, whose count is negative binomial.
@@ -174,14 +144,3 @@ def _cumulative(
     chance[:, 1:] += np.maximum(left[:, 1:], 0)
     cumulative: FloatArray = np.minimum(np.cumsum(chance, axis=1), 1.0)
     return cumulative
-
-
-def _smallest(table: FloatArray, row: IntArray, alive: FloatArray, quantile: float) -> FloatArray:
-    """Return the smallest count whose probability of not being exceeded reaches the quantile."""
-    needed = 1 - (1 - quantile) / np.maximum(alive, 1e-300)
-    result = np.zeros(len(row))
-    chunk = max(1, _CELLS // table.shape[1])
-    for at in range(0, len(row), chunk):
-        part = slice(at, at + chunk)
-        result[part] = (table[row[part]] < needed[part, None]).sum(axis=1)
-    return result

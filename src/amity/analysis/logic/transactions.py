@@ -12,7 +12,7 @@ def summarise(transactions: Transactions, *, until: int) -> Histories:
     customer on one day are one purchase with the sum of their amounts.  Averages are rounded to
     minor units, half up: money has no finer parts, and published summaries do the same.
     """
-    customers, days, amounts = _by_customer_day(transactions, until)
+    customers, days, amounts = by_customer_day(transactions, until)
     if not len(customers):
         none = np.empty(0, np.int64)
         nothing = np.empty(0, np.float64)
@@ -45,7 +45,7 @@ def count_between(
 
     ``customer_id`` must be sorted.  The amount is in units of the currency, zero when unknown.
     """
-    customers, days, amounts = _by_customer_day(transactions, until)
+    customers, days, amounts = by_customer_day(transactions, until)
     places = np.searchsorted(customer_id, customers)
     known = places < len(customer_id)
     known[known] = customer_id[places[known]] == customers[known]
@@ -58,7 +58,7 @@ def count_between(
     return number, value / transactions.minor_per_unit
 
 
-def _by_customer_day(
+def by_customer_day(
     transactions: Transactions, until: int
 ) -> tuple[IntArray, IntArray, FloatArray | None]:
     """Return one place a customer and day up to ``until``, sorted, with the summed amounts."""

@@ -43,22 +43,10 @@ def draw_calibration(calibration: dict[str, Any]) -> Chart:
     figure.update_xaxes(type="category")
     return make_chart(
         figure,
-        title=calibration_finding(calibration),
+        title=calibration["sentence"],
         x="purchases before, after the first",
         y="purchases a customer",
     )
-
-
-def calibration_finding(calibration: dict[str, Any]) -> str:
-    """Say in a sentence how far the predictions were off."""
-    came, error = calibration["actual_purchases"], calibration["error_rate"]
-    predicted = calibration["predicted_purchases"]
-    if not came:
-        return f"{predicted:,.0f} purchases were predicted for the held-out time and none came"
-    if abs(error) < 0.005:
-        return f"Predicted {predicted:,.0f} purchases, {came:,} came: as good as exact"
-    direction = "too many" if error > 0 else "too few"
-    return f"Predicted {predicted:,.0f} purchases, {came:,} came: {abs(error):.0%} {direction}"
 
 
 def draw_concentration(concentration: Concentration) -> Chart:

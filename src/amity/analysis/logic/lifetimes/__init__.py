@@ -1,0 +1,1 @@
+"""How long customers stay and how often they buy meanwhile: the maths of the lifetime models."""
