@@ -168,3 +168,30 @@ def test_movement(town, ask, page):
     wrong = text(page.get(f"/segments/{town}/moves/?since=2026-01-02&until=2026-01-01"))
     assert "The second moment comes after the first" in wrong
     assert "Coming and going" in text(page.get(f"/segments/{town}/moves/?since=x&until=9999-12-31"))
+
+
+def test_what_sets_it_apart(db, ask, page):
+    settle_in(
+        {"plan": "pro" if n % 2 else "free", "city": "Lyon" if n % 2 else "Köln"} for n in range(80)
+    )
+    plan = {"node": "check", "field": "trait.plan", "is": {"op": "eq", "value": "pro"}}
+    pro = define("Pro", plan)
+    free = define("Free", {"node": "not", "of": is_in(pro)})
+    settle()
+    address = f"/segments/{pro}/apart/"
+    assert "Not compared yet" in text(page.get(address))
+    assert page.post(f"{address}find/", {"against": free})["Location"].endswith(f"?against={free}")
+    shown = text(page.get(f"{address}?against={free}"))
+    assert "They differ from Free most in this: city is “" in shown
+    assert '<span class="tag">by its rule</span>' in shown
+    lines = page.get(f"{address}?against={free}&as=csv").content.decode().splitlines()
+    assert lines[1].startswith("city is “")
+    assert "Not compared yet" in text(page.get(address))
+    assert "city is “Lyon”" in run("segment", "apart", "Pro")
+    found = ask(f"/segments/{pro}/differences", {"against_id": free})
+    assert found["differences"][0]["name"] == "city"
+    nobody = define("Nobody", country_is("XX"))
+    settle()
+    page.post(f"/segments/{nobody}/apart/find/")
+    assert "fewer than 30" in text(page.get(f"/segments/{nobody}/apart/"))
+    assert "fewer than 30" in ask(f"/segments/{nobody}/differences", {}, status=422)["detail"]

@@ -20,6 +20,7 @@ from amity.analysis.contracts_estimates import FileEstimate, FileEstimateWords, 
 from amity.analysis.contracts_segments import (
     RuleImpact,
     SegmentMovement,
+    SegmentDifferences,
     SegmentOverlap,
     SegmentVersion,
 )
@@ -35,7 +36,7 @@ from amity.analysis.logic import (
 )
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.files import running
-from amity.analysis.logic.segment_tools import impact, movement, overlap, versions
+from amity.analysis.logic.segment_tools import differences, impact, movement, overlap, versions
 from amity.infra.database import Connection, transaction
 from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
@@ -207,18 +208,6 @@ def describe_impact(*, segment_id: int, rule: dict[str, Any], now: datetime) -> 
     return impact.describe_impact(segment_id=segment_id, rule=rule, now=now)
 
 
-# Estimators and reports
-
-
-def list_file_estimates() -> list[FileEstimateWords]:
-    """Return what can be estimated from a file without any store, by name."""
-    return running.list_file_estimates()
-
-
-def estimate_file(
-    *,
-    name: str,
-    path: Path,
 def compare_members(*, segment_ids: list[int]) -> SegmentOverlap:
     """Count who is in which combination of two to five segments now.
 
@@ -258,6 +247,36 @@ def describe_movement(*, segment_id: int, since: datetime, until: datetime) -> S
     """
     return running.estimate_file(name=name, path=path, options=options, out=out, now=now)
 
+def refresh_differences(
+    *, segment_id: int, against_id: int | None = None, now: datetime
+) -> SegmentDifferences:
+    """Find what sets a segment's members apart from everybody else, or another's, and keep it.
+
+    About a second, however many customers: at most 10,000 of each group are looked at. Raises
+    Refused when either has fewer than 30, NotFound, and Invalid for the segment itself.
+    """
+    return differences.refresh_differences(segment_id=segment_id, against_id=against_id, now=now)
+
+
+def find_differences(
+    *, segment_id: int, against_id: int | None = None
+) -> SegmentDifferences | None:
+    """Return what `refresh_differences` found last, with when; None for nothing in 30 days."""
+    return differences.find_differences(segment_id=segment_id, against_id=against_id)
+
+
+# Estimators and reports
+
+
+def list_file_estimates() -> list[FileEstimateWords]:
+    """Return what can be estimated from a file without any store, by name."""
+    return running.list_file_estimates()
+
+
+def estimate_file(
+    *,
+    name: str,
+    path: Path,
 
 def run_exports(*, now: datetime, run_id: int | None = None) -> int:
     """Run the oldest export that waits (`store.api.ask_export`), or this one; return 0 or 1.

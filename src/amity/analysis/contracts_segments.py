@@ -152,3 +152,46 @@ class SegmentMovement(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     """For people: that it was made or its rule changed meanwhile."""
     sentence: str
+
+
+class GroupDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing in which the members of a segment differ from others."""
+
+    kind: Literal["trait", "event", "score", "channel", "figure"]
+    name: str
+    words: str
+    """What is measured, such as "country is “FR”"."""
+    measure: Literal["share", "mean"]
+    unit: Literal["", "days", "money"]
+    """Of a mean; money is in units of the home currency."""
+    inside: float
+    outside: float
+    difference: float
+    low: float
+    high: float
+    """All intervals together hold with 95 %: each is wider for how many things were looked at."""
+    effect: float
+    """The difference without its unit (Cohen's h of shares, d of means), to rank by."""
+    counted_inside: int
+    counted_outside: int
+    is_by_rule: bool
+    """Whether the segment's rule asks for it, so that they differ in it by definition."""
+
+
+class SegmentDifferences(msgspec.Struct, frozen=True, kw_only=True):
+    """What sets the members of a segment apart, the largest differences first."""
+
+    segment_id: int
+    against_id: int | None
+    """The other segment; None for everybody else."""
+    name: str
+    against_name: str
+    sampled_inside: int
+    sampled_outside: int
+    is_sampled: bool
+    """Whether more customers were there than looked at."""
+    looked_at: int
+    """How many things were compared; those without a sure difference are left out."""
+    differences: list[GroupDifference]
+    sentence: str
+    computed_at: datetime

@@ -177,5 +177,41 @@ def movement(name: str, since: datetime | None, until: datetime | None, *, as_js
     )
 
 
-TOOLS: Final = (versions, restore, impact, uses, overlap, movement)
+@click.command()
+@click.argument("name")
+@click.option("--against", metavar="NAME", help="Another segment; everybody else, when left out.")
+@json_option
+@needs_database
+def apart(name: str, against: str | None, *, as_json: bool) -> None:
+    """Find what sets the members of the segment NAME apart from others."""
+    from amity.analysis import api
+
+    found = api.refresh_differences(
+        segment_id=find_segment(name).segment_id,
+        against_id=None if against is None else find_segment(against).segment_id,
+        now=datetime.now(UTC),
+    )
+    if as_json:
+        print_json(found)
+        return
+    click.echo(found.sentence)
+    print_table(
+        ("WHAT", "THEY", "OTHERS", "DIFFERENCE", "LOW", "HIGH", "BY ITS RULE"),
+        [
+            (
+                each.words,
+                each.inside,
+                each.outside,
+                each.difference,
+                each.low,
+                each.high,
+                each.is_by_rule,
+            )
+            for each in found.differences
+        ],
+        empty="Nothing surely differs.",
+    )
+
+
+TOOLS: Final = (versions, restore, impact, uses, overlap, movement, apart)
 """The commands, for the group."""

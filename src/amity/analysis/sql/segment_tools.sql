@@ -83,3 +83,98 @@ WHERE v.segment_id = %(segment_id)s AND v.changed_at > %(since)s AND v.changed_a
   AND EXISTS (SELECT FROM analysis_segment_version e WHERE e.segment_id = v.segment_id
               AND e.number = v.number - 1 AND e.rule_version < v.rule_version)
 ORDER BY v.number LIMIT 20
+
+-- name: sample_members
+-- Drawn by a hash of the id: the same each time, and without regard to anything about them.
+SELECT m.profile_id FROM analysis_membership m
+WHERE m.segment_id = %(segment_id)s AND m.left_at IS NULL
+  AND (%(but)s::integer IS NULL OR NOT EXISTS (
+      SELECT FROM analysis_membership o WHERE o.segment_id = %(but)s::integer
+        AND o.profile_id = m.profile_id AND o.left_at IS NULL))
+ORDER BY hashint8(m.profile_id) LIMIT %(limit)s
+
+-- name: sample_others
+SELECT p.id FROM store_profile p
+WHERE p.merged_into IS NULL AND NOT EXISTS (
+    SELECT FROM analysis_membership m WHERE m.segment_id = %(segment_id)s
+      AND m.profile_id = p.id AND m.left_at IS NULL)
+ORDER BY hashint8(p.id) LIMIT %(limit)s
+
+-- name: count_trait_values
+-- Of two groups of customers, how many have each value of each trait; rare values are left out.
+SELECT t.key, t.value, count(*) FILTER (WHERE g.inside), count(*) FILTER (WHERE NOT g.inside)
+FROM unnest(%(ids)s::bigint[], %(inside)s::boolean[]) AS g(id, inside)
+JOIN store_profile p ON p.id = g.id, jsonb_each(p.traits) AS t
+WHERE jsonb_typeof(t.value) IN ('string', 'boolean') AND length(t.value::text) <= 102
+GROUP BY t.key, t.value HAVING count(*) >= %(fewest)s::bigint
+ORDER BY count(*) DESC, t.key, t.value LIMIT 400
+
+-- name: measure_trait_numbers
+SELECT t.key, count(*) FILTER (WHERE g.inside), avg(n.value) FILTER (WHERE g.inside),
+       var_samp(n.value) FILTER (WHERE g.inside), count(*) FILTER (WHERE NOT g.inside),
+       avg(n.value) FILTER (WHERE NOT g.inside), var_samp(n.value) FILTER (WHERE NOT g.inside)
+FROM unnest(%(ids)s::bigint[], %(inside)s::boolean[]) AS g(id, inside)
+JOIN store_profile p ON p.id = g.id, jsonb_each(p.traits) AS t,
+LATERAL (SELECT CASE WHEN abs((t.value #>> '{}')::numeric) < 1e15
+                     THEN (t.value #>> '{}')::float8 END AS value) AS n
+WHERE jsonb_typeof(t.value) = 'number'
+GROUP BY t.key HAVING count(n.value) >= %(fewest)s::bigint
+ORDER BY count(*) DESC, t.key LIMIT 60
+
+-- name: count_events_done
+-- How many did each event at least once, ever.
+SELECT e.key, count(*) FILTER (WHERE g.inside), count(*) FILTER (WHERE NOT g.inside)
+FROM unnest(%(ids)s::bigint[], %(inside)s::boolean[]) AS g(id, inside)
+JOIN store_profile p ON p.id = g.id, jsonb_object_keys(p.event_counts) AS e(key)
+WHERE e.key <> ALL (%(but)s::text[])
+GROUP BY e.key HAVING count(*) >= %(fewest)s::bigint ORDER BY count(*) DESC, e.key LIMIT 60
+
+-- name: count_channels
+-- How many can be addressed by each way, and agreed to each purpose.
+SELECT c.words, count(*) FILTER (WHERE g.inside), count(*) FILTER (WHERE NOT g.inside)
+FROM unnest(%(ids)s::bigint[], %(inside)s::boolean[]) AS g(id, inside)
+JOIN store_profile p ON p.id = g.id,
+LATERAL (
+    SELECT 'has an e-mail address' AS words WHERE p.email IS NOT NULL
+    UNION ALL SELECT 'has a phone number' WHERE p.phone IS NOT NULL
+    UNION ALL SELECT 'is known by a customer number' WHERE p.user_id IS NOT NULL
+    UNION ALL SELECT 'said yes to “' || k.key || '”' FROM jsonb_each(p.consents) AS k
+    WHERE k.value ->> 'status' = 'granted') AS c
+GROUP BY c.words ORDER BY count(*) DESC, c.words LIMIT 40
+
+-- name: measure_profiles
+-- The figures every profile has, one row a figure.
+SELECT f.name, count(f.value) FILTER (WHERE g.inside), avg(f.value) FILTER (WHERE g.inside),
+       var_samp(f.value) FILTER (WHERE g.inside), count(f.value) FILTER (WHERE NOT g.inside),
+       avg(f.value) FILTER (WHERE NOT g.inside), var_samp(f.value) FILTER (WHERE NOT g.inside)
+FROM unnest(%(ids)s::bigint[], %(inside)s::boolean[]) AS g(id, inside)
+JOIN store_profile p ON p.id = g.id,
+LATERAL (VALUES
+    ('order_count', p.order_count::float8),
+    ('event_count', p.event_count::float8),
+    ('revenue', p.revenue_minor::float8),
+    ('days_known', extract(epoch FROM %(now)s::timestamptz - p.first_seen_at)::float8 / 86400),
+    ('days_unseen', extract(epoch FROM %(now)s::timestamptz - p.last_seen_at)::float8 / 86400),
+    ('days_since_order',
+     extract(epoch FROM %(now)s::timestamptz - p.last_order_at)::float8 / 86400)
+) AS f(name, value)
+GROUP BY f.name ORDER BY f.name
+
+-- name: measure_scores
+SELECT s.name, count(s.value) FILTER (WHERE g.inside), avg(s.value) FILTER (WHERE g.inside),
+       var_samp(s.value) FILTER (WHERE g.inside), count(s.value) FILTER (WHERE NOT g.inside),
+       avg(s.value) FILTER (WHERE NOT g.inside), var_samp(s.value) FILTER (WHERE NOT g.inside)
+FROM unnest(%(ids)s::bigint[], %(inside)s::boolean[]) AS g(id, inside)
+JOIN analysis_score s ON s.profile_id = g.id AND s.value IS NOT NULL
+GROUP BY s.name ORDER BY s.name LIMIT 60
+
+-- name: find_segment_answer
+SELECT answer, computed_at FROM analysis_segment_answer WHERE tool = %s AND asked = %s
+
+-- name: keep_segment_answer
+INSERT INTO analysis_segment_answer (tool, asked, answer, computed_at)
+VALUES (%(tool)s, %(asked)s, %(answer)s::jsonb, %(now)s)
+ON CONFLICT (tool, asked) DO UPDATE SET answer = EXCLUDED.answer, computed_at = EXCLUDED.computed_at
+
+-- name: forget_old_answers
+DELETE FROM analysis_segment_answer WHERE computed_at < %s

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.web.segments import builder, export, history, moving, overlapping, views
+from amity.web.segments import apart, builder, export, history, moving, overlapping, views
 from amity.web.shell import Entry
 
 RAIL = [
@@ -34,6 +34,8 @@ urlpatterns = [
     path("segments/<int:segment_id>/edit/", builder.change, name="segment_edit"),
     path("segments/<int:segment_id>/live/", views.show_live, name="segment_live"),
     path("segments/<int:segment_id>/members.csv", export.export_members, name="segment_export"),
+    path("segments/<int:segment_id>/apart/", apart.show_apart, name="segment_apart"),
+    path("segments/<int:segment_id>/apart/find/", apart.find_apart, name="segment_apart_find"),
     path("segments/<int:segment_id>/moves/", moving.show_movement, name="segment_movement"),
     path("segments/<int:segment_id>/versions/", history.show_versions, name="segment_versions"),
     path(

@@ -9,6 +9,7 @@ from msgspec import Meta
 from amity.analysis import api as analysis
 from amity.analysis.contracts_segments import (
     RuleImpact,
+    SegmentDifferences,
     SegmentMovement,
     SegmentOverlap,
     SegmentVersion,
@@ -54,6 +55,23 @@ def describe_segment_movement(segment_id: SmallRowId, query: Period, call: Call)
     until = query.until or call.now
     since = query.since or until - timedelta(days=30)
     return analysis.describe_movement(segment_id=segment_id, since=since, until=until)
+
+
+class Against(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """With whom to compare."""
+
+    against_id: SmallRowId | None = None
+    """Another segment; everybody else, when absent."""
+
+
+@route("POST", "/segments/{segment_id}/differences", scope="segments:read")
+def find_segment_differences(
+    segment_id: SmallRowId, body: Against, call: Call
+) -> SegmentDifferences:
+    """Find what sets a segment's members apart from everybody else or another segment's."""
+    return analysis.refresh_differences(
+        segment_id=segment_id, against_id=body.against_id, now=call.now
+    )
 
 
 @route("GET", "/segments/{segment_id}/versions", scope="segments:read")
