@@ -19,8 +19,8 @@ from amity.analysis.contracts import (
 from amity.analysis.contracts_estimates import FileEstimate, FileEstimateWords, OptionValue
 from amity.analysis.contracts_segments import (
     RuleImpact,
-    SegmentMovement,
     SegmentDifferences,
+    SegmentMovement,
     SegmentOverlap,
     SegmentVersion,
 )
@@ -235,18 +235,6 @@ def describe_movement(*, segment_id: int, since: datetime, until: datetime) -> S
     return movement.describe_movement(segment_id=segment_id, since=since, until=until)
 
 
-    options: Mapping[str, OptionValue],
-    out: Path | None = None,
-    now: datetime,
-) -> FileEstimate:
-    """Estimate from a CSV file, touching no database; see `list_file_estimates`.
-
-    ``out`` is written with the rows of the answer. Raises NotFound for an unknown estimate,
-    Invalid for a wrong column or option, Refused (`data_cannot_carry`) when the rows cannot
-    carry the answer, OSError when a file cannot be read or written.
-    """
-    return running.estimate_file(name=name, path=path, options=options, out=out, now=now)
-
 def refresh_differences(
     *, segment_id: int, against_id: int | None = None, now: datetime
 ) -> SegmentDifferences:
@@ -277,6 +265,18 @@ def estimate_file(
     *,
     name: str,
     path: Path,
+    options: Mapping[str, OptionValue],
+    out: Path | None = None,
+    now: datetime,
+) -> FileEstimate:
+    """Estimate from a CSV file, touching no database; see `list_file_estimates`.
+
+    ``out`` is written with the rows of the answer. Raises NotFound for an unknown estimate,
+    Invalid for a wrong column or option, Refused (`data_cannot_carry`) when the rows cannot
+    carry the answer, OSError when a file cannot be read or written.
+    """
+    return running.estimate_file(name=name, path=path, options=options, out=out, now=now)
+
 
 def run_exports(*, now: datetime, run_id: int | None = None) -> int:
     """Run the oldest export that waits (`store.api.ask_export`), or this one; return 0 or 1.
