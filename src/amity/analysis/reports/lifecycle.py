@@ -1,0 +1,347 @@
+"""The life of a customer: engage, transact, fulfil, service, and where it leaks."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, cast
+
+from amity.analysis.contracts_reports import (
+    Cell,
+    Parameter,
+    Picture,
+    ReportAnswer,
+    ReportFigure,
+    ReportTable,
+)
+from amity.analysis.logic.behaviour.lifecycle import Stage, summarise_stage
+from amity.analysis.logic.behaviour.steps import read_names
+from amity.analysis.logic.behaviour.tables import cells, columns
+from amity.analysis.logic.reporting import frames
+from amity.analysis.report import REPORTS, Asked, Report, Rows
+
+if TYPE_CHECKING:
+    import ibis
+
+_FOREVER_DAYS: Final = 36_500
+_TITLES: Final = {
+    "engage": "Engage: until the first order",
+    "transact": "Transact: until the order is fulfilled",
+    "fulfil": "Fulfil: until they ask for service",
+    "service": "Service: until the request is closed",
+}
+_LEAKS: Final = {
+    "engage": "engaged and did not order",
+    "transact": "ordered and nothing says that the order was fulfilled",
+    "service": "asked for service and nothing says that they were served",
+}
+
+
+@REPORTS.register("lifecycle")
+class Lifecycle(Report):
+    """Follows what began in the window through the stages; see docs/algorithms/lifecycle.md."""
+
+    name = "lifecycle"
+    title = "Lifecycle"
+    question = "How long do customers stay in each stage, and where do we lose or forget them?"
+    group = "service"
+    uses = frozenset(("window", "comparison", "segment"))
+    definition = (
+        "Engage: customers by their first event of the window, until their next order. Transact: "
+        "orders of the window, until an event with their order_id says they were fulfilled. "
+        "Fulfil: fulfilled orders, until the customer asks for service. Service: requests of the "
+        "window, until an event says that one of the customer was closed. What has not gone on "
+        "within the days said for its stage has leaked; what is younger still waits. Leaking is "
+        "the share of what is decided, its interval (95 %) Wilson’s. Times are whole hours, of "
+        "what went on."
+    )
+    parameters = (
+        Parameter(
+            name="fulfilled_by",
+            title="An order is fulfilled by",
+            kind="text",
+            default="Order Shipped, Order Fulfilled, Order Delivered",
+            help="Names of events with the order’s order_id, between commas; the first counts.",
+        ),
+        Parameter(
+            name="asked_by",
+            title="Service is asked for by",
+            kind="text",
+            default="Email Received, Call Started, Live Chat Conversation Started, Ticket Opened",
+        ),
+        Parameter(
+            name="closed_by",
+            title="A request is closed by",
+            kind="text",
+            default="Call Ended, Live Chat Conversation Ended, Ticket Closed, Ticket Solved",
+        ),
+        *(
+            Parameter(
+                name=f"{stage}_days",
+                title=f"{title}, days at most",
+                kind="number",
+                default=default,
+                least=0.04,
+                most=400,
+            )
+            for stage, title, default in (
+                ("engage", "Engage", 30),
+                ("transact", "Transact", 7),
+                ("service", "Service", 3),
+            )
+        ),
+    )
+
+    def check(self, asked: Asked) -> None:
+        for name in ("fulfilled_by", "asked_by", "closed_by"):
+            read_names(str(asked.choices[name]))
+
+    def expressions(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked
+    ) -> dict[str, "ibis.Table"]:
+        found = {}
+        for stage in _TITLES:
+            cases = _cases(tables, asked, stage)
+            found[stage] = cases.group_by("outcome", "hours").aggregate(cases=cases.count())
+        for stage in _LEAKS:
+            leaked = _leaked(_cases(tables, asked, stage))
+            found[f"{stage}_customers"] = leaked.aggregate(customers=leaked.count())
+        return found
+
+    def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
+        stages = {
+            # That nobody ordered is known; that nothing was fulfilled may only not be told.
+            stage: summarise_stage(rows[stage], is_told=_is_told(stage, rows[stage]))
+            for stage in _TITLES
+        }
+        if not any(stage.entered for stage in stages.values()):
+            return ReportAnswer(
+                sentence="Nobody engaged, ordered or asked in this time.",
+                empty="There is no event of a customer in these days.",
+            )
+        leaks = {
+            stage: rows[f"{stage}_customers"][0]["customers"]
+            for stage in _LEAKS
+            if stages[stage].leaked is not None
+        }
+        return ReportAnswer(
+            sentence=_sentence(stages),
+            figures=tuple(_figure(stage, stages[stage]) for stage in _LEAKS),
+            tables=(_stage_table(stages), _leak_table(stages, leaks)),
+            pictures=(
+                Picture(
+                    kind="bar",
+                    table="stages",
+                    title="What went on, what still waits, and what leaked",
+                    x="title",
+                    y=("moved", "waiting", "leaked"),
+                    is_stacked=True,
+                ),
+            ),
+            notes=_notes(stages),
+        )
+
+    def drill(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked, table: str, row: Mapping[str, Cell]
+    ) -> "ibis.Table | None":
+        if table != "leaks":
+            return None
+        return _leaked(_cases(tables, asked, str(row["stage"])))
+
+
+def _is_told(stage: str, rows: list[Mapping[str, object]]) -> bool:
+    """Say whether what did not go on is known to have leaked.
+
+    That somebody did not order is known. Of what a company may just not tell, it is when it told
+    once. To ask for nothing after an order is no leak.
+    """
+    is_seen = any(row["outcome"] == "moved" for row in rows)
+    return stage == "engage" or (stage in _LEAKS and is_seen)
+
+
+def _leaked(cases: "ibis.Table") -> "ibis.Table":
+    return cases.filter(cases.outcome == "leaked").select("customer_id").distinct()
+
+
+def _cases(tables: Mapping[str, "ibis.Table"], asked: Asked, stage: str) -> "ibis.Table":
+    """Return the cases of a stage: customer_id, `outcome`, and `hours` of those that moved."""
+    import ibis  # noqa: PLC0415  # loads slowly
+
+    begun = {
+        "engage": _engaged,
+        "transact": _ordered,
+        "fulfil": _fulfilled,
+        "service": _requested,
+    }[stage](tables, asked)
+    days = float(cast("float", asked.choices.get(f"{stage}_days", _FOREVER_DAYS)))
+    patient = ibis.literal(asked.now - timedelta(days=days))
+    seconds = (
+        begun.ended_at.truncate("s").epoch_seconds() - begun.begun_at.truncate("s").epoch_seconds()
+    )
+    hours = ibis.greatest(seconds.cast("int64") // 3600, 0).cast("int64")
+    return begun.select(
+        "customer_id",
+        outcome=ibis.cases(
+            (begun.ended_at.notnull(), "moved"),
+            (begun.begun_at > patient, "waiting"),
+            else_="leaked",
+        ),
+        hours=ibis.ifelse(begun.ended_at.notnull(), hours, None),
+    )
+
+
+def _engaged(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    every = frames.events(tables, asked)
+    known = [
+        "Order Completed",
+        "Order Refunded",
+        "Order Cancelled",
+        *(name for kind in ("fulfilled_by", "closed_by") for name in _names(asked, kind)),
+    ]
+    events = every.filter(every["name"].notin(known))
+    first = events.group_by("customer_id").aggregate(begun_at=events.occurred_at.min())
+    placed = _placed(tables, asked).select("customer_id", at="placed_at")
+    return _end(first, placed, ["customer_id"])
+
+
+def _placed(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    placed = frames.placed_orders(tables, since=asked.from_at, until=max(asked.now, asked.until_at))
+    return frames.of_segment(tables, placed, asked)
+
+
+def _ordered(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    import ibis  # noqa: PLC0415  # loads slowly
+
+    placed = _placed(tables, asked)
+    placed = placed.filter(placed.placed_at < ibis.literal(asked.until_at))
+    told = _since(tables, asked, "fulfilled_by")
+    told = told.mutate(order_id=frames.text(told.properties, "order_id"))
+    first = told.group_by("customer_id", "order_id").aggregate(ended_at=told.occurred_at.min())
+    orders = placed.select("customer_id", "order_id", begun_at="placed_at")
+    return orders.left_join(first, ["customer_id", "order_id"]).select(
+        "customer_id", "begun_at", "ended_at"
+    )
+
+
+def _fulfilled(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    orders = _ordered(tables, asked)
+    done = orders.filter(orders.ended_at.notnull())
+    done = done.select("customer_id", begun_at="ended_at")
+    asks = _since(tables, asked, "asked_by").select("customer_id", at="occurred_at")
+    return _end(done, asks, ["customer_id", "begun_at"])
+
+
+def _requested(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    asks = frames.events(tables, asked, names=_names(asked, "asked_by"))
+    asks = asks.select("customer_id", "event_id", begun_at="occurred_at")
+    closing = _since(tables, asked, "closed_by").select("customer_id", at="occurred_at")
+    return _end(asks, closing, ["customer_id", "event_id", "begun_at"])
+
+
+def _end(begun: "ibis.Table", later: "ibis.Table", key: list[str]) -> "ibis.Table":
+    """Add `ended_at`: the first instant of ``later`` at or after `begun_at`, of the customer."""
+    both = begun.join(later, "customer_id").filter(lambda t: t.at >= t.begun_at)
+    ends = both.group_by(key).aggregate(ended_at=both["at"].min())
+    return begun.left_join(ends, key).select("customer_id", "begun_at", "ended_at")
+
+
+def _since(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: str) -> "ibis.Table":
+    """Return the events of some names from the window's beginning until now."""
+    until = max(asked.now, asked.until_at)
+    return frames.events(tables, asked, names=_names(asked, kind), until=until)
+
+
+def _names(asked: Asked, kind: str) -> tuple[str, ...]:
+    # With no name at all nothing would be filtered; no event has an empty one.
+    return tuple(read_names(str(asked.choices[kind]))) or ("",)
+
+
+def _figure(name: str, stage: Stage) -> ReportFigure:
+    value, low, high = cells(stage.leaking)
+    return ReportFigure(
+        name=f"leaking_{name}",
+        title=f"Leaks at {name}",
+        unit="share",
+        value=value,
+        low=low,
+        high=high,
+        definition=f"The share of what is decided that {_LEAKS[name]} in the days allowed.",
+        good="down",
+    )
+
+
+def _sentence(stages: Mapping[str, Stage]) -> str:
+    known = {name: stage for name, stage in stages.items() if stage.leaking.value is not None}
+    if not known:
+        return "It is too early to say where customers are lost."
+    worst = max(known, key=lambda name: known[name].leaking.value or 0.0)
+    stage = known[worst]
+    if not stage.leaked:
+        return "Nothing leaks: everything that had its time went on."
+    what = {"engage": "customers", "transact": "orders", "service": "requests"}[worst]
+    return (
+        f"Most is lost at {worst}: {stage.leaked:,} of {stage.moved + stage.leaked:,} {what} "
+        f"({stage.leaking.value or 0:.0%}) {_LEAKS[worst].split(' and ')[1]} in the days allowed."
+    )
+
+
+def _stage_table(stages: Mapping[str, Stage]) -> ReportTable:
+    return ReportTable(
+        name="stages",
+        title="The stages",
+        columns=columns(
+            ("title", "Stage", "text"),
+            ("entered", "Entered", "number"),
+            ("moved", "Went on", "number"),
+            ("waiting", "Still in time", "number"),
+            ("leaked", "Leaked", "number"),
+            ("leaking", "Leaking", "share"),
+            ("low", "at least", "share"),
+            ("high", "at most", "share"),
+            ("hours_25", "Hours: a quarter within", "number"),
+            ("hours_50", "half within", "number"),
+            ("hours_75", "three quarters within", "number"),
+            ("hours_90", "nine tenths within", "number"),
+        ),
+        rows=tuple(
+            (
+                _TITLES[name],
+                stage.entered,
+                stage.moved,
+                stage.waiting,
+                stage.leaked,
+                *cells(stage.leaking),
+                *stage.hours,
+            )
+            for name, stage in stages.items()
+        ),
+    )
+
+
+def _leak_table(stages: Mapping[str, Stage], leaks: Mapping[str, int]) -> ReportTable:
+    return ReportTable(
+        name="leaks",
+        title="Who was lost or forgotten",
+        columns=columns(
+            ("stage", "Stage", "text"),
+            ("words", "They", "text"),
+            ("leaked", "Cases", "number"),
+            ("customers", "Customers", "customers"),
+        ),
+        rows=tuple(
+            (stage, _LEAKS[stage], stages[stage].leaked, customers)
+            for stage, customers in leaks.items()
+        ),
+        key=("stage",),
+    )
+
+
+def _notes(stages: Mapping[str, Stage]) -> tuple[str, ...]:
+    notes = []
+    if stages["transact"].entered and stages["transact"].leaked is None:
+        notes.append(
+            "No event says that an order was fulfilled, so it is not known where orders stand. "
+            "Send such an event with the order’s order_id, or name yours above."
+        )
+    if stages["service"].entered and stages["service"].leaked is None:
+        notes.append("No event says that a request was closed, so it is not known who was served.")
+    notes.append("To ask for service after an order is no leak; it is shown to know the load.")
+    return tuple(notes)
