@@ -47,7 +47,7 @@ def gather(units: Units, unit_id: IntArray, repeats: str) -> Units:
 
 
 def _sum(values: FloatArray, place: IntArray, first: IntArray) -> FloatArray:
-    sums: FloatArray = np.bincount(place, values, len(first))
+    sums: FloatArray = np.bincount(place, weights=values, minlength=len(first)).astype(np.float64)
     return sums
 
 

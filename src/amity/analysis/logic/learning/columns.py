@@ -162,4 +162,6 @@ def _why_an_id(column: Column, unique: list[str], codes: IntArray) -> str:
         return "nearly every row has a value of its own, as an id has"
     if distinct == known and _ID_HEAD.search(column.name):
         return "it is called an id, and every row has its own"
+    if distinct == known == len(column) and np.ptp(column.values) == len(column) - 1:
+        return "it only numbers the rows"
     return ""

@@ -8,6 +8,7 @@ for trees, how far the logit moves when that feature alone is put to its usual v
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from amity.analysis.estimator import FloatArray, IntArray
 from amity.analysis.logic.learning.columns import Column
 
 MOST_LEVELS: Final = 30
+MOST_TREES: Final = 300
 _LEAST_ROWS_OF_LEVEL: Final = 10
 _FAR: Final = 6.0
 _SMALL: Final = 50_000
@@ -88,12 +90,12 @@ class AddingModel(Model):
         self.means = means
 
     def logit(self, columns: Sequence[Column]) -> FloatArray:
-        design, _ = _spread(columns, self.encodings)
+        design, _ = spread(columns, self.encodings)
         logits: FloatArray = design @ self.coefficients + self.intercept
         return logits
 
     def contributions(self, columns: Sequence[Column]) -> FloatArray:
-        design, owner = _spread(columns, self.encodings)
+        design, owner = spread(columns, self.encodings)
         parts = (design - self.means) * self.coefficients
         out = np.zeros((len(design), len(columns)))
         for place in range(len(columns)):
@@ -111,15 +113,15 @@ class TreesModel(Model):
         self.fitted = fitted
 
     def logit(self, columns: Sequence[Column]) -> FloatArray:
-        return self._logit(_stack(columns, self.encodings))
+        return self._logit(stack(columns, self.encodings))
 
     def _logit(self, matrix: FloatArray) -> FloatArray:
-        with _few_threads(len(matrix)):
+        with few_threads(len(matrix)):
             logits: FloatArray = self.fitted.decision_function(matrix)
         return logits
 
     def contributions(self, columns: Sequence[Column]) -> FloatArray:
-        matrix = _stack(columns, self.encodings)
+        matrix = stack(columns, self.encodings)
         whole = self._logit(matrix)
         out = np.zeros(matrix.shape)
         for place in range(matrix.shape[1]):
@@ -144,22 +146,24 @@ def fit_adding(columns: Sequence[Column], label: FloatArray, *, strength: float)
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  # loads slowly
 
     encodings = [learn_encoding(column) for column in columns]
-    design, _ = _spread(columns, encodings)
-    with warnings.catch_warnings(record=True) as caught, _few_threads(len(design)):
+    design, _ = spread(columns, encodings)
+    with warnings.catch_warnings(record=True) as caught, few_threads(len(design)):
         warnings.simplefilter("always", ConvergenceWarning)
         fitted = LogisticRegression(C=strength, max_iter=500).fit(design, label)
     doubts = ["logistic regression did not settle"] if caught else []
     return Tried(model=AddingModel(encodings, fitted, design.mean(axis=0)), warnings=doubts)
 
 
-def fit_trees(columns: Sequence[Column], label: FloatArray, *, seed: int) -> Tried:
+def fit_trees(
+    columns: Sequence[Column], label: FloatArray, *, seed: int, rounds: int = MOST_TREES
+) -> Tried:
     """Fit boosted trees, as many as rows of the learning part held back ask for."""
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  # loads slowly
 
     encodings = [learn_encoding(column) for column in columns]
-    with _few_threads(len(label)):
+    with few_threads(len(label)):
         fitted = HistGradientBoostingClassifier(
-            max_iter=300,
+            max_iter=rounds,
             learning_rate=0.06,
             max_leaf_nodes=15,
             min_samples_leaf=max(10, min(100, len(label) // 100)),
@@ -169,17 +173,18 @@ def fit_trees(columns: Sequence[Column], label: FloatArray, *, seed: int) -> Tri
             n_iter_no_change=15,
             categorical_features=[each.kind == "level" for each in encodings],
             random_state=seed,
-        ).fit(_stack(columns, encodings), label)
+        ).fit(stack(columns, encodings), label)
     return Tried(model=TreesModel(encodings, fitted), warnings=[])
 
 
-def _stack(columns: Sequence[Column], encodings: list[Encoding]) -> FloatArray:
+def stack(columns: Sequence[Column], encodings: list[Encoding]) -> FloatArray:
+    """Return a matrix for trees: a column each, NaN where missing."""
     return np.column_stack(
         [encode(column, each) for column, each in zip(columns, encodings, strict=True)]
     )
 
 
-def _spread(columns: Sequence[Column], encodings: list[Encoding]) -> tuple[FloatArray, IntArray]:
+def spread(columns: Sequence[Column], encodings: list[Encoding]) -> tuple[FloatArray, IntArray]:
     """Return a matrix for a model that adds up, and which column each of its columns is of.
 
     A missing number stands at the median and is marked; far values are drawn in, so that one row
@@ -199,7 +204,14 @@ def _spread(columns: Sequence[Column], encodings: list[Encoding]) -> tuple[Float
     return np.column_stack(parts), np.array(owner)
 
 
-def _few_threads(rows: int) -> Any:
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415  # comes with scikit-learn
+def few_threads(rows: int) -> Any:
+    """Return what holds the libraries to one thread while there are few rows."""
+    return _threads().limit(limits=1 if rows < _SMALL else None)
 
-    return threadpool_limits(limits=1 if rows < _SMALL else None)
+
+@cache
+def _threads() -> Any:
+    import sklearn.ensemble  # noqa: F401, PLC0415  # loads slowly; its libraries must be there
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # comes with scikit-learn
+
+    return ThreadpoolController()

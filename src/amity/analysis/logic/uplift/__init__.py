@@ -1,0 +1,1 @@
+"""Learning from experiments for whom a treatment works."""
