@@ -250,20 +250,23 @@ CREATE TEMPORARY TABLE night ON COMMIT DROP AS
 WITH zone AS MATERIALIZED (SELECT name FROM pg_timezone_names WHERE name ~ '^[A-Z][a-z]+/'),
 day AS (SELECT d FROM generate_series('2026-01-01'::timestamptz, '2028-12-31', '1 day') AS d),
 change AS (
-    SELECT name, d FROM zone, day
+    SELECT name, d, greatest(
+        (d AT TIME ZONE name) - ((d - interval '1 day') AT TIME ZONE name) - interval '1 day',
+        interval '0') AS leap FROM zone, day
     WHERE (d AT TIME ZONE name) - ((d - interval '1 day') AT TIME ZONE name) <> interval '1 day'
 )
-SELECT name, d - make_interval(hours => h) AS moment FROM change, generate_series(-24, 48, %s) AS h
+SELECT name, leap, d - make_interval(hours => h) AS moment
+FROM change, generate_series(-24, 48, %s) AS h
 """
 ENDS = """
 SELECT count(*), count(DISTINCT name), count(until), count(*) FILTER (WHERE until <= moment),
        count(*) FILTER (WHERE until > moment + interval '26 hours'),
        count(*) FILTER (WHERE wall <> wanted
            AND wanted AT TIME ZONE name AT TIME ZONE name = wanted),
-       count(*) FILTER (WHERE NOT wall - wanted BETWEEN interval '0' AND interval '1 hour'),
+       count(*) FILTER (WHERE NOT wall - wanted BETWEEN interval '0' AND leap),
        count(*) FILTER (WHERE broadcast_quiet_until(until, name, 'UTC', %(from)s, %(to)s)
            IS NOT NULL)
-FROM (SELECT name, moment, until, until AT TIME ZONE name AS wall,
+FROM (SELECT name, moment, until, leap, until AT TIME ZONE name AS wall,
              date_trunc('day', until AT TIME ZONE name) + make_interval(hours => %(to)s) AS wanted
       FROM (SELECT *, broadcast_quiet_until(moment, name, 'UTC', %(from)s, %(to)s) AS until
             FROM night) n) m
