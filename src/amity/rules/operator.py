@@ -21,7 +21,7 @@ from amity.kernel.registry import Registry
 from amity.rules.fragment import Fragment, sql
 
 ValueType = Literal["text", "number", "flag", "instant", "list"]
-ParameterKind = Literal["scalar", "scalars", "text", "number", "instant", "days"]
+ParameterKind = Literal["scalar", "scalars", "text", "number", "instant", "days", "zone"]
 Bind = Callable[[object], str]
 """Gives a constant a generated name under which compiled source can reach it."""
 

@@ -191,6 +191,8 @@ class _Writer:
 
     def value(self, parameter: Parameter, test: Test, path: str) -> Any:
         text = test.values.get(parameter.name, "")
+        if not text.strip() and parameter.kind == "zone":
+            return "UTC"
         if not text.strip():
             self.ask(path, "Type a value.")
             return [] if parameter.kind == "scalars" else text

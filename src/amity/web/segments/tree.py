@@ -245,7 +245,8 @@ def _group_of(info: OperatorWords) -> str:
 
 
 def _fields(info: OperatorWords, test: Test) -> list[Field]:
-    labels = {"low": "from", "high": "to", "days": "days", "topic": "topic"}
+    labels = {"low": "from", "high": "to", "days": "days", "topic": "topic", "zone": "time zone"}
+    labels |= {"lat": "latitude", "lon": "longitude", "km": "kilometres"}
     return [
         Field(
             name=parameter.name,
