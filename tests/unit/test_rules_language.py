@@ -23,6 +23,15 @@ from amity.rules.operator import operators, quote_days
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FRENCH = {"node": "check", "field": "trait.country", "is": {"op": "eq", "value": "FR"}}
 
+SUM = {
+    "node": "aggregate",
+    "measure": "sum",
+    "property": "total",
+    "event": "Order Completed",
+    "is": {"op": "gte", "value": 1000},
+}
+TEA = [{"property": "category", "is": {"op": "eq", "value": "Tea"}}]
+
 
 def nest(levels):
     rule = FRENCH
@@ -59,6 +68,29 @@ def nest(levels):
         ({"node": "did", "event": ""}, "at event"),
         ({"node": "did", "event": "A", "within_days": -1}, "at within_days"),
         ({"node": "did", "event": "A", "at_least": 3, "at_most": 2}, "above `at_most`"),
+        ({"node": "did", "event": "A", "during": {"unit": "hour"}}, "at during.unit"),
+        ({"node": "did", "event": "A", "during": {"unit": "day", "count": 2}}, "`last` periods"),
+        (
+            {"node": "did", "event": "A", "during": {"unit": "day", "zone": "Mars/Base"}},
+            "at during: 'Mars/Base' is not a time zone such as Europe/Paris",
+        ),
+        (
+            {"node": "did", "event": "A", "within_days": 1, "during": {"unit": "day"}},
+            "`within_days` or `during`, not both",
+        ),
+        ({"node": "active_days", "event": "A", "zone": "../etc/passwd"}, "is not a time zone"),
+        ({**SUM, "measure": "median"}, "at measure: Invalid enum value 'median'"),
+        ({**SUM, "is": {"op": "exists"}}, "'is known' does not go with a number"),
+        ({**SUM, "is": {"op": "starts_with", "value": "a"}}, "does not go with a number"),
+        ({"node": "bought", "measure": "margin", "is": {"op": "is_true"}}, "does not go with"),
+        ({"node": "last_event", "event": "A"}, "`when`, `has` or both"),
+        ({"node": "last_event", "event": "A", "when": {"op": "gt", "value": 1}}, "with a moment"),
+        ({"node": "sequence", "first": {"event": "A"}}, "missing required field `then`"),
+        (
+            {"node": "sequence", "first": {"event": "A"}, "then": {"event": "B", "days": 1}},
+            "at then: Object contains unknown field `days`",
+        ),
+        ({"node": "not_since", "event": "A", "since": {"event": "B"}, "which": "next"}, "at which"),
         ({"node": "all", "of": [FRENCH, {"node": "any", "of": 1}]}, "at of[1].of"),
         (nest(22), "more than 20 levels deep"),
         ({"node": "all", "of": [FRENCH] * 200}, "more than 200 conditions"),
@@ -102,6 +134,54 @@ def test_the_largest_rules_are_accepted_and_compile():
         (
             {"node": "all", "of": [FRENCH, {"node": "any", "of": [FRENCH, FRENCH]}]},
             "country is “FR” and (country is “FR” or country is “FR”)",
+        ),
+        ({"node": "did", "event": "A", "during": {"unit": "day"}}, "did “A” today"),
+        (
+            {
+                "node": "did",
+                "event": "A",
+                "at_most": 0,
+                "during": {"unit": "quarter", "which": "last", "count": 2, "zone": "Asia/Tokyo"},
+            },
+            "did not “A” in the last 2 whole quarters (Asia/Tokyo)",
+        ),
+        (
+            {**SUM, "within_days": 30, "where": TEA},
+            "the sum of total of “Order Completed” in the last 30 days is at least 1,000 "
+            "where category is “Tea”",
+        ),
+        (
+            {"node": "active_days", "event": "A", "at_least": 3, "during": {"unit": "week"}},
+            "did “A” on at least 3 days in this week",
+        ),
+        (
+            {"node": "bought", "measure": "spend", "is": {"op": "lt", "value": 5}, "lines": TEA},
+            "the spend where category is “Tea” is less than 5",
+        ),
+        (
+            {
+                "node": "last_event",
+                "event": "A",
+                "when": {"op": "more_than_ago", "days": 60},
+                "has": [{"property": "total", "is": {"op": "gt", "value": 50}}],
+            },
+            "the last “A” is 60 days ago or longer and total of the last “A” is more than 50",
+        ),
+        (
+            {"node": "not_since", "event": "A", "since": {"event": "B"}},
+            "has not done “A” since the last “B”",
+        ),
+        (
+            {
+                "node": "sequence",
+                "first": {"event": "A", "where": TEA},
+                "then": {"event": "B"},
+                "apart_days": 7,
+                "without": {"event": "C"},
+                "during": {"unit": "month"},
+            },
+            "did “A” where category is “Tea” and then “B” within 7 days without “C” between "
+            "in this month",
         ),
         ({"node": "consent", "purpose": "sms"}, "allows “sms” now"),
         ({"node": "said_yes", "purpose": "sms"}, "last said yes to “sms”"),

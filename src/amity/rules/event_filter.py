@@ -19,6 +19,7 @@ from amity.rules.where import Name, Where
 
 Wheres = Annotated[tuple[Where, ...], Meta(max_length=50)]
 WindowDays = Annotated[float, Meta(gt=0, le=MAX_DAYS)]
+NONE = Fragment("")
 Happened = tuple[datetime, Mapping[str, Any]]
 
 
@@ -93,6 +94,25 @@ class EventFilter(msgspec.Struct, frozen=True):
         """Return the condition on rows of the activity table."""
         return join(" AND ", [*self._time_sql(selection), *self._tests_sql(selection)])
 
+    def join_having(
+        self, selection: Selection, having: Fragment, lines: Fragment = NONE
+    ) -> Fragment:
+        """Join who has such events of which ``having`` is true; return the column.
+
+        It is NULL for those left out. ``lines`` is joined to each event: more rows of it.
+        """
+        activity = selection.catalogue.activity
+        return selection.join(
+            sql(
+                "SELECT {} AS profile_id FROM {}{} WHERE {} GROUP BY 1 HAVING {}",
+                activity.profile_id,
+                activity.relation,
+                lines,
+                self.to_sql(selection),
+                having,
+            )
+        )
+
     def _time_sql(self, selection: Selection) -> list[Fragment]:
         activity, now = selection.catalogue.activity, selection.now
         tests = [
@@ -142,6 +162,11 @@ class EventFilter(msgspec.Struct, frozen=True):
     def describe(self) -> str:
         """Say which events are meant."""
         return f"“{self.event}”{self.describe_window()}{describe_wheres(self.where)}"
+
+
+def answer_of(found: Fragment, *, is_absent: bool) -> Fragment:
+    """Return the condition that a joined column is there, or that it is absent."""
+    return sql("({} IS NULL)", found) if is_absent else sql("({} IS NOT NULL)", found)
 
 
 def where_sql(test: Where, activity: ActivityTable, now: datetime) -> Fragment:

@@ -208,11 +208,11 @@ def check_condition(kind: type[Condition], connection: psycopg.Connection[Any]) 
     for rule in examples:
         assert decode_rule(msgspec.json.encode(encode_rule(rule))) == rule
         assert rule.describe().strip()
-        _assert_mentions(rule)
+        assert_counts_are_mentioned(rule)
         _hold_to_generated_people(rule, connection)
 
 
-def _assert_mentions(rule: Condition) -> None:
+def assert_counts_are_mentioned(rule: Condition) -> None:
     """What is counted is what is looked at: the index takes rules out by their looks."""
     for part in walk(rule):
         counted = {event for event, _ in part.counts()}

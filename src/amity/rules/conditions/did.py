@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated, Self
+from typing import Self
 
-from msgspec import Meta
-
+from amity.rules.bounds import AtLeast, AtMost, Bounds
 from amity.rules.condition import NO_NAMES, Condition, Names, conditions
 from amity.rules.event_filter import (
     EventFilter,
     Wheres,
     WindowDays,
+    answer_of,
     check_window,
     describe_wheres,
 )
@@ -24,8 +24,6 @@ from amity.rules.selection import Selection
 from amity.rules.subject import Subject
 from amity.rules.where import Name, Where
 from amity.rules.writer import Writer
-
-Times = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 @conditions.register("did")
@@ -39,22 +37,19 @@ class Did(Condition, frozen=True, tag="did"):
 
     event: Name
     where: Wheres = ()
-    at_least: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    at_most: Times | None = None
+    at_least: AtLeast | None = None
+    at_most: AtMost | None = None
     within_days: WindowDays | None = None
     during: Period | None = None
 
     def __post_init__(self) -> None:
         check_window(self.within_days, self.during)
-        if self.at_most is not None and self.low > self.at_most:
-            raise ValueError("`at_least` is above `at_most`")
+        self.bounds.check()
 
     @property
-    def low(self) -> int:
-        """The fewest times that pass."""
-        if self.at_least is not None:
-            return self.at_least
-        return 1 if self.at_most is None else 0
+    def bounds(self) -> Bounds:
+        """How often it must have happened."""
+        return Bounds.make(self.at_least, self.at_most)
 
     @property
     def events(self) -> EventFilter:
@@ -62,51 +57,29 @@ class Did(Condition, frozen=True, tag="did"):
         return EventFilter(self.event, self.where, self.within_days, self.during)
 
     def matches(self, subject: Subject, now: datetime) -> bool:
-        count = len(self.events.list_found(subject, now))
-        return count >= self.low and (self.at_most is None or count <= self.at_most)
+        return self.bounds.holds(len(self.events.list_found(subject, now)))
 
     def source(self, writer: Writer) -> str:
         tests = [(test.is_, test.property) for test in self.where]
-        bounds = (self.low, self.at_most)
+        bounds = self.bounds
         return writer.count(
-            self.event, tests, bounds=bounds, within_days=self.within_days, during=self.during
+            self.event,
+            tests,
+            bounds=(bounds.low, bounds.high),
+            within_days=self.within_days,
+            during=self.during,
         )
 
     def to_sql(self, selection: Selection) -> Fragment:
-        activity = selection.catalogue.activity
-        # Nobody without such an event is in the grouped rows, so "at most" asks for the contrary.
-        contrary = self.low == 0
-        if contrary:
-            having = sql("count(*) > {}", self.at_most)
-        elif self.at_most is None:
-            having = sql("count(*) >= {}", self.low)
-        else:
-            having = sql("count(*) BETWEEN {} AND {}", self.low, self.at_most)
-        found = selection.join(
-            sql(
-                "SELECT {} AS profile_id FROM {} WHERE {} GROUP BY 1 HAVING {}",
-                activity.profile_id,
-                activity.relation,
-                self.events.to_sql(selection),
-                having,
-            )
-        )
-        return sql("({} IS NULL)", found) if contrary else sql("({} IS NOT NULL)", found)
+        found = self.events.join_having(selection, self.bounds.having(sql("count(*)")))
+        return answer_of(found, is_absent=self.bounds.takes_none)
 
     def describe(self, names: Names = NO_NAMES) -> str:
-        words = f"did “{self.event}” {self._describe_times()}".rstrip()
-        if self.low == 0 and self.at_most == 0:
+        bounds = self.bounds
+        words = f"did “{self.event}” {bounds.describe('once', 'times')}".rstrip()
+        if bounds.high == 0:
             words = f"did not “{self.event}”"
         return words + self.events.describe_window() + describe_wheres(self.where)
-
-    def _describe_times(self) -> str:
-        if self.at_most is None:
-            return "" if self.low == 1 else f"at least {self.low:,} times"
-        if self.low == self.at_most:
-            return f"exactly {_count(self.low)}"
-        if self.low == 0:
-            return f"at most {_count(self.at_most)}"
-        return f"{self.low:,} to {self.at_most:,} times"
 
     def next_change(self, subject: Subject, now: datetime) -> datetime | None:
         events = self.events
@@ -122,8 +95,9 @@ class Did(Condition, frozen=True, tag="did"):
 
     def _expiries(self, times: list[datetime], window: timedelta) -> list[datetime]:
         """Return when the count sinks past a bound, if nothing else happens."""
-        bounds = [self.low] if self.at_most is None else [self.low, self.at_most + 1]
-        return [times[len(times) - n] + window for n in bounds if 1 <= n <= len(times)]
+        low, high = self.bounds.low, self.bounds.high
+        edges = [low] if high is None else [low, high + 1]
+        return [times[len(times) - n] + window for n in edges if 1 <= n <= len(times)]
 
     def mentions(self) -> Mentions:
         return Mentions(looks={self.event: self.events.look()}, is_timed=self.events.is_timed)
@@ -142,7 +116,3 @@ class Did(Condition, frozen=True, tag="did"):
             cls("Product Viewed", at_least=2, during=Period("month", zone="Europe/Paris")),
             cls("Order Completed", at_most=1, during=Period("week", "last", 2)),
         ]
-
-
-def _count(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
