@@ -85,7 +85,8 @@ class Cells(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     | count | whole numbers, never negative |
     | flag | 1 for 1, yes, true, y, t; 0 for 0, no, false, n, f |
 
-    Where blank cells are allowed they are the text "", -1 as a count or a flag, NaN as a number.
+    Where blank cells are allowed they are the text "", -1 as a count or a flag, NaN as a number
+    and `logic.files.cells.BLANK_DAY` as a day.
     """
 
     head: str

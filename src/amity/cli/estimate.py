@@ -146,7 +146,7 @@ def print_estimate(answer: FileEstimate) -> None:
     facts += [
         (name.replace("_", " ").capitalize(), value)
         for name, value in answer.fit.items()
-        if isinstance(value, int | float | str)
+        if isinstance(value, int | float | str) and name not in answer.counts
     ]
     print_facts(facts)
     if answer.parameters:

@@ -103,7 +103,7 @@ def calibrate(
         horizon_days=horizon,
         customers=len(histories),
         parameters=fit.parameters,
-        groups=_groups(histories.frequency, prediction.value, actual),
+        groups=group_by_frequency(histories.frequency, prediction.value, actual),
         predicted_purchases=total,
         actual_purchases=came,
         total_error=float(np.sqrt(len(actual)) * actual.std()),
@@ -165,7 +165,7 @@ def _correlation(predicted: FloatArray, actual: IntArray) -> float | None:
     return float(np.corrcoef(predicted, actual)[0, 1])
 
 
-def _groups(frequency: IntArray, predicted: FloatArray, actual: IntArray) -> list[Group]:
+def group_by_frequency(frequency: IntArray, predicted: FloatArray, actual: IntArray) -> list[Group]:
     """Cut by frequency so that no group is too small to say anything, and few are left."""
     groups = []
     for low, high in _ranges(frequency):

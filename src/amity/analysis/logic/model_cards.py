@@ -70,6 +70,33 @@ GAMMA_GAMMA: Final = ModelCard(
     sources=["Fader & Hardie (2013), The Gamma-Gamma Model of Monetary Value."],
 )
 
+SBG: Final = ModelCard(
+    title="Shifted beta-geometric (sBG)",
+    purpose="How many customers with a contract renew it each time, and how long those who are "
+    "left will stay.",
+    assumes=[
+        "At the end of each period a customer leaves with a chance of his or her own that does "
+        "not change.",
+        "These chances are beta distributed over customers; retention rises over time because "
+        "those who leave easily go first, not because anybody grows loyal.",
+    ],
+    needs=[
+        "When each contract began and ended, also of those who left long ago; or how often each "
+        "was renewed and whether it then ended.",
+        "At least 30 contracts, 10 of which ended, seen for 2 periods.",
+    ],
+    refuses=["Fewer contracts, ends or periods than that."],
+    cannot_know=[
+        "A change of price or product that makes people leave at a certain time.",
+        "Why somebody leaves, or what an offer would change.",
+        "Those who left before the file begins: without them it flatters.",
+    ],
+    sources=[
+        "Fader & Hardie (2007), How to Project Customer Retention, Journal of Interactive "
+        "Marketing 21(1), 76-90.",
+    ],
+)
+
 RFM: Final = ModelCard(
     title="RFM",
     purpose="Where each customer stands among all by how recently, how often and for how much he "

@@ -5,6 +5,7 @@ leaving beta (a, b + x): a new customer with other parameters.  So only (x, T) m
 is done once for each distinct pair.  Equations (8) to (10) of Fader, Hardie & Lee (2005).
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -49,6 +50,44 @@ def expect(
     with Gauss's hypergeometric function, and is steady where that one cancels (a near 1) or
     overflows (many purchases).
     """
+    return _integrate(model, histories, horizons, weights, _bought)
+
+
+def stay(
+    model: Model, histories: Histories, horizons: FloatArray, *, weights: FloatArray | None = None
+) -> FloatArray:
+    """Return the chance that each customer, if alive, still is after a horizon; summed as above.
+
+    One leaves only after a purchase, so it is the mean over p of (1 + p t / alpha) ** -r.
+    """
+    return _integrate(model, histories, horizons, weights, _stayed)
+
+
+def silence(model: Model, histories: Histories, horizon: float) -> FloatArray:
+    """Return the chance that each customer, if alive, buys nothing within a horizon."""
+    shape = model.r + histories.frequency
+    scale = model.alpha + histories.age_days / model.unit_days
+    quiet: FloatArray = (scale / (scale + horizon)) ** shape
+    return quiet
+
+
+def _bought(grown: FloatArray, shape: float, nodes: FloatArray, chances: FloatArray) -> FloatArray:
+    number: FloatArray = -np.expm1(-shape * grown) @ (chances / nodes)
+    return number
+
+
+def _stayed(grown: FloatArray, shape: float, nodes: FloatArray, chances: FloatArray) -> FloatArray:
+    chance: FloatArray = np.exp(-shape * grown) @ chances
+    return chance
+
+
+def _integrate(
+    model: Model,
+    histories: Histories,
+    horizons: FloatArray,
+    weights: FloatArray | None,
+    measure: Callable[[FloatArray, float, FloatArray, FloatArray], FloatArray],
+) -> FloatArray:
     pairs = make_pairs(histories, model.unit_days)
     result = np.zeros(len(pairs.frequency))
     farthest = float(horizons.max(initial=0))
@@ -61,8 +100,7 @@ def expect(
         nodes, chances = _rule(model, float(x), (model.alpha + float(ages.min())) / farthest)
         for horizon, weight in zip(horizons, counted, strict=True):
             grown = np.log1p(np.outer(horizon / (model.alpha + ages), nodes))
-            bought = -np.expm1(-(model.r + x) * grown) @ (chances / nodes)
-            result[start:end] += weight * bought
+            result[start:end] += weight * measure(grown, model.r + float(x), nodes, chances)
     chosen: FloatArray = result[pairs.place]
     return chosen
 

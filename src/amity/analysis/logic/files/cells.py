@@ -9,6 +9,8 @@ from amity.kernel.cells import unguard_cell
 from amity.kernel.clock import parse_instant
 
 MAX_DECIMALS: Final = 6
+BLANK_DAY: Final = -(10**9)
+"""What a blank day says: long before any other."""
 _EPOCH: Final = date(1970, 1, 1)
 _EPOCH_AT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COMPACT: Final = re.compile(r"[1-9]\d{7}", re.ASCII)
@@ -120,5 +122,6 @@ BLANKS: Final[dict[str, object]] = {
     "number": float("nan"),
     "count": -1,
     "flag": -1,
+    "day": BLANK_DAY,
 }
 """What a blank cell says where it may be blank."""

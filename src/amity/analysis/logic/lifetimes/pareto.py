@@ -265,6 +265,18 @@ def expect(
     return result
 
 
+def stay(
+    model: Model, grouped: Grouped, horizons: FloatArray, weights: FloatArray | None = None
+) -> FloatArray:
+    """Return the chance that each, if alive, still is after a horizon; summed as above."""
+    counted = np.ones(len(horizons)) if weights is None else weights
+    shifted = model.beta + grouped.age
+    result = np.zeros(len(grouped))
+    for horizon, weight in zip(horizons.tolist(), counted.tolist(), strict=True):
+        result += weight * (shifted / (shifted + horizon)) ** model.s
+    return result
+
+
 def count_chances(model: Model, grouped: Grouped, horizon: float, width: int) -> FloatArray:
     """Return P(X <= n) of those alive within a horizon, one row each, n from 0 to ``width`` - 1.
 
