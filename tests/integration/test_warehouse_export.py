@@ -86,6 +86,15 @@ def log_something_else():
             " VALUES ('test', 0, %s, 7, 'service', 1, 'queued', now(), now())",
             [str(uuid4())],
         )
+        connection.execute(
+            "INSERT INTO broadcast_campaign (name, segment_id, template_id, salt, state)"
+            " VALUES ('Spring', 1, 1, 'salt', 'finished')"
+        )
+        connection.execute(
+            "INSERT INTO broadcast_participant (campaign_id, profile_id, arm, contact_point,"
+            " assigned_at) SELECT id, 7, 'holdout', %s, now() FROM broadcast_campaign",
+            [str(uuid4())],
+        )
         result = msgspec.msgpack.encode(([("offer-a", 0.25, 1.5, "")], b"\0"))
         connection.execute(
             "INSERT INTO personalization_decision (id, decided_at, profile_id, placement_id,"
@@ -102,7 +111,9 @@ def test_all_tables_come_over_once_and_verify(source):
     assert rows["events"] == 5
     assert rows["profiles"] == 3
     assert rows["orders"] >= 2
-    assert (rows["sends"], rows["decisions"]) == (1, 1)
+    assert (rows["sends"], rows["decisions"], rows["participants"]) == (1, 1, 1)
+    drawn = ask("SELECT profile_id, arm, window_seconds FROM participants")
+    assert drawn == [{"profile_id": 7, "arm": "holdout", "window_seconds": 7 * 86400}]
     assert export() == dict.fromkeys(rows, 0)
     done = check()
     assert done.is_clean, done.differences

@@ -181,6 +181,18 @@ class Town:
         }
         self.rows["sends"].append(row | more)
 
+    def draw(self, campaign_id: int, profile_id: int, at: datetime, **more: Any) -> None:
+        """Add somebody a campaign drew: to be written to, or with `arm="holdout"` held out."""
+        row = {
+            "participant_id": f"{campaign_id}:{profile_id}",
+            "campaign_id": campaign_id,
+            "profile_id": profile_id,
+            "arm": "treatment",
+            "assigned_at": at,
+            "window_seconds": 7 * 86_400,
+        }
+        self.rows["participants"].append(row | more)
+
     def member(
         self, segment_id: int, profile_id: int, entered: datetime, left: datetime | None = None
     ) -> None:

@@ -1,6 +1,7 @@
-"""What the engine exports to the warehouse: the send ledger, without anything a message said.
+"""What the engine exports to the warehouse: the send ledger, without anything a message said, and
+whom campaigns drew.
 
-Rows of a customer who is erased stay here as they stay in the ledger: they hold numbers and keyed
+Sends of a customer who is erased stay here as they stay in the ledger: they hold numbers and keyed
 hashes only, and the sums over messages hold.
 """
 
@@ -32,6 +33,16 @@ _SENDS: Final[dict[str, ColumnKind]] = {
 }
 
 
+_PARTICIPANTS: Final[dict[str, ColumnKind]] = {
+    "participant_id": "text",
+    "campaign_id": "integer",
+    "profile_id": "integer",
+    "arm": "text",
+    "assigned_at": "instant",
+    "window_seconds": "integer",
+}
+
+
 def warehouse_exports() -> list[Export]:
     """Return what the engine exports."""
     return [
@@ -47,5 +58,19 @@ def warehouse_exports() -> list[Export]:
             horizon=_SQL["warehouse_horizon"],
             rows=_SQL["warehouse_sends"],
             source=_SQL["warehouse_all_sends"],
-        )
+        ),
+        Export(
+            name="participants",
+            shape=Shape(
+                columns=_PARTICIPANTS,
+                key="participant_id",
+                present="arm",
+                day="assigned_at",
+                subject="profile_id",
+                changes=True,
+            ),
+            horizon=_SQL["warehouse_horizon"],
+            rows=_SQL["warehouse_participants"],
+            source=_SQL["warehouse_all_participants"],
+        ),
     ]

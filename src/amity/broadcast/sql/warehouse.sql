@@ -19,3 +19,18 @@ SELECT s.id AS send_id, s.planned_at, s.run_kind, s.run_id, s.step_key, s.contac
        s.profile_id, s.channel, s.class, s.purpose, s.content_id, s.state, s.reason, s.attempts,
        s.not_before, s.not_after, s.wire_at, s.settled_at
 FROM broadcast_send s
+
+-- name: warehouse_participants
+-- Whom a campaign drew, into which group, and how long what they do counts, which does not change
+-- any more once somebody is drawn.
+SELECT p.campaign_id || ':' || p.profile_id AS participant_id, p.campaign_id, p.profile_id, p.arm,
+       p.assigned_at, round(c.window_days * 86400)::bigint AS window_seconds
+FROM broadcast_participant p JOIN broadcast_campaign c ON c.id = p.campaign_id,
+     (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
+WHERE %(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
+   OR age(p.xmin) <= age((%(after)s::bigint & 4294967295)::text::xid)
+
+-- name: warehouse_all_participants
+SELECT p.campaign_id || ':' || p.profile_id AS participant_id, p.campaign_id, p.profile_id, p.arm,
+       p.assigned_at, round(c.window_days * 86400)::bigint AS window_seconds
+FROM broadcast_participant p JOIN broadcast_campaign c ON c.id = p.campaign_id
