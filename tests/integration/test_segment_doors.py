@@ -195,3 +195,20 @@ def test_what_sets_it_apart(db, ask, page):
     page.post(f"/segments/{nobody}/apart/find/")
     assert "fewer than 30" in text(page.get(f"/segments/{nobody}/apart/"))
     assert "fewer than 30" in ask(f"/segments/{nobody}/differences", {}, status=422)["detail"]
+
+
+def test_tidying_up(town, ask, page):
+    define("French too", country_is("FR"))
+    settle()
+    assert "Not looked yet" in text(page.get("/segments/review/"))
+    page.post("/segments/review/refresh/", {"days": "1"})
+    shown = text(page.get("/segments/review/"))
+    assert "Their rules say the same" in shown
+    assert "None is empty for 1 days" in shown
+    page.post("/segments/review/refresh/", {"days": "x"})
+    assert "Days are a whole number." in text(page.get("/segments/review/"))
+    assert "the same rule as French" in run("segment", "review")
+    found = ask("/segments/review", {"empty_days": 3})
+    assert found["review"]["doubled"][0]["names"] == ["French", "French too"]
+    assert town not in found["unused"]
+    assert len(found["unused"]) == 2

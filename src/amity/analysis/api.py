@@ -22,6 +22,7 @@ from amity.analysis.contracts_segments import (
     SegmentDifferences,
     SegmentMovement,
     SegmentOverlap,
+    SegmentReview,
     SegmentVersion,
 )
 from amity.analysis.logic import (
@@ -36,7 +37,14 @@ from amity.analysis.logic import (
 )
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.files import running
-from amity.analysis.logic.segment_tools import differences, impact, movement, overlap, versions
+from amity.analysis.logic.segment_tools import (
+    differences,
+    impact,
+    movement,
+    overlap,
+    reviewing,
+    versions,
+)
 from amity.infra.database import Connection, transaction
 from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
@@ -251,6 +259,20 @@ def find_differences(
 ) -> SegmentDifferences | None:
     """Return what `refresh_differences` found last, with when; None for nothing in 30 days."""
     return differences.find_differences(segment_id=segment_id, against_id=against_id)
+
+
+def refresh_review(*, now: datetime, empty_days: int = 30) -> SegmentReview:
+    """Find segments empty for so many days, and pairs that find the same customers; keep it.
+
+    Rules are compared by a normal form, members by Jaccard from 0.95 on, among segments of at
+    least 20 members. Raises Invalid for days outside 1 to 3,660.
+    """
+    return reviewing.refresh_review(now=now, empty_days=empty_days)
+
+
+def find_review() -> SegmentReview | None:
+    """Return what `refresh_review` found last, with when; None for nothing in 30 days."""
+    return reviewing.find_review()
 
 
 # Estimators and reports

@@ -195,3 +195,35 @@ class SegmentDifferences(msgspec.Struct, frozen=True, kw_only=True):
     differences: list[GroupDifference]
     sentence: str
     computed_at: datetime
+
+
+class EmptySegment(msgspec.Struct, frozen=True, kw_only=True):
+    """A segment nobody has been in for long."""
+
+    segment_id: int
+    name: str
+    since: datetime
+    days: int
+
+
+class DoubledSegment(msgspec.Struct, frozen=True, kw_only=True):
+    """Two segments that find the same customers."""
+
+    segment_ids: tuple[int, int]
+    names: tuple[str, str]
+    is_same_rule: bool
+    """Whether both rules say the same, written otherwise perhaps; else their members are near."""
+    jaccard: float | None
+    """Those in both as a share of those in either; None when the rules are the same."""
+
+
+class SegmentReview(msgspec.Struct, frozen=True, kw_only=True):
+    """Segments that can be tidied up."""
+
+    segments: int
+    empty_days: int
+    empty: list[EmptySegment]
+    doubled: list[DoubledSegment]
+    is_complete: bool
+    """False when there were too many pairs of like size to look at all."""
+    computed_at: datetime

@@ -213,5 +213,33 @@ def apart(name: str, against: str | None, *, as_json: bool) -> None:
     )
 
 
-TOOLS: Final = (versions, restore, impact, uses, overlap, movement, apart)
+@click.command()
+@click.option(
+    "--empty-days",
+    type=click.IntRange(1, 3_660),
+    default=30,
+    show_default=True,
+    help="How long nobody must have been in it.",
+)
+@json_option
+@needs_django
+def review(empty_days: int, *, as_json: bool) -> None:
+    """Find segments that are long empty, unused, or find the same customers as another."""
+    from amity.analysis import api
+    from amity.web.segments.uses import list_unused
+
+    found = api.refresh_review(now=datetime.now(UTC), empty_days=empty_days)
+    unused = list_unused()
+    if as_json:
+        print_json({"review": found, "unused": [each.segment_id for each in unused]})
+        return
+    rows = [(each.name, f"nobody is in it for {each.days} days") for each in found.empty]
+    rows += [(each.name, "nothing asks for it") for each in unused]
+    for pair in found.doubled:
+        how = "the same rule as" if pair.jaccard is None else f"{pair.jaccard:.1%} the members of"
+        rows.append((pair.names[1], f"{how} {pair.names[0]}"))
+    print_table(("SEGMENT", "WHAT"), rows, empty="There is nothing to tidy up.")
+
+
+TOOLS: Final = (versions, restore, impact, uses, overlap, movement, apart, review)
 """The commands, for the group."""

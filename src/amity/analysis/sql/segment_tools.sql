@@ -178,3 +178,31 @@ ON CONFLICT (tool, asked) DO UPDATE SET answer = EXCLUDED.answer, computed_at = 
 
 -- name: forget_old_answers
 DELETE FROM analysis_segment_answer WHERE computed_at < %s
+
+-- name: list_empty_segments
+-- Live segments nobody is in, with since when: made, changed or left by the last one.
+SELECT s.id, greatest(
+    s.created_at,
+    (SELECT max(m.left_at) FROM analysis_membership m WHERE m.segment_id = s.id AND m.left_at IS NOT NULL),
+    (SELECT max(v.changed_at) FROM analysis_segment_version v
+     WHERE v.segment_id = s.id AND v.rule_version = s.version
+       AND NOT EXISTS (SELECT FROM analysis_segment_version e WHERE e.segment_id = v.segment_id
+                       AND e.number = v.number - 1 AND e.rule_version = v.rule_version)))
+FROM analysis_segment s WHERE s.state = 'live' AND s.members = 0 ORDER BY s.id
+
+-- name: screen_alike
+-- Of some members of a segment, the oldest and the latest, how many are in the other.
+SELECT count(*), count(o.id) FROM (
+    (SELECT profile_id FROM analysis_membership
+     WHERE segment_id = %(one)s AND left_at IS NULL ORDER BY profile_id LIMIT 100)
+    UNION
+    (SELECT profile_id FROM analysis_membership
+     WHERE segment_id = %(one)s AND left_at IS NULL ORDER BY id DESC LIMIT 100)) AS few
+LEFT JOIN analysis_membership o
+    ON o.segment_id = %(other)s AND o.profile_id = few.profile_id AND o.left_at IS NULL
+
+-- name: count_common_members
+SELECT count(*) FROM analysis_membership a
+JOIN analysis_membership b
+    ON b.segment_id = %(other)s AND b.profile_id = a.profile_id AND b.left_at IS NULL
+WHERE a.segment_id = %(one)s AND a.left_at IS NULL

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.web.segments import apart, builder, export, history, moving, overlapping, views
+from amity.web.segments import apart, builder, export, history, moving, overlapping, tidying, views
 from amity.web.shell import Entry
 
 RAIL = [
@@ -24,6 +24,8 @@ urlpatterns = [
     path("segments/preview/", builder.preview, name="segment_preview"),
     path("segments/from-json/", builder.from_json, name="segment_from_json"),
     path("segments/suggest/<slug:what>/", builder.suggest, name="segment_suggest"),
+    path("segments/review/", tidying.show_review, name="segments_review"),
+    path("segments/review/refresh/", tidying.refresh_review, name="segments_review_refresh"),
     path("segments/overlap/", overlapping.show_overlap, name="segments_overlap"),
     path(
         "segments/overlap/members/",

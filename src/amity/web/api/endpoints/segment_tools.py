@@ -12,13 +12,14 @@ from amity.analysis.contracts_segments import (
     SegmentDifferences,
     SegmentMovement,
     SegmentOverlap,
+    SegmentReview,
     SegmentVersion,
 )
 from amity.kernel.pagination import Page
 from amity.web.api.documents import SegmentDocument, segment_document
 from amity.web.api.endpoints.segments import RuleToTry
 from amity.web.api.routing import Call, SmallRowId, route
-from amity.web.segments.uses import SegmentUse, list_uses
+from amity.web.segments.uses import SegmentUse, list_unused, list_uses
 
 
 class ImpactDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +48,27 @@ class Period(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def compare_segment_members(body: SegmentsToCompare) -> SegmentOverlap:
     """Count who is in which combination of two to five segments now."""
     return analysis.compare_members(segment_ids=body.segment_ids)
+
+
+class ReviewDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Segments that can be tidied up."""
+
+    review: SegmentReview
+    unused: list[SmallRowId]
+    """Segments nothing asks for; the empty ones among them can go."""
+
+
+class ReviewToMake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What counts as empty for long."""
+
+    empty_days: Annotated[int, Meta(ge=1, le=3_660)] = 30
+
+
+@route("POST", "/segments/review", scope="segments:read")
+def review_segments(body: ReviewToMake, call: Call) -> ReviewDocument:
+    """Find segments that are long empty, unused, or find the same customers as another."""
+    review = analysis.refresh_review(now=call.now, empty_days=body.empty_days)
+    return ReviewDocument(review=review, unused=[each.segment_id for each in list_unused()])
 
 
 @route("GET", "/segments/{segment_id}/movement", scope="segments:read")
