@@ -42,6 +42,19 @@ IDS = {"fans": 7}
         ("is in segment 12", "is in segment 12"),
         ("a is known and not (b is 2)", "(a is known) and not b is 2"),
         ("a is known and not 3", "a is known and not 3"),
+        (
+            "did X at least 2 times in the last 3 whole months in zone Europe/Paris",
+            'did "X" at least 2 times in the last 3 whole months in zone Europe/Paris',
+        ),
+        (
+            "did X in this week and never Y in the last year",
+            'did "X" in this week and never did "Y" in last year',
+        ),
+        ("score clv is at least 90", "score clv is at least 90"),
+        (
+            'percentile of score "churn:30" is less than 10',
+            'percentile of score "churn:30" is less than 10',
+        ),
         ("all(of: [(a is 1)])", "all(of: [(a is 1)])"),
     ],
 )

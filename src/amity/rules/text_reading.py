@@ -170,12 +170,39 @@ class _Reader:
                 self._set(node, "at_most", count)
             elif self._takes("once"):
                 self._set(node, "at_least", 1)
+            elif self._sees_period():
+                self._set(node, "during", self._period())
             elif self._takes("in", "the", "last") or self._takes("in", "last") or self._window():
                 self._set(node, "within_days", self._days())
             elif self._takes("where"):
                 self._set(node, "where", self._tests())
             else:
                 return node
+
+    def _sees_period(self) -> bool:
+        """Say whether a time of the calendar comes next, such as "in this month"."""
+        if self._sees("in", "this"):
+            return True
+        for words in (("in", "the", "last"), ("in", "last")):
+            if self._sees(*words):
+                after = self._tokens[self._place + len(words) :][:2]
+                return after[0].kind == "word" or after[-1].written.lower() == "whole"
+        return False
+
+    def _period(self) -> dict[str, Any]:
+        self._takes("in")
+        period: dict[str, Any] = {}
+        if not self._takes("this"):
+            self._takes("the")
+            self._expect("last")
+            period["which"] = "last"
+            if self.next.kind == "number" and (count := self._whole()) != 1:
+                period["count"] = count
+            self._takes("whole")
+        unit = self._name().lower().removesuffix("s")
+        if self._takes("in", "zone"):
+            period["zone"] = self._name()
+        return {"unit": unit, **period}
 
     def _window(self) -> bool:
         """Read `in` or `within` before a length of time."""
@@ -216,6 +243,10 @@ class _Reader:
 
     def _said_yes(self) -> dict[str, Any]:
         return {"node": "said_yes", "purpose": self._name()}
+
+    def _score(self, by: str = "value") -> dict[str, Any]:
+        node: dict[str, Any] = {"node": "score", "score": self._name(), "is": self._operator()}
+        return node if by == "value" else {**node, "by": by}
 
     # Operators and values
 
@@ -271,7 +302,7 @@ class _Reader:
         while not self._takes("}"):
             if found:
                 self._expect(",")
-            key = self._name()
+            key = self._key()
             self._expect(":")
             self._set(found, key, self._any_value())
         return found
@@ -296,7 +327,7 @@ class _Reader:
         while not self._takes(")"):
             if fields:
                 self._expect(",")
-            key = self._name()
+            key = self._key()
             self._expect(":")
             self._set(fields, key, self._any_value())
         return {kind: name, **fields}
@@ -306,6 +337,10 @@ class _Reader:
         if token.kind == "text" or (token.kind == "word" and token.written.lower() not in KEYWORDS):
             return str(self._take().value)
         self.fail("expected a name; put it in quotes")
+
+    def _key(self) -> str:
+        """Read the name of a field, before its colon, which can be a word of the language."""
+        return self._take().written if self.next.kind == "word" else self._name()
 
     def _times(self) -> int:
         count = self._whole()
@@ -339,4 +374,7 @@ _LEAVES: Final[list[tuple[tuple[str, ...], Callable[[_Reader], dict[str, Any]]]]
     (("allows",), _Reader._allows),
     (("last", "said", "yes", "to"), _Reader._said_yes),
     (("said", "yes", "to"), _Reader._said_yes),
+    (("score",), _Reader._score),
+    (("label", "of", "score"), lambda reader: reader._score("label")),
+    (("percentile", "of", "score"), lambda reader: reader._score("percentile")),
 ]

@@ -19,13 +19,13 @@ _TOKEN: Final = re.compile(
     (?P<text>"(?:[^"\\]|\\.)*"|“[^”]*”)
     |(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?)
     |(?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![\w.])
-    |(?P<word>[^\W\d][\w.-]*)
+    |(?P<word>[^\W\d][\w./-]*)
     |(?P<sign>[()\[\]{}:,])
     |(?P<end>\Z)
     )""",
     re.VERBOSE | re.DOTALL,
 )
-WORD: Final = re.compile(r"[^\W\d][\w.-]*\Z")
+WORD: Final = re.compile(r"[^\W\d][\w./-]*\Z")
 
 
 class Token(msgspec.Struct, frozen=True):

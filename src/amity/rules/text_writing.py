@@ -17,7 +17,7 @@ from amity.rules.subject import FIELD_LABELS
 from amity.rules.text_tokens import KEYWORDS, WORD, tokenise
 
 Names = Mapping[int, str]
-_DID_KEYS: Final = {"node", "event", "where", "at_least", "at_most", "within_days"}
+_DID_KEYS: Final = {"node", "event", "where", "at_least", "at_most", "within_days", "during"}
 _UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60))
 
 
@@ -68,6 +68,8 @@ class _Text:
             written += [f"{word} {_times(count)}" for word, count in bounds if count is not None]
         if "within_days" in node:
             written.append(f"in the last {_days(node['within_days'])}")
+        if "during" in node:
+            written.append(_period(node["during"]))
         if node.get("where"):
             tests = " and ".join(map(self.test, node["where"]))
             written.append(f"where {tests}" if len(node["where"]) == 1 else f"where ({tests})")
@@ -83,6 +85,10 @@ class _Text:
 
     def said_yes(self, node: dict[str, Any]) -> str | None:
         return f"last said yes to {_quote(node['purpose'])}"
+
+    def score(self, node: dict[str, Any]) -> str:
+        by = f"{node['by']} of " if "by" in node else ""
+        return f"{by}score {_name(node['score'])} {self.operator(node['is'])}"
 
     def test(self, test: dict[str, Any]) -> str:
         return f"{_name(test['property'])} {self.operator(test['is'])}"
@@ -126,6 +132,7 @@ _NODES: Final[dict[str, Callable[[_Text, dict[str, Any]], str | None]]] = {
     "in_segment": _Text.in_segment,
     "consent": _Text.consent,
     "said_yes": _Text.said_yes,
+    "score": _Text.score,
 }
 
 
@@ -205,6 +212,7 @@ def _trait(name: str) -> str:
 
 _FIRST_WORDS: Final = {
     *("did", "never", "is", "in", "allows", "last", "trait", "profile", "viewed", "bought"),
+    *("score", "label", "value", "percentile", "said"),
     *(label.split()[0] for label in FIELD_LABELS.values()),
     *FIELD_LABELS,
 }
@@ -212,6 +220,17 @@ _FIRST_WORDS: Final = {
 
 def _times(count: int) -> str:
     return "1 time" if count == 1 else f"{count} times"
+
+
+def _period(period: dict[str, Any]) -> str:
+    unit, count = period["unit"], period.get("count", 1)
+    if period.get("which", "this") == "this":
+        written = f"in this {unit}"
+    elif count == 1:
+        written = f"in last {unit}"
+    else:
+        written = f"in the last {count} whole {unit}s"
+    return f"{written} in zone {_name(period['zone'])}" if "zone" in period else written
 
 
 def _days(days: float) -> str:
