@@ -73,6 +73,11 @@ def test_everybody_in_the_segment_is_sent_to_left_out_or_held_out_with_a_reason(
         is_held = share(salt, who) < 0.3
         assert held[who] == ("holdout" if is_held else "treatment")
         assert (who in rows) is not is_held
+    rule = {"node": "message", "what": "held_out", "campaign_id": campaign_id}
+    page = analysis.list_members(segment_id=house.define("Held out", rule), limit=100)
+    assert {each.profile_id for each in page.items} == {
+        who for who, arm in held.items() if arm == "holdout"
+    }
     counts = counts_of(campaign_id)
     assert counts.targeted == counts.pending == list(held.values()).count("treatment")
     assert settle(campaign_id) == counts.targeted

@@ -155,3 +155,49 @@ def test_buckets_part_customers_for_good_as_campaigns_draw_them(town):
         ids = b"WITH g AS (SELECT generate_series(1, 300) AS profile_id) "
         shares = [row[0] for row in connection.execute(ids + query)]
     assert shares == [draw("spring", profile_id) for profile_id in range(1, 301)]
+
+
+def test_campaigns_and_offers_are_asked_for_by_what_the_log_says(town):
+    town.identify("ann", "bob")
+    rules = {
+        "clicked": {"node": "message", "what": "clicked", "campaign_id": 7, "within_days": 30},
+        "not opened": {"node": "message", "what": "opened", "campaign_id": 7, "at_most": 0},
+        "sent": {"node": "message", "what": "sent", "campaign_id": 7},
+        "held out": {"node": "message", "what": "held_out", "campaign_id": 7},
+        "took it": {"node": "offer", "what": "accepted", "offer": "spring"},
+    }
+    for name, rule in rules.items():
+        town.define(name, rule)
+
+    def tell(user, name, **properties):
+        with database.transaction() as connection:
+            event = store.SystemEvent(
+                profile_id=town.id_of(user),
+                name=name,
+                properties=properties,
+                message_id=f"{user}-{name}-{properties}",
+            )
+            store.record_events(connection=connection, events=[event], now=NOW)
+        town.run()
+
+    tell("ann", "Email Sent", campaign_id=7, send_id="s1")
+    tell("bob", "Email Sent", campaign_id=8, send_id="s2")
+    tell("bob", "Email Link Clicked", send_id="s2", is_machine=False, promotion_id="spring")
+    tell("bob", "Campaign Held Out", campaign_id=7)
+    tell("ann", "Email Opened", send_id="s1", is_machine=True)
+    found = {name: town.members(name, "ann", "bob") for name in rules}
+    assert found == {
+        "clicked": [],
+        "not opened": ["ann", "bob"],
+        "sent": ["ann"],
+        "held out": ["bob"],
+        "took it": ["bob"],
+    }
+    # Opens and clicks name the message; which campaign it was of, the sending says.
+    tell("ann", "Email Link Clicked", send_id="s1", is_machine=False)
+    tell("ann", "Email Opened", send_id="s1", is_machine=False)
+    assert town.members("clicked", "ann", "bob") == ["ann"]
+    assert town.members("not opened", "ann", "bob") == ["bob"]
+    assert town.members("took it", "ann", "bob") == ["bob"]
+    words = analysis.get_segment(segment_id=town.segments["clicked"]).words
+    assert words == "clicked in a message of campaign no. 7 in the last 30 days"

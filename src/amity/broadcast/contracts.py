@@ -379,7 +379,15 @@ _SENT = {
     "subject": "the subject as sent",
 }
 
+HELD_OUT = "Campaign Held Out"
+
 EVENTS: tuple[EventWords, ...] = (
+    EventWords(
+        name=HELD_OUT,
+        words="A customer of a campaign was drawn to get nothing, so that its effect can be told.",
+        properties={"campaign_id": "the campaign", "campaign_name": "its name at the time"},
+        is_own=True,
+    ),
     EventWords(
         name="Email Sent",
         words="A message was taken by the receiving mail server.",

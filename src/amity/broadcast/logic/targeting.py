@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.broadcast.contracts import CampaignEstimate
+from amity.broadcast.contracts import HELD_OUT, CampaignEstimate
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
@@ -104,8 +104,26 @@ def _target_slice(connection: Connection, run: _Run, now: datetime) -> int:
         },
         prepare=False,
     )
+    _record_held_out(connection, run.campaign_id, [person.profile_id for person in people], now)
     _advance(connection, run.campaign_id, members[-1])
     return len(members)
+
+
+def _record_held_out(
+    connection: Connection, campaign_id: int, profile_ids: list[int], now: datetime
+) -> None:
+    """Tell the histories of those who get nothing that they were drawn, so that rules can ask."""
+    events = [
+        store.SystemEvent(
+            profile_id=profile_id,
+            name=HELD_OUT,
+            properties={"campaign_id": campaign_id, "campaign_name": name},
+            message_id=f"campaign-held-out:{campaign_id}:{profile_id}",
+        )
+        for profile_id, name in _run(connection, "target_held_out", [campaign_id, profile_ids])
+    ]
+    if events:
+        store.record_events(connection=connection, events=events, now=now)
 
 
 def _advance(connection: Connection, campaign_id: int, cursor: int) -> None:

@@ -114,6 +114,11 @@ JOIN broadcast_content k ON k.id = c.content_id
 WHERE d.arm <> 'holdout'
 ON CONFLICT DO NOTHING
 
+-- name: target_held_out
+SELECT p.profile_id, c.name FROM broadcast_participant p
+JOIN broadcast_campaign c ON c.id = p.campaign_id
+WHERE p.campaign_id = %s AND p.profile_id = ANY (%s::bigint[]) AND p.arm = 'holdout'
+
 -- name: target_advance
 UPDATE broadcast_campaign SET target_cursor = %(cursor)s WHERE id = %(campaign_id)s
 

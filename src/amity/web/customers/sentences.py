@@ -64,6 +64,7 @@ FILTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         "Campaigns",
         (
             "Campaign Received",
+            "Campaign Held Out",
             "Email Sent",
             "Email Delivered",
             "Email Opened",
@@ -235,6 +236,12 @@ def _step(properties: Properties) -> Sentence:
 def _redeemed(properties: Properties) -> Sentence:
     coupon = properties.get("coupon_name") or properties.get("coupon_id") or ""
     return [Piece("Redeemed coupon "), Piece(_text(coupon), strong=True)]
+
+
+@_tells("s3", "Campaign Held Out")
+def _held_out(properties: Properties) -> Sentence:
+    name = Piece(_text(properties.get("campaign_name") or "a campaign"), strong=True)
+    return [Piece("Was drawn to get nothing of "), name, Piece(", to measure by")]
 
 
 @_tells("s3", "Email Sent")
