@@ -36,9 +36,9 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AMITY_DATA", str(tmp_path / "data"))
 
-    def run(*arguments):
+    def run(*arguments, name="clv"):
         with pytest.raises(SystemExit) as stop:
-            main(["estimate", "clv", *map(str, arguments)])
+            main(["estimate", name, *map(str, arguments)])
         out, err = capsys.readouterr()
         assert not (tmp_path / "data").exists()
         return stop.value.code, out, err
@@ -234,6 +234,72 @@ def test_names_that_look_like_formulas_are_defused(run, tmp_path):
         names = [row["customer"] for row in csv.DictReader(file)]
     assert "'=cmd|calc" in names
     assert "=cmd|calc" not in names
+
+
+def test_the_other_models_of_lifetimes_give_the_published_parameters(run, cdnow, tmp_path):
+    code, text, _ = run(cdnow, *CDNOW[:4], *CDNOW[6:], "--json", name="pareto-nbd")
+    found = json.loads(text)
+    assert code == 0
+    parameters = [round(found["parameters"][name], 3) for name in ("r", "alpha", "s", "beta")]
+    assert parameters == [0.553, 10.578, 0.606, 11.669]
+    assert sum(group["customers"] for group in found["calibration"]["groups"]) == 2357
+    package = importlib.metadata.distribution("Lifetimes")
+    donors = package.locate_file("lifetimes/datasets/donations.csv")
+    columns = ("--frequency", "frequency", "--recency", "recency", "--periods", "periods")
+    code, text, _ = run(donors, *columns, "--count", "weights", "--json", name="bgbb")
+    found = json.loads(text)
+    assert code == 0
+    assert found["counts"]["customers"] == 11104
+    names = ("alpha", "beta", "gamma", "delta")
+    assert [round(found["parameters"][name], 3) for name in names] == [1.204, 0.75, 0.657, 2.783]
+
+
+def test_contracts_are_projected_as_in_the_paper(run, tmp_path):
+    survivors = (1000, 869, 743, 653, 593, 551, 517, 491)
+    rows = [f"{year},1,{survivors[year] - survivors[year + 1]}" for year in range(7)]
+    path = write(tmp_path / "high.csv", "renewed,left,n", *rows, f"7,0,{survivors[7]}")
+    options = ("--renewed", "renewed", "--left", "left", "--count", "n", "--period", "year")
+    code, text, _ = run(path, *options, "--horizon", 5, "--json", name="sbg")
+    found = json.loads(text)
+    assert code == 0
+    assert [round(found["parameters"][name], 3) for name in ("alpha", "beta")] == [0.668, 3.806]
+    # What the paper's table of the years after says of its High End customers: 39.4 % after 12.
+    shares = [row["survival"] for row in found["result"]["curve"]]
+    assert shares[11] == pytest.approx(0.394, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["clv", "pareto-nbd", "bgbb", "churn", "next-purchase"])
+def test_a_dozen_customers_are_refused_with_a_code_of_their_own(run, tmp_path, name):
+    path = write(tmp_path / "few.csv", "customer,date,amount", *shop(12))
+    code, text, err = run(path, *COLUMNS, "--json", name=name)
+    assert code == 3
+    assert json.loads(err)["code"] == "data_cannot_carry"
+    told = json.loads(text)
+    assert told["estimate"] == name
+    assert "30 customers, there are 12" in told["refused"]
+    code, text, err = run(path, *COLUMNS, name=name)
+    assert (code, text) == (3, "")
+    assert "there are 12" in err
+
+
+def test_what_makes_no_sense_is_said_before_anything_is_read(run, cdnow):
+    code, _, err = run(cdnow, *COLUMNS, "--margin-rate", "1.5")
+    assert code == 1
+    assert "`--margin-rate` is 1.5; it must be 0 or more and 1 or less" in err
+    code, _, err = run(cdnow, "--customer", "customer")
+    assert code == 2
+    assert "--date" in err
+
+
+def test_utf_16_of_spreadsheets_is_read(run, tmp_path):
+    path = write(tmp_path / "shop.csv", "customer\tdate", *_tabs(), encoding="utf-16")
+    code, text, _ = run(path, *COLUMNS, "--json")
+    assert code == 0
+    assert json.loads(text)["counts"]["rejected"] == 0
+
+
+def _tabs():
+    return [row.replace(",", "\t") for row in shop()]
 
 
 def test_it_runs_where_there_is_nothing(cdnow, tmp_path):

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from amity.analysis.contracts_estimates import ClvEstimate, FittedModel
-from amity.analysis.estimator import Column, Fit, FloatArray, Refused
+from amity.analysis.estimator import Column, Fit, Refused
 from amity.analysis.estimators.bgnbd import BgNbd
 from amity.analysis.estimators.gamma_gamma import GammaGamma
 from amity.analysis.file_estimate import (
@@ -18,6 +18,19 @@ from amity.analysis.file_estimate import (
     OutColumn,
     OutTable,
     Table,
+)
+from amity.analysis.logic.files.forecasts import (
+    Forecast,
+    as_model,
+    bound,
+    forecast,
+    history_columns,
+)
+from amity.analysis.logic.files.profits import (
+    PROFIT_OPTIONS,
+    ProfitAnswer,
+    answer_profit,
+    is_asked,
 )
 from amity.analysis.logic.files.purchases import (
     AMOUNT,
@@ -47,12 +60,20 @@ class Clv(FileEstimator):
         BGNBD,
         GAMMA_GAMMA,
     )
-    options = (CUSTOMER, DATE, AMOUNT, UNIT, UNTIL, HORIZON)
+    options = (CUSTOMER, DATE, AMOUNT, UNIT, UNTIL, HORIZON, *PROFIT_OPTIONS)
 
     def run(self, table: Table, options: Options, *, now: datetime) -> Estimated:
+        wants_profit = is_asked(options)
         purchases = as_purchases(table, options, now=now)
         fitted = _fit(purchases, has_amounts=options.is_given("amount"))
-        return Estimated(answer=_answer(table, purchases, fitted), out=_rows(purchases, fitted))
+        profit = None
+        if wants_profit and fitted.spending is not None:
+            fits = (fitted.buying.fit, fitted.spending)
+            profit = answer_profit(table, options, purchases, fits)
+        return Estimated(
+            answer=_answer(table, purchases, fitted, profit),
+            out=_rows(purchases, fitted, profit),
+        )
 
     @classmethod
     def example(cls, rng: np.random.Generator, size: int) -> Example:
@@ -62,60 +83,64 @@ class Clv(FileEstimator):
 class _Fitted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The fits, what they predict, and why there are no values if there are none."""
 
-    fits: dict[str, Fit]
-    alive: Column
-    purchases: Column
+    buying: Forecast
+    spending: Fit | None
     value: Column | None
     refused: str
 
+    @property
+    def fits(self) -> dict[str, Fit]:
+        """The fits by estimator."""
+        found = {"bgnbd": self.buying.fit}
+        return found if self.spending is None else {**found, "gamma_gamma": self.spending}
+
 
 def _fit(purchases: Purchases, *, has_amounts: bool) -> _Fitted:
-    histories, horizon_days = purchases.histories, purchases.horizon_days
-    bgnbd = BgNbd(unit_days=purchases.unit_days)
-    gamma_gamma = GammaGamma(unit_days=purchases.unit_days)
-    fits = {"bgnbd": bgnbd.fit(histories)}
-    columns = bgnbd.predict(fits["bgnbd"], histories, horizon_days=horizon_days).columns
-    alive, expected = columns["p_alive"], columns["expected_purchases"]
-    value, refused = None, ""
+    buying = forecast(purchases, BgNbd(unit_days=purchases.unit_days))
+    spending, value, refused = None, None, ""
     if has_amounts:
+        gamma_gamma = GammaGamma(unit_days=purchases.unit_days)
         try:
-            fits["gamma_gamma"] = fit = gamma_gamma.fit(histories)
+            spending = gamma_gamma.fit(purchases.histories)
         except Refused as error:
             refused = error.message
         else:
-            spend = gamma_gamma.predict(fit, histories, horizon_days=horizon_days)
-            value = expected_value(expected, spend.columns["expected_spend"], alive.value)
-    return _Fitted(fits=fits, alive=alive, purchases=expected, value=value, refused=refused)
+            spend = gamma_gamma.predict(
+                spending, purchases.histories, horizon_days=purchases.horizon_days
+            )
+            value = expected_value(
+                buying.purchases, spend.columns["expected_spend"], buying.alive.value
+            )
+    return _Fitted(buying=buying, spending=spending, value=value, refused=refused)
 
 
-def _answer(table: Table, purchases: Purchases, fitted: _Fitted) -> ClvEstimate:
+def _answer(
+    table: Table, purchases: Purchases, fitted: _Fitted, profit: ProfitAnswer | None
+) -> ClvEstimate:
     fits = fitted.fits
-    models = {name: _as_model(fit) for name, fit in fits.items()}
-    warnings = [warning for fit in fits.values() for warning in fit.warnings]
+    models = {name: as_model(fit) for name, fit in fits.items()}
+    warnings = list(fitted.buying.warnings)
+    if fitted.spending is not None:
+        warnings += fitted.spending.warnings
     if fitted.refused:
-        models["gamma_gamma"] = FittedModel(
-            parameters={},
-            standard_errors={},
-            log_likelihood=None,
-            customers=0,
-            warnings=[],
-            refused=fitted.refused,
-        )
+        models["gamma_gamma"] = _refused_model(fitted.refused)
         warnings.append(f"no values: {fitted.refused}")
-    bought = float(fitted.purchases.value.sum())
+    bought = fitted.buying.expected
     value = None if fitted.value is None else float(fitted.value.value.sum())
     words = [f"Expected purchases of all customers in {purchases.span}: {bought:,.1f}"]
     if value is not None:
         words.append(f"Expected value: {value:,.2f}")
     return ClvEstimate(
         estimate="clv",
-        words=words,
+        words=words if profit is None else [*words, *profit.words],
         counts=purchases.counts,
         parameters=_joined([fit.parameters for fit in fits.values()]),
         standard_errors=_joined([fit.standard_errors for fit in fits.values()]),
         log_likelihood=fits["bgnbd"].log_likelihood,
+        result={} if profit is None else {"profit": profit.result},
+        calibration=fitted.buying.calibration,
         card=Clv.card,
-        warnings=[*warnings, *purchases.warnings],
+        warnings=warnings if profit is None else [*warnings, *profit.warnings],
         rejected=table.rejected,
         unit=purchases.unit,
         until=purchases.until_on,
@@ -126,39 +151,32 @@ def _answer(table: Table, purchases: Purchases, fitted: _Fitted) -> ClvEstimate:
     )
 
 
+def _refused_model(reason: str) -> FittedModel:
+    return FittedModel(
+        parameters={},
+        standard_errors={},
+        log_likelihood=None,
+        customers=0,
+        warnings=[],
+        refused=reason,
+    )
+
+
 def _joined(parts: list[dict[str, float]]) -> dict[str, float]:
     return {name: value for part in parts for name, value in part.items()}
 
 
-def _as_model(fit: Fit) -> FittedModel:
-    return FittedModel(
-        parameters=fit.parameters,
-        standard_errors=fit.standard_errors,
-        log_likelihood=fit.log_likelihood,
-        customers=fit.customers,
-        warnings=fit.warnings,
-        details=fit.details,
-    )
-
-
-def _rows(purchases: Purchases, fitted: _Fitted) -> OutTable:
-    histories = purchases.histories
+def _rows(purchases: Purchases, fitted: _Fitted, profit: ProfitAnswer | None) -> OutTable:
+    size, bought = len(purchases.histories), fitted.buying.purchases
     parts: dict[str, OutColumn] = {
-        "customer": purchases.customers(),
-        "frequency": histories.frequency,
-        "recency": purchases.in_units(histories.recency_days),
-        "T": purchases.in_units(histories.age_days),
-        "probability_alive": fitted.alive.value,
-        "expected_purchases": fitted.purchases.value,
-        "expected_value": _bound(fitted.value, "value", len(histories)),
-        "expected_purchases_low": _bound(fitted.purchases, "low", len(histories)),
-        "expected_purchases_high": _bound(fitted.purchases, "high", len(histories)),
-        "expected_value_low": _bound(fitted.value, "low", len(histories)),
-        "expected_value_high": _bound(fitted.value, "high", len(histories)),
+        **history_columns(purchases),
+        "probability_alive": fitted.buying.alive.value,
+        "expected_purchases": bought.value,
+        "expected_value": bound(fitted.value, "value", size),
+        "expected_purchases_low": bound(bought, "low", size),
+        "expected_purchases_high": bound(bought, "high", size),
+        "expected_value_low": bound(fitted.value, "low", size),
+        "expected_value_high": bound(fitted.value, "high", size),
+        **({} if profit is None else profit.columns),
     }
     return OutTable(heads=tuple(parts), columns=tuple(parts.values()))
-
-
-def _bound(column: Column | None, part: str, size: int) -> FloatArray:
-    values: FloatArray | None = None if column is None else getattr(column, part)
-    return np.full(size, np.nan) if values is None else values
