@@ -97,15 +97,16 @@ def _option(option: Option) -> click.Option:
     if option.kind == "flag":
         return click.Option([flag, option.name], is_flag=True, help=option.help)
     kind = click.Choice(option.choices) if option.choices else _TYPES[option.kind]
-    has_default = option.default is not None
+    # A default of None would count as given, and nothing would be required any more.
+    default: dict[str, Any] = {} if option.default is None else {"default": option.default}
     return click.Option(
         [flag, option.name],
         type=kind,
         required=option.is_required,
-        default=option.default if has_default else None,
-        show_default=has_default,
+        show_default=bool(default),
         multiple=option.kind == "columns",
         help=option.help,
+        **default,
     )
 
 
