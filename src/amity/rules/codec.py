@@ -12,7 +12,7 @@ from amity.rules.operator import operators
 from amity.rules.rule import Rule
 
 MAX_DEPTH: Final = 20
-MAX_NODES: Final = 200
+MAX_NODES: Final = 500
 _MAX_BYTES: Final = 262_144
 
 _WITH_PATH = re.compile(r"^(?P<reason>.*) - at `(?P<path>[^`]*)`$", re.DOTALL)
@@ -21,7 +21,7 @@ _WITH_PATH = re.compile(r"^(?P<reason>.*) - at `(?P<path>[^`]*)`$", re.DOTALL)
 def decode_rule(raw: bytes | str | dict[str, Any]) -> Rule:
     """Read a rule from JSON; raise Invalid with the path of what is wrong and why.
 
-    At most 20 levels and 200 nodes: a rule is something people can read.
+    At most 20 levels and 500 nodes: so many can still be asked of everyone.
     """
     if isinstance(raw, bytes | str):
         if len(raw) > _MAX_BYTES:

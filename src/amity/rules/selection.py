@@ -4,6 +4,7 @@ Behaviour and membership become joins with grouped rows rather than correlated s
 that PostgreSQL reads the events of each condition once, however many profiles there are.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, LiteralString
@@ -57,6 +58,10 @@ def draw_sql(salt: str, profile_id: Fragment) -> Fragment:
     )
 
 
+def _no_pairs(kind: str) -> Fragment:
+    return Fragment("SELECT NULL::bigint AS profile_id, NULL::bigint AS other_id WHERE false")
+
+
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     """The closed list of relations and columns that a rule can reach (rule D23)."""
 
@@ -75,6 +80,13 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     scores: ScoreTable = _NO_SCORES
     draw: Callable[[str, Fragment], Fragment] = draw_sql
     """A share of one by salt and profile, as `kernel.draw` has it."""
+    pairs: Callable[[str], Fragment] = _no_pairs
+    """A query of `profile_id` and `other_id`: who shares a household, or a company."""
+
+
+_FEW: Final = 16
+_GROUP: Final = 60
+_COLUMN: Final = re.compile(r"\bj(\d+)\.profile_id\b")
 
 
 class Selection:
@@ -83,29 +95,74 @@ class Selection:
     def __init__(self, catalogue: Catalogue, now: datetime) -> None:
         self.catalogue = catalogue
         self.now = now
-        self._joins: list[Fragment] = []
+        self._rows: list[Fragment] = []
+        self._places: dict[tuple[str, str], int] = {}
 
     def join(self, rows: Fragment) -> Fragment:
-        """Left-join rows of unique `profile_id`s; return the column that is NULL when absent."""
-        alias = Fragment(f"j{len(self._joins)}")
-        self._joins.append(
-            sql(
-                "LEFT JOIN ({}) AS {} ON {}.profile_id = {}",
-                rows,
-                alias,
-                alias,
-                self.catalogue.profile_id,
-            )
-        )
-        return sql("{}.profile_id", alias)
+        """Left-join rows of unique `profile_id`s; return the column that is NULL when absent.
+
+        The same rows are read once, however many conditions ask for them.
+        """
+        # By their text, since to Python the constants 1 and true are equal.
+        same = (rows.text, repr(rows.params))
+        place = self._places.setdefault(same, len(self._rows))
+        if place == len(self._rows):
+            self._rows.append(rows)
+        return Fragment(f"j{place}.profile_id")
 
     def finish(self, condition: Fragment) -> Fragment:
         """Return the query of the ids of those who pass."""
+        if len(self._rows) <= _FEW:
+            joins = [
+                self._left_join(rows, Fragment(f"j{place}"))
+                for place, rows in enumerate(self._rows)
+            ]
+        else:
+            joins = self._join_groups()
+            # No text that a person wrote is in the text of a fragment.
+            condition = Fragment(_COLUMN.sub(_bit_column, condition.text), condition.params)
         return sql(
             "SELECT {} AS id FROM {} {} WHERE {} AND {}",
             self.catalogue.profile_id,
             self.catalogue.profiles,
-            join(" ", self._joins),
+            join(" ", joins),
             self.catalogue.condition,
             condition,
         )
+
+    def _left_join(self, rows: Fragment, alias: Fragment) -> Fragment:
+        on = self.catalogue.profile_id
+        return sql("LEFT JOIN ({}) AS {} ON {}.profile_id = {}", rows, alias, alias, on)
+
+    def _join_groups(self) -> list[Fragment]:
+        """Join many rows a group at a time, each as a bit of its group's number.
+
+        With a join for each, PostgreSQL needs time to plan and to run that grows with the square
+        of their number: over 200,000 events 50 conditions took 0.14 s, 500 more than 20 s.
+        """
+        return [
+            self._left_join(
+                sql(
+                    "SELECT r.profile_id, bit_or(r.bit) AS bits FROM ({}) AS r GROUP BY 1",
+                    join(" UNION ALL ", _numbered(self._rows[start : start + _GROUP])),
+                ),
+                Fragment(f"g{start // _GROUP}"),
+            )
+            for start in range(0, len(self._rows), _GROUP)
+        ]
+
+
+def _numbered(rows: list[Fragment]) -> list[Fragment]:
+    return [
+        sql(
+            "SELECT n.profile_id, {}::bigint AS bit FROM ({}) AS n",
+            Fragment(str(1 << place)),
+            each,
+        )
+        for place, each in enumerate(rows)
+    ]
+
+
+def _bit_column(found: re.Match[str]) -> str:
+    group, place = divmod(int(found[1]), _GROUP)
+    return f"CASE WHEN g{group}.bits & {1 << place} <> 0 THEN g{group}.profile_id END"

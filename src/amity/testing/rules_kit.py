@@ -227,7 +227,6 @@ def _hold_to_generated_people(rule: Condition, connection: psycopg.Connection[An
     @settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(people_about(rule, values(), NOW), min_size=3, max_size=6))
     def agree(people: list[Subject]) -> None:
-        people = [msgspec.structs.replace(each, profile_id=i) for i, each in enumerate(people)]
         assert_conditions_agree(rule, people, connection)
 
     agree()
@@ -237,6 +236,7 @@ def assert_conditions_agree(
     rule: Condition, people: list[Subject], connection: psycopg.Connection[Any]
 ) -> None:
     """Ask every face about every person now, at other times, and when an answer may change."""
+    people = [msgspec.structs.replace(each, profile_id=i) for i, each in enumerate(people)]
     found = mentions(rule)
     matcher = compile_rule(rule)
     instants = {NOW, *_OTHER_TIMES}
