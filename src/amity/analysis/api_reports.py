@@ -6,8 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from amity.analysis.contracts_facts import CompanyFact, FactKind
-from amity.analysis.contracts_reports import ReportEntry, ReportPage, ReportRun
-from amity.analysis.logic.reporting import entering, running
+from amity.analysis.contracts_reports import (
+    FileKind,
+    ReportEntry,
+    ReportPage,
+    ReportRun,
+    ReportView,
+    ViewChanges,
+)
+from amity.analysis.logic.reporting import entering, exporting, running, saving
 
 # Reports
 
@@ -18,7 +25,7 @@ def list_reports() -> list[ReportEntry]:
 
 
 def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportPage:
-    """Return a report with its kept answer; one that is missing or old is computed by the worker.
+    """Return a report with its kept answer, if there is one, and its age; it changes nothing.
 
     ``given`` is the question as an address says it (`days`, `from`, `until`, `compare`, `segment`,
     `currency`, `by` and the report's own parameters). Raises NotFound and Invalid.
@@ -70,6 +77,35 @@ def find_row_rule(
 ) -> dict[str, Any] | None:
     """Return the rule of a segment of a row's customers, where one can say it."""
     return running.row_rule(name=name, given=given, table=table, key=key, now=now)
+
+
+def write_report_table(*, run: ReportRun, table: str, kind: FileKind) -> bytes:
+    """Return a table of an answer as a file; raise NotFound when the answer has none by that name.
+
+    Money is in units of the currency in CSV, and in minor units in Parquet.
+    """
+    return exporting.write_table(run, table, kind)
+
+
+# Saved views
+
+
+def save_report_view(*, changes: ViewChanges, by: str, now: datetime) -> ReportView:
+    """Keep a question under a name, to be asked again, shared, and mailed on schedule.
+
+    Raises Invalid, NotFound for an unknown report, Conflict when the owner has the name already.
+    """
+    return saving.save_view(changes=changes, by=by, now=now)
+
+
+def list_report_views(*, by: str) -> list[ReportView]:
+    """Return the views somebody may see, by name: their own and the shared ones."""
+    return saving.list_views(by=by)
+
+
+def delete_report_view(*, view_id: int, by: str, may_all: bool = False) -> None:
+    """Delete a view of one's own, or with ``may_all`` any shared one; raise NotFound otherwise."""
+    saving.delete_view(view_id=view_id, by=by, may_all=may_all)
 
 
 # What a company enters

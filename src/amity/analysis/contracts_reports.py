@@ -20,9 +20,12 @@ Group = Literal[
     "acquisition", "expansion", "retention", "behaviour", "money", "service", "assessment"
 ]
 ParameterKind = Literal["day", "whole", "number", "share", "text", "choice", "flag", "segment"]
+FileKind = Literal["csv", "parquet"]
 PictureKind = Literal["bar", "line", "area", "heatmap", "sankey", "funnel", "scatter", "upset"]
 
 UNKNOWN: Final = "not known"
+_WHOLE_FROM: Final = 10
+"""Counts from here on are written without decimals, as ends of intervals have them."""
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,7 +244,8 @@ def _say_number(value: float, unit: Unit, currency: str) -> str:
         return f"{value * 100:.1f} %"
     if unit == "days":
         return f"{value:,.0f} days" if value != 1 else "1 day"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    whole = unit != "number" and abs(value) >= _WHOLE_FROM
+    return f"{value:,.0f}" if whole or float(value).is_integer() else f"{value:,.2f}"
 
 
 def say_key(value: Cell) -> str:

@@ -18,7 +18,8 @@ CREATE TABLE analysis_report_run (
     is_cancelled boolean NOT NULL DEFAULT false,
     -- why the last try gave no answer
     error text NOT NULL DEFAULT '',
-    looked_at timestamptz NOT NULL,
+    -- when somebody last asked for a new answer
+    wanted_last_at timestamptz NOT NULL,
     PRIMARY KEY (report, asked)
 );
 CREATE INDEX analysis_report_run_wanted ON analysis_report_run (wanted_at) WHERE wanted_at IS NOT NULL;

@@ -5,18 +5,15 @@ SELECT parameters, answer, currency, as_of, took_ms, wanted_at, started_at, step
        is_cancelled, error
 FROM analysis_report_run WHERE report = %(report)s AND asked = %(asked)s
 
--- name: report_look
-UPDATE analysis_report_run SET looked_at = %(now)s
-WHERE report = %(report)s AND asked = %(asked)s AND looked_at < %(now)s - interval '1 hour'
-
 -- name: report_want
 -- Who asks while it is being computed waits for that.
-INSERT INTO analysis_report_run (report, asked, parameters, wanted_at, looked_at)
+INSERT INTO analysis_report_run (report, asked, parameters, wanted_at, wanted_last_at)
 VALUES (%(report)s, %(asked)s, %(parameters)s, %(now)s, %(now)s)
 ON CONFLICT (report, asked) DO UPDATE
 SET wanted_at = coalesce(analysis_report_run.wanted_at, excluded.wanted_at),
     is_cancelled = analysis_report_run.is_cancelled AND analysis_report_run.started_at IS NOT NULL,
-    error = '', looked_at = greatest(analysis_report_run.looked_at, excluded.looked_at)
+    error = '', wanted_last_at = CASE WHEN %(by_person)s THEN excluded.wanted_last_at
+                                      ELSE analysis_report_run.wanted_last_at END
 
 -- name: report_take
 -- The one that waits longest; one that a worker was at for too long has lost its worker.
@@ -37,7 +34,7 @@ SELECT is_cancelled FROM analysis_report_run WHERE report = %(report)s AND asked
 
 -- name: report_keep
 INSERT INTO analysis_report_run
-    (report, asked, parameters, answer, currency, as_of, took_ms, looked_at)
+    (report, asked, parameters, answer, currency, as_of, took_ms, wanted_last_at)
 VALUES (%(report)s, %(asked)s, %(parameters)s, %(answer)s, %(currency)s, %(as_of)s, %(took_ms)s, %(now)s)
 ON CONFLICT (report, asked) DO UPDATE
 SET answer = excluded.answer, currency = excluded.currency, as_of = excluded.as_of,
@@ -61,12 +58,12 @@ WHERE report = %(report)s AND asked = %(asked)s AND wanted_at IS NOT NULL
 UPDATE analysis_report_run SET started_at = NULL WHERE started_at IS NOT NULL AND started_at < %(now)s
 
 -- name: report_sweep
-DELETE FROM analysis_report_run WHERE looked_at < %(before)s AND wanted_at IS NULL
+DELETE FROM analysis_report_run WHERE wanted_last_at < %(before)s AND wanted_at IS NULL
 
 -- name: report_lately
--- Questions somebody looked at lately, to be answered before they are asked again.
+-- Questions people wanted answered lately, to be answered before they are asked again.
 SELECT report, parameters FROM analysis_report_run
-WHERE looked_at >= %(since)s AND answer IS NOT NULL ORDER BY report, asked
+WHERE wanted_last_at >= %(since)s AND answer IS NOT NULL ORDER BY report, asked
 
 -- name: report_ages
 SELECT report, as_of, took_ms, answer ->> 'sentence', wanted_at IS NOT NULL

@@ -20,6 +20,8 @@ Capability = Literal[
     "pulls.read",
     "pulls.write",
     "models.read",
+    "reports.read",
+    "reports.write",
     "visits.read",
     "site.write",
     "about.read",
@@ -50,6 +52,7 @@ _LOOK: Final[frozenset[Capability]] = frozenset(
         "profiles.read",
         "segments.read",
         "models.read",
+        "reports.read",
         "visits.read",
         "about.read",
         "offers.read",
@@ -70,8 +73,11 @@ _REACHES: Final[frozenset[Capability]] = frozenset(
 CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
     "viewer": _LOOK,
     "agent": _LOOK | {"profiles.unmerge", "requests.read", "requests.write"},
-    "analyst": _LOOK | _FEEDS | {"profiles.export", "segments.write"},
-    "marketer": _LOOK | _FEEDS | _REACHES | {"profiles.export", "segments.write", "imports.write"},
+    "analyst": _LOOK | _FEEDS | {"profiles.export", "segments.write", "reports.write"},
+    "marketer": _LOOK
+    | _FEEDS
+    | _REACHES
+    | {"profiles.export", "segments.write", "reports.write", "imports.write"},
     "admin": _LOOK
     | _FEEDS
     | _REACHES
@@ -81,6 +87,7 @@ CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
         "profiles.unmerge",
         "profiles.erase",
         "segments.write",
+        "reports.write",
         "sources.write",
         "outbound.write",
         "exports.run",
@@ -101,7 +108,7 @@ CAPABILITIES: Final[dict[str, frozenset[Capability]]] = {
 WORDS: Final[dict[str, str]] = {
     "admin": "Everything, with people, keys and erasure",
     "marketer": "Segments, offers, campaigns, journeys, imports, export",
-    "analyst": "Customers, segments, models, export",
+    "analyst": "Customers, segments, reports, models, export",
     "agent": "Customers, their data requests, and taking wrong joins apart",
     "viewer": "Looks, changes nothing",
 }

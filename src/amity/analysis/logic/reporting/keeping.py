@@ -14,7 +14,7 @@ from amity.infra.queries import load
 LOST_AFTER: Final = timedelta(minutes=15)
 """A worker that was at a question for so long is gone."""
 KEPT_FOR: Final = timedelta(days=60)
-"""An answer nobody looked at for so long is deleted."""
+"""An answer nobody wanted anew for so long is deleted."""
 _SQL: Final = load("amity.analysis")
 CANCELLED: Final = "cancelled before there was an answer"
 
@@ -27,12 +27,11 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str]
 
 
-def find_state(question: Question, *, now: datetime) -> ReportState:
-    """Return what is known of a question, and note that somebody looked."""
-    given = {"report": question.kind.name, "asked": question.key, "now": now}
-    with transaction() as connection:
+def find_state(question: Question) -> ReportState:
+    """Return what is known of a question."""
+    given = {"report": question.kind.name, "asked": question.key}
+    with transaction("readonly") as connection:
         row = connection.execute(_SQL["report_find"], given).fetchone()
-        connection.execute(_SQL["report_look"], given)
     if row is None:
         return ReportState(run=None)
     return ReportState(
@@ -46,8 +45,8 @@ def find_state(question: Question, *, now: datetime) -> ReportState:
     )
 
 
-def want(question: Question, *, now: datetime) -> None:
-    """Have a question answered by the worker."""
+def want(question: Question, *, now: datetime, by_person: bool = True) -> None:
+    """Have a question answered by the worker; for a person, or to be ready when one comes."""
     with transaction() as connection:
         connection.execute(
             _SQL["report_want"],
@@ -56,6 +55,7 @@ def want(question: Question, *, now: datetime) -> None:
                 "asked": question.key,
                 "parameters": Jsonb(question.parameters),
                 "now": now,
+                "by_person": by_person,
             },
         )
 
@@ -117,14 +117,14 @@ def cancel(question: Question) -> None:
 
 
 def list_lately(*, since: datetime) -> list[tuple[str, dict[str, str]]]:
-    """Return the questions somebody looked at since then and that were answered once."""
+    """Return the questions somebody wanted answered since then and that were."""
     with transaction("readonly") as connection:
         rows = connection.execute(_SQL["report_lately"], {"since": since}).fetchall()
     return [(report, parameters) for report, parameters in rows]
 
 
 def sweep(*, now: datetime) -> int:
-    """Delete answers nobody looked at for long; return how many."""
+    """Delete answers nobody wanted anew for long; return how many."""
     with transaction() as connection:
         return connection.execute(_SQL["report_sweep"], {"before": now - KEPT_FOR}).rowcount
 

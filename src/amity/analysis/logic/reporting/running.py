@@ -48,17 +48,13 @@ def list_reports() -> list[ReportEntry]:
 
 
 def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportPage:
-    """Return a report as it is known; what is missing or old is wanted of the worker.
+    """Return a report as it is known, changing nothing: `refresh` has it answered anew.
 
     Costs a query by key. Raises NotFound and Invalid for a question that cannot be asked.
     """
     question = _check(read_question(name, given, now=now))
-    state = keeping.find_state(question, now=now)
+    state = keeping.find_state(question)
     is_stale = state.run is not None and now - state.run.as_of > FRESH_FOR
-    may_want = state.wanted_at is None and not state.error
-    if may_want and (state.run is None or is_stale):
-        keeping.want(question, now=now)
-        state = msgspec.structs.replace(state, wanted_at=now)
     asked = question.asked
     return ReportPage(
         words=question.kind.words(),
@@ -76,7 +72,7 @@ def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> Report
 
 
 def refresh(*, name: str, given: Mapping[str, str], now: datetime) -> None:
-    """Have a question answered anew, however young its answer is."""
+    """Have a question answered anew by the worker, however young its answer is."""
     keeping.want(_check(read_question(name, given, now=now)), now=now)
 
 
@@ -129,10 +125,11 @@ def keep_warm(*, now: datetime) -> int:
     wanted = 0
     for name, parameters in questions:
         try:
-            keeping.want(_check(read_question(name, parameters, now=now)), now=now)
+            question = _check(read_question(name, parameters, now=now))
         except AmityError:
-            # The report or the segment is gone since; its answer goes when nobody looks.
+            # The report or the segment is gone since; its answer goes when nobody asks.
             continue
+        keeping.want(question, now=now, by_person=False)
         wanted += 1
     return wanted
 
@@ -155,7 +152,7 @@ def list_row_customers(
     Raises NotFound for a row the last answer does not have, Invalid for one without customers.
     """
     question = _check(read_question(name, given, now=now))
-    run = keeping.find_state(question, now=now).run
+    run = keeping.find_state(question).run
     if run is None:
         raise Conflict("the report has no answer yet", code="not_computed")
     found, number = find_row(run, table=table, key=key)
@@ -178,7 +175,7 @@ def row_rule(
 ) -> dict[str, Any] | None:
     """Return the rule of a segment of a row's customers, where one can say it."""
     question = read_question(name, given, now=now)
-    run = keeping.find_state(question, now=now).run
+    run = keeping.find_state(question).run
     if run is None:
         return None
     found, number = find_row(run, table=table, key=key)

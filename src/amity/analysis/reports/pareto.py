@@ -1,0 +1,326 @@
+"""The 80/20 page: on how few customers the result hangs, and who costs more than he brings."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+
+from amity.analysis.contracts_reports import (
+    Cell,
+    Picture,
+    ReportAnswer,
+    ReportColumn,
+    ReportFigure,
+    ReportTable,
+    say_value,
+)
+from amity.analysis.logic.reporting import concentrating, frames, serving
+from amity.analysis.report import REPORTS, Asked, Report, Rows
+
+if TYPE_CHECKING:
+    import ibis
+
+_FIFTH: Final = 0.2
+_ZONES: Final[dict[str, tuple[str, str]]] = {
+    "retain": ("Retain", "Together they bring the first 80 % of all positive contribution."),
+    "grow": ("Grow", "They bring the rest of it: each something, together little."),
+    "select": (
+        "Select",
+        "They cost more than they bring; the others pay for them. Serve them otherwise, or ask "
+        "what they should pay.",
+    ),
+}
+_RETAINED: Final = 0.8
+
+
+@REPORTS.register("pareto")
+class Pareto(Report):
+    """Concentration, deciles, the whale curve and the zones of contribution."""
+
+    name = "pareto"
+    title = "80/20: who brings the result"
+    question = "On how few customers does our result hang, and whom do they pay for?"
+    group = "money"
+    definition = (
+        "The contribution of a customer is the revenue of the window (refunds taken off) less the "
+        "cost of the goods, where order lines tell it, less the cost to serve: orders, items, "
+        "refunds, messages, days with a visit and calls, each times what you say one costs. "
+        "Customers are put in order of contribution, the best first. The zone Retain is those who "
+        "bring the first 80 % of all positive contribution, Grow the others above zero, Select "
+        "those below: the subsidised customers. The band and the interval are a bootstrap's over "
+        "customers (95 %)."
+    )
+    uses = frozenset(("window", "comparison", "segment", "currency"))
+    needs = frozenset(("unit_costs",))
+    days: ClassVar[int] = 365
+
+    def expressions(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked
+    ) -> dict[str, "ibis.Table"]:
+        served = serving.customers_served(tables, asked)
+        return {"served": served, "others": frames.other_currencies(tables, asked)}
+
+    def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
+        served = rows["served"]
+        if not any(row["orders"] for row in served):
+            return ReportAnswer(
+                sentence="Nobody bought in this window.",
+                empty=f"There is no order in {asked.currency} from {asked.from_on} until before "
+                f"{asked.until_on}. Choose an earlier window or another currency.",
+            )
+        costs = serving.unit_costs(asked)
+        ranked = _rank(served, costs)
+        values = np.array([row["margin"] for row in ranked], np.float64)
+        figures = _figures(values, ranked, asked)
+        tables = (_deciles(ranked), _zones(ranked), *_curve(values))
+        notes = serving.notes_of_costs(
+            asked,
+            costs,
+            priced=sum(row["priced"] for row in served),
+            told=sum(row["told"] for row in served),
+        )
+        return ReportAnswer(
+            sentence=_sentence(figures, asked),
+            figures=figures,
+            tables=tables,
+            pictures=_pictures(tables, figures, asked),
+            notes=(*notes, *frames.note_of_currencies(rows["others"], asked)),
+        )
+
+    def drill(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked, table: str, row: Mapping[str, Cell]
+    ) -> "ibis.Table":
+        import ibis  # noqa: PLC0415  # loads slowly
+
+        served = serving.customers_served(tables, asked)
+        cost = ibis.literal(0)
+        for name, each in sorted(serving.unit_costs(asked).items()):
+            cost = cost + served[name] * each
+        margin = served.net - served.goods - cost
+        ranked = served.select("customer_id", margin=margin)
+        ranked = ranked.mutate(
+            place=ibis.row_number().over(
+                ibis.window(order_by=[ranked.margin.desc(), ranked.customer_id])
+            )
+        )
+        first, last = int(str(row["first"])), int(str(row["last"]))
+        inside = ranked.filter(ranked.place >= first - 1, ranked.place < last)
+        return inside.select("customer_id")
+
+
+def _rank(served: list[dict[str, Any]], costs: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the customers with their contribution, the best first."""
+    ranked = []
+    for row in served:
+        cost = serving.cost_to_serve(row, costs)
+        ranked.append(row | {"cost": cost, "margin": row["net"] - row["goods"] - cost})
+    return sorted(ranked, key=lambda row: (-row["margin"], row["customer_id"]))
+
+
+def _figures(
+    values: concentrating.FloatArray, ranked: list[dict[str, Any]], asked: Asked
+) -> tuple[ReportFigure, ...]:
+    del asked
+    revenue = np.array([row["net"] for row in ranked], np.float64)
+    share = concentrating.top_share(revenue, _FIFTH)
+    interval = concentrating.top_share_interval(revenue, _FIFTH)
+    below = values[values < 0]
+    return (
+        ReportFigure(
+            name="top_share",
+            title="The best fifth brings",
+            unit="share",
+            value=share,
+            low=interval[0] if interval else None,
+            high=interval[1] if interval else None,
+            definition="Share of revenue of the fifth of customers with the most revenue.",
+        ),
+        ReportFigure(
+            name="gini",
+            title="Concentration",
+            unit="number",
+            value=concentrating.gini(revenue),
+            definition="Gini coefficient of revenue: 0 when all bring the same, near 1 when one "
+            "brings all.",
+        ),
+        ReportFigure(
+            name="contribution",
+            title="Contribution",
+            unit="money",
+            value=float(values.sum()),
+            definition="Revenue less goods less cost to serve, over all customers.",
+            good="up",
+        ),
+        ReportFigure(
+            name="subsidised",
+            title="Subsidised customers",
+            unit="customers",
+            value=float(len(below)),
+            definition="Customers who cost more than they bring.",
+            good="down",
+        ),
+        ReportFigure(
+            name="subsidy",
+            title="What they cost the others",
+            unit="money",
+            value=float(-below.sum()) if len(below) else 0.0,
+            definition="The sum of what subsidised customers cost beyond what they bring.",
+            good="down",
+        ),
+    )
+
+
+def _sentence(figures: tuple[ReportFigure, ...], asked: Asked) -> str:
+    said = {one.name: say_value(one.value, one.unit, asked.currency) for one in figures}
+    known = {one.name: one.value for one in figures}
+    best = (
+        "There is no revenue to share out"
+        if known["top_share"] is None
+        else f"The best fifth of the customers brings {said['top_share']} of the revenue"
+    )
+    if not known["subsidised"]:
+        return f"{best}; nobody costs more than he or she brings."
+    return (
+        f"{best}; {said['subsidised']} customers cost more than they bring, "
+        f"{said['subsidy']} together, which the others pay."
+    )
+
+
+def _deciles(ranked: list[dict[str, Any]]) -> ReportTable:
+    total = sum(row["margin"] for row in ranked)
+    rows: list[tuple[Cell, ...]] = []
+    parts = concentrating.split_tenths(len(ranked))
+    for number, (first, last) in enumerate(parts, start=1):
+        inside = ranked[first:last]
+        if not inside:
+            continue
+        margin = sum(row["margin"] for row in inside)
+        rows.append(
+            (
+                number,
+                first + 1,
+                last,
+                len(inside),
+                sum(row["orders"] for row in inside),
+                sum(row["net"] for row in inside),
+                sum(row["goods"] for row in inside),
+                sum(row["cost"] for row in inside),
+                margin,
+                margin / total if total > 0 else None,
+            )
+        )
+    return ReportTable(
+        name="deciles",
+        title="Tenths of the customers, the best first",
+        columns=(
+            ReportColumn(name="decile", title="Tenth", unit="number"),
+            ReportColumn(name="first", title="From place", unit="number"),
+            ReportColumn(name="last", title="To place", unit="number"),
+            ReportColumn(name="customers", title="Customers", unit="customers"),
+            ReportColumn(name="orders", title="Orders", unit="orders"),
+            ReportColumn(name="net", title="Revenue", unit="money"),
+            ReportColumn(name="goods", title="Goods", unit="money"),
+            ReportColumn(name="cost", title="Cost to serve", unit="money"),
+            ReportColumn(name="margin", title="Contribution", unit="money"),
+            ReportColumn(name="share", title="Share of all", unit="share"),
+        ),
+        rows=tuple(rows),
+        key=("decile", "first", "last"),
+    )
+
+
+def _zones(ranked: list[dict[str, Any]]) -> ReportTable:
+    margins = np.array([row["margin"] for row in ranked], np.float64)
+    positive = np.where(margins > 0, margins, 0.0)
+    above = int((margins >= 0).sum())
+    reached = np.cumsum(positive)
+    retained = int((reached < _RETAINED * positive.sum()).sum()) + 1 if positive.sum() > 0 else 0
+    retained = min(retained, above)
+    edges = {"retain": (0, retained), "grow": (retained, above), "select": (above, len(ranked))}
+    rows: list[tuple[Cell, ...]] = []
+    for zone, (first, last) in edges.items():
+        inside = ranked[first:last]
+        if inside:
+            margin = sum(row["margin"] for row in inside)
+            title, words = _ZONES[zone]
+            rows.append((title, first + 1, last, len(inside), margin, margin / len(inside), words))
+    return ReportTable(
+        name="zones",
+        title="Whom to keep, to grow, to choose",
+        columns=(
+            ReportColumn(name="zone", title="Zone", unit="text"),
+            ReportColumn(name="first", title="From place", unit="number"),
+            ReportColumn(name="last", title="To place", unit="number"),
+            ReportColumn(name="customers", title="Customers", unit="customers"),
+            ReportColumn(name="margin", title="Contribution", unit="money"),
+            ReportColumn(name="each", title="A customer", unit="money"),
+            ReportColumn(name="words", title="Meaning", unit="text"),
+        ),
+        rows=tuple(rows),
+        key=("zone", "first", "last"),
+    )
+
+
+def _curve(values: concentrating.FloatArray) -> tuple[ReportTable, ...]:
+    curve = concentrating.whale_curve(values)
+    if curve is None:
+        return ()
+    low = curve.low if curve.low is not None else np.full(len(curve.share), np.nan)
+    high = curve.high if curve.high is not None else np.full(len(curve.share), np.nan)
+    rows = tuple(
+        (
+            float(at),
+            float(share),
+            None if np.isnan(under) else float(under),
+            None if np.isnan(over) else float(over),
+        )
+        for at, share, under, over in zip(curve.customers, curve.share, low, high, strict=True)
+    )
+    return (
+        ReportTable(
+            name="curve",
+            title="The whale curve",
+            columns=(
+                ReportColumn(name="customers", title="Customers, the best first", unit="share"),
+                ReportColumn(name="share", title="Share of contribution", unit="share"),
+                ReportColumn(name="low", title="Low", unit="share"),
+                ReportColumn(name="high", title="High", unit="share"),
+            ),
+            rows=rows,
+        ),
+    )
+
+
+def _pictures(
+    tables: tuple[ReportTable, ...], figures: tuple[ReportFigure, ...], asked: Asked
+) -> tuple[Picture, ...]:
+    pictures = [
+        Picture(
+            kind="bar",
+            table="deciles",
+            title="What each tenth of the customers contributes",
+            x="decile",
+            y=("margin",),
+            x_title="tenths of the customers, the best first",
+            y_title=asked.currency,
+        )
+    ]
+    for table in tables:
+        if table.name == "curve":
+            peak = max(float(str(row[1])) for row in table.rows)
+            title = f"The best customers bring {peak:.0%} of the result before the others take away"
+            if peak <= 1:
+                title = "Everybody adds to the result, some much and some little"
+            pictures.append(
+                Picture(
+                    kind="line",
+                    table="curve",
+                    title=title,
+                    x="customers",
+                    y=("share",),
+                    low="low" if table.rows[0][2] is not None else "",
+                    high="high" if table.rows[0][3] is not None else "",
+                )
+            )
+    del figures
+    return tuple(pictures)

@@ -1,0 +1,1 @@
+"""Reports: the gallery, one page for any report, what stands behind a row."""

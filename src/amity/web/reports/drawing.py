@@ -1,0 +1,273 @@
+"""Pictures of reports: a plain description and its table become a figure.
+
+A kind of picture is a function here; what it draws is in the table beside it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import plotly.graph_objects as go
+
+from amity.analysis.contracts_reports import (
+    Cell,
+    Picture,
+    PictureKind,
+    ReportAnswer,
+    ReportColumn,
+    ReportTable,
+    Unit,
+)
+from amity.kernel.money import exponent_of
+from amity.web.charts import SERIES, Chart, make_chart
+
+_DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "cross", "x")
+_PATTERNS: Final = ("", "/", ".", "x", "\\", "-")
+_MOST_MARKED: Final = 40
+"""Lines with more points are drawn without a mark on each."""
+
+
+class _Drawn:
+    """A table's columns as values to draw: money in units, shares as they are."""
+
+    def __init__(self, table: ReportTable, currency: str) -> None:
+        self.table = table
+        self.columns = {column.name: column for column in table.columns}
+        self._places = {column.name: place for place, column in enumerate(table.columns)}
+        self._scale = 10.0 ** exponent_of(currency)
+
+    def column(self, name: str) -> ReportColumn:
+        """Return what is said of a column."""
+        return self.columns[name]
+
+    def values(self, name: str, rows: list[int] | None = None) -> list[Any]:
+        """Return a column's values, of some rows."""
+        place, is_money = self._places[name], self.columns[name].unit == "money"
+        chosen = range(len(self.table.rows)) if rows is None else rows
+        return [self._value(self.table.rows[row][place], is_money=is_money) for row in chosen]
+
+    def _value(self, value: Cell, *, is_money: bool) -> Cell:
+        if is_money and isinstance(value, int | float):
+            return value / self._scale
+        return value
+
+    def groups(self, name: str) -> list[tuple[str, list[int]]]:
+        """Return the rows of each value of a column, in the order in which they come."""
+        if not name:
+            return [("", list(range(len(self.table.rows))))]
+        found: dict[str, list[int]] = {}
+        for row, value in enumerate(self.values(name)):
+            found.setdefault(str(value), []).append(row)
+        return list(found.items())
+
+
+def draw(answer: ReportAnswer, picture: Picture, currency: str) -> Chart:
+    """Draw a picture of an answer."""
+    drawn = _Drawn(answer.table(picture.table), currency)
+    figure = go.Figure()
+    _KINDS[picture.kind](figure, picture, drawn)
+    chart = make_chart(
+        figure,
+        title=picture.title,
+        x=picture.x_title or _title(drawn, picture.x),
+        y=picture.y_title or (_title(drawn, picture.y[0]) if len(picture.y) == 1 else ""),
+    )
+    if picture.kind in {"heatmap", "sankey", "scatter", "funnel"}:
+        chart.figure["layout"]["hovermode"] = "closest"
+    return chart
+
+
+def _title(drawn: _Drawn, name: str) -> str:
+    return drawn.column(name).title if name in drawn.columns else ""
+
+
+def _traces(picture: Picture, drawn: _Drawn) -> list[tuple[str, str, list[int]]]:
+    """Return what is drawn side by side: its name, its column, its rows."""
+    if picture.series:
+        return [(name, picture.y[0], rows) for name, rows in drawn.groups(picture.series)]
+    rows = list(range(len(drawn.table.rows)))
+    return [(drawn.column(name).title, name, rows) for name in picture.y]
+
+
+def _draw_lines(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    _draw_band(figure, picture, drawn)
+    is_area = picture.kind == "area"
+    for place, (name, column, rows) in enumerate(_traces(picture, drawn)):
+        figure.add_scatter(
+            x=drawn.values(picture.x, rows),
+            y=drawn.values(column, rows),
+            name=name,
+            mode="lines+markers" if len(rows) <= _MOST_MARKED and not is_area else "lines",
+            line={
+                "color": SERIES[place % len(SERIES)],
+                "width": 2,
+                "dash": _DASHES[place % len(_DASHES)],
+            },
+            marker={"size": 6, "symbol": _SYMBOLS[place % len(_SYMBOLS)]},
+            stackgroup="one" if is_area and picture.is_stacked else None,
+            fill="tozeroy" if is_area and not picture.is_stacked else None,
+            fillcolor="var(--accent-soft)" if is_area and not picture.is_stacked else None,
+            hovertemplate=f"%{{y{_spec(drawn.column(column).unit)}}} {name}<extra></extra>",
+        )
+    _axes(figure, picture, drawn)
+
+
+def _draw_band(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    if not (picture.low and picture.high) or picture.series:
+        return
+    for column, fill in ((picture.high, None), (picture.low, "tonexty")):
+        figure.add_scatter(
+            x=drawn.values(picture.x),
+            y=drawn.values(column),
+            name="95 % interval",
+            mode="lines",
+            line={"width": 0, "color": "var(--line-strong)"},
+            fill=fill,
+            fillcolor="var(--accent-soft)",
+            showlegend=fill is not None,
+            hoverinfo="skip",
+        )
+
+
+def _draw_bars(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    for place, (name, column, rows) in enumerate(_traces(picture, drawn)):
+        figure.add_bar(
+            x=drawn.values(picture.x, rows),
+            y=drawn.values(column, rows),
+            name=name,
+            marker={
+                "color": SERIES[place % len(SERIES)],
+                "pattern": {
+                    "shape": _PATTERNS[place % len(_PATTERNS)],
+                    "fillmode": "overlay",
+                    "fgopacity": 0.45,
+                },
+            },
+            error_y=_errors(picture, drawn, rows) if len(picture.y) == 1 else None,
+            hovertemplate=f"%{{y{_spec(drawn.column(column).unit)}}} {name}<extra></extra>",
+        )
+    figure.update_layout(barmode="stack" if picture.is_stacked else "group", bargap=0.25)
+    _axes(figure, picture, drawn)
+
+
+def _errors(picture: Picture, drawn: _Drawn, rows: list[int]) -> dict[str, Any] | None:
+    if not (picture.low and picture.high):
+        return None
+    middle = drawn.values(picture.y[0], rows)
+    low, high = drawn.values(picture.low, rows), drawn.values(picture.high, rows)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [None if None in (m, h) else h - m for m, h in zip(middle, high, strict=True)],
+        "arrayminus": [None if None in (m, v) else m - v for m, v in zip(middle, low, strict=True)],
+        "color": "var(--ink-3)",
+        "thickness": 1.2,
+    }
+
+
+def _draw_points(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    for place, (name, column, rows) in enumerate(_traces(picture, drawn)):
+        figure.add_scatter(
+            x=drawn.values(picture.x, rows),
+            y=drawn.values(column, rows),
+            name=name,
+            mode="markers",
+            marker={
+                "color": SERIES[place % len(SERIES)],
+                "size": 9,
+                "symbol": _SYMBOLS[place % len(_SYMBOLS)],
+            },
+            text=drawn.values(picture.value, rows) if picture.value else None,
+            hovertemplate="%{text}<br>%{x}, %{y}<extra></extra>" if picture.value else None,
+        )
+    _axes(figure, picture, drawn)
+
+
+def _draw_heat(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    columns = list(dict.fromkeys(drawn.values(picture.x)))
+    lines = list(dict.fromkeys(drawn.values(picture.y[0])))
+    cells: list[list[Any]] = [[None] * len(columns) for _ in lines]
+    places = zip(
+        drawn.values(picture.x),
+        drawn.values(picture.y[0]),
+        drawn.values(picture.value),
+        strict=True,
+    )
+    for x, y, value in places:
+        cells[lines.index(y)][columns.index(x)] = value
+    spec = _spec(drawn.column(picture.value).unit)
+    figure.add_heatmap(
+        x=[str(x) for x in columns],
+        y=[str(y) for y in lines],
+        z=cells,
+        colorscale=[[0.0, "var(--accent-soft)"], [1.0, "var(--s1)"]],
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        texttemplate=f"%{{z{spec}}}",
+        hovertemplate=f"%{{y}}, %{{x}}: %{{z{spec}}}<extra></extra>",
+        hoverongaps=False,
+    )
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(type="category", autorange="reversed")
+
+
+def _draw_sankey(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    sources, targets = drawn.values(picture.x), drawn.values(picture.y[0])
+    names = list(dict.fromkeys([*sources, *targets]))
+    figure.add_sankey(
+        node={
+            "label": [str(name) for name in names],
+            "color": [SERIES[place % len(SERIES)] for place in range(len(names))],
+            "pad": 14,
+            "thickness": 12,
+        },
+        link={
+            "source": [names.index(name) for name in sources],
+            "target": [names.index(name) for name in targets],
+            "value": drawn.values(picture.value),
+            "color": "var(--line-strong)",
+        },
+    )
+
+
+def _draw_funnel(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    for place, (name, column, rows) in enumerate(_traces(picture, drawn)):
+        figure.add_funnel(
+            y=drawn.values(picture.x, rows),
+            x=drawn.values(column, rows),
+            name=name,
+            marker={"color": SERIES[place % len(SERIES)]},
+            textinfo="value+percent initial",
+        )
+
+
+_KINDS: Final[dict[PictureKind, Callable[[go.Figure, Picture, _Drawn], None]]] = {
+    "bar": _draw_bars,
+    "line": _draw_lines,
+    "area": _draw_lines,
+    "heatmap": _draw_heat,
+    "sankey": _draw_sankey,
+    "funnel": _draw_funnel,
+    "scatter": _draw_points,
+    "upset": _draw_bars,
+}
+
+
+def _axes(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    units = {drawn.column(name).unit for name in picture.y}
+    if units == {"share"}:
+        figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    else:
+        figure.update_yaxes(rangemode="tozero")
+    x = drawn.column(picture.x)
+    if x.unit == "share":
+        figure.update_xaxes(tickformat=".0%")
+    elif x.unit == "text":
+        figure.update_xaxes(type="category")
+
+
+def _spec(unit: Unit) -> str:
+    """Return how plotly writes a value of a unit."""
+    specs: dict[str, str] = {"share": ":.1%", "money": ":,.2f", "number": ":,.3~f"}
+    return specs.get(unit, ":,.4~g" if unit == "days" else ":,")

@@ -1,0 +1,38 @@
+"""The reports' addresses, and their place in the rail."""
+
+from django.urls import path
+
+from amity.web.reports import customers, facts, files, views
+from amity.web.shell import Entry
+
+RAIL = [
+    Entry(
+        label="Reports",
+        url_name="reports",
+        capability="reports.read",
+        group="Understand",
+        order=10,
+        key="u",
+    )
+]
+
+urlpatterns = [
+    path("reports/", views.show_list, name="reports"),
+    path("reports/costs/", facts.show, name="report_facts"),
+    path("reports/costs/enter/", facts.enter, name="report_fact_enter"),
+    path("reports/costs/<int:fact_id>/delete/", facts.delete, name="report_fact_delete"),
+    path("reports/views/<int:view_id>/delete/", views.delete_view, name="report_view_delete"),
+    path("reports/<slug:name>/", views.show_one, name="report"),
+    path("reports/<slug:name>/live/", views.show_live, name="report_live"),
+    path("reports/<slug:name>/refresh/", views.refresh, name="report_refresh"),
+    path("reports/<slug:name>/cancel/", views.cancel, name="report_cancel"),
+    path("reports/<slug:name>/save/", views.save, name="report_save"),
+    path("reports/<slug:name>/customers/", customers.show, name="report_customers"),
+    path("reports/<slug:name>/customers.csv", customers.export, name="report_customers_csv"),
+    path("reports/<slug:name>/customers/segment/", customers.save_segment, name="report_segment"),
+    path(
+        "reports/<slug:name>/tables/<slug:table>/<slug:kind>/",
+        files.export_table,
+        name="report_table",
+    ),
+]

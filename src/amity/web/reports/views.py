@@ -1,0 +1,219 @@
+"""The gallery of reports, and one page for any report: its answer at once, with its age."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+from urllib.parse import urlencode
+
+import msgspec
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from amity.analysis import api_reports as reports
+from amity.analysis.contracts_reports import (
+    Group,
+    Picture,
+    ReportEntry,
+    ReportPage,
+    ReportRun,
+    ReportTable,
+    Schedule,
+    ViewChanges,
+)
+from amity.kernel.errors import AmityError, Conflict
+from amity.web.access import may, requires, staff_of
+from amity.web.charts import Chart
+from amity.web.reports.asking import form_of, question_of
+from amity.web.reports.drawing import draw
+
+GROUPS: Final[dict[Group, str]] = {
+    "assessment": "Where we stand",
+    "money": "What it is worth",
+    "acquisition": "Winning customers",
+    "expansion": "Selling more",
+    "retention": "Keeping customers",
+    "behaviour": "What customers do",
+    "service": "Service and satisfaction",
+}
+_SHOWN_ROWS: Final = 200
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A table with the pictures drawn of it."""
+
+    table: ReportTable
+    charts: list[Chart]
+    rows: list[tuple[str, tuple[Any, ...]]]
+    """What an address calls a row ("" where it cannot be opened), and the row."""
+    hidden: int
+    """How many rows are in the file only."""
+
+
+@require_GET
+@requires("reports.read")
+def show_list(request: HttpRequest) -> HttpResponse:
+    """Show all reports by group, each with what it said last."""
+    search = request.GET.get("q", "").strip()
+    entries = [entry for entry in reports.list_reports() if _matches(entry, search)]
+    grouped = [
+        (title, [entry for entry in entries if entry.words.group == group])
+        for group, title in GROUPS.items()
+    ]
+    by = staff_of(request).get_username()
+    context = {
+        "groups": [(title, found) for title, found in grouped if found],
+        "search": search,
+        "views": reports.list_report_views(by=by),
+        "can_write": may(request, "reports.write"),
+        "me": by,
+    }
+    return render(request, "reports/list.html", context)
+
+
+def _matches(entry: ReportEntry, search: str) -> bool:
+    words = entry.words
+    text = f"{words.title}\n{words.question}\n{words.definition}\n{words.name}"
+    return all(part in text.casefold() for part in search.casefold().split())
+
+
+@require_GET
+@requires("reports.read")
+def show_one(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a report's kept answer; what is missing or old is asked for by the page itself."""
+    given, now = question_of(request), datetime.now(UTC)
+    try:
+        page = reports.open_report(name=name, given=given, now=now)
+    except AmityError as refusal:
+        if refusal.kind != "invalid":
+            raise
+        messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
+        return redirect("report", name)
+    context = _progress(page, name) | {
+        "form": form_of(page, given),
+        "can_write": may(request, "reports.write"),
+    }
+    if page.state.run is not None:
+        context |= _answer(page.state.run, page.parameters)
+    return render(request, "reports/one.html", context)
+
+
+def _progress(page: ReportPage, name: str) -> dict[str, Any]:
+    state = page.state
+    is_wanted = state.wanted_at is not None
+    return {
+        "page": page,
+        "words": page.words,
+        "state": state,
+        "query": urlencode(page.parameters),
+        "is_wanted": is_wanted,
+        "asks_itself": not is_wanted and not state.error and (state.run is None or page.is_stale),
+        "live_address": _address("report_live", name, page.parameters),
+        "refresh_address": _address("report_refresh", name, page.parameters),
+        "cancel_address": _address("report_cancel", name, page.parameters),
+        "save_address": _address("report_save", name, page.parameters),
+    }
+
+
+def _address(route: str, name: str, parameters: Mapping[str, str]) -> str:
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return reverse(route, args=[name]) + query
+
+
+def _answer(run: ReportRun, parameters: Mapping[str, str]) -> dict[str, Any]:
+    answer = run.answer
+    return {
+        "run": run,
+        "answer": answer,
+        "sections": [
+            _section(table, [one for one in answer.pictures if one.table == table.name], run)
+            for table in answer.tables
+        ],
+        "question": urlencode(parameters),
+    }
+
+
+def _section(table: ReportTable, pictures: list[Picture], run: ReportRun) -> Section:
+    shown = table.rows[:_SHOWN_ROWS]
+    return Section(
+        table=table,
+        charts=[draw(run.answer, picture, run.currency) for picture in pictures],
+        rows=[(table.key_of(row) if table.key else "", row) for row in shown],
+        hidden=len(table.rows) - len(shown),
+    )
+
+
+@require_GET
+@requires("reports.read")
+def show_live(request: HttpRequest, name: str) -> HttpResponse:
+    """Show how far an answer is; the whole page when it is there."""
+    page = reports.open_report(name=name, given=question_of(request), now=datetime.now(UTC))
+    answer = render(request, "reports/_live.html", _progress(page, name))
+    if page.state.wanted_at is None:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@require_POST
+@requires("reports.read")
+def refresh(request: HttpRequest, name: str) -> HttpResponse:
+    """Have the answer computed anew."""
+    given, now = question_of(request), datetime.now(UTC)
+    reports.refresh_report(name=name, given=given, now=now)
+    if getattr(request, "htmx", False):
+        page = reports.open_report(name=name, given=given, now=now)
+        return render(request, "reports/_live.html", _progress(page, name))
+    return redirect(_address("report", name, given))
+
+
+@require_POST
+@requires("reports.read")
+def cancel(request: HttpRequest, name: str) -> HttpResponse:
+    """Stop computing; an earlier answer stays."""
+    given = question_of(request)
+    reports.cancel_report(name=name, given=given, now=datetime.now(UTC))
+    messages.info(request, "Stopped. Ask again when you want the answer.")
+    return redirect(_address("report", name, given))
+
+
+@require_POST
+@requires("reports.write")
+def save(request: HttpRequest, name: str) -> HttpResponse:
+    """Keep the question under a name, for oneself or all, and mail it on schedule."""
+    given = question_of(request)
+    posted = request.POST
+    changes = ViewChanges(
+        name=posted.get("name", ""),
+        report=name,
+        parameters=given,
+        is_shared=bool(posted.get("shared")),
+        schedule=cast("Schedule", posted.get("schedule", "")),
+        recipients=tuple(posted.get("recipients", "").replace(",", " ").split()),
+    )
+    by = staff_of(request).get_username()
+    try:
+        view = reports.save_report_view(changes=changes, by=by, now=datetime.now(UTC))
+    except AmityError as refusal:
+        if refusal.kind not in {"invalid", Conflict.kind}:
+            raise
+        messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
+    else:
+        messages.success(request, f"{view.name} is saved. You find it above all reports.")
+    return redirect(_address("report", name, given))
+
+
+@require_POST
+@requires("reports.write")
+def delete_view(request: HttpRequest, view_id: int) -> HttpResponse:
+    """Delete a saved view."""
+    person = staff_of(request)
+    reports.delete_report_view(
+        view_id=view_id, by=person.get_username(), may_all=may(request, "staff.manage")
+    )
+    messages.success(request, "The view is deleted.")
+    back = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})
+    return redirect(back if safe else "reports")

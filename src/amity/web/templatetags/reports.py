@@ -1,0 +1,75 @@
+"""What the pages of reports say of values: in their unit, with their interval and their change."""
+
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from amity.analysis.contracts_reports import Cell, ReportColumn, ReportFigure, say_value
+
+register = template.Library()
+
+_NOTICED = 0.005
+"""A change of less than half a per cent is none."""
+
+
+@register.simple_tag
+def cell(value: Cell, column: ReportColumn, currency: str) -> str:
+    """Write a value of a table in its column's unit; a dash for what is not known."""
+    return "–" if value is None else say_value(value, column.unit, currency)
+
+
+@register.simple_tag
+def report_value(figure: ReportFigure, currency: str) -> str:
+    """Write a figure's value in its unit."""
+    return say_value(figure.value, figure.unit, currency)
+
+
+@register.simple_tag
+def report_range(figure: ReportFigure, currency: str) -> str:
+    """Write a figure's interval; "" where it has none."""
+    if figure.low is None or figure.high is None:
+        return ""
+    low = say_value(figure.low, figure.unit, currency)
+    return f"{low} to {say_value(figure.high, figure.unit, currency)}"
+
+
+@register.simple_tag
+def report_delta(figure: ReportFigure, currency: str) -> SafeString | str:
+    """Write how a figure moved: in the colour of good or bad, grey when chance may have done it."""
+    if figure.value is None or figure.before is None:
+        return ""
+    before = say_value(figure.before, figure.unit, currency)
+    if not figure.before:
+        return format_html(
+            '<span class="delta quiet" title="{} before">{} before</span>', *[before] * 2
+        )
+    change = (figure.value - figure.before) / abs(figure.before)
+    moved = f"{change * 100:+,.0f} %".replace("-", "−") if abs(change) >= _NOTICED else "no change"
+    kind = _kind_of(figure, change)
+    return format_html('<span class="delta {}" title="{} before">{}</span>', kind, before, moved)
+
+
+def _kind_of(figure: ReportFigure, change: float) -> str:
+    assert figure.before is not None
+    inside = (
+        figure.low is not None
+        and figure.high is not None
+        and figure.low <= figure.before <= figure.high
+    )
+    if inside or abs(change) < _NOTICED or not figure.good:
+        return "quiet"
+    return "up" if (change > 0) == (figure.good == "up") else "down"
+
+
+@register.filter
+def is_number(column: ReportColumn) -> bool:
+    """Say whether a column is set to the right."""
+    return column.unit not in {"text", "day"}
+
+
+@register.filter
+def pairs(row: Any, columns: Any) -> list[tuple[Any, Any]]:
+    """Return a row's values, each with its column."""
+    return list(zip(row, columns, strict=True))

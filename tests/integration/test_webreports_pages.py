@@ -1,0 +1,134 @@
+"""The pages of reports: the gallery, an answer, who is behind a row, files, views, costs."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+from django.test import Client
+
+from amity.analysis import api_reports as reports
+from amity.infra import warehouse
+from amity.infra.warehouse_writing import ensure_exports, export_all
+from amity.store import api as store
+from amity.web.warehousing import list_exports
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def client(db):
+    from amity.web.staff.models import Staff
+
+    made = Client(SERVER_NAME="localhost")
+    made.force_login(Staff.objects.create_user("ann", password="x" * 12, role="analyst"))
+    yield made
+    for path in sorted(warehouse.folder().rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def sell(*orders):
+    source_id = store.create_source(name="Shop", kind="server").source_id
+    events = [
+        {
+            "type": "track",
+            "event": "Order Completed",
+            "timestamp": (NOW - timedelta(days=days)).isoformat(),
+            "userId": user,
+            "properties": {"order_id": f"o-{number}", "total": total},
+        }
+        for number, (user, days, total) in enumerate(orders)
+    ]
+    raw = [msgspec.json.encode(event) for event in events]
+    store.append_events(source_id=source_id, events=raw, now=NOW)
+    while store.fold_batch().events:
+        pass
+    ensure_exports(list_exports())
+    export_all(list_exports())
+
+
+def test_an_answer_is_asked_for_shown_opened_and_taken_away(client):
+    sell(("ann", 3, 20), ("ann", 8, 12), ("bob", 3, 9.5))
+    first = client.get("/reports/dimensions/?days=30")
+    assert b"This was not asked before" in first.content
+    assert b'hx-post="/reports/dimensions/refresh/?days=30"' in first.content
+    client.post("/reports/dimensions/refresh/?days=30")
+    assert b"Waiting for its turn" in client.get("/reports/dimensions/live/?days=30").content
+    reports.run_waiting_reports(now=NOW)
+    assert client.get("/reports/dimensions/live/?days=30")["HX-Refresh"] == "true"
+    page = client.get("/reports/dimensions/?days=30").content.decode()
+    assert "41.50 USD" in page
+    assert "How it is counted" in page
+    assert 'data-figure="periods-1-figure"' in page
+
+    opened = reports.open_report(name="dimensions", given={"days": "30"}, now=NOW)
+    table = opened.state.run.answer.table("periods")
+    row = max(table.rows, key=lambda row: row[2])
+    who = f"table=periods&row={table.key_of(row)}"
+    shown = client.get(f"/reports/dimensions/customers/?days=30&{who}").content.decode()
+    assert f"{row[2]} customer" in shown
+    assert "bob" in shown
+    assert client.get(f"/reports/dimensions/customers/?days=30&{who}x").status_code == 404
+
+    csv = client.get("/reports/dimensions/tables/periods/csv/?days=30").content.decode()
+    assert csv.splitlines()[0] == "period,acquired,customers,orders,net_USD,per_customer_USD"
+    parquet = client.get("/reports/dimensions/tables/periods/parquet/?days=30").content
+    assert sum(pq.read_table(io.BytesIO(parquet))["net_minor"].to_pylist()) == 4150
+    assert client.get("/reports/dimensions/tables/nothing/csv/?days=30").status_code == 404
+    assert client.get("/reports/dimensions/tables/periods/xls/?days=30").status_code == 404
+
+
+def test_what_cannot_be_asked_says_so_and_an_empty_shop_explains_itself(client):
+    sell()
+    wrong = client.get("/reports/dimensions/?days=0", follow=True)
+    assert b"Days is from 1" in wrong.content
+    assert client.get("/reports/nothing/").status_code == 404
+    client.post("/reports/dimensions/refresh/")
+    client.post("/reports/dimensions/cancel/")
+    assert b"cancelled" in client.get("/reports/dimensions/").content
+    client.post("/reports/dimensions/refresh/")
+    reports.run_waiting_reports(now=NOW)
+    assert b"Orders arrive as Order Completed" in client.get("/reports/dimensions/").content
+
+
+def test_the_gallery_is_searched_and_views_are_saved_and_deleted(client):
+    page = client.get("/reports/").content.decode()
+    assert "Acquisition, expansion, retention" in page
+    assert "Acquisition, expansion" not in client.get("/reports/?q=zebra").content.decode()
+    given = {"name": "Board", "shared": "yes", "schedule": "weekly", "recipients": "a@b.test"}
+    client.post("/reports/dimensions/save/?days=30", given)
+    assert "days=30" in client.get("/reports/").content.decode()
+    again = client.post("/reports/dimensions/save/?days=30", given, follow=True)
+    assert b"you have a view called Board already" in again.content.lower().replace(
+        b"board", b"Board"
+    )
+    for wrong in (
+        {"name": ""},
+        {"name": "x", "schedule": "daily"},
+        {"name": "x", "recipients": "nobody"},
+    ):
+        client.post("/reports/dimensions/save/", wrong)
+    [view] = reports.list_report_views(by="ann")
+    assert (view.schedule, view.recipients) == ("weekly", ("a@b.test",))
+    assert reports.list_report_views(by="bob") == [view]
+    client.post(f"/reports/views/{view.view_id}/delete/")
+    assert reports.list_report_views(by="ann") == []
+
+
+def test_costs_targets_and_policies_are_entered_and_taken_back(client):
+    cost = {"kind": "channel_cost", "channel": "search", "amount": "12.50", "currency": "eur"}
+    days = {"from_on": "2026-01-01", "until_on": "2026-01-31"}
+    client.post("/reports/costs/enter/", cost | days)
+    client.post("/reports/costs/enter/", {"kind": "unit_cost", "unit": "email", "amount": "0.01"})
+    target = {"kind": "target", "report": "scorecard", "figure": "retention", "value": "0.4"}
+    client.post("/reports/costs/enter/", target)
+    client.post("/reports/costs/enter/", {"kind": "policy", "cell": "latent", "words": "Invite"})
+    page = client.get("/reports/costs/").content.decode()
+    for said in ("12.50 EUR", "0.01 USD", "Invite", "0.4"):
+        assert said in page
+    for wrong in ({"kind": "nothing"}, cost | {"amount": "much"}, cost, {"kind": "policy"}):
+        assert b"toast error" in client.post("/reports/costs/enter/", wrong, follow=True).content
+    [one] = reports.list_facts(kind="channel_cost")
+    client.post(f"/reports/costs/{one.fact_id}/delete/")
+    assert reports.list_facts(kind="channel_cost") == []
