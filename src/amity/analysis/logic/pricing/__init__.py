@@ -1,0 +1,1 @@
+"""How far what is bought follows price and discount."""

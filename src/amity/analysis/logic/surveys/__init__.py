@@ -1,0 +1,1 @@
+"""Satisfaction as customers answer, corrected for who answers."""

@@ -1,0 +1,107 @@
+"""How far quantities follow prices, where the truth is known."""
+
+import numpy as np
+import pytest
+
+from amity.analysis.estimator import Refused
+from amity.analysis.file_estimate import load_file_estimates
+from amity.analysis.logic.pricing.elasticity import Sales, estimate_elasticity
+from amity.kernel.errors import Invalid
+from amity.testing.file_estimates_kit import run_on, write_example
+
+
+def market(rng, *, products=25, weeks=30, slope=-1.5, spread=0.0, season=0.0):
+    """Dear products sell less anyway, and in season prices and sales rise together."""
+    product, week = (each.ravel() for each in np.meshgrid(np.arange(products), np.arange(weeks)))
+    high = np.sin(week / 3)
+    change = np.where(rng.random(len(week)) < 0.3, np.log(0.8), 0.0) + 0.1 * season * high
+    slopes = slope + spread * rng.normal(size=products)
+    logs = 3 - 0.08 * product + season * high + slopes[product] * change
+    mean = np.exp(logs) * rng.gamma(5, 0.2, len(week))
+    return (
+        Sales(
+            product=product,
+            period=week,
+            quantity=rng.poisson(mean) * 1.0,
+            mover=np.log(5.0 + product) + change,
+        ),
+        slopes,
+    )
+
+
+def test_the_interval_holds_the_truth_though_seasons_and_products_differ():
+    rng = np.random.default_rng(1)
+    found = [estimate_elasticity(market(rng, season=0.5)[0]) for _ in range(60)]
+    assert sum(each.slope.low <= -1.5 <= each.slope.high for each in found) >= 51
+    assert np.mean([each.slope.value for each in found]) == pytest.approx(-1.5, abs=0.06)
+
+
+def test_without_periods_a_season_looks_like_price():
+    rng = np.random.default_rng(2)
+    sales, _ = market(rng, season=0.5)
+    alone = Sales(product=sales.product, period=None, quantity=sales.quantity, mover=sales.mover)
+    assert estimate_elasticity(alone).slope.value > estimate_elasticity(sales).slope.value + 0.3
+
+
+def test_it_is_the_top_of_the_poisson_likelihood():
+    """Against a fit with one column a product and a period, by plain Newton steps."""
+    rng = np.random.default_rng(3)
+    sales, _ = market(rng, products=6, weeks=12)
+    columns = [sales.mover]
+    columns += [(sales.product == place) * 1.0 for place in range(6)]
+    columns += [(sales.period == place) * 1.0 for place in range(1, 12)]
+    design = np.column_stack(columns)
+    weights = np.linalg.lstsq(design, np.log(sales.quantity + 1), rcond=None)[0]
+    for _ in range(30):
+        mean = np.exp(design @ weights)
+        step = np.linalg.solve((design.T * mean) @ design, design.T @ (sales.quantity - mean))
+        weights = weights + step
+    assert estimate_elasticity(sales).slope.value == pytest.approx(weights[0], abs=1e-5)
+
+
+def test_products_of_their_own_are_drawn_to_the_common_slope_and_come_nearer_the_truth():
+    rng = np.random.default_rng(4)
+    sales, slopes = market(rng, products=60, weeks=40, spread=0.7)
+    found = estimate_elasticity(sales)
+    assert found.spread == pytest.approx(0.7, abs=0.35)
+    own = np.mean((found.own - slopes) ** 2)
+    shrunk = np.mean((found.shrunk - slopes) ** 2)
+    assert shrunk < own
+    alike, _ = market(rng, products=60, weeks=40)
+    assert estimate_elasticity(alike).spread < 0.4
+
+
+def test_prices_that_never_change_and_prices_that_all_change_at_once_are_refused():
+    rng = np.random.default_rng(5)
+    sales, _ = market(rng)
+    fixed = Sales(
+        product=sales.product,
+        period=sales.period,
+        quantity=sales.quantity,
+        mover=np.log(5.0 + sales.product),
+    )
+    with pytest.raises(Refused, match="0 of 750 rows"):
+        estimate_elasticity(fixed)
+    together = Sales(
+        product=sales.product,
+        period=sales.period,
+        quantity=sales.quantity,
+        mover=np.log(5.0 + sales.product) - 0.2 * (sales.period % 3),
+    )
+    with pytest.raises(Refused, match="all products at once"):
+        estimate_elasticity(together)
+
+
+def test_nobody_drew_the_prices_and_the_answer_says_so(tmp_path):
+    price = load_file_estimates()["price"]
+    example = price.example(np.random.default_rng(6), 600)
+    path = write_example(tmp_path / "sales.csv", example)
+    drawn = run_on(price, path, example.options).answer
+    assert drawn.result["slope"]["value"] == pytest.approx(-2, abs=0.4)
+    assert drawn.result["is_causal"]
+    assert drawn.warnings == []
+    found = run_on(price, path, {**example.options, "random": False}).answer
+    assert not found.result["is_causal"]
+    assert any("nobody drew" in warning for warning in found.warnings)
+    with pytest.raises(Invalid, match="one of the two"):
+        run_on(price, path, {**example.options, "discount": "price"})
