@@ -50,6 +50,22 @@ IDS = {"fans": 7}
             "did X in this week and never Y in the last year",
             'did "X" in this week and never did "Y" in last year',
         ),
+        (
+            "viewed Bread at least 3 times in 30 days and not bought it",
+            'did "Product Viewed" at least 3 times in the last 30 days where name is "Bread"'
+            ' and not bought(measure: "units", is: is at least 1, lines: [test name is "Bread"])',
+        ),
+        (
+            "never bought category Tea at most 2 times in last month",
+            'not bought(measure: "units", during: {unit: "month", which: "last"},'
+            ' is: is at most 2, lines: [test category is "Tea"])',
+        ),
+        (
+            'did Login then "Order Completed" where total is at least 5 within 7 days without'
+            " Logout in the last 30 days",
+            'did "Login" then "Order Completed" where total is at least 5 within 7 days without'
+            ' "Logout" in the last 30 days',
+        ),
         ("score clv is at least 90", "score clv is at least 90"),
         (
             'percentile of score "churn:30" is less than 10',

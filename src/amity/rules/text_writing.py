@@ -66,14 +66,23 @@ class _Text:
         else:
             bounds = (("at least", low), ("at most", high))
             written += [f"{word} {_times(count)}" for word, count in bounds if count is not None]
-        if "within_days" in node:
-            written.append(f"in the last {_days(node['within_days'])}")
-        if "during" in node:
-            written.append(_period(node["during"]))
+        return " ".join([*written, *_when(node), *self._where(node)])
+
+    def sequence(self, node: dict[str, Any]) -> str:
+        written = ["did", self._step(node["first"]), "then", self._step(node["then"])]
+        if "apart_days" in node:
+            written.append(f"within {_days(node['apart_days'])}")
+        if "without" in node:
+            written.append(f"without {self._step(node['without'])}")
+        return " ".join([*written, *_when(node)])
+
+    def _step(self, step: dict[str, Any]) -> str:
+        return " ".join([_quote(step["event"]), *self._where(step)])
+
+    def _where(self, node: dict[str, Any]) -> Iterator[str]:
         if node.get("where"):
             tests = " and ".join(map(self.test, node["where"]))
-            written.append(f"where {tests}" if len(node["where"]) == 1 else f"where ({tests})")
-        return " ".join(written)
+            yield f"where {tests}" if len(node["where"]) == 1 else f"where ({tests})"
 
     def in_segment(self, node: dict[str, Any]) -> str | None:
         segment_id = node["segment_id"]
@@ -133,6 +142,7 @@ _NODES: Final[dict[str, Callable[[_Text, dict[str, Any]], str | None]]] = {
     "consent": _Text.consent,
     "said_yes": _Text.said_yes,
     "score": _Text.score,
+    "sequence": _Text.sequence,
 }
 
 
@@ -220,6 +230,13 @@ _FIRST_WORDS: Final = {
 
 def _times(count: int) -> str:
     return "1 time" if count == 1 else f"{count} times"
+
+
+def _when(node: dict[str, Any]) -> Iterator[str]:
+    if "within_days" in node:
+        yield f"in the last {_days(node['within_days'])}"
+    if "during" in node:
+        yield _period(node["during"])
 
 
 def _period(period: dict[str, Any]) -> str:
