@@ -1,6 +1,7 @@
 """Segments from definition to membership, through the log, the fold and the follower."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -148,6 +149,65 @@ def test_windows_end_by_timer(shop):
     assert shop.events_of("ann", "Segment Left") == [("Segment Left", "time")]
     with database.transaction() as connection:
         assert connection.execute("SELECT count(*) FROM analysis_timer").fetchone() == (0,)
+
+
+def test_a_sequence_is_followed_by_event_and_by_timer(shop):
+    convinced = shop.define(
+        "Looked and bought",
+        {
+            "node": "sequence",
+            "first": {"event": "Product Viewed"},
+            "then": {"event": "Order Completed"},
+            "apart_days": 1,
+            "without": {"event": "Cart Cleared"},
+            "within_days": 7,
+        },
+    )
+    now = _now()
+    for user in ("ann", "bob"):
+        shop.track(user, "Order Completed", at=now - timedelta(hours=1), order_id=user)
+    assert shop.members(convinced) == []
+    for user in ("ann", "bob"):  # told late: what comes first is heard of last
+        shop.track(user, "Product Viewed", at=now - timedelta(hours=3))
+    assert shop.members(convinced) == sorted([shop.id_of("ann"), shop.id_of("bob")])
+    shop.track("bob", "Cart Cleared", at=now - timedelta(hours=2))
+    assert shop.members(convinced) == [shop.id_of("ann")]
+    assert shop.events_of("bob", "Segment Left") == [("Segment Left", "event")]
+    expiry = now - timedelta(hours=1) + timedelta(days=7)
+    shop.run(now=expiry - timedelta(seconds=1))
+    assert shop.members(convinced) == [shop.id_of("ann")]
+    shop.run(now=expiry)
+    assert shop.members(convinced) == []
+    assert shop.events_of("ann", "Segment Left") == [("Segment Left", "time")]
+
+
+def test_a_calendar_window_moves_at_midnight_of_its_zone(shop):
+    now = _now()
+    # One of two half a day apart, so that the day does not end while the test runs.
+    zones = [ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/St_Johns")]
+    zone = next(each for each in zones if now.astimezone(each).hour < 23)
+    orders = {"node": "did", "event": "Order Completed", "at_least": 2}
+    day = {"unit": "day", "zone": zone.key}
+    today = shop.define("Bought twice today", {**orders, "during": day})
+    spent = {"node": "aggregate", "measure": "sum", "property": "total", "event": "Order Completed"}
+    spent |= {"is": {"op": "gt", "value": 9.5}, "during": {**day, "which": "last"}}
+    yesterday = shop.define("Spent yesterday", spent)
+    for order_id in ("1", "2"):
+        shop.track("ann", "Order Completed", order_id=order_id, total=4.8)
+    assert (shop.members(today), shop.members(yesterday)) == ([shop.id_of("ann")], [])
+    tomorrow = datetime.combine(now.astimezone(zone).date() + timedelta(days=1), time(), zone)
+    shop.run(now=tomorrow - timedelta(microseconds=1))
+    assert (shop.members(today), shop.members(yesterday)) == ([shop.id_of("ann")], [])
+    shop.run(now=tomorrow)
+    assert (shop.members(today), shop.members(yesterday)) == ([], [shop.id_of("ann")])
+    shop.run(now=tomorrow + timedelta(days=1))
+    assert (shop.members(today), shop.members(yesterday)) == ([], [])
+    assert shop.events_of("ann", "Segment Entered", "Segment Left") == [
+        ("Segment Entered", "event"),
+        ("Segment Left", "time"),
+        ("Segment Entered", "time"),
+        ("Segment Left", "time"),
+    ]
 
 
 def test_windows_of_history_end_by_timer_too(shop):

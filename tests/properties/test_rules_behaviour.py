@@ -74,9 +74,7 @@ def behaviours():
             lines=wheres("category"),
             **number,
         ),
-        build(
-            ("first_event", "last_event"), when=st.sampled_from(INSTANTS), has=wheres("p", "q")
-        ),
+        build(("first_event", "last_event"), when=st.sampled_from(INSTANTS), has=wheres("p", "q")),
         st.builds(
             CONDITIONS["not_since"],
             st.sampled_from(EVENTS),
