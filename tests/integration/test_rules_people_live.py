@@ -7,10 +7,13 @@ import msgspec
 import pytest
 
 from amity.analysis import api as analysis
+from amity.analysis.logic.following_book import Shelf
+from amity.analysis.logic.following_evaluation import pairs_of_others
 from amity.analysis.logic.scoring.keeping import replace_scores
 from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.infra import database, queries
 from amity.kernel.draw import draw
+from amity.kernel.errors import Invalid
 from amity.rules import decode_rule, to_sql
 from amity.store import api as store
 
@@ -201,3 +204,128 @@ def test_campaigns_and_offers_are_asked_for_by_what_the_log_says(town):
     assert town.members("took it", "ann", "bob") == ["bob"]
     words = analysis.get_segment(segment_id=town.segments["clicked"]).words
     assert words == "clicked in a message of campaign no. 7 in the last 30 days"
+
+
+def link(kind, *groups, by=None):
+    """Put customers into households or companies, as the store's hourly search would."""
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM store_link WHERE kind = %s", [kind])
+        for number, group in enumerate(groups):
+            for profile_id in group:
+                connection.execute(
+                    "INSERT INTO store_link (kind, link_key, profile_id, label, probability, "
+                    "found_at) VALUES (%s, md5(%s)::uuid, %s, 'x', 0.8, %s)",
+                    [kind, f"{kind}{number}", profile_id, NOW],
+                )
+    analysis.note_links()
+
+
+def in_segment(segment_id, **more):
+    return {"node": "in_segment", "segment_id": segment_id, **more}
+
+
+def test_others_of_a_household_are_asked_when_one_enters_or_leaves(town):
+    users = ("ann", "bob", "cid", "dan", "eve")
+    town.identify(*users)
+    ids = [town.id_of(user) for user in users]
+    gold = {"node": "check", "field": "trait.tier", "is": {"op": "eq", "value": "gold"}}
+    segment_id = town.define("gold", gold)
+    beside = {"node": "together", "kind": "household", "segment_id": segment_id}
+    town.define("beside gold", beside)
+    town.define("not beside", {"node": "not", "of": beside})
+    rule = {"node": "together", "kind": "household", "segment_id": town.segments["beside gold"]}
+    town.define("near such", rule)
+    town.define("large", {"node": "together", "kind": "household", "at_least": 2})
+    town.define("colleagues", {"node": "together", "kind": "company"})
+    assert town.members("large", *users) == []
+    link("household", ids[:3], ids[3:])
+    link("company", [ids[0], ids[4]])
+    town.run()
+    assert town.members("large", *users) == ["ann", "bob", "cid"]
+    assert town.members("colleagues", *users) == ["ann", "eve"]
+    town.identify("ann", tier="gold")
+    assert town.members("beside gold", *users) == ["bob", "cid"]
+    assert town.members("not beside", *users) == ["ann", "dan", "eve"]
+    assert town.members("near such", *users) == ["ann", "bob", "cid"]
+    town.identify("bob", "dan", tier="gold")
+    assert town.members("beside gold", *users) == ["ann", "bob", "cid", "eve"]
+    assert town.members("near such", *users) == ["ann", "bob", "cid", "dan"]
+    town.identify("ann", "bob", tier="tin")
+    assert town.members("beside gold", *users) == ["eve"]
+    assert town.members("near such", *users) == ["dan"]
+    link("household", [*ids[:2], ids[3]])
+    town.run()
+    assert town.members("beside gold", *users) == ["ann", "bob"]
+    said = analysis.explain(rule=beside, profile_id=ids[0], now=NOW)
+    assert (said.holds, said.words) == (
+        True,
+        "has another in the household who is in segment “gold”",
+    )
+
+
+def test_an_event_asks_only_the_household_of_who_moved(town):
+    users = [f"u{number}" for number in range(40)]
+    town.identify(*users)
+    ids = [town.id_of(user) for user in users]
+    gold = {"node": "check", "field": "trait.tier", "is": {"op": "eq", "value": "gold"}}
+    town.define("gold", gold)
+    rule = {"node": "together", "kind": "household", "segment_id": town.segments["gold"]}
+    town.define("beside gold", rule)
+    link("household", *(ids[at : at + 4] for at in range(0, 40, 4)))
+    town.run()
+    with database.transaction() as connection:
+        book = Shelf().read(connection)[0]
+        asked = pairs_of_others(connection, book, [(ids[0], town.segments["gold"])])
+    assert asked == {each: {town.segments["beside gold"]} for each in ids[1:4]}
+    town.identify("u0", tier="gold")
+    assert town.members("beside gold", *users) == ["u1", "u2", "u3"]
+
+
+def test_who_becomes_one_or_is_told_apart_changes_the_household(town):
+    town.identify("ann", "bob")
+    town.send({"type": "identify", "anonymousId": "phone", "traits": {"tier": "gold"}})
+    phone = store.find_profile(kind="anonymous_id", value="phone").profile_id
+    gold = {"node": "check", "field": "trait.tier", "is": {"op": "eq", "value": "gold"}}
+    town.define("gold", gold)
+    rule = {"node": "together", "kind": "household", "segment_id": town.segments["gold"]}
+    town.define("beside gold", rule)
+    link("household", [town.id_of("ann"), phone])
+    town.run()
+    assert town.members("beside gold", "ann", "bob") == ["ann"]
+    town.send({"type": "alias", "previousId": "phone", "userId": "bob"})
+    town.members("gold", "ann", "bob")
+    town.members("beside gold", "ann", "bob")
+
+
+def test_reviews_of_pairs_count_where_rules_ask(town):
+    town.identify("ann", "bob", "cid")
+    ann, bob, cid = sorted(town.id_of(user) for user in ("ann", "bob", "cid"))
+    link("household", [ann, bob])
+    with database.transaction() as connection:
+        for one, other, state in ((ann, bob, "rejected"), (ann, cid, "accepted")):
+            connection.execute(
+                "INSERT INTO store_link_candidate (one_id, other_id, kind, origin, explanation, "
+                "found_at, state) VALUES (%s, %s, 'household', 'told', '{}', %s, %s)",
+                [one, other, NOW, state],
+            )
+    town.define("not alone", {"node": "together", "kind": "household"})
+    page = analysis.list_members(segment_id=town.segments["not alone"])
+    assert {member.profile_id for member in page.items} == {ann, cid}
+    town.members("not alone")
+
+
+@pytest.mark.parametrize(
+    "back",
+    [in_segment, lambda i: {"node": "together", "kind": "company", "segment_id": i}],
+)
+def test_a_circle_of_segments_is_refused_with_its_way(town, back):
+    everyone = {"node": "all", "of": []}
+    first = town.define("First", everyone)
+    second = town.define("Second", {"node": "not", "of": back(first)})
+    third = town.define("Third", {"node": "any", "of": [in_segment(second)]})
+    with pytest.raises(Invalid, match="“First” → “Third” → “Second” → “First”"):
+        analysis.update_segment(segment_id=first, rule=back(third), by="test", now=NOW)
+    with pytest.raises(Invalid, match="“First” → “Second” → “First”"):
+        analysis.update_segment(segment_id=first, rule=back(second), by="test", now=NOW)
+    with pytest.raises(Invalid, match="its own segment: “First” → “First”"):
+        analysis.update_segment(segment_id=first, rule=back(first), by="test", now=NOW)

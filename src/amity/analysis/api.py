@@ -1,6 +1,6 @@
 """The analysis engine's door: keyword-only functions, contracts in and out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from amity.analysis.logic import (
 )
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic.files import running
+from amity.analysis.logic import together as together_
 from amity.analysis.logic.segment_tools import (
     differences,
     impact,
@@ -165,15 +166,21 @@ def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
 
 
 def load_subjects(
-    *, connection: Connection, profile_ids: list[int], looks: Mapping[str, Look], now: datetime
+    *,
+    connection: Connection,
+    profile_ids: list[int],
+    looks: Mapping[str, Look],
+    together: Collection[tuple[str, int | None]] = (),
+    now: datetime,
 ) -> dict[int, Subject]:
     """Return profiles as rules see them, by id, with the memberships they have now.
 
-    ``looks`` says what of their histories is needed (`rules.mentions(rule).looks`). Profiles that
+    ``looks`` says what of their histories is needed (`rules.mentions(rule).looks`), ``together``
+    what of their households and companies. Profiles that
     are gone or merged into others are left out.
     """
     return following_evaluation.load_subjects(
-        connection, profile_ids=profile_ids, looks=looks, now=now
+        connection, profile_ids=profile_ids, looks=looks, together=together, now=now
     )
 
 
@@ -188,6 +195,12 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
 
 
 # Segment tools
+
+def note_links() -> None:
+    """Have rules about households and companies asked again of everybody, in the coming turns."""
+    with transaction() as connection:
+        together_.note_links(connection)
+
 
 
 def list_segment_versions(*, segment_id: int) -> list[SegmentVersion]:

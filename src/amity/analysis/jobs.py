@@ -6,6 +6,13 @@ from amity.analysis import api, api_reports
 from amity.infra.clock import house_now
 
 
+@app.periodic(cron="22 * * * *")
+@app.task(queueing_lock="analysis.note_links", pass_context=False)
+def note_links(timestamp: int) -> None:
+    """Ask rules about households and companies again, after the store has found these anew."""
+    api.note_links()
+
+
 @app.periodic(cron="20 3 * * *")
 @app.task(queueing_lock="analysis.refresh_scores", pass_context=False)
 def refresh_scores(timestamp: int) -> None:

@@ -146,6 +146,10 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         """Say whether it asks for more of the subject than its history, which costs more."""
         return self.asks
 
+    def asks_together(self) -> frozenset[tuple[str, int | None]]:
+        """Return what it asks of others of a household or company; see `rules.Mentions`."""
+        return frozenset()
+
     def problems(self, names: Names) -> list[str]:
         """Return what is wrong with its settings, as predicates: "waits for no time"."""
         return []

@@ -27,7 +27,7 @@ from amity.rules.operator import (
 )
 from amity.rules.rule import Rule, iter_conditions, mentions
 from amity.rules.selection import ActivityTable, Catalogue, ScoreTable
-from amity.rules.subject import FIELD_LABELS, PROFILE_FIELDS, Rating, Subject, Window
+from amity.rules.subject import FIELD_LABELS, PROFILE_FIELDS, Group, Rating, Subject, Window
 from amity.rules.where import Where
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Did",
     "Explanation",
     "Fragment",
+    "Group",
     "HasConsent",
     "HasScore",
     "InBucket",

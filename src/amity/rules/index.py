@@ -3,7 +3,7 @@
 Rules are filed by the name of the event they count.  Inside one name, each property has a table
 from value to a bitmap of the rules that this value does not rule out (equality by look-up,
 ranges by bisection into ready-made cells); the bitmaps of an event's properties are ANDed.
-Traits, fields, purposes, segments, scores and draws are filed by name.
+Traits, fields, purposes, segments, scores, draws and groups are filed by name.
 """
 
 import math
@@ -228,6 +228,7 @@ class RuleIndex(Generic[K]):
             "segments": {},
             "scores": {},
             "draws": {},
+            "together": {},
         }
 
     def __len__(self) -> int:
@@ -274,7 +275,8 @@ class RuleIndex(Generic[K]):
     def list_mentioning(self, kind: str, names: Iterable[Hashable]) -> set[K]:
         """Return the keys of the rules that look at any of the names.
 
-        ``kind`` is "traits", "fields", "purposes", "segments", "scores" or "draws".
+        ``kind`` is a field of `Mentions`: "traits", "fields", "purposes", "segments", "scores",
+        "draws" or "together".
         """
         by_name = self._mentioning[kind]
         if not by_name:

@@ -48,6 +48,8 @@ class Mentions(msgspec.Struct, frozen=True, kw_only=True):
     scores: frozenset[str] = frozenset()
     draws: frozenset[str] = frozenset()
     """The salts of random draws."""
+    together: frozenset[tuple[str, int | None]] = frozenset()
+    """Of whom else it asks: each kind by itself, and with the segment the others are to be in."""
     is_timed: bool = False
     """Whether the answer can change by the passing of time."""
 
@@ -60,7 +62,10 @@ class Mentions(msgspec.Struct, frozen=True, kw_only=True):
     def needs_profile(self) -> bool:
         """Whether the rule looks at more of a person than the history."""
         return any(
-            (self.traits, self.fields, self.purposes, self.segments, self.scores, self.draws)
+            (
+                *(self.traits, self.fields, self.purposes, self.segments),
+                *(self.scores, self.draws, self.together),
+            )
         )
 
 
@@ -75,5 +80,6 @@ def join_mentions(all_mentions: Iterable[Mentions]) -> Mentions:
         segments=frozenset().union(*(each.segments for each in found)),
         scores=frozenset().union(*(each.scores for each in found)),
         draws=frozenset().union(*(each.draws for each in found)),
+        together=frozenset().union(*(each.together for each in found)),
         is_timed=any(each.is_timed for each in found),
     )

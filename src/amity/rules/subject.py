@@ -1,6 +1,7 @@
 """What a rule is asked about: one profile with what it did, as plain values."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Final
@@ -71,6 +72,22 @@ class Rating(msgspec.Struct, frozen=True):
     them with less, and half of those with as much."""
 
 
+class Group(msgspec.Struct, frozen=True):
+    """The others of somebody's household or company."""
+
+    others: int = 0
+    members: Mapping[int, int] = {}
+    """By segment, how many of the others are in it."""
+
+    @classmethod
+    def of(cls, others: Collection[int], segments: Mapping[int, AbstractSet[int]]) -> "Group":
+        """Make it of the others' ids and the segments each is in."""
+        members: Counter[int] = Counter()
+        for other in others:
+            members.update(segments.get(other, ()))
+        return cls(len(others), dict(members))
+
+
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """One profile as rules see it."""
 
@@ -87,3 +104,5 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     history: History = {}
     scores: Mapping[str, Rating] = {}
     """By name of the score."""
+    together: Mapping[str, Group] = {}
+    """By kind, `household` or `company`; what is missing means nobody else."""

@@ -82,6 +82,7 @@ from amity.store.logic.identity.hand import (
     undo_split,
 )
 from amity.store.logic.identity.linking import (
+from amity.store.logic.identity.linked import load_linked, pairs_sql
     ask_to_learn,
     learn_asked,
     learn_links,
@@ -498,6 +499,7 @@ __all__ = [
     "list_windows",
     "load_histories",
     "load_profiles",
+    "load_linked",
     "make_consent_receipt",
     "make_source_secret",
     "make_subject",
@@ -508,6 +510,7 @@ __all__ = [
     "note_export",
     "note_replayed",
     "pause_pull",
+    "pairs_sql",
     "picture_latest",
     "pin_plan",
     "plain_text",

@@ -20,6 +20,7 @@ from amity.rules import (
     Catalogue,
     Condition,
     Fragment,
+    Group,
     Look,
     Rating,
     Rule,
@@ -76,6 +77,7 @@ def people_about(
         allowed=_some(sorted(found.purposes), windows),
         segments=st.sets(st.sampled_from(_SEGMENTS)),
         scores=_some(sorted(found.scores), _ratings(scalars_of(rule))),
+        together=_some(sorted({kind for kind, _ in found.together}), _groups()),
         events=st.lists(happened, max_size=7),
         twice=st.booleans(),
     )
@@ -119,6 +121,17 @@ def _ratings(constants: Sequence[Any]) -> st.SearchStrategy[Rating]:
         st.none() | st.sampled_from(numbers) | st.floats(-1e6, 1e6),
         st.sampled_from(["", *texts]),
         st.none() | st.sampled_from(shares) | st.floats(0, 100),
+    )
+
+
+def _groups() -> st.SearchStrategy[Group]:
+    """Generate households: so many others, of whom some are in each segment."""
+    return st.integers(1, 5).flatmap(
+        lambda others: st.builds(
+            Group,
+            st.just(others),
+            st.dictionaries(st.sampled_from(_SEGMENTS), st.integers(1, others)),
+        )
     )
 
 
@@ -207,17 +220,14 @@ def select_passing(
         "kit_member AS (SELECT * FROM jsonb_to_recordset({}) AS r"
         "(profile_id bigint, segment_id bigint)), "
         "kit_score AS (SELECT * FROM jsonb_to_recordset({}) AS r (profile_id bigint, name text, "
-        "value double precision, label text, percentile double precision)) {}",
+        "value double precision, label text, percentile double precision)), "
+        "kit_pair AS (SELECT * FROM jsonb_to_recordset({}) AS r"
+        "(kind text, profile_id bigint, other_id bigint)) {}",
         profiles,
         Jsonb(list(_iter_activities(people))),
-        Jsonb(
-            [
-                {"profile_id": place, "segment_id": segment_id}
-                for place, person in enumerate(people)
-                for segment_id in person.segments
-            ]
-        ),
+        Jsonb(list(_iter_members(people))),
         Jsonb(list(_iter_scores(people))),
+        Jsonb(list(_iter_pairs(people))),
         found,
     )
     return [row[0] for row in connection.execute(query.encode(), query.params)]
@@ -252,6 +262,30 @@ def _iter_activities(people: Sequence[Subject]) -> Iterator[dict[str, Any]]:
                 }
 
 
+def _iter_members(people: Sequence[Subject]) -> Iterator[dict[str, Any]]:
+    for place, person in enumerate(people):
+        for segment_id in person.segments:
+            yield {"profile_id": place, "segment_id": segment_id}
+        for kind, group in person.together.items():
+            for segment_id, count in group.members.items():
+                for number in range(count):
+                    other_id = _other_id(place, kind, number)
+                    yield {"profile_id": other_id, "segment_id": segment_id}
+
+
+def _iter_pairs(people: Sequence[Subject]) -> Iterator[dict[str, Any]]:
+    """Give each person with the others of each group, the first of them twice, as by two facts."""
+    for place, person in enumerate(people):
+        for kind, group in person.together.items():
+            for number in (0, *range(group.others)):
+                other_id = _other_id(place, kind, number)
+                yield {"kind": kind, "profile_id": place, "other_id": other_id}
+
+
+def _other_id(place: int, kind: str, number: int) -> int:
+    return 1000 * (place + 1) + 100 * (kind == "company") + number
+
+
 def _iter_scores(people: Sequence[Subject]) -> Iterator[dict[str, Any]]:
     for place, person in enumerate(people):
         for name, rating in person.scores.items():
@@ -277,6 +311,9 @@ def _catalogue() -> Catalogue:
             properties=Fragment("a.properties"),
         ),
         members="SELECT m.profile_id FROM kit_member AS m WHERE m.segment_id = {}",
+        pairs=lambda kind: sql(
+            "SELECT t.profile_id, t.other_id FROM kit_pair AS t WHERE t.kind = {}", kind
+        ),
         scores=ScoreTable(
             relation=Fragment("kit_score AS s"),
             profile_id=Fragment("s.profile_id"),

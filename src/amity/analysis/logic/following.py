@@ -12,7 +12,8 @@ from amity.analysis.logic import history
 from amity.analysis.logic.following_backfill import backfill
 from amity.analysis.logic.following_book import WHOLE_PROFILE_EVENTS, Book, Shelf
 from amity.analysis.logic.following_changes import Changes, add_members, count_today
-from amity.analysis.logic.following_evaluation import Pairs, evaluate
+from amity.analysis.logic.following_evaluation import Pairs, pairs_of_others, settle
+from amity.analysis.logic.together import KINDS, LINKS
 from amity.infra import queries
 from amity.infra.database import Connection, database_name, transaction
 from amity.store import api as store
@@ -81,16 +82,20 @@ def _follow(connection: Connection, book: Book, activities: list[Activity], now:
             merges.append(activity)
     if merges:
         is_undone = any(merge.name == _UNMERGED for merge in merges)
-        _follow_identity(connection, merges, now, is_undone=is_undone)
-    evaluate(connection, book=book, pairs=pairs, now=now, cause="event").write(connection)
+        ids = _follow_identity(connection, merges, now, is_undone=is_undone)
+        # Whom they lived or worked with counts others now.
+        for other, asked in pairs_of_others(connection, book, [(id_, None) for id_ in ids]).items():
+            pairs.setdefault(other, set()).update(asked)
+    settle(connection, book=book, pairs=pairs, now=now, cause="event")
 
 
 def _follow_identity(
     connection: Connection, told: list[Activity], now: datetime, *, is_undone: bool
-) -> None:
+) -> list[int]:
     """End the stays of profiles that are others now; let those of whom an undo brings back go on.
 
-    Neither is an entry or a leaving, so nothing is recorded and no journey begins by it.
+    Neither is an entry or a leaving, so nothing is recorded and no journey begins by it. Returns
+    the profiles it was about.
     """
     ids = sorted({profile_id for activity in told for profile_id in _named(activity)})
     retired = [row[0] for row in connection.execute(_SQL["list_retired"], {"ids": ids})]
@@ -102,6 +107,7 @@ def _follow_identity(
     if is_undone:
         changed += connection.execute(_SQL["reopen"], [ids]).fetchall()
     add_members(connection, changed, now)
+    return ids
 
 
 def _named(activity: Activity) -> list[int]:
@@ -126,7 +132,7 @@ def _ring(connection: Connection, book: Book, now: datetime, limit: int) -> int:
         if segment_id in book.segments:
             pairs.setdefault(profile_id, set()).add(segment_id)
     orphans.write(connection)
-    evaluate(connection, book=book, pairs=pairs, now=now, cause="time").write(connection)
+    settle(connection, book=book, pairs=pairs, now=now, cause="time")
     return len(due)
 
 
@@ -135,11 +141,20 @@ def _recheck(connection: Connection, book: Book, now: datetime, limit: int) -> i
     rows = connection.execute(_SQL["take_rechecks"], [limit]).fetchall()
     pairs: Pairs = {}
     for kind, name, profile_id in rows:
-        concerned = book.index.list_mentioning(kind, [name])
+        concerned = set() if kind == LINKS else book.index.list_mentioning(kind, [name])
         if concerned:
             pairs.setdefault(profile_id, set()).update(concerned)
-    evaluate(connection, book=book, pairs=pairs, now=now, cause="score").write(connection)
+    settle(connection, book=book, pairs=pairs, now=now, cause="score")
+    if any(kind == LINKS for kind, _, _ in rows):
+        _relink(connection, book, now)
     return len(rows)
+
+
+def _relink(connection: Connection, book: Book, now: datetime) -> None:
+    """Ask all rules about households and companies of everybody, as these were found anew."""
+    segment_ids = set().union(*(book.list_asking(kind) for kind in KINDS))
+    if segment_ids:
+        backfill(connection, book=book, segment_ids=sorted(segment_ids), now=now, cause="event")
 
 
 def rebuild_memberships() -> int:

@@ -8,7 +8,7 @@ stream.
 from datetime import datetime, timedelta
 
 from amity.analysis.logic.following_book import Book, Followed
-from amity.analysis.logic.following_changes import Change, count_today, record_changes
+from amity.analysis.logic.following_changes import Cause, Change, count_today, record_changes
 from amity.analysis.logic.following_evaluation import set_timers
 from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.analysis.logic.segments_reading import tune
@@ -20,7 +20,14 @@ from amity.store import api as store
 _SQL = queries.load("amity.analysis")
 
 
-def backfill(connection: Connection, *, book: Book, segment_ids: list[int], now: datetime) -> int:
+def backfill(
+    connection: Connection,
+    *,
+    book: Book,
+    segment_ids: list[int],
+    now: datetime,
+    cause: Cause = "definition",
+) -> int:
     """Bring segments and all that depend on them in line with history; return the changes.
 
     Those of them that were building are live afterwards.
@@ -30,7 +37,7 @@ def backfill(connection: Connection, *, book: Book, segment_ids: list[int], now:
     count = 0
     for segment_id in sorted(affected, key=lambda other: book.segments[other].level):
         followed = book.segments[segment_id]
-        changes = _reconcile(connection, followed, now)
+        changes = _reconcile(connection, followed, now, cause)
         record_changes(connection, changes, now)
         count += len(changes)
         if followed.mentions.is_timed:
@@ -47,7 +54,9 @@ def backfill(connection: Connection, *, book: Book, segment_ids: list[int], now:
     return count
 
 
-def _reconcile(connection: Connection, followed: Followed, now: datetime) -> list[Change]:
+def _reconcile(
+    connection: Connection, followed: Followed, now: datetime, cause: Cause
+) -> list[Change]:
     catalogue = make_catalogue(store.list_policies(connection=connection))
     query = sql(
         "WITH found AS MATERIALIZED ({}), "
@@ -72,7 +81,7 @@ def _reconcile(connection: Connection, followed: Followed, now: datetime) -> lis
             segment_name=followed.name,
             profile_id=profile_id,
             is_entry=is_entry,
-            cause="definition",
+            cause=cause,
         )
         for profile_id, is_entry in connection.execute(query.encode(), query.params)
     ]

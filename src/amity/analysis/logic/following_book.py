@@ -51,6 +51,8 @@ class Followed(msgspec.Struct, frozen=True):
     mentions: Mentions
     level: int
     """Above every segment its rule looks at; lower levels are decided first."""
+    tier: int
+    """Above every segment its rule asks others to be in; a tier is decided for everybody first."""
 
 
 class Book:
@@ -78,6 +80,7 @@ class Book:
                 self.building.append(segment_id)
         found = {segment_id: mentions(rule) for segment_id, rule in rules.items()}
         levels = _level(found)
+        tiers = _tier(found, levels)
         self.segments = {
             segment_id: Followed(
                 segment_id,
@@ -85,6 +88,7 @@ class Book:
                 compile_rule(rule),
                 found[segment_id],
                 levels[segment_id],
+                tiers[segment_id],
             )
             for segment_id, rule in rules.items()
         }
@@ -126,6 +130,10 @@ class Book:
         """Return the segments whose rule looks at this one."""
         return self.index.list_mentioning("segments", [segment_id])
 
+    def list_asking(self, kind: str, segment_id: int | None = None) -> set[int]:
+        """Return the segments that ask of others of a household or company to be in one."""
+        return self.index.list_mentioning("together", [(kind, segment_id)])
+
     def with_dependants(self, segment_ids: Iterable[int]) -> set[int]:
         """Return the segments and all that depend on them, however far."""
         found: set[int] = set()
@@ -163,6 +171,17 @@ def _level(found: dict[int, Mentions]) -> dict[int, int]:
     for segment_id in found:
         level(segment_id, frozenset())
     return levels
+
+
+def _tier(found: dict[int, Mentions], levels: dict[int, int]) -> dict[int, int]:
+    """Return each segment's tier, the lowest level first."""
+    tiers: dict[int, int] = {}
+    for segment_id in sorted(found, key=levels.__getitem__):
+        asked = found[segment_id]
+        below = [tiers.get(other, 0) for other in asked.segments]
+        others = [tiers.get(other, 0) + 1 for _, other in asked.together if other is not None]
+        tiers[segment_id] = max([*below, *others], default=0)
+    return tiers
 
 
 class _Held(msgspec.Struct, frozen=True):

@@ -47,6 +47,10 @@ class Changes:
         """Note when to look again; None for not at all."""
         self._timers[segment_id, profile_id] = due_at
 
+    def list_changed(self) -> list[tuple[int, int]]:
+        """Return the profile and the segment of each change."""
+        return [(change.profile_id, change.segment_id) for change in self._changes]
+
     def write(self, connection: Connection) -> None:
         """Write everything in the caller's transaction."""
         self._write_memberships(connection)

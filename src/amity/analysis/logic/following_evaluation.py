@@ -10,6 +10,7 @@ import msgspec
 from amity.analysis.logic.following_book import Book, Followed
 from amity.analysis.logic.following_changes import Cause, Change, Changes
 from amity.analysis.logic.scoring.rating import load_ratings
+from amity.analysis.logic.together import KINDS, Asked, load_together
 from amity.infra import queries
 from amity.infra.database import Connection
 from amity.rules import Look, Mentions, Subject, join_mentions
@@ -24,20 +25,89 @@ Pairs = dict[int, set[int]]
 _Memberships = Mapping[int, set[int]]
 
 
+def settle(
+    connection: Connection, *, book: Book, pairs: Pairs, now: datetime, cause: Cause
+) -> None:
+    """Ask, write what changes, and ask those whose household or company it changes.
+
+    A tier of segments is decided for everybody before the next looks at it, so each pair is asked
+    once, with what it looks at settled.
+    """
+    left = _part(book, pairs)
+    while left:
+        tier = min(left)
+        later: Pairs = {}
+        changes = evaluate(
+            connection,
+            book=book,
+            pairs=left.pop(tier),
+            now=now,
+            cause=cause,
+            later=later,
+        )
+        changes.write(connection)
+        for_others = pairs_of_others(connection, book, changes.list_changed())
+        for more in (later, for_others):
+            for higher, found in _part(book, more).items():
+                for profile_id, segment_ids in found.items():
+                    left.setdefault(higher, {}).setdefault(profile_id, set()).update(segment_ids)
+
+
+def _part(book: Book, pairs: Pairs) -> dict[int, Pairs]:
+    """Return the pairs by tier of the segment."""
+    parted: dict[int, Pairs] = {}
+    for profile_id, segment_ids in pairs.items():
+        for segment_id in segment_ids:
+            if segment_id in book.segments:
+                tier = parted.setdefault(book.segments[segment_id].tier, {})
+                tier.setdefault(profile_id, set()).add(segment_id)
+    return parted
+
+
+def pairs_of_others(
+    connection: Connection, book: Book, changed: Iterable[tuple[int, int | None]]
+) -> Pairs:
+    """Return whom to ask what when these profiles entered or left these segments.
+
+    None instead of a segment stands for all that rules ask of others.
+    """
+    asking: dict[str, dict[int, set[int]]] = {}
+    for profile_id, segment_id in changed:
+        for kind in KINDS:
+            found = book.list_asking(kind, segment_id)
+            if found:
+                asking.setdefault(kind, {}).setdefault(profile_id, set()).update(found)
+    pairs: Pairs = {}
+    for kind, by_profile in asking.items():
+        linked = store.load_linked(connection=connection, profile_ids=by_profile, kinds=[kind])
+        for profile_id, groups in linked.items():
+            for other in groups[kind]:
+                pairs.setdefault(other, set()).update(by_profile[profile_id])
+    return pairs
+
+
 class _Wanted(msgspec.Struct, frozen=True):
     """What of people is to be loaded beside their profiles."""
 
     wishes: list[HistoryWish]
     scores: frozenset[str] | None
     """By name; None for all."""
+    together: frozenset[tuple[str, int | None]] = frozenset()
 
 
-def evaluate(
-    connection: Connection, *, book: Book, pairs: Pairs, now: datetime, cause: Cause
+def evaluate(  # one argument a part of the question
+    connection: Connection,
+    *,
+    book: Book,
+    pairs: Pairs,
+    now: datetime,
+    cause: Cause,
+    later: Pairs,
 ) -> Changes:
-    """Ask each segment about its profiles and return what changes.
+    """Ask each segment about its profiles and return what changes; all are of one tier.
 
-    Segments that look at a segment that changed are asked too, lower levels first. A profile
+    Segments that look at a segment that changed are asked too, lower levels first; those of a
+    higher tier are added to ``later`` instead. A profile
     that is gone or merged into another leaves everything, without an event of its own.
     """
     changes = Changes(now)
@@ -46,14 +116,14 @@ def evaluate(
         asked = book.with_dependants(set().union(*(pairs[profile_id] for profile_id in some)))
         wanted = _want((book.segments[s].mentions for s in asked), now)
         for subject_id, subject in _load_subjects(connection, some, wanted, memberships):
-            turn = _Profile(book, changes, now, cause)
+            turn = _Profile(book, changes, now, cause, later)
             turn.ask(subject_id, subject, memberships[subject_id], pairs[subject_id])
     return changes
 
 
 def _want(mentioned: Iterable[Mentions], now: datetime) -> _Wanted:
     found = join_mentions(mentioned)
-    return _Wanted(store.make_wishes(found.looks, now), found.scores)
+    return _Wanted(store.make_wishes(found.looks, now), found.scores, found.together)
 
 
 def _slices(ids: list[int], size: int) -> Iterator[list[int]]:
@@ -77,6 +147,7 @@ def _load_subjects(
     profiles = store.load_profiles(connection=connection, profile_ids=profile_ids)
     histories = _load_histories(connection, profile_ids, wanted.wishes)
     ratings = load_ratings(connection, profile_ids=profile_ids, names=wanted.scores)
+    groups = load_together(connection, profile_ids=profile_ids, asked=wanted.together)
     policies = store.list_policies(connection=connection)
     for profile in profiles:
         if profile.merged_into is None and profile.profile_id in memberships:
@@ -88,6 +159,7 @@ def _load_subjects(
                     history=histories.get(profile.profile_id, {}),
                     policies=policies,
                     scores=ratings.get(profile.profile_id, {}),
+                    together=groups.get(profile.profile_id, {}),
                 ),
             )
 
@@ -103,11 +175,14 @@ def _load_histories(
 class _Profile:
     """The turn of one profile."""
 
-    def __init__(self, book: Book, changes: Changes, now: datetime, cause: Cause) -> None:
+    def __init__(
+        self, book: Book, changes: Changes, now: datetime, cause: Cause, later: Pairs
+    ) -> None:
         self._book = book
         self._changes = changes
         self._now = now
         self._cause = cause
+        self._later = later
 
     def ask(
         self, profile_id: int, subject: Subject, memberships: set[int], segment_ids: Iterable[int]
@@ -138,7 +213,10 @@ class _Profile:
                 )
             )
             for dependant in self._book.list_dependants(segment_id):
-                heapq.heappush(queue, (segments[dependant].level, dependant))
+                if segments[dependant].tier > followed.tier:
+                    self._later.setdefault(profile_id, set()).add(dependant)
+                else:
+                    heapq.heappush(queue, (segments[dependant].level, dependant))
 
     def _set_timer(self, followed: Followed, profile_id: int, subject: Subject) -> None:
         if followed.mentions.is_timed:
@@ -151,12 +229,13 @@ def load_subjects(
     *,
     profile_ids: list[int],
     looks: Mapping[str, Look],
+    together: Asked,
     now: datetime,
 ) -> dict[int, Subject]:
     """Return profiles as rules see them, by id; see `api.load_subjects`."""
     subjects: dict[int, Subject] = {}
     # Which scores are asked for is not said, and there are few of each customer.
-    wanted = _Wanted(store.make_wishes(looks, now), None)
+    wanted = _Wanted(store.make_wishes(looks, now), None, frozenset(together))
     for some in _slices(sorted(set(profile_ids)), _PROFILES_AT_ONCE):
         memberships = _load_memberships(connection, some)
         subjects |= _load_subjects(connection, some, wanted, memberships)

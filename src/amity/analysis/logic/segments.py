@@ -5,6 +5,7 @@ changed definition at a known place in the stream of activities.
 """
 
 import logging
+from collections import deque
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from amity.analysis.logic.segment_tools.recording import record_version
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
-from amity.rules import InSegment, Rule, decode_rule, encode_rule, walk
+from amity.rules import Rule, decode_rule, encode_rule, mentions
 
 _SQL = queries.load("amity.analysis")
 _log = logging.getLogger("amity.segments")
@@ -97,25 +98,33 @@ class Definitions:
             if state is None or state == "archived":
                 what = "is archived" if state else "does not exist"
                 raise Invalid(f"segment {wanted}, which the rule names, {what}", code="no_segment")
-        if segment_id is not None and segment_id in self._reach(rule):
+        way = None if segment_id is None else self._find_way(rule, segment_id)
+        if way is not None:
+            names = " → ".join(f"“{self.names[step]}”" for step in way)
             raise Invalid(
-                "the rule would depend on its own segment, directly or through others",
-                code="segment_cycle",
+                f"the rule would depend on its own segment: {names}", code="segment_cycle"
             )
 
-    def _reach(self, rule: Rule) -> set[int]:
-        seen: set[int] = set()
-        left = list(_segments_in(rule))
+    def _find_way(self, rule: Rule, segment_id: int) -> list[int] | None:
+        """Return the shortest way by which a segment of this rule would come back to itself."""
+        came_from: dict[int, int] = {}
+        left = deque((segment_id, wanted) for wanted in sorted(_segments_in(rule)))
         while left:
-            segment_id = left.pop()
-            if segment_id not in seen and segment_id in self._rows:
-                seen.add(segment_id)
-                left += _references(self._rows[segment_id].rule)
-        return seen
+            before, step = left.popleft()
+            if step == segment_id:
+                way = [step]
+                while before != segment_id:
+                    way.append(before)
+                    before = came_from[before]
+                return [segment_id, *reversed(way)]
+            if step not in came_from and step in self._rows:
+                came_from[step] = before
+                left += ((step, other) for other in sorted(_references(self._rows[step].rule)))
+        return None
 
 
 def _segments_in(rule: Rule) -> set[int]:
-    return {node.segment_id for node in walk(rule) if isinstance(node, InSegment)}
+    return set(mentions(rule).segments)
 
 
 def _references(raw: dict[str, Any]) -> set[int]:

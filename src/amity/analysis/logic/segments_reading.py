@@ -7,6 +7,7 @@ from amity.analysis.contracts import Membership, Preview, SegmentCount, SegmentM
 from amity.analysis.logic.scoring.rating import load_ratings
 from amity.analysis.logic.segments import Definitions
 from amity.analysis.logic.segments_catalogue import make_catalogue
+from amity.analysis.logic.together import load_together
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
@@ -137,11 +138,14 @@ def explain_rule(*, rule: dict[str, Any], profile_id: int, now: datetime) -> Exp
         history = store.load_histories(connection=connection, profile_ids=ids, wishes=wishes)
         policies = store.list_policies(connection=connection)
         ratings = load_ratings(connection, profile_ids=ids, names=mentions(decoded).scores)
+        asked = mentions(decoded).together
+        groups = load_together(connection, profile_ids=ids, asked=asked)
     subject = store.make_subject(
         profile,
         segments=segments,
         history=history.get(profile.profile_id, {}),
         policies=policies,
         scores=ratings.get(profile.profile_id, {}),
+        together=groups.get(profile.profile_id, {}),
     )
     return explain(decoded, subject, now, names)

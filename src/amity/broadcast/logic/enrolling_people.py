@@ -41,6 +41,7 @@ class People:
         self._last_entries: dict[tuple[int, int], datetime] = {}
         self._looks: dict[str, Look] = {}
         self._needs_profiles = False
+        self._together: frozenset[tuple[str, int | None]] = frozenset()
         self._subjects: dict[int, Subject | None] = {}
         self._ids: list[int] = []
 
@@ -202,6 +203,7 @@ class People:
             for node, at in nodes.values()
         )
         self._needs_profiles = any(node.needs_profile() for node, _ in nodes.values())
+        self._together = frozenset().union(*(node.asks_together() for node, _ in nodes.values()))
         self._load_subjects(asked)
 
     def subject_for(self, run: Run) -> Subject | None:
@@ -218,7 +220,11 @@ class People:
         ids = sorted(profile_ids)
         if self._needs_profiles:
             found = analysis.load_subjects(
-                connection=self._connection, profile_ids=ids, looks=self._looks, now=self._now
+                connection=self._connection,
+                profile_ids=ids,
+                looks=self._looks,
+                together=self._together,
+                now=self._now,
             )
             self._subjects |= {profile_id: found.get(profile_id) for profile_id in ids}
             return

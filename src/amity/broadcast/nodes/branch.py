@@ -91,6 +91,9 @@ class Branch(Node, frozen=True, tag="branch", dict=True):
         found = mentions(self._matcher.rule)
         return found.needs_profile
 
+    def asks_together(self) -> frozenset[tuple[str, int | None]]:
+        return frozenset() if self._matcher is None else mentions(self._matcher.rule).together
+
     def describe(self, names: Names) -> str:
         if self._matcher is not None:
             return f"asks: {self._matcher.rule.describe(names.segments)}?"

@@ -32,6 +32,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     segments: frozenset[int] = frozenset()
     scores: frozenset[str] = frozenset()
     draws: frozenset[str] = frozenset()
+    together: frozenset[tuple[str, int | None]] = frozenset()
     cap_days: float = 0.0
     """The longest cap: impressions older than this matter to none. 0: none matter."""
     capped: frozenset[str] = frozenset()
@@ -58,6 +59,7 @@ def join_needs(
         segments=frozenset().union(*(mention.segments for mention in mentions)),
         scores=frozenset().union(*(mention.scores for mention in mentions)),
         draws=frozenset().union(*(mention.draws for mention in mentions)),
+        together=frozenset().union(*(mention.together for mention in mentions)),
         cap_days=max(caps.values(), default=0.0),
         capped=frozenset(caps),
         has_products=has_products,
@@ -101,6 +103,7 @@ def restrict(subject: Subject, needs: Needs) -> Subject:
         segments=needs.segments & subject.segments,
         history={name: subject.history[name] for name in needs.looks if name in subject.history},
         scores={name: subject.scores[name] for name in needs.scores if name in subject.scores},
+        together=subject.together if needs.together else {},
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from amity.infra import queries
 from amity.infra.database import Connection
 from amity.personalization.logic.facts import RECENT_PRODUCTS, Facts, Needs, restrict
-from amity.rules import Rating
+from amity.rules import Group, Rating
 from amity.store import api as store
 from amity.store.contracts import Profile
 
@@ -46,6 +46,7 @@ class _Loader:
         self._memberships = self._load_memberships()
         self._histories = self._load_histories(now)
         self._ratings = self._load_ratings()
+        self._together = self._load_together()
         self._impressions = self._load_impressions(now)
         self._bought = self._load_products("facts_bought")
         self._viewed = self._load_products("facts_viewed")
@@ -59,6 +60,7 @@ class _Loader:
             history=self._histories.get(profile_id, {}),
             policies=self._policies,
             scores=self._ratings.get(profile_id, {}),
+            together=self._together.get(profile_id, {}),
         )
         consents = store.judge_consents(
             consents=profile.consents,
@@ -78,10 +80,10 @@ class _Loader:
             viewed=self._viewed.get(profile_id, []),
         )
 
-    def _load_memberships(self) -> dict[int, set[int]]:
+    def _load_memberships(self, ids: list[int] | None = None) -> dict[int, set[int]]:
         found: dict[int, set[int]] = {}
         if self._needs.segments:
-            wanted = [self._ids, sorted(self._needs.segments)]
+            wanted = [self._ids if ids is None else ids, sorted(self._needs.segments)]
             for profile_id, segment_id in self._connection.execute(
                 _SQL["facts_memberships"], wanted
             ):
@@ -95,6 +97,18 @@ class _Loader:
             for profile_id, name, *faces in self._connection.execute(_SQL["facts_scores"], wanted):
                 found.setdefault(profile_id, {})[name] = Rating(*faces)
         return found
+
+    def _load_together(self) -> dict[int, dict[str, Group]]:
+        kinds = {kind for kind, _ in self._needs.together}
+        if not kinds:
+            return {}
+        linked = store.load_linked(connection=self._connection, profile_ids=self._ids, kinds=kinds)
+        others = {each for groups in linked.values() for group in groups.values() for each in group}
+        memberships = self._load_memberships(sorted(others))
+        return {
+            profile_id: {kind: Group.of(group, memberships) for kind, group in groups.items()}
+            for profile_id, groups in linked.items()
+        }
 
     def _load_histories(self, now: datetime) -> Histories:
         if not self._needs.looks:

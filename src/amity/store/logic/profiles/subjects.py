@@ -7,7 +7,7 @@ from typing import Any
 
 from amity.infra.config import settings
 from amity.kernel.money import exponent_of
-from amity.rules import Look, Rating, Subject
+from amity.rules import Group, Look, Rating, Subject
 from amity.store.contracts import HistoryWish, Profile
 from amity.store.contracts_consent import Purpose, is_spoken
 from amity.store.logic.consent.statements import list_windows
@@ -25,6 +25,7 @@ def make_subject(
     history: Mapping[str, Sequence[tuple[datetime, Mapping[str, Any]]]],
     policies: Mapping[str, Purpose],
     scores: Mapping[str, Rating] = {},
+    together: Mapping[str, Group] = {},
 ) -> Subject:
     """Return a profile as rules see it in memory: the same values the catalogue gives in SQL.
 
@@ -57,6 +58,7 @@ def make_subject(
         segments=segments,
         history=history,
         scores=scores,
+        together=together,
     )
 
 
