@@ -36,8 +36,8 @@ from amity.analysis.logic import (
     warehousing,
 )
 from amity.analysis.logic import overview as overview_
-from amity.analysis.logic.files import running
 from amity.analysis.logic import together as together_
+from amity.analysis.logic.files import running
 from amity.analysis.logic.segment_tools import (
     differences,
     impact,
@@ -184,6 +184,12 @@ def load_subjects(
     )
 
 
+def note_links() -> None:
+    """Have rules about households and companies asked again of everybody, in the coming turns."""
+    with transaction() as connection:
+        together_.note_links(connection)
+
+
 def rebuild_memberships() -> int:
     """Have every live segment read against history anew in the coming turns; how many."""
     return following.rebuild_memberships()
@@ -195,12 +201,6 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
 
 
 # Segment tools
-
-def note_links() -> None:
-    """Have rules about households and companies asked again of everybody, in the coming turns."""
-    with transaction() as connection:
-        together_.note_links(connection)
-
 
 
 def list_segment_versions(*, segment_id: int) -> list[SegmentVersion]:

@@ -81,8 +81,8 @@ from amity.store.logic.identity.hand import (
     undo_join,
     undo_split,
 )
-from amity.store.logic.identity.linking import (
 from amity.store.logic.identity.linked import load_linked, pairs_sql
+from amity.store.logic.identity.linking import (
     ask_to_learn,
     learn_asked,
     learn_links,
@@ -498,8 +498,8 @@ __all__ = [
     "list_visits",
     "list_windows",
     "load_histories",
-    "load_profiles",
     "load_linked",
+    "load_profiles",
     "make_consent_receipt",
     "make_source_secret",
     "make_subject",
@@ -509,8 +509,8 @@ __all__ = [
     "minor_units",
     "note_export",
     "note_replayed",
-    "pause_pull",
     "pairs_sql",
+    "pause_pull",
     "picture_latest",
     "pin_plan",
     "plain_text",
