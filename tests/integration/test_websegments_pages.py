@@ -303,7 +303,7 @@ def test_a_condition_without_fields_is_shown_in_words_and_kept(marketer: Client)
     monthly = {"node": "did", "event": "Order Completed", "during": {"unit": "month"}}
     segment = make("This month", {"node": "all", "of": [monthly]})
     page = marketer.get(f"/segments/{segment.segment_id}/edit/")
-    assert "who did “Order Completed” in this month" in text_of(page)
+    assert "Did “Order Completed” in this month" in text_of(page)
     edit = fields_of(page)
     assert json.loads(edit["r.of.0.json"]) == monthly
     # Without a script the form's own field leads, as the JSON of the whole was not touched.
