@@ -79,7 +79,8 @@ def check_zone(name: str) -> None:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    # "localtime" is whatever the machine is set to, which another machine would not know.
+    return frozenset(zoneinfo.available_timezones() - {"localtime"})
 
 
 def zone_of(name: str) -> zoneinfo.ZoneInfo:
