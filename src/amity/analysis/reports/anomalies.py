@@ -1,0 +1,275 @@
+"""Anomaly watch: days on which the main figures were not what such days usually are."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+
+from amity.analysis.contracts_reports import (
+    Cell,
+    Parameter,
+    Picture,
+    ReportAnswer,
+    ReportColumn,
+    ReportFigure,
+    ReportTable,
+    Unit,
+    say_value,
+)
+from amity.analysis.logic.reporting import frames
+from amity.analysis.report import REPORTS, Asked, Report, Rows
+
+if TYPE_CHECKING:
+    import ibis
+
+_WEEKS: Final = 8
+_LEAST_WEEKS: Final = 4
+_SPREAD: Final = 1.4826
+"""Makes the median absolute deviation of a normal law its standard deviation."""
+_FAR: Final = 3.0
+_WATCHED: Final[dict[str, tuple[str, Unit]]] = {
+    "orders": ("Orders", "orders"),
+    "net": ("Revenue", "money"),
+    "newcomers": ("New customers", "customers"),
+    "refunds": ("Orders later refunded", "orders"),
+}
+
+
+@REPORTS.register("anomalies")
+class Anomalies(Report):
+    """Each of the last days beside the same weekday of the eight weeks before it."""
+
+    name = "anomalies"
+    title = "Anomaly watch"
+    question = "Which days were not as usual, and what was different on them?"
+    group = "assessment"
+    definition = (
+        "A day (UTC) is compared with the same weekday of the eight weeks before it: their median "
+        "is what is usual, and the day is out of the ordinary when it is further from it than "
+        "three times their spread (1.4826 times the median absolute deviation, and never less "
+        "than the square root of the usual count, or the same share of usual revenue). With less "
+        "than four such weeks nothing is said. What is named as different is the source whose "
+        "orders moved most against its own usual day; it goes with the change and need not be "
+        "why. Today is left out: it is not over."
+    )
+    parameters = (
+        Parameter(
+            name="figure",
+            title="Figure to draw",
+            kind="choice",
+            default="orders",
+            choices=tuple((key, words) for key, (words, _) in _WATCHED.items()),
+        ),
+    )
+    uses = frozenset(("window", "segment", "currency"))
+    days: ClassVar[int] = 28
+
+    def expressions(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked
+    ) -> dict[str, "ibis.Table"]:
+        since = asked.from_at - timedelta(weeks=_WEEKS)
+        placed = frames.orders(tables, asked)
+        first = placed.group_by("customer_id").aggregate(first_on=placed.placed_on.min())
+        joined = placed.join(first, "customer_id")
+        recent = joined.filter(joined.placed_on >= since.date())
+        days = recent.group_by("placed_on").aggregate(
+            orders=recent.count(),
+            net=recent.net_minor.sum(),
+            newcomers=recent.customer_id.nunique(where=recent.first_on == recent.placed_on),
+            refunds=(recent.refunded_minor > 0).sum(),
+            customers=recent.customer_id.nunique(),
+        )
+        origins = tables["events"].select("event_id", "source_id")
+        from_sources = recent.join(origins, "event_id")
+        sources = from_sources.group_by(["placed_on", "source_id"]).aggregate(
+            orders=from_sources.count()
+        )
+        return {"days": days, "sources": sources}
+
+    def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
+        days = {row["placed_on"]: row for row in rows["days"]}
+        if not days:
+            return ReportAnswer(
+                sentence="There are no orders to watch.",
+                empty=f"No order in {asked.currency} is known in this window nor in the eight "
+                "weeks before it.",
+            )
+        begun = min(days)
+        last = min(asked.until_on, asked.now.date()) - timedelta(days=1)
+        watched = [
+            asked.from_on + timedelta(days=number)
+            for number in range((last - asked.from_on).days + 1)
+        ]
+        judged = [
+            (name, day, _judge(days, name, day, begun)) for name in _WATCHED for day in watched
+        ]
+        odd = [one for one in judged if one[2] is not None and one[2][3]]
+        said = [one for one in judged if one[2] is not None]
+        chosen = str(asked.choices["figure"])
+        drawn = _series(days, [one for one in judged if one[0] == chosen], chosen)
+        words = _WATCHED[chosen][0]
+        return ReportAnswer(
+            sentence=_sentence(odd, len(said), asked),
+            figures=(
+                ReportFigure(
+                    name="odd",
+                    title="Out of the ordinary",
+                    unit="number",
+                    value=len(odd),
+                    definition="Days and figures further from usual than three spreads.",
+                ),
+                ReportFigure(
+                    name="looked_at",
+                    title="Looked at",
+                    unit="number",
+                    value=len(said),
+                    definition="Days and figures with enough weeks before them to compare with.",
+                ),
+            ),
+            tables=(drawn, _odd_table(odd, days, rows["sources"], asked)),
+            pictures=(
+                Picture(
+                    kind="line",
+                    table="days",
+                    title=f"{words} by day, with what is usual",
+                    x="day",
+                    y=("value",),
+                    low="low",
+                    high="high",
+                    y_title=words.lower(),
+                ),
+            )
+            if drawn.rows
+            else (),
+        )
+
+    def drill(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked, table: str, row: Mapping[str, Cell]
+    ) -> "ibis.Table":
+        placed = frames.orders(tables, asked)
+        day = date.fromisoformat(str(row["day"]))
+        return placed.filter(placed.placed_on == day).select("customer_id").distinct()
+
+
+def _judge(
+    days: Mapping[date, Mapping[str, Any]], name: str, day: date, begun: date
+) -> tuple[float, float, float, bool] | None:
+    """Return what is usual, from where to where, and whether the day is beyond; None if unknown."""
+    weeks = [day - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
+    past = [_value(days, name, each) for each in weeks if each >= begun]
+    if len(past) < _LEAST_WEEKS:
+        return None
+    usual = float(np.median(past))
+    spread = _SPREAD * float(np.median(np.abs(np.array(past) - usual)))
+    orders = [_value(days, "orders", each) for each in weeks if each >= begun]
+    typical = float(np.median(orders))
+    # By chance alone a count strays by its root; revenue by as large a share as orders do.
+    least = usual / max(typical, 1.0) ** 0.5 if name == "net" else max(usual, 1.0) ** 0.5
+    reach = _FAR * max(spread, least)
+    value = _value(days, name, day)
+    return usual, max(usual - reach, 0.0), usual + reach, abs(value - usual) > reach
+
+
+def _value(days: Mapping[date, Mapping[str, Any]], name: str, day: date) -> float:
+    return float(days[day][name] or 0) if day in days else 0.0
+
+
+def _series(
+    days: Mapping[date, Mapping[str, Any]],
+    judged: list[tuple[str, date, tuple[float, float, float, bool] | None]],
+    name: str,
+) -> ReportTable:
+    unit = _WATCHED[name][1]
+    rows: list[tuple[Cell, ...]] = []
+    for _, day, verdict in judged:
+        usual, low, high = verdict[:3] if verdict else (None, None, None)
+        customers = int(days[day]["customers"]) if day in days else 0
+        is_odd = "out of the ordinary" if verdict and verdict[3] else "as usual"
+        rows.append(
+            (
+                day.isoformat(),
+                _value(days, name, day),
+                usual,
+                low,
+                high,
+                is_odd if verdict else "not known",
+                customers,
+            )
+        )
+    return ReportTable(
+        name="days",
+        title=_WATCHED[name][0],
+        columns=(
+            ReportColumn(name="day", title="Day", unit="day"),
+            ReportColumn(name="value", title=_WATCHED[name][0], unit=unit),
+            ReportColumn(name="usual", title="Usual", unit=unit),
+            ReportColumn(name="low", title="From", unit=unit),
+            ReportColumn(name="high", title="To", unit=unit),
+            ReportColumn(name="verdict", title="That is", unit="text"),
+            ReportColumn(name="customers", title="Customers", unit="customers"),
+        ),
+        rows=tuple(rows),
+        key=("day",),
+    )
+
+
+def _odd_table(
+    odd: list[tuple[str, date, Any]],
+    days: Mapping[date, Mapping[str, Any]],
+    sources: list[dict[str, Any]],
+    asked: Asked,
+) -> ReportTable:
+    rows = [
+        (
+            day.isoformat(),
+            _WATCHED[name][0],
+            say_value(_value(days, name, day), _WATCHED[name][1], asked.currency),
+            say_value(verdict[0], _WATCHED[name][1], asked.currency),
+            _what_moved(day, sources),
+        )
+        for name, day, verdict in sorted(odd, key=lambda one: (one[1], one[0]), reverse=True)
+    ]
+    return ReportTable(
+        name="odd",
+        title="Out of the ordinary, the latest first",
+        columns=(
+            ReportColumn(name="day", title="Day", unit="day"),
+            ReportColumn(name="figure", title="Figure", unit="text"),
+            ReportColumn(name="value", title="Was", unit="text"),
+            ReportColumn(name="usual", title="Usually", unit="text"),
+            ReportColumn(name="moved", title="What was different", unit="text"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _what_moved(day: date, sources: list[dict[str, Any]]) -> str:
+    """Name the source whose orders of a day differ most from its usual ones."""
+    counts: dict[int, dict[date, int]] = {}
+    for row in sources:
+        counts.setdefault(row["source_id"], {})[row["placed_on"]] = row["orders"]
+    best: tuple[float, int, float, float] | None = None
+    for source, found in sorted(counts.items()):
+        past = [found.get(day - timedelta(weeks=week), 0) for week in range(1, _WEEKS + 1)]
+        usual, was = float(np.median(past)), float(found.get(day, 0))
+        if best is None or abs(was - usual) > best[0]:
+            best = (abs(was - usual), source, was, usual)
+    if best is None or not best[0]:
+        return "no source stands out"
+    return f"source {best[1]}: {best[2]:,.0f} orders, usually {best[3]:,.0f}"
+
+
+def _sentence(odd: list[tuple[str, date, Any]], said: int, asked: Asked) -> str:
+    if not said:
+        return "There are not yet four weeks to compare with."
+    if not odd:
+        return "All days were as usual."
+    name, day, verdict = max(odd, key=lambda one: (one[1], one[0]))
+    words, unit = _WATCHED[name]
+    usual = say_value(verdict[0], unit, asked.currency)
+    times = "once" if len(odd) == 1 else f"{len(odd)} times"
+    return (
+        f"Something was out of the ordinary {times}, last {words.lower()} on {day}: "
+        f"usual is {usual}."
+    )
