@@ -51,9 +51,16 @@ def shop(db):
 
 def test_every_customer_gets_every_score(shop):
     runs = api.refresh_scores(now=NOW)
-    assert [run.estimator for run in runs] == ["rfm", "bgnbd", "gamma_gamma"]
+    assert [run.estimator for run in runs] == ["rfm", "bgnbd", "gamma_gamma", "pareto_nbd"]
     scores = {score.name: score for score in api.list_scores(profile_id=3)}
-    assert sorted(scores) == ["clv", "expected_purchases", "p_alive", "rfm"]
+    assert sorted(scores) == [
+        *("churn", "clv", "expected_purchases", "next_basket", "next_purchase_days"),
+        *("p_alive", "rfm"),
+    ]
+    assert 1 - scores["p_alive"].value <= scores["churn"].value <= 1
+    wait = scores["next_purchase_days"]
+    assert 0 < wait.low < wait.value < wait.high
+    assert scores["next_basket"].low < scores["next_basket"].value < scores["next_basket"].high
     assert 0 <= scores["p_alive"].low <= scores["p_alive"].value <= scores["p_alive"].high <= 1
     assert scores["expected_purchases"].value <= scores["expected_purchases"].high
     assert scores["clv"].value > 0
@@ -78,6 +85,9 @@ def test_runs_are_kept_with_their_check_against_held_out_time(shop):
     assert check["horizon_days"] > 40
     assert abs(check["error_rate"]) < 0.5
     assert set(kept.parameters) == {"r", "alpha", "a", "b"}
+    assert kept.report["version"] == 1
+    rival = api.get_latest_run(estimator="pareto_nbd")
+    assert rival.report["calibration"]["customers"] == check["customers"]
     value = api.get_latest_run(estimator="gamma_gamma").report["clv"]
     assert (value["months"], value["yearly_discount_rate"]) == (12, 0.1)
 

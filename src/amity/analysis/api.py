@@ -17,6 +17,7 @@ from amity.analysis.contracts import (
     SegmentMoves,
 )
 from amity.analysis.contracts_estimates import FileEstimate, FileEstimateWords, OptionValue
+from amity.analysis.contracts_reliability import EstimatorWords, Reliability
 from amity.analysis.contracts_segments import (
     RuleImpact,
     SegmentDifferences,
@@ -25,6 +26,7 @@ from amity.analysis.contracts_segments import (
     SegmentReview,
     SegmentVersion,
 )
+from amity.analysis.estimator import load_estimators
 from amity.analysis.logic import (
     exporting,
     following,
@@ -38,6 +40,7 @@ from amity.analysis.logic import (
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic import together as together_
 from amity.analysis.logic.files import running
+from amity.analysis.logic.scoring import reliability
 from amity.analysis.logic.segment_tools import (
     differences,
     impact,
@@ -322,12 +325,15 @@ def run_exports(*, now: datetime, run_id: int | None = None) -> int:
 
 
 def refresh_scores(*, now: datetime) -> list[ModelRun]:
-    """Fit RFM, BG/NBD and Gamma-Gamma to all orders up to ``now`` and replace every score.
+    """Fit the estimators to all orders up to ``now`` and replace every score of theirs.
 
     Scores: `rfm` (3 to 15, its label such as "5-4-3 Champion"), `p_alive`, `expected_purchases`
-    (90 days) and `clv` (12 months, discounted, in the home currency). What the data cannot carry
-    is left out; the report of its run says why under "refused". The run of `bgnbd` carries a
-    check against held-out time under "calibration". Takes seconds at a hundred thousand customers.
+    (90 days), `churn` (the chance to buy nothing in 90 days), `next_purchase_days` (half of
+    customers alike who still buy are back by then), `next_basket` and `clv` (12 months,
+    discounted, in the home currency). What the data cannot carry is left out; the report of its
+    run says why under "refused". The runs of `bgnbd` and of its rival `pareto_nbd`, which makes no
+    scores, carry a check against held-out time under "calibration". Earlier predictions that are
+    due are compared with what came. Takes seconds at a hundred thousand customers.
     """
     return scores.refresh_scores(now=now)
 
@@ -338,11 +344,24 @@ def list_scores(*, profile_id: int) -> list[Score]:
 
 
 def get_latest_run(*, estimator: str) -> ModelRun:
-    """Return the latest fitting of `rfm`, `bgnbd` or `gamma_gamma`.
+    """Return the latest fitting of `rfm`, `bgnbd`, `gamma_gamma` or `pareto_nbd`.
 
     Raises NotFound when there is none yet.
     """
     return scores.get_latest_run(estimator=estimator)
+
+
+def list_reliability(*, now: datetime) -> list[Reliability]:
+    """Return how far predictions came true, by score, over those of the last two years."""
+    return reliability.list_reliability(now=now)
+
+
+def list_estimators() -> list[EstimatorWords]:
+    """Return the estimators of purchases there are, with their model cards."""
+    return [
+        EstimatorWords(name=kind.name, version=kind.version, card=kind.card)
+        for kind in load_estimators()
+    ]
 
 
 def overview(*, now: datetime, days: int = 90) -> list[Figure]:

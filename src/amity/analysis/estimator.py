@@ -124,6 +124,8 @@ class Estimator(ABC):
     """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raised when the same histories would give other numbers; kept with every run."""
     card: ClassVar[ModelCard]
     capabilities: ClassVar[Capabilities]
 

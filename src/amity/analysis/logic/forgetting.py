@@ -32,5 +32,6 @@ def _forget(connection: Connection, profile_ids: list[int]) -> dict[str, int]:
     assert row is not None
     connection.execute(_SQL["forget_profile_timers"], [profile_ids])
     connection.execute(_SQL["forget_rechecks"], [profile_ids])
+    connection.execute(_SQL["forget_predictions"], [profile_ids])
     scores = connection.execute(_SQL["forget_scores"], [profile_ids])
     return {"memberships": row[0], "scores": scores.rowcount}

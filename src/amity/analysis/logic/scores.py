@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from amity.analysis.contracts import ModelRun, Score
 from amity.analysis.estimator import (
@@ -18,15 +19,23 @@ from amity.analysis.estimator import (
 )
 from amity.analysis.estimators.bgnbd import BgNbd
 from amity.analysis.estimators.gamma_gamma import GammaGamma
+from amity.analysis.estimators.pareto_nbd import ParetoNbd
 from amity.analysis.estimators.rfm import Rfm
-from amity.analysis.logic.calibration import as_report, calibrate
+from amity.analysis.logic.calibration import Calibration, as_report, calibrate
 from amity.analysis.logic.lifetime_value import (
     YEARLY_DISCOUNT_RATE,
     discounted_purchases,
     expected_value,
     months_ahead,
 )
+from amity.analysis.logic.lifetimes.doubts import (
+    describe_drift,
+    describe_few,
+    describe_moved_rate,
+)
+from amity.analysis.logic.lifetimes.waiting import QUANTILES, chance_of_none, wait_days
 from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
+from amity.analysis.logic.scoring.orders_coming import remember_orders, settle_orders
 from amity.analysis.logic.transactions import summarise
 from amity.infra.columns import fetch_columns
 from amity.infra.config import settings
@@ -40,8 +49,19 @@ VALUE_MONTHS: Final = 12
 UNIT_DAYS: Final = 7
 _EPOCH: Final = date(1970, 1, 1)
 _LOCK: Final = "amity.analysis.scores"
-SCORES: Final = frozenset({"rfm", "p_alive", "expected_purchases", "clv"})
+SCORES: Final = frozenset(
+    {
+        "rfm",
+        "p_alive",
+        "expected_purchases",
+        "churn",
+        "next_purchase_days",
+        "next_basket",
+        "clv",
+    }
+)
 """The scores that `refresh_scores` makes."""
+_LONGEST_WAIT: Final = 36_525.0
 
 
 class _Run(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -70,6 +90,15 @@ def refresh_scores(*, now: datetime) -> list[ModelRun]:
         kept = [_record(connection, run, now) for run in runs]
         rows = _rows(histories, runs, [run.model_run_id for run in kept])
         replace_scores(connection, names=SCORES, rows=rows)
+        settle_orders(connection, transactions, now=now)
+        for run, model_run in zip(runs, kept, strict=True):
+            remember_orders(
+                connection,
+                {name: column.value for name, column in run.columns.items()},
+                profile_id=histories.customer_id,
+                model_run_id=model_run.model_run_id,
+                now=now,
+            )
     return kept
 
 
@@ -126,16 +155,22 @@ def _read_orders(connection: Connection, now: datetime, currency: str) -> tuple[
 def _compute(
     transactions: Transactions, histories: Histories, now: datetime, foreign: int
 ) -> list[_Run]:
-    bgnbd, gamma_gamma, rfm = (kind(unit_days=UNIT_DAYS) for kind in (BgNbd, GammaGamma, Rfm))
+    bgnbd, pareto = BgNbd(unit_days=UNIT_DAYS), ParetoNbd(unit_days=UNIT_DAYS)
     buying, buying_run = _fit(bgnbd, histories)
-    spending, spending_run = _fit(gamma_gamma, histories)
-    _, rfm_run = _fit(rfm, histories)
+    spending, spending_run = _fit(GammaGamma(unit_days=UNIT_DAYS), histories)
+    _, rfm_run = _fit(Rfm(unit_days=UNIT_DAYS), histories)
+    rival_run = _second_opinion(pareto, transactions, histories, now)
     if foreign:
         warning = f"{foreign} orders in other currencies count as purchases of no amount"
         spending_run.report["warnings"] = [*spending_run.report.get("warnings", []), warning]
     if buying is not None:
         until = (now.astimezone(UTC).date() - _EPOCH).days
-        buying_run.report["calibration"] = _try_calibration(transactions, until)
+        buying_run.report["calibration"] = _try_calibration(transactions, until, bgnbd)
+        buying_run.report["warnings"] = [
+            *buying_run.report["warnings"],
+            *_doubts(transactions, histories, until, buying_run),
+        ]
+        buying_run.columns.update(_waiting(buying, buying_run, histories))
     if buying is not None and spending is not None:
         clv = _lifetime_value(buying, buying_run, spending_run.columns["expected_spend"], histories)
         spending_run.columns["clv"] = clv
@@ -144,8 +179,40 @@ def _compute(
             "yearly_discount_rate": YEARLY_DISCOUNT_RATE,
             "total": float(clv.value.sum()),
         }
-    spending_run.columns.pop("expected_spend", None)
-    return [rfm_run, buying_run, spending_run]
+    if (spend := spending_run.columns.pop("expected_spend", None)) is not None:
+        spending_run.columns["next_basket"] = spend
+    return [rfm_run, buying_run, spending_run, rival_run]
+
+
+def _second_opinion(
+    estimator: Estimator, transactions: Transactions, histories: Histories, now: datetime
+) -> _Run:
+    """Fit a rival of the model whose scores are used, for its check alone: no scores of its own."""
+    fit, run = _fit(estimator, histories)
+    if fit is not None:
+        until = (now.astimezone(UTC).date() - _EPOCH).days
+        run.report["calibration"] = _try_calibration(transactions, until, estimator)
+    return msgspec.structs.replace(run, columns={})
+
+
+def _doubts(transactions: Transactions, histories: Histories, until: int, run: _Run) -> list[str]:
+    doubts = [*describe_few(histories), *describe_drift(transactions, histories, until=until)]
+    calibration = run.report["calibration"]
+    if not calibration.get("refused"):
+        doubts += describe_moved_rate(msgspec.convert(calibration, Calibration))
+    return doubts
+
+
+def _waiting(fit: Fit, run: _Run, histories: Histories) -> dict[str, Column]:
+    """Return the chance to buy nothing within the horizon, and the wait for the next purchase."""
+    alive = run.columns["p_alive"].value
+    low, middle, high = (
+        np.minimum(wait_days(fit, histories, quantile), _LONGEST_WAIT) for quantile in QUANTILES
+    )
+    return {
+        "churn": Column(value=chance_of_none(fit, histories, alive, PURCHASE_HORIZON_DAYS)),
+        "next_purchase_days": Column(value=middle, low=low, high=high),
+    }
 
 
 def _fit(estimator: Estimator, histories: Histories) -> tuple[Fit | None, _Run]:
@@ -163,6 +230,7 @@ def _fit(estimator: Estimator, histories: Histories) -> tuple[Fit | None, _Run]:
         )
     found: Predictions = estimator.predict(fit, histories, horizon_days=PURCHASE_HORIZON_DAYS)
     report = {
+        "version": estimator.version,
         "unit_days": fit.unit_days,
         "log_likelihood": fit.log_likelihood,
         "standard_errors": fit.standard_errors,
@@ -181,9 +249,11 @@ def _fit(estimator: Estimator, histories: Histories) -> tuple[Fit | None, _Run]:
     )
 
 
-def _try_calibration(transactions: Transactions, until: int) -> dict[str, Any]:
+def _try_calibration(
+    transactions: Transactions, until: int, estimator: Estimator
+) -> dict[str, Any]:
     try:
-        return as_report(calibrate(transactions, until=until))
+        return as_report(calibrate(transactions, until=until, estimator=estimator))
     except Refused as error:
         return {"refused": error.message}
 

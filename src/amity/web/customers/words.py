@@ -41,6 +41,21 @@ SCORES: Final[dict[str, tuple[str, str]]] = {
         "How many purchases to expect in the coming 90 days (BG/NBD), with the range in which four "
         "of five such customers should fall.",
     ),
+    "churn": (
+        "Chance to buy nothing",
+        "The probability that they buy nothing in the coming 90 days, gone or merely silent "
+        "(BG/NBD).",
+    ),
+    "next_purchase_days": (
+        "Next purchase",
+        "After how many days half of such customers are back, of those who still buy at all, with "
+        "the days after which one and nine tenths are (BG/NBD).",
+    ),
+    "next_basket": (
+        "Next basket",
+        "What their next purchase is worth on average, with the range in which that average lies "
+        "(Gamma-Gamma).",
+    ),
     "clv": (
         "Worth next year",
         "What their purchases of the coming year are worth today (BG/NBD and Gamma-Gamma, future "

@@ -70,13 +70,14 @@ def score_range(score: Score) -> str:
 def _in_unit(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    if name == "p_alive":
+    if name in {"p_alive", "churn"}:
         return chance(value)
-    if name == "clv":
+    if name in {"clv", "next_basket"}:
         currency = settings().currency
         minor = to_minor(round(value, 6), currency)
         return "–" if minor is None else format_minor(minor, currency)
-    return number(value, 1 if value < 10 else 0)
+    shown = number(value, 1 if value < 10 else 0)
+    return f"{shown} days" if name == "next_purchase_days" else shown
 
 
 @register.filter

@@ -26,6 +26,7 @@ _MAX_PANELS: Final = 64
 _PIECE: Final = 4_096
 _LIFETIMES: Final = 24
 _MAX_COUNT: Final = 2_000
+_TINY: Final = -600.0
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -292,10 +293,23 @@ def count_chances(model: Model, grouped: Grouped, horizon: float, width: int) ->
     chances = np.concatenate((leaves * weights / 2, 1 - leaves), axis=1)
     shape, scale = (model.r + grouped.frequency)[:, None], (model.alpha + grouped.age)[:, None]
     quiet = scale / (scale + spans)
-    counts = np.arange(1, width + 1)
+    if float((shape * np.log(quiet)).min()) < _TINY:
+        return _count_slowly(shape, quiet, chances, width)
+    exactly = np.exp(shape * np.log(quiet))
     cumulative = np.empty((len(grouped), width))
-    for place, count in enumerate(counts.tolist()):
-        cumulative[:, place] = (chances * betainc(shape, float(count), quiet)).sum(axis=1)
+    for count in range(width):
+        cumulative[:, count] = (chances * exactly).sum(axis=1)
+        exactly = exactly * (1 - quiet) * (shape + count) / (count + 1)
+    return np.minimum(np.cumsum(cumulative, axis=1), 1.0)
+
+
+def _count_slowly(
+    shape: FloatArray, quiet: FloatArray, chances: FloatArray, width: int
+) -> FloatArray:
+    """Return the same where the chance of none is too small to go on from."""
+    cumulative = np.empty((len(shape), width))
+    for count in range(width):
+        cumulative[:, count] = (chances * betainc(shape, count + 1.0, quiet)).sum(axis=1)
     return np.minimum(cumulative, 1.0)
 
 

@@ -80,6 +80,7 @@ _TITLES: Final[dict[str, str]] = {
     "personalization_decision": "What was decided for you, and from what",
     "personalization_outcome": "What came of it",
     "analysis_membership": "Groups you are or were in",
+    "analysis_prediction": "Whose figures are being compared with what comes",
     "analysis_score": "Figures that were worked out about you",
 }
 """How a table is called to her; others by what they hold."""
