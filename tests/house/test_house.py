@@ -34,8 +34,8 @@ def project_files() -> Iterator[Path]:
 
 def is_made(folder: str) -> bool:
     """Say whether a folder is made by tools rather than written: what git ignores."""
-    made = {".git", ".venv", ".bench", ".amity", "__pycache__", "build", "dist", "test-artifacts"}
-    return folder in {*made, "node_modules"} or folder.endswith(
+    made = {".git", ".venv", ".bench", ".spark", ".amity", "__pycache__", "build", "dist"}
+    return folder in {*made, "test-artifacts", "node_modules"} or folder.endswith(
         (".egg-info", "_cache", ".hypothesis")
     )
 

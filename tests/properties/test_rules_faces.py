@@ -1,4 +1,4 @@
-"""Whole rules: memory, compiled source and SQL agree on random people with random histories."""
+"""Whole rules: memory, compiled source, PostgreSQL and DuckDB agree on random histories."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
+from amity.analysis.logic.batch.catalogue import make_catalogue as make_batch_catalogue
+from amity.analysis.logic.batch.engines import DUCKDB
+from amity.analysis.logic.batch.translating import translate
 from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.infra import database
 from amity.kernel.clock import format_instant
@@ -31,7 +34,9 @@ from amity.rules import (
 )
 from amity.rules.operator import operators
 from amity.store import api as store
+from amity.store.logic.warehousing import warehouse_exports
 from amity.testing.rules_kit import NOW, values
+from amity.testing.warehouse import fill, open_memory
 
 EXAMPLES = [example for kind in operators for example in kind.examples()]
 SETTINGS = settings(
@@ -228,7 +233,16 @@ def load(connection, found, some_rules, policies):
     }
 
 
+def ask_warehouse(duck, rules_, policies):
+    """Ask DuckDB over what the exports give; segments are in the store's keeping here."""
+    for rule in rules_:
+        query = to_sql(rule, make_batch_catalogue(policies), NOW)
+        yield {row[0] for row in duck.execute(translate(query, DUCKDB)).fetchall()}
+
+
 def test_memory_compiled_and_sql_agree(db):
+    duck = open_memory()
+
     @SETTINGS
     @given(
         st.lists(people(), min_size=1, max_size=5),
@@ -250,8 +264,20 @@ def test_memory_compiled_and_sql_agree(db):
                 listed = [row[0] for row in rows]
                 assert plain == fast == set(listed), (rule, subjects)
                 assert len(listed) == len(set(listed))
+            fill(duck, connection, *warehouse_exports())
+            duck.execute("CREATE OR REPLACE TABLE batch_members (segment_id INT, profile_id INT)")
+            duck.executemany(
+                "INSERT INTO batch_members VALUES (?, ?)",
+                [(each, i) for i, person in enumerate(found, 1) for each in person["segments"]]
+                or [(None, None)],
+            )
+            some = some_rules[:2]
+            for rule, passing in zip(some, ask_warehouse(duck, some, policies), strict=True):
+                wanted = {i for i, subject in subjects.items() if rule.matches(subject, NOW)}
+                assert passing == wanted, (rule, subjects)
 
     agree()
+    duck.close()
 
 
 @settings(max_examples=150, deadline=None, database=None)

@@ -1,4 +1,4 @@
-"""The live follower against the SQL face: after any stream of events they name the same members."""
+"""The live follower against PostgreSQL and DuckDB: after any events they name the same members."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -8,11 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amity.analysis import api as analysis
+from amity.analysis.logic.batch.engines import DUCKDB
+from amity.analysis.logic.batch.finding import make_question
 from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.infra import database
 from amity.kernel.clock import format_instant
 from amity.rules import decode_rule, to_sql
 from amity.store import api as store
+from amity.store.logic.warehousing import warehouse_exports
+from amity.testing.warehouse import fill, open_memory
 
 START = datetime.now(UTC).replace(microsecond=0)
 # The "days" of this test are short, for events can only be received around today.
@@ -137,6 +141,21 @@ def _assert_members(segments, now):
             assert analysis.get_segment(segment_id=segment_id).members == len(held)
 
 
+def _assert_batch(duck, segments, now):
+    """Hold what the follower has to what DuckDB says of the events as the warehouse has them."""
+    with database.transaction() as connection:
+        fill(duck, connection, *warehouse_exports())
+        rows = connection.execute(
+            "SELECT segment_id, profile_id FROM analysis_membership WHERE left_at IS NULL"
+        ).fetchall()
+    for name, segment_id in segments.items():
+        rule = analysis.get_segment(segment_id=segment_id).rule
+        query = make_question(rule=rule, now=now)[0].say(DUCKDB)
+        found = {row[0] for row in duck.execute(query).fetchall()}
+        held = {profile_id for which, profile_id in rows if which == segment_id}
+        assert found == held, (name, found - held, held - found)
+
+
 def test_live_membership_is_what_sql_says(db):
     source = store.create_source(name="Shop", kind="server").source_id
     segments = {
@@ -148,7 +167,7 @@ def test_live_membership_is_what_sql_says(db):
         name="gold or lost", rule={"node": "any", "of": inner}, by="test", now=START
     ).segment_id
     _run(START)
-    clock = [START]
+    clock, duck = [START], open_memory()
 
     @settings(
         max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -175,5 +194,7 @@ def test_live_membership_is_what_sql_says(db):
             clock[0] = now + timedelta(days=days * DAY)
             _run(clock[0])
             _assert_members(segments, clock[0])
+        _assert_batch(duck, segments, clock[0])
 
     agree()
+    duck.close()

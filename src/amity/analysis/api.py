@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from amity.analysis.contracts import (
     Concentration,
     Figure,
@@ -16,9 +18,13 @@ from amity.analysis.contracts import (
     SegmentCount,
     SegmentMoves,
 )
+from amity.analysis.contracts_batch import BatchAnswer
 from amity.analysis.contracts_estimates import FileEstimate, FileEstimateWords, OptionValue
 from amity.analysis.contracts_reliability import EstimatorWords, Reliability
 from amity.analysis.contracts_segments import (
+    ClusterSet,
+    Lookalikes,
+    RfmCells,
     RuleImpact,
     SegmentDifferences,
     SegmentMovement,
@@ -42,8 +48,10 @@ from amity.analysis.logic import together as together_
 from amity.analysis.logic.files import running
 from amity.analysis.logic.scoring import reliability
 from amity.analysis.logic.segment_tools import (
+    automatic,
     differences,
     impact,
+    lookalikes,
     movement,
     overlap,
     reviewing,
@@ -126,6 +134,17 @@ def list_segments(*, is_archived: bool | None = False) -> list[Segment]:
 def preview(*, rule: dict[str, Any], now: datetime) -> Preview:
     """Run a rule over everyone now, without keeping it; raise Invalid when it cannot be read."""
     return segments_reading.preview(rule=rule, now=now)
+
+
+def find_batch(*, rule: dict[str, Any], now: datetime) -> BatchAnswer:
+    """Return who passes a rule by the warehouse, which may be behind; it says how far.
+
+    Reads Parquet, not the database: for questions over years of events. Raises Invalid for a rule
+    about what is not in the warehouse, Unavailable while there is none or when it takes too long.
+    """
+    from amity.analysis.logic.batch import finding  # noqa: PLC0415  # loads slowly
+
+    return finding.find_batch(rule=rule, now=now)
 
 
 def explain(*, rule: dict[str, Any], profile_id: int, now: datetime) -> Explanation:
@@ -289,6 +308,70 @@ def refresh_review(*, now: datetime, empty_days: int = 30) -> SegmentReview:
 def find_review() -> SegmentReview | None:
     """Return what `refresh_review` found last, with when; None for nothing in 30 days."""
     return reviewing.find_review()
+
+
+def refresh_rfm_cells(*, now: datetime) -> RfmCells:
+    """Count whom RFM gives which word, and keep it; raise Refused while there are no scores."""
+    return automatic.refresh_rfm_cells(now=now)
+
+
+def find_rfm_cells() -> RfmCells | None:
+    """Return what `refresh_rfm_cells` counted last, with when; None for nothing in 30 days."""
+    return automatic.find_rfm_cells()
+
+
+def save_rfm_cell(*, word: str, by: str, now: datetime) -> Segment:
+    """Make a segment of those RFM gives a word, which follows the score.
+
+    Raises NotFound for a word nobody has, Conflict when there is such a segment already.
+    """
+    return automatic.save_rfm_cell(word=word, by=by, now=now)
+
+
+def refresh_clusters(*, now: datetime, rng: np.random.Generator) -> ClusterSet:
+    """Find groups of alike customers by k-means, and keep them.
+
+    Looks at up to 5,000 customers and takes some seconds. How many groups is chosen by silhouette
+    among those found again in resamples. Raises Refused for fewer than 200 customers, when no
+    number is found again, and when there is no structure to speak of.
+    """
+    return automatic.refresh_clusters(now=now, rng=rng)
+
+
+def find_clusters() -> ClusterSet | None:
+    """Return what `refresh_clusters` found last, with when; None for nothing in 30 days."""
+    return automatic.find_clusters()
+
+
+def save_clusters(*, by: str, now: datetime) -> list[Segment]:
+    """Put every customer into the group found last and make a segment of each group.
+
+    Groups of the same name as before keep their segment. Raises NotFound before any were found.
+    """
+    return automatic.save_clusters(by=by, now=now)
+
+
+def refresh_lookalikes(*, segment_id: int, now: datetime, rng: np.random.Generator) -> Lookalikes:
+    """Learn what tells a segment's members from others, tried on some held out, and keep it.
+
+    What the rule asks for is left out. Raises NotFound, and Refused for fewer than 100 members or
+    others and when members cannot be told from others.
+    """
+    return lookalikes.refresh_lookalikes(segment_id=segment_id, now=now, rng=rng)
+
+
+def find_lookalikes(*, segment_id: int) -> Lookalikes | None:
+    """Return what `refresh_lookalikes` learnt last, with when; None for nothing in 30 days."""
+    return lookalikes.find_lookalikes(segment_id=segment_id)
+
+
+def save_lookalikes(*, segment_id: int, size: int, by: str, now: datetime) -> Segment:
+    """Make a segment of the ``size`` customers most like the members, by what was learnt last.
+
+    Saved again it is the same segment, filled anew. Raises NotFound before anything was learnt,
+    Invalid for a size outside 1 to 100,000.
+    """
+    return lookalikes.save_lookalikes(segment_id=segment_id, size=size, by=by, now=now)
 
 
 # Estimators and reports

@@ -17,6 +17,7 @@ from amity.store.logic.consent.gate import (
     list_policies,
     list_standings,
     may_use,
+    plain_use_condition,
     use_condition,
 )
 from amity.store.logic.consent.ledger import verify_consents, write_consents
@@ -514,6 +515,7 @@ __all__ = [
     "picture_latest",
     "pin_plan",
     "plain_text",
+    "plain_use_condition",
     "preview_file",
     "preview_pull",
     "propose_links",

@@ -14,11 +14,13 @@ import msgspec
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.rules import Fragment, sql
+from amity.rules.fragment import join
 from amity.store.contracts import Channel, Consent, ConsentStatus
 from amity.store.contracts_consent import Purpose, Standing, UseReason, is_spoken
 from amity.store.logic.consent.purposes import load_policies
 from amity.store.logic.consent.statements import (
     PAUSE,
+    RESTRICTION,
     channel_of,
     ends_at,
     reason_of,
@@ -149,6 +151,37 @@ def use_condition(
         None if policy is None else policy.expiry_months,
         now,
     )
+
+
+def plain_use_condition(
+    *, consents: Fragment, purpose: str, policies: Mapping[str, Purpose], now: datetime
+) -> Fragment:
+    """Return what `use_condition` does without a function of the database's, for other engines."""
+    policy = policies.get(purpose)
+    pause = f"{PAUSE}.{channel_of(purpose, policy)}"
+
+    def word(name: str, key: str) -> Fragment:
+        return sql("({} #>> ARRAY[{}::text, {}::text])", consents, name, key)
+
+    status, ends = word(purpose, "status"), sql("amity_instant({})", word(purpose, "expires_at"))
+    tests = [
+        sql("coalesce({} <> 'denied', true)", word(RESTRICTION, "status")),
+        sql("coalesce({} NOT IN ('denied', 'withdrawn'), true)", status),
+        sql(
+            "NOT coalesce({} <> 'granted' AND amity_instant({}) > {}, false)",
+            word(pause, "status"),
+            word(pause, "expires_at"),
+            now,
+        ),
+    ]
+    if policy is None or policy.needs_consent:
+        tests.append(sql("coalesce({} = 'granted', false)", status))
+        tests.append(sql("coalesce({} > {}, true)", ends, now))
+        if policy is not None and policy.expiry_months is not None:
+            said = sql("amity_instant({})", word(purpose, "at"))
+            months = Fragment(f"INTERVAL '{policy.expiry_months:d} months'")
+            tests.append(sql("coalesce({} + {} > {}, true)", said, months, now))
+    return sql("({})", join(" AND ", tests))
 
 
 def _key(channel: Channel, email: str | None, phone: str | None) -> str:

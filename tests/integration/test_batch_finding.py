@@ -1,0 +1,102 @@
+"""Rules asked of the warehouse: the same people as the database finds, and how far it is behind."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from amity.analysis import api as analysis
+from amity.cli.main import root
+from amity.infra import warehouse
+from amity.infra.warehouse_writing import ensure_exports, export_all
+from amity.kernel.clock import format_instant
+from amity.kernel.errors import Invalid, Unavailable
+from amity.store import api as store
+from amity.web.warehousing import list_exports
+
+NOW = datetime.now(UTC)
+TWICE = {"node": "did", "event": "Order Completed", "at_least": 2, "within_days": 30}
+GOLD = {"node": "check", "field": "trait.tier", "is": {"op": "eq", "value": "gold"}}
+
+
+def _track(user, name, days=0.0, **more):
+    at = format_instant(NOW - timedelta(days=days))
+    return {"type": "track", "event": name, "timestamp": at, **more} | (
+        {"userId": user} if user else {}
+    )
+
+
+EVENTS = [
+    {"type": "identify", "userId": "ann", "traits": {"tier": "gold"}},
+    {"type": "identify", "userId": "bob", "traits": {"tier": "tin"}},
+    _track("ann", "Order Completed", 40),
+    _track("ann", "Order Completed", 20),
+    _track("bob", "Order Completed", 2),
+    # Two who turn out to be one: a phone's order comes first, its owner is told later.
+    _track(None, "Order Completed", 1, anonymousId="phone"),
+    {"type": "identify", "userId": "bob", "anonymousId": "phone", "traits": {}},
+]
+
+
+@pytest.fixture
+def filled(db):
+    source = store.create_source(name="Shop", kind="server").source_id
+    store.append_events(source_id=source, events=list(map(msgspec.json.encode, EVENTS)), now=NOW)
+    while store.fold_batch().events:
+        pass
+    ensure_exports(list_exports())
+    export_all(list_exports())
+    yield
+    for path in sorted(warehouse.folder().rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _both(rule):
+    batch = analysis.find_batch(rule=rule, now=NOW)
+    live = analysis.preview(rule=rule, now=NOW)
+    assert len(batch.profile_ids) == live.members
+    assert sorted(live.examples) == batch.profile_ids
+    assert batch.of_profiles == live.of_profiles
+    assert batch.words == live.words
+    return batch
+
+
+def _preview(*more):
+    command = ["segment", "preview", "--rule", json.dumps(TWICE), "--from", "warehouse", *more]
+    done = CliRunner().invoke(root, command)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_warehouse_finds_whom_the_database_finds(filled):
+    twice = _both(TWICE)
+    assert len(twice.profile_ids) == 1, "the phone's order is bob's"
+    assert twice.complete_at is not None
+    assert twice.complete_at <= datetime.now(UTC)
+    gold = analysis.create_segment(name="Gold", rule=GOLD, by="test", now=NOW)
+    inside = {"node": "in_segment", "segment_id": gold.segment_id}
+    plain = {"node": "not", "of": inside}
+    second = analysis.create_segment(name="Plain", rule=plain, by="test", now=NOW)
+    while analysis.follow_batch(now=NOW).events:
+        pass
+    _both(inside)
+    _both({"node": "all", "of": [TWICE, {"node": "in_segment", "segment_id": second.segment_id}]})
+    analysis.archive_segment(segment_id=second.segment_id, by="test", now=NOW)
+    analysis.archive_segment(segment_id=gold.segment_id, by="test", now=NOW)
+    while analysis.follow_batch(now=NOW).events:
+        pass
+    assert _both(inside).profile_ids == []
+    assert "Warehouse complete at" in _preview()
+    facts = json.loads(_preview("--json"))
+    assert facts["members"] == 1
+    assert facts["of_profiles"] == 2
+    assert facts["complete_at"]
+
+
+def test_what_the_warehouse_lacks_is_refused(db):
+    with pytest.raises(Unavailable, match="nothing is in the warehouse"):
+        analysis.find_batch(rule=TWICE, now=NOW)
+    with pytest.raises(Invalid, match="Profile Merged"):
+        analysis.find_batch(rule={"node": "did", "event": "Profile Merged"}, now=NOW)
