@@ -159,3 +159,28 @@ def test_a_wrong_constant_is_refused_with_the_reason(bad):
 
     with pytest.raises(Invalid, match="the rule at is"):
         decode_rule({"node": "check", "field": "trait.x", "is": bad})
+
+
+def test_an_address_is_found_where_sources_write_it(module_db):
+    from amity.rules import conditions, encode_rule
+    from amity.testing.rules_world import select_passing
+
+    kind = conditions["lives"]
+    found = [
+        {"country": "AT"},
+        {"address": {"country": "AT"}},
+        {"country": None, "address": {"country": "AT"}},
+        {"country": "DE", "address": {"country": "AT"}},
+        {"address": "AT"},
+        {"address": {"country": None}},
+        {},
+    ]
+    people = [Subject(traits=traits) for traits in found]
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    for operator, wanted in (("eq", [0, 1, 2]), ("missing", [4, 5, 6]), ("ne", [3])):
+        values = () if operator == "missing" else ("AT",)
+        rule = kind("country", operators[operator](*values))
+        assert [i for i, each in enumerate(people) if rule.matches(each, now)] == wanted
+        with database.transaction("readonly") as connection:
+            assert sorted(select_passing(rule, people, now, connection)) == wanted
+        assert encode_rule(rule)["node"] == "lives"
