@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from amity.analysis import api, api_reports
+from amity.analysis import api, api_models, api_reports
 from amity.infra.clock import house_now
 
 
@@ -18,6 +18,20 @@ def note_links(timestamp: int) -> None:
 def refresh_scores(timestamp: int) -> None:
     """Fit the estimators and score every customer, each night (UTC)."""
     api.refresh_scores(now=house_now())
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="analysis.learn_new_models", pass_context=False)
+def learn_new_models(timestamp: int) -> None:
+    """Learn the models somebody has just made."""
+    api_models.learn_new_models(now=house_now())
+
+
+@app.periodic(cron="35 3 * * *")
+@app.task(queueing_lock="analysis.refresh_models", pass_context=False)
+def refresh_models(timestamp: int) -> None:
+    """Learn the models of what customers will do anew and score everyone, each night (UTC)."""
+    api_models.refresh_models(now=house_now())
 
 
 @app.periodic(cron="50 3 * * *")

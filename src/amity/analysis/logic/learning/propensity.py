@@ -14,7 +14,7 @@ from amity.analysis.logic.learning.calibrating import Calibrator, choose_calibra
 from amity.analysis.logic.learning.columns import Column
 from amity.analysis.logic.learning.measures import Quality, log_loss, measure
 from amity.analysis.logic.learning.models import Model, Tried, fit_adding, fit_trees
-from amity.analysis.logic.learning.splitting import Split, split_rows
+from amity.analysis.logic.learning.splitting import Split, refuse_one_kind, split_rows
 from amity.analysis.logic.learning.watching import Watch, watch
 
 FEWEST_ROWS: Final = 200
@@ -86,16 +86,20 @@ def learn(
     label: FloatArray,
     seconds: FloatArray | None,
     rng: np.random.Generator,
+    *,
+    split: Split | None = None,
 ) -> Learnt:
     """Learn from rows whose label (1 did it, 0 did not) is known.
 
-    ``seconds`` is the time of each row. Raises Refused when there is too little, or when the best
-    model cannot be told from guessing on the rows held out.
+    ``seconds`` is the time of each row; ``split`` says otherwise which rows teach. Raises Refused
+    when there is too little, or when the best model cannot be told from guessing on the rows held
+    out.
     """
     refuse_too_little(label)
     if not columns:
         raise Refused("no column is left to learn from")
-    split = split_rows(label, seconds, rng)
+    split = split or split_rows(label, seconds, rng)
+    refuse_one_kind(label, split)
     tried = _fit_all(columns, label, split, rng)
     made = [_judge(each, columns, label, split, rng) for each in tried]
     best = min(range(len(made)), key=lambda place: made[place][0].choosing_log_loss)

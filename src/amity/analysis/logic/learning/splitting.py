@@ -27,7 +27,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def split_rows(label: FloatArray, seconds: FloatArray | None, rng: np.random.Generator) -> Split:
     """Split by time when it is known and varies, at random otherwise.
 
-    Rows of one moment stay together. Raises Refused when a part has only one kind of label.
+    Rows of one moment stay together.
     """
     if seconds is not None and np.ptp(seconds) > 0:
         first, second = np.quantile(
@@ -46,10 +46,14 @@ def split_rows(label: FloatArray, seconds: FloatArray | None, rng: np.random.Gen
         split = Split(
             kind="random", learn=np.sort(learn), choose=np.sort(choose), judge=np.sort(judge)
         )
+    return split
+
+
+def refuse_one_kind(label: FloatArray, split: Split) -> None:
+    """Raise Refused when a part of the rows has only one kind of label, or no row."""
     for name, part in (("learn", split.learn), ("choose", split.choose), ("judge", split.judge)):
         if not len(part) or np.ptp(label[part]) == 0:
             raise Refused(
-                f"in the part of the rows kept to {name} by, all or none did it: there is too "
-                "little, or it happened at one time only"
+                f"in the part of the {len(label):,} rows kept to {name} by, all or none did it: "
+                "there is too little, or it happened at one time only"
             )
-    return split

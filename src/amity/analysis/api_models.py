@@ -1,0 +1,71 @@
+"""The analysis engine's door for models of what customers will do: an event, a horizon, no code.
+
+A lead score is such a model by another name: the event is what makes a lead a customer.
+"""
+
+from datetime import datetime
+
+from amity.analysis.contracts import ModelRun
+from amity.analysis.contracts_models import Model, ModelState
+from amity.analysis.logic.learning import definitions, refreshing
+
+
+def create_model(  # noqa: PLR0913  # one argument a part of the definition
+    *,
+    key: str,
+    name: str,
+    event: str,
+    horizon_days: int,
+    segment_id: int | None = None,
+    traits: list[str] | None = None,
+    by: str,
+    now: datetime,
+) -> Model:
+    """Add a model of who will do ``event`` within ``horizon_days``.
+
+    Its scores are called `propensity:<key>` and come with the next refresh. It learns from all
+    customers active in a year and scores those, or the members of a segment. Raises Invalid,
+    NotFound for the segment, Conflict when the key is taken.
+    """
+    return definitions.create_model(
+        Model(
+            model_id=0,
+            key=key,
+            name=name,
+            event=event,
+            horizon_days=horizon_days,
+            segment_id=segment_id,
+            traits=traits or [],
+            created_by=by,
+            created_at=now,
+        )
+    )
+
+
+def list_models() -> list[ModelState]:
+    """Return the models by name, each with its latest run: its version, quality and warnings."""
+    return refreshing.list_states()
+
+
+def archive_model(*, key: str, now: datetime) -> None:
+    """Take a model out of use and its scores away; its runs stay. Raises NotFound."""
+    refreshing.retire_model(key=key, now=now)
+
+
+def refresh_models(*, now: datetime, key: str | None = None) -> list[ModelRun]:
+    """Learn all models anew, or one, from the warehouse, and replace their scores.
+
+    A model the data cannot carry has a run that says why under "refused", and keeps the scores it
+    had. Raises NotFound for an unknown key, Unavailable without a warehouse.
+    """
+    return refreshing.refresh_models(now=now, key=key)
+
+
+def learn_new_models(*, now: datetime) -> list[ModelRun]:
+    """Learn the models that were never learnt, so that nobody waits for the night."""
+    return refreshing.learn_new_models(now=now)
+
+
+def get_model(*, key: str) -> ModelState:
+    """Return a model with its latest run; raise NotFound when there is none, or it is archived."""
+    return refreshing.get_state(key)

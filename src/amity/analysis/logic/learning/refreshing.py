@@ -1,0 +1,162 @@
+"""Refreshing models: read the warehouse, learn, score, keep, each model in its own transaction."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from amity.analysis.contracts import ModelRun
+from amity.analysis.contracts_models import Model, ModelState
+from amity.analysis.estimator import IntArray, Refused
+from amity.analysis.logic.learning.definitions import (
+    archive_model,
+    find_model,
+    list_models,
+    list_segment_members,
+)
+from amity.analysis.logic.learning.predicting import (
+    ACTIVE_DAYS,
+    MOST_MOMENTS,
+    Predicted,
+    predict,
+    report_of,
+)
+from amity.analysis.logic.learning.warehouse_history import ORDER_EVENT, read_history
+from amity.analysis.logic.scores import get_latest_run
+from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
+from amity.infra import queries
+from amity.infra.config import settings
+from amity.infra.database import Connection, transaction
+from amity.kernel.errors import NotFound
+
+_SQL: Final = queries.load("amity.analysis")
+_LOCK: Final = "amity.analysis.scores"
+
+
+def refresh_models(*, now: datetime, key: str | None = None) -> list[ModelRun]:
+    """Learn every model anew, or one, and replace its scores; a refusal is kept as its run.
+
+    What a refused model scored before stays, with the time it was computed.
+    """
+    if key is None:
+        models = list_models()
+    else:
+        with transaction("readonly") as connection:
+            models = [find_model(connection, key)]
+    return [_refresh(model, now) for model in models]
+
+
+def learn_new_models(*, now: datetime) -> list[ModelRun]:
+    """Learn the models that were never learnt; the others wait for the night."""
+    return [_refresh(state.model, now) for state in list_states() if state.run is None]
+
+
+def list_states() -> list[ModelState]:
+    """Return the models with their latest runs."""
+    return [ModelState(model=model, run=_find_run(model)) for model in list_models()]
+
+
+def get_state(key: str) -> ModelState:
+    """Return a model with its latest run; raise NotFound."""
+    with transaction("readonly") as connection:
+        model = find_model(connection, key)
+    return ModelState(model=model, run=_find_run(model))
+
+
+def retire_model(*, key: str, now: datetime) -> None:
+    """Archive a model and take its scores away."""
+    with transaction() as connection:
+        model = find_model(connection, key)
+        archive_model(connection, key, now)
+        replace_scores(connection, names=[model.score], rows=[])
+
+
+def _find_run(model: Model) -> ModelRun | None:
+    try:
+        return get_latest_run(estimator=model.score)
+    except NotFound:
+        return None
+
+
+def _refresh(model: Model, now: datetime) -> ModelRun:
+    try:
+        found = _predict(model, now)
+    except Refused as error:
+        with transaction() as connection:
+            return _record(connection, model, now, customers=0, report={"refused": error.message})
+    with transaction() as connection:
+        connection.execute(_SQL["scores_lock"], [_LOCK])
+        report = report_of(found)
+        run = _record(connection, model, now, customers=len(found.customer), report=report)
+        replace_scores(connection, names=[model.score], rows=_rows(model, found, run))
+    return run
+
+
+def _predict(model: Model, now: datetime) -> Predicted:
+    members: IntArray | None = None
+    if model.segment_id is not None:
+        with transaction("readonly") as connection:
+            members = np.array(list_segment_members(connection, model.segment_id), np.int64)
+    back = ACTIVE_DAYS + MOST_MOMENTS * model.horizon_days
+    history = read_history(
+        event=model.event,
+        traits=model.traits,
+        since=now - timedelta(days=back),
+        until=now,
+        currency=settings().currency,
+    )
+    outcome = history.orders if model.event == ORDER_EVENT else history.events[model.event]
+    if not len(outcome):
+        raise Refused(f"in {back} days nobody did {model.event!r}: is it called so?")
+    return predict(
+        history,
+        outcome,
+        horizon_days=model.horizon_days,
+        now_second=int(now.timestamp()),
+        members=members,
+        # Seeded by the model: the same history always teaches the same.
+        rng=np.random.default_rng(model.model_id),
+    )
+
+
+def _record(
+    connection: Connection, model: Model, now: datetime, *, customers: int, report: dict[str, Any]
+) -> ModelRun:
+    report = {"definition": msgspec.to_builtins(model), **report}
+    parameters = {"horizon_days": float(model.horizon_days)}
+    row = connection.execute(
+        _SQL["scores_record"],
+        [
+            model.score,
+            now,
+            customers,
+            msgspec.json.encode(parameters).decode(),
+            msgspec.json.encode(report).decode(),
+        ],
+    ).fetchone()
+    assert row is not None
+    return ModelRun(
+        model_run_id=row[0],
+        estimator=model.score,
+        computed_at=now,
+        customers=customers,
+        parameters=parameters,
+        report=report,
+    )
+
+
+def _rows(model: Model, found: Predicted, run: ModelRun) -> Iterator[ScoreRow]:
+    """Return a score a customer; its label is its reasons, the strongest first."""
+    told = found.told
+    for customer, value, low, high, reasons in zip(
+        found.customer.tolist(),
+        told.probability.tolist(),
+        told.low.tolist(),
+        told.high.tolist(),
+        found.reasons,
+        strict=True,
+    ):
+        label = "; ".join(reasons)
+        yield customer, model.score, value, label, low, high, run.model_run_id

@@ -1,0 +1,122 @@
+"""Facts of all customers out of the warehouse: events, orders, traits as told at the time.
+
+An event belongs to whom its profile has become by a merge. Times are those of the events
+themselves, so that history that was imported counts as it happened.
+"""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from amity.analysis.estimator import IntArray
+from amity.analysis.logic.learning.moments import Facts, History, sort_facts
+from amity.kernel.errors import Unavailable
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+MOST_EVENTS: Final = 15
+_SECONDS: Final = 120.0
+ORDER_EVENT: Final = "Order Completed"
+
+
+def read_history(
+    *, event: str, traits: list[str], since: datetime, until: datetime, currency: str
+) -> History:
+    """Return what happened from ``since`` to ``until``: the commonest events, and ``event``.
+
+    Raises Unavailable without a warehouse.
+    """
+    from amity.infra.warehouse_reading import tables  # noqa: PLC0415  # loads slowly
+
+    there = tables()
+    if not {"events", "profiles", "orders"} <= set(there):
+        raise Unavailable(
+            "models learn from the warehouse, and nothing was exported to it yet: start the "
+            "worker, or run `amity warehouse export`"
+        )
+    events = _events(there, since, until)
+    names = _commonest(events, event)
+    if not names and event != ORDER_EVENT:
+        nothing = sort_facts(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return History(events={event: nothing}, orders=nothing, traits={})
+    return History(
+        events=_read_events(events, names) if names else {},
+        orders=_read_orders(there, since, until, currency),
+        traits={name: _read_trait(events, name) for name in traits},
+    )
+
+
+def _events(there: dict[str, Any], since: datetime, until: datetime) -> "ibis.Table":
+    """Return events of the time with the customer each belongs to by now."""
+    events, profiles = there["events"], there["profiles"]
+    # A late event lies in a later partition than it happened in, never in an earlier one.
+    events = events.filter(
+        events.occurred_at > since,
+        events.occurred_at <= until,
+        events.day >= (since - timedelta(days=1)).date(),
+    )
+    owners = profiles.select("profile_id", "root_id")
+    return events.join(owners, events.origin_id == owners.profile_id).select(
+        customer="root_id",
+        name="name",
+        type="type",
+        occurred_at="occurred_at",
+        properties="properties",
+    )
+
+
+def _commonest(events: "ibis.Table", event: str) -> list[str]:
+    counted = events.group_by("name").agg(customers=events.customer.nunique())
+    rows = _query(counted.order_by(counted.customers.desc(), counted.name).limit(MOST_EVENTS))
+    names = [name for name in rows["name"].to_pylist() if name != ORDER_EVENT]
+    return names if event in (*names, ORDER_EVENT) or not len(rows) else [*names, event]
+
+
+def _read_events(events: "ibis.Table", names: list[str]) -> dict[str, Facts]:
+    chosen = events.filter(events.name.isin(names))
+    rows = _query(chosen.select("customer", "name", second=chosen.occurred_at.epoch_seconds()))
+    customer, second = _whole(rows, "customer"), _whole(rows, "second")
+    encoded = rows["name"].combine_chunks().dictionary_encode()
+    codes = np.asarray(encoded.indices)
+    found = dict(zip(encoded.dictionary.to_pylist(), range(len(encoded.dictionary)), strict=True))
+    places = {name: np.flatnonzero(codes == found.get(name, -1)) for name in names}
+    return {name: sort_facts(customer[rows_], second[rows_]) for name, rows_ in places.items()}
+
+
+def _read_orders(there: dict[str, Any], since: datetime, until: datetime, currency: str) -> Facts:
+    """Return orders as placed; what was refunded or cancelled later was not known then."""
+    orders = there["orders"]
+    orders = orders.filter(orders.placed_at > since, orders.placed_at <= until)
+    rows = _query(
+        orders.select(
+            customer="profile_id",
+            second=orders.placed_at.epoch_seconds(),
+            amount=(orders.currency == currency).ifelse(orders.total_minor, 0),
+        )
+    )
+    amount = np.asarray(rows["amount"].fill_null(0)).astype(np.float64)
+    return sort_facts(_whole(rows, "customer"), _whole(rows, "second"), amount=amount)
+
+
+def _read_trait(events: "ibis.Table", trait: str) -> Facts:
+    """Return what identify events said of a trait, when they said it."""
+    told = events.filter(events.type == "identify")
+    told = told.mutate(text=told.properties.cast("json")[trait].unwrap_as("string"))
+    told = told.filter(told.text.notnull())
+    rows = _query(told.select("customer", "text", second=told.occurred_at.epoch_seconds()))
+    return sort_facts(
+        _whole(rows, "customer"), _whole(rows, "second"), text=rows["text"].to_pylist()
+    )
+
+
+def _query(expression: "ibis.Table") -> "pa.Table":
+    from amity.infra.warehouse_reading import query  # noqa: PLC0415  # loads slowly
+
+    return query(expression, seconds=_SECONDS)
+
+
+def _whole(rows: "pa.Table", name: str) -> IntArray:
+    return np.asarray(rows[name]).astype(np.int64)

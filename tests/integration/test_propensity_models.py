@@ -1,0 +1,141 @@
+"""A model somebody named: an event, a horizon, no code. From the warehouse to scores."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import numpy as np
+import pytest
+
+from amity.analysis import api, api_models
+from amity.cli.main import main
+from amity.infra import warehouse
+from amity.infra.database import transaction
+from amity.infra.warehouse_writing import ensure_exports, export_all
+from amity.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from amity.store import api as store
+from amity.web.warehousing import list_exports
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DAYS = 215
+CUSTOMERS = 160
+
+
+def happened(rng):
+    """Half are keen: they look often, and who has looked lately signs up for a course."""
+    for who in range(CUSTOMERS):
+        keen = who % 2 == 0
+        yield event("identify", who, DAYS - 1, traits={"plan": "plus" if keen else "basic"})
+        for day in range(DAYS - 2, 0, -12):
+            if rng.random() < (0.7 if keen else 0.25):
+                yield event("Product Viewed", who, day + rng.random())
+            if rng.random() < (0.35 if keen else 0.05):
+                yield event("Course Booked", who, day - rng.random())
+
+
+def event(name, who, days_ago, **more):
+    at = NOW - timedelta(days=float(days_ago))
+    kind = {"type": "identify"} if name == "identify" else {"type": "track", "event": name}
+    raw = {**kind, "userId": f"c{who}", "timestamp": at.isoformat(), **more}
+    return msgspec.json.encode(raw)
+
+
+@pytest.fixture
+def shop(db):
+    source_id = store.create_source(name="Shop", kind="server").source_id
+    events = list(happened(np.random.default_rng(1)))
+    for start in range(0, len(events), 1_000):
+        store.append_events(source_id=source_id, events=events[start : start + 1_000], now=NOW)
+    while store.fold_batch().events:
+        pass
+    ensure_exports(list_exports())
+    export_all(list_exports())
+    yield
+    for path in sorted(warehouse.folder().rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def create(**more):
+    given = {"key": "course", "name": "Books a course", "event": "Course Booked"}
+    return api_models.create_model(
+        **{**given, "horizon_days": 30, "traits": ["plan"], "by": "ada", "now": NOW, **more}
+    )
+
+
+def test_an_event_becomes_scores_with_reasons_a_version_and_a_proof(shop, capsys):
+    model = create()
+    assert model.score == "propensity:course"
+    [run] = api_models.refresh_models(now=NOW)
+    assert run.customers > 120
+    quality = run.report["quality"]
+    assert quality["auc"]["low"] > 0.6
+    assert quality["brier"] < quality["brier_of_base_rate"]
+    assert run.report["cutoffs"][-1] == int((NOW - timedelta(days=30)).timestamp())
+    assert run.report["definition"]["event"] == "Course Booked"
+    assert set(run.report["rows"]) == {"learn", "choose", "judge"}
+    scores = _scores()
+    assert len(scores) == run.customers
+    keen = np.mean([scores[who] for who in scores if who % 2 == 0])
+    assert keen > np.mean([scores[who] for who in scores if who % 2 == 1]) + 0.2
+    [score] = api.list_scores(profile_id=_profile(0))
+    assert (score.name, score.computed_at) == ("propensity:course", NOW)
+    assert score.low <= score.value <= score.high
+    assert "(" in score.label
+    [state] = api_models.list_models()
+    assert state.run.model_run_id == run.model_run_id
+    assert "plan" in run.report["weight"]
+    _command_lists(capsys)
+    _what_cannot_be_carried_keeps_old_scores(len(scores))
+    api_models.archive_model(key="course", now=NOW)
+    assert _scores() == {}
+    assert api_models.list_models() == []
+
+
+def _command_lists(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["model", "list"])
+    assert stop.value.code == 0
+    assert "Course Booked" in capsys.readouterr().out
+
+
+def _what_cannot_be_carried_keeps_old_scores(count):
+    [run] = api_models.refresh_models(now=NOW + timedelta(days=900), key="course")
+    assert "nobody did 'Course Booked'" in run.report["refused"]
+    assert len(_scores()) == count
+
+
+def _scores():
+    with transaction("readonly") as connection:
+        rows = connection.execute(
+            "SELECT i.value, s.value FROM analysis_score s JOIN store_identifier i "
+            "USING (profile_id) WHERE s.name = 'propensity:course' AND i.kind = 'user_id'"
+        ).fetchall()
+    return {int(user[1:]): value for user, value in rows}
+
+
+def _profile(who):
+    with transaction("readonly") as connection:
+        row = connection.execute(
+            "SELECT profile_id FROM store_identifier WHERE value = %s", [f"c{who}"]
+        ).fetchone()
+    return row[0]
+
+
+def test_what_makes_no_sense_is_refused(db):
+    create()
+    with pytest.raises(Conflict, match="already"):
+        create()
+    for wrong in (
+        {"key": "Big Key"},
+        {"key": "a", "horizon_days": 0},
+        {"key": "a", "event": " "},
+        {"key": "a", "name": ""},
+        {"key": "a", "traits": ["t"] * 21},
+    ):
+        with pytest.raises(Invalid):
+            create(**wrong)
+    with pytest.raises(NotFound):
+        create(key="b", segment_id=99)
+    with pytest.raises(NotFound):
+        api_models.refresh_models(now=NOW, key="none")
+    with pytest.raises(Unavailable, match="warehouse"):
+        api_models.refresh_models(now=NOW)
