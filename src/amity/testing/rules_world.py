@@ -4,6 +4,7 @@ A person is a `Subject`; `select_passing` writes the same facts as relations, so
 SQL are asked about the same people without a table being touched.
 """
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -34,6 +35,7 @@ from amity.rules import (
     to_sql,
 )
 from amity.rules.operator import is_number
+from amity.rules.subject import History
 
 _COLUMNS: Final = {"number": "numeric", "instant": "timestamptz", "text": "text"}
 _LINE_KEYS: Final = ("product_id", "sku", "category", "brand", "quantity", "price", "cost")
@@ -67,10 +69,11 @@ def people_about(
     found = mentions(rule)
     likely = st.sampled_from(scalars_of(rule)) | values
     moments = _moments(found.looks, now)
-    happened = _happenings(found.looks, likely, moments)
+    histories = _Histories(found.looks, scalars_of(rule), now)
     windows = st.builds(Window, st.none() | moments, st.none() | moments)
+    anytime = st.lists(moments, max_size=2)
     return st.builds(
-        _make_subject,
+        Subject,
         traits=_some(sorted(found.traits), likely),
         fields=_fields(sorted(found.fields), moments),
         consents=st.sets(st.sampled_from(sorted(found.purposes) or ["news"])),
@@ -78,16 +81,10 @@ def people_about(
         segments=st.sets(st.sampled_from(_SEGMENTS)),
         scores=_some(sorted(found.scores), _ratings(scalars_of(rule))),
         together=_some(sorted({kind for kind, _ in found.together}), _groups()),
-        events=st.lists(happened, max_size=7),
-        twice=st.booleans(),
+        history=st.builds(
+            histories.compose, st.integers(0, 2**32), st.lists(values, max_size=4), anytime
+        ),
     )
-
-
-def _make_subject(*, events: list[Happened], twice: bool, **facts: Any) -> Subject:
-    history: dict[str, list[tuple[datetime, dict[str, Any]]]] = {}
-    for name, at, properties in events + events[: 2 * twice]:
-        history.setdefault(name, []).append((at, properties))
-    return Subject(history=history, **facts)
 
 
 def _some(
@@ -136,47 +133,74 @@ def _groups() -> st.SearchStrategy[Group]:
 
 
 def _moments(looks: Mapping[str, Look], now: datetime) -> st.SearchStrategy[datetime]:
-    """Generate instants on the ends of windows to the microsecond, midnights, and any other."""
-    days = {*_DAYS, *(look.within_days or 0.0 for look in looks.values())}
-    edges = st.builds(
-        lambda length, step: now - timedelta(days=length, microseconds=step),
-        st.sampled_from(sorted(days)),
-        st.integers(-1, 1),
-    )
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    hours = st.builds(
-        lambda back, hour: midnight - timedelta(days=back) + timedelta(hours=hour),
-        st.integers(0, 70),
-        st.sampled_from((0, 0, 5, 22, 23)),
-    )
+    """Generate instants on the ends of windows to the microsecond, and any other."""
     plain = now.replace(tzinfo=None)
     anywhere = st.datetimes(plain - timedelta(days=420), plain + timedelta(days=15)).map(
         lambda at: at.replace(tzinfo=UTC)
     )
-    return edges | hours | anywhere
+    return st.sampled_from(_edges(looks, now)) | anywhere
 
 
-def _happenings(
-    looks: Mapping[str, Look], values: st.SearchStrategy[Any], moments: st.SearchStrategy[datetime]
-) -> st.SearchStrategy[Happened]:
-    def named(name: str) -> st.SearchStrategy[Happened]:
-        wanted = sorted(looks[name].properties) if name in looks else ["p"]
-        each = {key: _lines(values) if key == "products" else values for key in wanted}
-        properties = st.fixed_dictionaries({}, optional=each)
-        return st.tuples(st.just(name), moments, properties)
-
-    return st.sampled_from([*sorted(looks), "Something else"]).flatmap(named)
+def _edges(looks: Mapping[str, Look], now: datetime) -> list[datetime]:
+    days = {*_DAYS, *(look.within_days or 0.0 for look in looks.values())}
+    return [
+        now - timedelta(days=length, microseconds=step)
+        for length in sorted(days)
+        for step in (-1, 0, 1)
+    ]
 
 
-def _lines(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Generate the lines of an order, some of them no lines at all."""
-    amount = st.sampled_from([0, 1, 2, 3.5, 0.1, 12.99, -1, "2", None]) | values
-    texts = st.sampled_from(["a", "b"]) | values
-    line = st.fixed_dictionaries(
-        {},
-        optional={key: amount if key in _LINE_KEYS[4:] else texts for key in _LINE_KEYS},
-    )
-    return st.lists(line | line | values, max_size=3) | values
+class _Histories:
+    """Composes histories: to draw every value of theirs by itself would take most of the time."""
+
+    def __init__(self, looks: Mapping[str, Look], constants: list[Any], now: datetime) -> None:
+        self._looks = looks
+        self._constants = constants
+        self._edges = _edges(looks, now)
+        self._midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def compose(self, seed: int, odd: list[Any], anytime: list[datetime]) -> History:
+        """Return what somebody did: late, twice, at one moment, in the future."""
+        rng = random.Random(seed)  # noqa: S311  # made-up people
+        pool = [*self._constants, *self._constants, *odd, None]
+        events = [self._happening(rng, pool, anytime) for _ in range(rng.randrange(8))]
+        history: dict[str, list[tuple[datetime, dict[str, Any]]]] = {}
+        for name, at, properties in events + events[: rng.choice((0, 0, 2))]:
+            history.setdefault(name, []).append((at, properties))
+        return history
+
+    def _happening(self, rng: random.Random, pool: list[Any], anytime: list[datetime]) -> Happened:
+        name = rng.choice([*sorted(self._looks), *sorted(self._looks), "Something else"])
+        wanted = sorted(self._looks[name].properties) if name in self._looks else ["p"]
+        properties = {
+            key: _lines(rng, pool) if key == "products" else rng.choice(pool)
+            for key in wanted
+            if rng.random() < 0.8
+        }
+        return name, self._moment(rng, anytime), properties
+
+    def _moment(self, rng: random.Random, anytime: list[datetime]) -> datetime:
+        """Return an end of a window, an hour that is midnight somewhere, or any other instant."""
+        hours = self._midnight - timedelta(
+            days=rng.randrange(71), hours=rng.choice((0, 0, 1, 2, 5))
+        )
+        other = self._midnight - timedelta(days=rng.uniform(-15, 420))
+        return rng.choice([rng.choice(self._edges), hours, other, *anytime])
+
+
+def _lines(rng: random.Random, pool: list[Any]) -> Any:
+    """Return the lines of an order, some of them no lines at all."""
+    amounts = [0, 1, 2, 3.5, 0.1, 12.99, -1, "2", None, *pool]
+    texts = ["a", "b", *pool]
+    lines: list[Any] = [
+        {
+            key: rng.choice(amounts if key in _LINE_KEYS[4:] else texts)
+            for key in _LINE_KEYS
+            if rng.random() < 0.8
+        }
+        for _ in range(rng.randrange(4))
+    ]
+    return rng.choice([lines, lines, lines, [*lines, rng.choice(pool)], rng.choice(pool)])
 
 
 def trim(subject: Subject, looks: Mapping[str, Look], now: datetime) -> Subject:
