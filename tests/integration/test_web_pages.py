@@ -9,6 +9,7 @@ from django.test import Client
 
 from amity.analysis import api as analysis
 from amity.infra.config import settings
+from amity.infra.database import transaction
 from amity.store import api as store
 
 NOW = datetime.now(UTC)
@@ -52,6 +53,7 @@ def test_pages_of_an_empty_installation_teach_the_next_step(db: str) -> None:
     client = sign_in()
     assert "Waiting for the first event" in client.get("/").content.decode()
     assert "Nothing computed yet" in client.get("/models/").content.decode()
+    assert "Nothing predicted yet" in client.get("/models/reliability/").content.decode()
     assert "came from your own sources" in client.get("/about/").content.decode()
 
 
@@ -73,6 +75,26 @@ def test_the_overview_and_the_models_show_what_the_engine_found(db: str) -> None
     assert 'id="concentration-figure" type="application/json"' in models
     assert "plotly.min.js" in models
     assert "plotly" not in overview
+    assert "Schmittlein, Morrison &amp; Colombo (1987)" in models
+    assert "A second opinion" in models
+    held = client.get("/models/reliability/").content.decode()
+    assert "The first predictions can be compared with what came on" in held
+    assert "not over yet" in held
+    later = NOW - timedelta(days=92)
+    with transaction() as connection:
+        for table in ("analysis_reliability", "analysis_prediction"):
+            connection.execute(f"UPDATE {table} SET predicted_at = %s", [later])
+        connection.execute(
+            "UPDATE analysis_reliability SET due_at = predicted_at + interval '90 days' "
+            "WHERE score <> 'clv'"
+        )
+    analysis.refresh_scores(now=NOW)
+    held = client.get("/models/reliability/").content.decode()
+    assert 'id="reliability-churn-figure" type="application/json"' in held
+    assert "came:" in held
+    rows = client.get("/models/reliability.csv").content.decode().splitlines()
+    assert rows[0].startswith("score,predicted_at,due_at")
+    assert len(rows) > 3
     customer = client.get(f"/customers/{some_customer()}/").content.decode()
     assert "Likely active" in customer
     assert "Worth next year" in customer

@@ -2,21 +2,70 @@
 
 from typing import Any
 
+import msgspec
 import plotly.graph_objects as go
 
 from amity.analysis.contracts import Concentration
+from amity.analysis.contracts_reliability import Reliability
 from amity.web.charts import SERIES, Chart, make_chart
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of customers: what was predicted of them on average, and what came."""
+
+    label: str
+    predicted: float
+    actual: float
+    low: float
+    high: float
 
 
 def draw_calibration(calibration: dict[str, Any]) -> Chart:
     """Draw, by purchases so far, what was predicted for the held-out time and what came."""
-    groups = calibration["groups"]
-    labels = [str(group["label"]) for group in groups]
-    actual = [group["actual"] for group in groups]
+    pairs = [
+        Pair(
+            label=str(group["label"]),
+            predicted=group["predicted"],
+            actual=group["actual"],
+            low=group["actual_low"],
+            high=group["actual_high"],
+        )
+        for group in calibration["groups"]
+    ]
+    return _draw_pairs(
+        pairs,
+        title=calibration.get("sentence", "Predicted for the held-out time, and what came"),
+        x="purchases before, after the first",
+        y="purchases a customer",
+    )
+
+
+def draw_reliability(found: Reliability, y: str) -> Chart:
+    """Draw, from the lowest predictions to the highest, what was predicted and what came."""
+    pairs = [
+        Pair(
+            label=str(group.place + 1),
+            predicted=group.expected,
+            actual=group.observed,
+            low=group.low,
+            high=group.high,
+        )
+        for group in found.groups
+    ]
+    chart = _draw_pairs(
+        pairs, title=found.sentence, x="tenth of customers, the lowest predictions first", y=y
+    )
+    if found.is_share:
+        chart.figure["layout"]["yaxis"]["tickformat"] = ".0%"
+    return chart
+
+
+def _draw_pairs(pairs: list[Pair], *, title: str, x: str, y: str) -> Chart:
+    labels = [pair.label for pair in pairs]
     figure = go.Figure()
     figure.add_scatter(
         x=labels,
-        y=actual,
+        y=[pair.actual for pair in pairs],
         name="came",
         mode="lines+markers",
         line={"color": SERIES[0], "width": 2},
@@ -24,8 +73,8 @@ def draw_calibration(calibration: dict[str, Any]) -> Chart:
         error_y={
             "type": "data",
             "symmetric": False,
-            "array": [g["actual_high"] - g["actual"] for g in groups],
-            "arrayminus": [g["actual"] - g["actual_low"] for g in groups],
+            "array": [pair.high - pair.actual for pair in pairs],
+            "arrayminus": [pair.actual - pair.low for pair in pairs],
             "color": SERIES[0],
             "thickness": 1.2,
         },
@@ -33,7 +82,7 @@ def draw_calibration(calibration: dict[str, Any]) -> Chart:
     )
     figure.add_scatter(
         x=labels,
-        y=[group["predicted"] for group in groups],
+        y=[pair.predicted for pair in pairs],
         name="predicted",
         mode="lines+markers",
         line={"color": SERIES[1], "width": 2, "dash": "dash"},
@@ -41,12 +90,7 @@ def draw_calibration(calibration: dict[str, Any]) -> Chart:
         hovertemplate="%{y:.2f} predicted<extra></extra>",
     )
     figure.update_xaxes(type="category")
-    return make_chart(
-        figure,
-        title=calibration["sentence"],
-        x="purchases before, after the first",
-        y="purchases a customer",
-    )
+    return make_chart(figure, title=title, x=x, y=y)
 
 
 def draw_concentration(concentration: Concentration) -> Chart:

@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from amity.web.models import views
+from amity.web.models import reliability, views
 from amity.web.shell import Entry
 
-urlpatterns = [path("models/", views.models, name="models")]
+urlpatterns = [
+    path("models/", views.models, name="models"),
+    path("models/reliability/", reliability.reliability, name="models_reliability"),
+    path("models/reliability.csv", reliability.reliability_csv, name="models_reliability_csv"),
+]
 RAIL = [
     Entry(
         label="Models",

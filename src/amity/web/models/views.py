@@ -21,6 +21,8 @@ _MEANINGS: Final = {
     "p": "how alike one customer’s baskets are among each other",
     "q": "how alike customers’ average baskets are; above 1 the average exists",
     "v": "scale of the average basket",
+    "s": "how alike customers’ rates of leaving are; larger is more alike",
+    "beta": "scale of the rates of leaving: s / β leave a week on average",
 }
 
 
@@ -28,12 +30,15 @@ _MEANINGS: Final = {
 @require_safe
 def models(request: HttpRequest) -> HttpResponse:
     """Show the latest run of each model with its proof, and the concentration of revenue."""
-    buying, spending = _latest("bgnbd"), _latest("gamma_gamma")
+    buying, spending, rival = _latest("bgnbd"), _latest("gamma_gamma"), _latest("pareto_nbd")
     page: dict[str, Any] = {
         "runs": [
             _told("How often they buy, and whether they still do", "BG/NBD", buying),
             _told("How much they spend at a time", "Gamma-Gamma", spending),
+            _told("A second opinion on how often they buy", "Pareto/NBD", rival),
         ],
+        "contest": _compare(buying, rival),
+        "cards": [words.card for words in analysis.list_estimators()],
         "has_run": buying is not None,
     }
     if buying is not None:
@@ -71,6 +76,22 @@ def _told(title: str, model: str, run: ModelRun | None) -> dict[str, Any]:
             }
         )
     return told
+
+
+def _compare(buying: ModelRun | None, rival: ModelRun | None) -> str:
+    """Say which of two models came closer on the same held-out time; nothing when one did not."""
+    checks = [run.report.get("calibration") or {} for run in (buying, rival) if run is not None]
+    misses = [check["mean_absolute_error"] for check in checks if check.get("groups")]
+    if len(misses) < 2:
+        return ""
+    one, other = misses
+    if abs(one - other) < 0.01 * max(one, other):
+        return "BG/NBD and Pareto/NBD came equally close in the held-out time."
+    closer, farther = ("BG/NBD", "Pareto/NBD") if one < other else ("Pareto/NBD", "BG/NBD")
+    return (
+        f"In the held-out time {closer} came closer: it missed a customer by {min(misses):.3f} "
+        f"purchases on average, {farther} by {max(misses):.3f}."
+    )
 
 
 def _calibration(run: ModelRun) -> dict[str, Any]:
