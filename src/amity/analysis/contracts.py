@@ -136,7 +136,22 @@ _CHANGE = {
     "`definition` (the rule is new or changed)",
 }
 
+_SURVEY = {
+    "kind": "`nps` (0 to 10), `csat` (1 to 5) or `ces` (1 to 7)",
+    "post": "the listening post: where or after what it was asked",
+}
+
 EVENTS: tuple[EventWords, ...] = (
+    EventWords(
+        name="Survey Asked",
+        words="A customer was asked what they think; without it, it is not known who stays silent.",
+        properties=_SURVEY,
+    ),
+    EventWords(
+        name="Survey Answered",
+        words="A customer said what they think.",
+        properties=_SURVEY | {"answer": "a whole number in the range of the kind"},
+    ),
     EventWords(
         name="Segment Entered",
         words="A customer is now in a segment.",
@@ -150,4 +165,4 @@ EVENTS: tuple[EventWords, ...] = (
         is_own=True,
     ),
 )
-"""The events the analysis engine records."""
+"""The events the analysis engine records, and those it understands."""
