@@ -147,9 +147,9 @@ def test_what_is_done_and_what_is_thought_make_four_cells_and_moves_between_them
     assert [known[cell]["customers"] for cell in cells] == [1, 1, 1, 1]
     assert known["Spurious loyalty"]["policy"] == "Call them"
     moves = {(row["before"], row["now"]): row["customers"] for row in rows(answer, "moves")}
-    assert moves["True loyalty", "Spurious loyalty"] == 1
-    assert moves["not a customer", "True loyalty"] == 1
-    assert moves["No loyalty", "No loyalty"] == 1
+    assert moves["True loyalty before", "Spurious loyalty now"] == 1
+    assert moves["not a customer before", "True loyalty now"] == 1
+    assert moves["No loyalty before", "No loyalty now"] == 1
     assert figures(answer)["kept"].value == 0
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from amity.analysis.contracts_facts import CompanyFact, FactKind
+from amity.analysis.contracts_metrics import Metric, MetricImpact, MetricUses
 from amity.analysis.contracts_reports import (
     FileKind,
     ReportEntry,
@@ -14,6 +15,8 @@ from amity.analysis.contracts_reports import (
     ReportView,
     ViewChanges,
 )
+from amity.analysis.logic.measuring import catalogue
+from amity.analysis.logic.measuring import impact as metric_impact
 from amity.analysis.logic.reporting import entering, exporting, running, saving
 
 # Reports
@@ -124,3 +127,47 @@ def list_facts(*, kind: FactKind) -> list[CompanyFact]:
 def delete_fact(*, fact_id: int) -> None:
     """Take a fact back; raise NotFound when there is none."""
     entering.delete_fact(fact_id=fact_id)
+
+
+# Metrics
+
+
+def list_metrics() -> list[Metric]:
+    """Return the metrics that hold, the built-in ones first, each in its latest version."""
+    return catalogue.list_metrics()
+
+
+def list_metric_versions(*, name: str) -> list[Metric]:
+    """Return all versions of a metric, the latest first; raise NotFound when there is none."""
+    return catalogue.list_versions(name=name)
+
+
+def save_metric(
+    *, name: str, definition: dict[str, Any], by: str, now: datetime, is_retired: bool = False
+) -> Metric:
+    """Keep a new version of a metric, or a new one.
+
+    Raises Invalid when it cannot be computed (the message says why, of a circle its way), Conflict
+    when it is taken out of use while others are made of it.
+    """
+    return catalogue.save_metric(
+        name=name,
+        definition=catalogue.read_definition(definition),
+        by=by,
+        now=now,
+        is_retired=is_retired,
+    )
+
+
+def find_metric_uses(*, name: str) -> MetricUses:
+    """Return where a metric is used: metrics made of it, reports, saved views, targets."""
+    return catalogue.find_uses(name)
+
+
+def describe_metric_impact(*, name: str, definition: dict[str, Any], now: datetime) -> MetricImpact:
+    """Say what saving a definition would change: who uses it, values now and then (90 days).
+
+    Raises Invalid as saving would, Unavailable without a warehouse. Costs two queries.
+    """
+    read = catalogue.read_definition(definition)
+    return metric_impact.describe_impact(name=name, definition=read, now=now)

@@ -6,7 +6,7 @@ on Spark, and pure Python for what SQL cannot do. It reads nothing else: what a 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
@@ -83,6 +83,8 @@ class Report(ABC):
     """Which of the common parameters it heeds; the others are not offered."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """What it wants of what the company has entered: `channel_costs`, `unit_costs`, `targets`…"""
+    metrics: ClassVar[frozenset[str]] = frozenset()
+    """The metrics of the catalogue it shows; one that `needs` all of them need not say."""
     days: ClassVar[int] = 90
     """The window looked at when none is said."""
     columnar: ClassVar[frozenset[str]] = frozenset()
@@ -123,6 +125,11 @@ class Report(ABC):
     def check(self, asked: Asked) -> None:
         """Raise Invalid for a question that makes no sense though each parameter does."""
         del asked
+
+    @classmethod
+    def uses_metrics(cls, names: Set[str]) -> bool:
+        """Say whether any of some metrics of the catalogue is in its answers."""
+        return "metrics" in cls.needs or bool(cls.metrics & names)
 
     @classmethod
     def words(cls) -> ReportWords:

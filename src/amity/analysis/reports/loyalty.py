@@ -26,6 +26,8 @@ CELLS: Final[dict[str, str]] = {
     "none": "No loyalty",
 }
 _ABSENT: Final = "not a customer"
+_BEFORE: Final = " before"
+_NOW: Final = " now"
 _MEANINGS: Final[dict[str, str]] = {
     "true": "Buys often and thinks well of us.",
     "latent": "Thinks well of us and buys little: something stands in the way.",
@@ -138,9 +140,9 @@ class Loyalty(Report):
     ) -> "ibis.Table":
         moved = _moves(tables, asked)
         keys = {words: cell for cell, words in CELLS.items()}
-        inside = moved.filter(moved.now == keys[str(row["now"])])
+        inside = moved.filter(moved.now == keys[str(row["now"]).removesuffix(_NOW)])
         if table == "moves":
-            before = keys.get(str(row["before"]), _ABSENT)
+            before = keys.get(str(row["before"]).removesuffix(_BEFORE), _ABSENT)
             inside = inside.filter(inside.before == before)
         return inside.select("customer_id")
 
@@ -288,16 +290,12 @@ def _moved(moves: list[dict[str, Any]]) -> ReportTable:
             ReportColumn(name="before", title="Before", unit="text"),
             ReportColumn(name="now", title="Now", unit="text"),
             ReportColumn(name="customers", title="Customers", unit="customers"),
-            ReportColumn(name="from_name", title="From", unit="text"),
-            ReportColumn(name="to_name", title="To", unit="text"),
         ),
         rows=tuple(
             (
-                CELLS.get(row["before"], _ABSENT),
-                CELLS[row["now"]],
+                CELLS.get(row["before"], _ABSENT) + _BEFORE,
+                CELLS[row["now"]] + _NOW,
                 row["customers"],
-                f"{CELLS.get(row['before'], _ABSENT)} before",
-                f"{CELLS[row['now']]} now",
             )
             for row in found
         ),
@@ -352,8 +350,8 @@ def _pictures(sizes: Mapping[str, int], moves: list[dict[str, Any]]) -> tuple[Pi
         kind="sankey",
         table="moves",
         title=f"{moved:,} customers moved from one cell to another",
-        x="from_name",
-        y=("to_name",),
+        x="before",
+        y=("now",),
         value="customers",
     )
     return (matrix, flows)

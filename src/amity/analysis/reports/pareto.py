@@ -308,7 +308,10 @@ def _pictures(
     for table in tables:
         if table.name == "curve":
             peak = max(float(str(row[1])) for row in table.rows)
-            title = f"The best customers bring {peak:.0%} of the result before the others take away"
+            title = (
+                f"The best customers bring {say_value(peak, 'share', '')} of the result before "
+                "the others take away"
+            )
             if peak <= 1:
                 title = "Everybody adds to the result, some much and some little"
             pictures.append(

@@ -23,6 +23,7 @@ from amity.analysis.logic import overview_statistics as statistics
 from amity.analysis.logic.overview_statistics import Measure
 from amity.analysis.logic.reporting import frames
 from amity.analysis.report import REPORTS, Asked, Report, Rows
+from amity.store.contracts import SYSTEM_SOURCE_ID
 
 if TYPE_CHECKING:
     import ibis
@@ -264,9 +265,11 @@ def _seen(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     active = placed.select("customer_id").distinct()
     seen = frames.events(tables, asked).semi_join(active, "customer_id")
     is_online = (seen["type"] == "page") | (seen["name"] == "Product Viewed")
+    # What Amity records itself comes from no source that could be connected.
+    outside = seen.source_id != SYSTEM_SOURCE_ID
     each = seen.group_by("customer_id").aggregate(
         pages=is_online.sum(),
-        sources=seen.source_id.nunique(),
+        sources=seen.source_id.nunique(where=outside),
         answers=(seen["name"] == _SURVEY).sum(),
     )
     return each.aggregate(

@@ -99,3 +99,17 @@ VALUES (%(kind)s, %(fact)s, %(by)s, %(now)s) RETURNING id
 
 -- name: fact_delete
 DELETE FROM analysis_company_fact WHERE id = %(fact_id)s
+
+-- name: metrics_latest
+SELECT DISTINCT ON (name) name, version, definition, is_retired, changed_by, changed_at
+FROM analysis_metric ORDER BY name, version DESC
+
+-- name: metric_versions
+SELECT name, version, definition, is_retired, changed_by, changed_at
+FROM analysis_metric WHERE name = %(name)s ORDER BY version DESC
+
+-- name: metric_insert
+INSERT INTO analysis_metric (name, version, definition, is_retired, changed_by, changed_at)
+SELECT %(name)s, coalesce(max(m.version), 0) + 1, %(definition)s, %(is_retired)s, %(by)s, %(now)s
+FROM analysis_metric m WHERE m.name = %(name)s
+RETURNING name, version, definition, is_retired, changed_by, changed_at

@@ -40,6 +40,8 @@ GROUPS: Final[dict[Group, str]] = {
     "service": "Service and satisfaction",
 }
 _SHOWN_ROWS: Final = 200
+_BESIDE: Final = 5
+"""A table of more columns has no room beside a picture."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +53,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     """What an address calls a row ("" where it cannot be opened), and the row."""
     hidden: int
     """How many rows are in the file only."""
+    is_wide: bool
+    """Whether the table stands below its pictures, not beside them."""
 
 
 @require_GET
@@ -143,6 +147,7 @@ def _section(table: ReportTable, pictures: list[Picture], run: ReportRun) -> Sec
         charts=[draw(run.answer, picture, run.currency) for picture in pictures],
         rows=[(table.key_of(row) if table.key else "", row) for row in shown],
         hidden=len(table.rows) - len(shown),
+        is_wide=len(table.columns) > _BESIDE,
     )
 
 

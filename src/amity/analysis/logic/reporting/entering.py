@@ -1,6 +1,6 @@
 """What a company enters for its reports: costs, targets, policies; checked, listed, taken back."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from amity.analysis.contracts_facts import KINDS, ChannelCost, CompanyFact, FactKind
+from amity.analysis.logic.measuring import catalogue
 from amity.infra.database import transaction
 from amity.infra.queries import load
 from amity.kernel.errors import Invalid, NotFound
@@ -61,10 +62,14 @@ def delete_fact(*, fact_id: int) -> None:
             raise NotFound("there is no such entry")
 
 
-def read_facts(needs: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+def read_facts(needs: Collection[str]) -> dict[str, list[dict[str, Any]]]:
     """Return what has been entered of the things a report needs; days as dates."""
-    return {
+    found: dict[str, list[dict[str, Any]]] = {
         name: [msgspec.structs.asdict(one.fact) for one in list_facts(kind=_NEEDS[name])]
         for name in sorted(needs)
         if name in _NEEDS
     }
+    if "metrics" in needs:
+        held = catalogue.definitions()
+        found["metrics"] = [{"name": name, "definition": one} for name, one in held.items()]
+    return found

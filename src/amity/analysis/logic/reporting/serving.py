@@ -132,7 +132,7 @@ def notes_of_costs(asked: Asked, costs: Mapping[str, int], *, priced: int, told:
         )
     elif told > priced:
         notes.append(
-            f"The cost of goods is told for {priced / told:.0%} of what order lines sold; the "
-            "rest counts as costing nothing."
+            f"The cost of goods is told for {priced / told * 100:.0f} % of what order lines sold; "
+            "the rest counts as costing nothing."
         )
     return notes
