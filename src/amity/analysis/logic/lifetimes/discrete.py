@@ -146,8 +146,8 @@ def probability_alive(grouped: Grouped, natural: FloatArray) -> FloatArray:
 def expect(grouped: Grouped, natural: FloatArray, ahead: int) -> FloatArray:
     """Return the periods with a purchase to expect among the next ``ahead``, alive or not.
 
-    A sum over the coming periods of the chance to be alive in each; equals equation (13) of the
-    paper, and is steady where that one cancels (gamma near 1).
+    A sum over the coming periods of the chance to be alive in each; equals the closed form of
+    the paper, and is steady where that one cancels (gamma near 1).
     """
     alpha, beta, gamma, delta = natural
     terms = _spread(grouped)
