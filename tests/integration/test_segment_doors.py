@@ -5,10 +5,11 @@ import json
 import pytest
 from click.testing import CliRunner
 from django.test import Client
-from tests.fixtures.segment_town import country_is, define, is_in, settle, settle_in
+from tests.fixtures.segment_town import country_is, define, is_in, settle, settle_in, write_profiles
 
 from amity.analysis import api as analysis
 from amity.cli.main import root
+from amity.infra.database import transaction
 
 
 def run(*arguments, fails=False):
@@ -212,3 +213,59 @@ def test_tidying_up(town, ask, page):
     assert found["review"]["doubled"][0]["names"] == ["French", "French too"]
     assert town not in found["unused"]
     assert len(found["unused"]) == 2
+
+
+def test_groups_and_rfm(db, ask, page):
+    address = "/segments/automatic/"
+    page.post(f"{address}groups/")
+    page.post(f"{address}groups/save/")
+    page.post(f"{address}rfm/")
+    shown = text(page.get(address))
+    assert "groups need at least 200" in shown
+    assert "Nobody has an RFM score yet" in shown
+    write_profiles(70)
+    with transaction("owner") as connection:
+        connection.execute(
+            "INSERT INTO analysis_score (profile_id, name, value, label, model_run_id)"
+            " SELECT id, 'rfm', 9, '5-4-3 Champion', 1 FROM store_profile"
+        )
+    page.post(f"{address}groups/")
+    page.post(f"{address}rfm/")
+    shown = text(page.get(address))
+    assert "The customers fall into 3 groups" in shown
+    assert "Make 3 segments of them" in shown
+    page.post(f"{address}groups/save/")
+    page.post(f"{address}rfm/save/", {"word": "Champion"})
+    assert '<span class="quiet small">is a segment</span>' in text(page.get(address))
+    settle()
+    sizes = {each.name: each.members for each in analysis.list_segments()}
+    assert sizes.pop("RFM: Champion") == 210
+    assert list(sizes.values()) == [70, 70, 70]
+    assert "Champion" in run("segment", "rfm")
+    assert len(ask("/segments/rfm-cells", {})["cells"]) == 1
+    assert len(ask("/segments/clusters/save", {})["items"]) == 3
+    assert len(page.get(f"{address}?as=csv").content.decode().splitlines()) == 1 + 3 * 7
+
+
+def test_lookalikes(db, ask, page):
+    write_profiles(110)
+    pro = define(
+        "Pro", {"node": "check", "field": "trait.plan", "is": {"op": "eq", "value": "pro"}}
+    )
+    settle()
+    address = f"/segments/{pro}/alike/"
+    assert "Not learnt yet" in text(page.get(address))
+    page.post(f"{address}find/")
+    shown = text(page.get(address))
+    assert "Left out, as the rule asks for it: plan." in shown
+    assert "nearly without fault" in shown
+    assert page.get(f"{address}?as=csv").status_code == 200
+    page.post(f"{address}save/", {"size": "x"})
+    assert "A size is 1 to 100,000." in text(page.get(address))
+    made = page.post(f"{address}save/", {"size": "12"})["Location"]
+    settle()
+    assert "Like Pro" in text(page.get(made))
+    found = analysis.find_segment(name="Like Pro")
+    assert found.members == 12
+    assert "AUC" in run("segment", "alike", "Pro", "--seed", "1")
+    assert ask(f"/segments/{pro}/lookalikes/save", {"size": 7})["segment_id"] == found.segment_id

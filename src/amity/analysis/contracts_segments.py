@@ -227,3 +227,111 @@ class SegmentReview(msgspec.Struct, frozen=True, kw_only=True):
     is_complete: bool
     """False when there were too many pairs of like size to look at all."""
     computed_at: datetime
+
+
+class RfmCell(msgspec.Struct, frozen=True, kw_only=True):
+    """The customers RFM gives one word."""
+
+    word: str
+    customers: int
+    rate: float
+
+
+class RfmCells(msgspec.Struct, frozen=True, kw_only=True):
+    """Everybody who ordered, by the word RFM gives them, the largest first."""
+
+    customers: int
+    cells: list[RfmCell]
+    computed_at: datetime
+
+
+class ClusterTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """How well so many groups hold together, and how surely they are found again."""
+
+    clusters: int
+    silhouette: float
+    """-1..1: how much nearer customers are to their own group than to the next (mean)."""
+    stability: float
+    """Mean adjusted Rand index between the grouping and those of bootstrap resamples."""
+    stability_low: float
+    """The worst of these."""
+
+
+class ClusterTrait(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of a group beside that of all."""
+
+    name: str
+    words: str
+    median: float
+    median_of_all: float
+    effect: float
+    """Standard deviations of all that the group's mean lies above it."""
+
+
+class FoundCluster(msgspec.Struct, frozen=True, kw_only=True):
+    """One group of alike customers."""
+
+    number: int
+    name: str
+    customers: int
+    """Of those looked at."""
+    rate: float
+    traits: list[ClusterTrait]
+    """The most different first."""
+    centre: list[float]
+
+
+class ClusterSet(msgspec.Struct, frozen=True, kw_only=True):
+    """Groups of alike customers, with how many there are and how far to believe them."""
+
+    looked_at: int
+    is_sampled: bool
+    chosen: ClusterTrial
+    tried: list[ClusterTrial]
+    clusters: list[FoundCluster]
+    means: list[float]
+    deviations: list[float]
+    """With `means` and the centres what assigns anybody to a group."""
+    sentence: str
+    computed_at: datetime
+
+
+class LikenessTrait(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing likeness is told by, and how much it weighs."""
+
+    kind: Literal["trait", "event", "figure"]
+    name: str
+    value: bool | str | None = None
+    """The trait's value; None for events and figures."""
+    words: str
+    weight: float
+    """Of having it, or of one unit of the logarithm of a figure."""
+    strength: float
+    """The weight in standard deviations, to compare by; below 0 it speaks against likeness."""
+
+
+class Lookalikes(msgspec.Struct, frozen=True, kw_only=True):
+    """How those who are not in a segment resemble those who are.
+
+    Likeness says who resembles the members today. It is no forecast that anybody becomes one, and
+    no promise of how they answer.
+    """
+
+    segment_id: int
+    name: str
+    members: int
+    """Looked at."""
+    others: int
+    held_out: int
+    """How many of both the ranking was tried on that it had not learned from."""
+    auc: float
+    """The chance that a member held out ranks above somebody else held out."""
+    auc_low: float
+    auc_high: float
+    intercept: float
+    traits: list[LikenessTrait]
+    """The strongest first."""
+    left_out: list[str]
+    """What the rule asks for and so says nothing about likeness."""
+    warnings: list[str]
+    computed_at: datetime

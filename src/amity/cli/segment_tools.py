@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from amity.cli.asking import find_segment
-from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.rule_input import read_rule, rule_option
 from amity.cli.running import needs_database, needs_django
 
 if TYPE_CHECKING:
@@ -72,19 +72,17 @@ def restore(name: str, number: int, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option(
-    "--rule", "rule_text", required=True, metavar="FILE|-|JSON", help="The rule, as JSON."
-)
+@rule_option
 @json_option
 @needs_django
-def impact(name: str, rule_text: str, *, as_json: bool) -> None:
+def impact(name: str, written: str, *, as_json: bool) -> None:
     """Say who would enter and leave the segment NAME by another rule; nothing is saved."""
     from amity.analysis import api
     from amity.web.segments.uses import list_uses
 
     found = api.describe_impact(
         segment_id=find_segment(name).segment_id,
-        rule=read_object(rule_text, "rule"),
+        rule=read_rule(written),
         now=datetime.now(UTC),
     )
     uses = list_uses(found.segment_ids)
@@ -241,5 +239,119 @@ def review(empty_days: int, *, as_json: bool) -> None:
     print_table(("SEGMENT", "WHAT"), rows, empty="There is nothing to tidy up.")
 
 
-TOOLS: Final = (versions, restore, impact, uses, overlap, movement, apart, review)
+@click.command()
+@click.option("--save", "word", metavar="WORD", help="Make a segment of those with this word.")
+@json_option
+@needs_database
+def rfm(word: str | None, *, as_json: bool) -> None:
+    """Count whom RFM gives which word, or make a segment of one."""
+    from amity.analysis import api
+
+    now = datetime.now(UTC)
+    if word is not None:
+        made = api.save_rfm_cell(word=word, by="command line", now=now)
+        if as_json:
+            print_json(made)
+        else:
+            print_facts([("Segment", made.name), ("Rule", made.words)])
+        return
+    found = api.refresh_rfm_cells(now=now)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("WORD", "CUSTOMERS", "SHARE"),
+        [(cell.word, cell.customers, f"{cell.rate:.1%}") for cell in found.cells],
+        empty="",
+    )
+
+
+@click.command()
+@click.option("--save", is_flag=True, help="Make a segment of each group last found.")
+@click.option("--seed", type=int, help="Draw as another time, to find the same again.")
+@json_option
+@needs_database
+def clusters(seed: int | None, *, save: bool, as_json: bool) -> None:
+    """Find groups of alike customers, and how far to believe them."""
+    import numpy as np
+
+    from amity.analysis import api
+
+    now = datetime.now(UTC)
+    if save:
+        made = api.save_clusters(by="command line", now=now)
+        if as_json:
+            print_json(made)
+        else:
+            print_table(("SEGMENT", "RULE"), [(each.name, each.words) for each in made], empty="")
+        return
+    found = api.refresh_clusters(now=now, rng=np.random.default_rng(seed))
+    if as_json:
+        print_json(found)
+        return
+    click.echo(found.sentence)
+    print_table(
+        ("GROUPS", "SILHOUETTE", "FOUND AGAIN", "AT WORST"),
+        [
+            (each.clusters, each.silhouette, each.stability, each.stability_low)
+            for each in found.tried
+        ],
+        empty="",
+    )
+    print_table(
+        ("GROUP", "SHARE"),
+        [(each.name, f"{each.rate:.1%}") for each in found.clusters],
+        empty="",
+    )
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--save", "size", type=click.IntRange(1, 100_000), help="Make a segment of so many nearest."
+)
+@click.option("--seed", type=int, help="Draw as another time, to learn the same again.")
+@json_option
+@needs_database
+def alike(name: str, size: int | None, seed: int | None, *, as_json: bool) -> None:
+    """Learn who resembles the members of the segment NAME, and how far to believe it."""
+    import numpy as np
+
+    from amity.analysis import api
+
+    segment_id, now = find_segment(name).segment_id, datetime.now(UTC)
+    if size is not None:
+        made = api.save_lookalikes(segment_id=segment_id, size=size, by="command line", now=now)
+        if as_json:
+            print_json(made)
+        else:
+            print_facts([("Segment", made.name), ("About", made.description)])
+        return
+    found = api.refresh_lookalikes(segment_id=segment_id, now=now, rng=np.random.default_rng(seed))
+    if as_json:
+        print_json(found)
+        return
+    print_facts([("AUC", f"{found.auc:.3f} ({found.auc_low:.3f} to {found.auc_high:.3f})")])
+    for warning in found.warnings:
+        click.echo(f"amity: note: {warning}", err=True)
+    print_table(
+        ("WHAT", "STRENGTH"),
+        [(each.words, each.strength) for each in found.traits[:20]],
+        empty="",
+    )
+
+
+TOOLS: Final = (
+    versions,
+    restore,
+    impact,
+    uses,
+    overlap,
+    movement,
+    apart,
+    review,
+    rfm,
+    clusters,
+    alike,
+)
 """The commands, for the group."""

@@ -206,3 +206,52 @@ SELECT count(*) FROM analysis_membership a
 JOIN analysis_membership b
     ON b.segment_id = %(other)s AND b.profile_id = a.profile_id AND b.left_at IS NULL
 WHERE a.segment_id = %(one)s AND a.left_at IS NULL
+
+-- name: list_rfm_cells
+SELECT substr(label, strpos(label, ' ') + 1), count(*) FROM analysis_score
+WHERE name = 'rfm' GROUP BY 1 ORDER BY 2 DESC, 1
+
+-- name: sample_profiles
+SELECT p.id FROM store_profile p WHERE p.merged_into IS NULL AND p.event_count > 0
+ORDER BY hashint8(p.id) LIMIT %s
+
+-- name: profile_figures
+-- What customers are grouped by; -1 stands for no order yet.
+SELECT p.id, p.order_count, p.revenue_minor, p.event_count,
+       greatest(0, extract(epoch FROM %s::timestamptz - p.first_seen_at))::bigint,
+       greatest(0, extract(epoch FROM %s::timestamptz - p.last_seen_at))::bigint,
+       coalesce(greatest(0, extract(epoch FROM %s::timestamptz - p.last_order_at))::bigint, -1)
+FROM store_profile p
+WHERE p.merged_into IS NULL AND p.event_count > 0
+  AND (%s::bigint[] IS NULL OR p.id = ANY (%s::bigint[]))
+
+-- name: list_flags
+-- Which of the asked-for trait values and events customers have, as pairs of customer and place.
+SELECT p.id, f.place
+FROM store_profile p, jsonb_each(p.traits) AS t
+JOIN unnest(%s::text[], %s::jsonb[], %s::bigint[]) AS f(key, value, place)
+    ON f.key = t.key AND f.value = t.value
+WHERE p.id = ANY (%s::bigint[])
+UNION ALL
+SELECT p.id, f.place
+FROM store_profile p, jsonb_object_keys(p.event_counts) AS e(key)
+JOIN unnest(%s::text[], %s::bigint[]) AS f(key, place) ON f.key = e.key
+WHERE p.id = ANY (%s::bigint[])
+
+-- name: weigh_flags
+-- The sum of the weights of what each customer has, in millionths; who has nothing is left out.
+SELECT id, round(sum(weight) * 1000000)::bigint FROM (
+    SELECT p.id, f.weight
+    FROM store_profile p, jsonb_each(p.traits) AS t
+    JOIN unnest(%s::text[], %s::jsonb[], %s::float8[]) AS f(key, value, weight)
+        ON f.key = t.key AND f.value = t.value
+    WHERE p.merged_into IS NULL
+    UNION ALL
+    SELECT p.id, f.weight
+    FROM store_profile p, jsonb_object_keys(p.event_counts) AS e(key)
+    JOIN unnest(%s::text[], %s::float8[]) AS f(key, weight) ON f.key = e.key
+    WHERE p.merged_into IS NULL) AS has
+GROUP BY id
+
+-- name: list_member_ids
+SELECT profile_id FROM analysis_membership WHERE segment_id = %s AND left_at IS NULL

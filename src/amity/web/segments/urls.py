@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from amity.web.segments import apart, builder, export, history, moving, overlapping, tidying, views
+from amity.web.segments import (
+    alike,
+    apart,
+    automatic,
+    builder,
+    export,
+    history,
+    moving,
+    overlapping,
+    tidying,
+    views,
+)
 from amity.web.shell import Entry
 
 RAIL = [
@@ -26,6 +37,11 @@ urlpatterns = [
     path("segments/suggest/<slug:what>/", builder.suggest, name="segment_suggest"),
     path("segments/review/", tidying.show_review, name="segments_review"),
     path("segments/review/refresh/", tidying.refresh_review, name="segments_review_refresh"),
+    path("segments/automatic/", automatic.show_automatic, name="segments_automatic"),
+    path("segments/automatic/rfm/", automatic.find_cells, name="segments_rfm_find"),
+    path("segments/automatic/rfm/save/", automatic.save_cell, name="segments_rfm_save"),
+    path("segments/automatic/groups/", automatic.find_groups, name="segments_groups_find"),
+    path("segments/automatic/groups/save/", automatic.save_groups, name="segments_groups_save"),
     path("segments/overlap/", overlapping.show_overlap, name="segments_overlap"),
     path(
         "segments/overlap/members/",
@@ -38,6 +54,9 @@ urlpatterns = [
     path("segments/<int:segment_id>/members.csv", export.export_members, name="segment_export"),
     path("segments/<int:segment_id>/apart/", apart.show_apart, name="segment_apart"),
     path("segments/<int:segment_id>/apart/find/", apart.find_apart, name="segment_apart_find"),
+    path("segments/<int:segment_id>/alike/", alike.show_alike, name="segment_alike"),
+    path("segments/<int:segment_id>/alike/find/", alike.find_alike, name="segment_alike_find"),
+    path("segments/<int:segment_id>/alike/save/", alike.save_alike, name="segment_alike_save"),
     path("segments/<int:segment_id>/moves/", moving.show_movement, name="segment_movement"),
     path("segments/<int:segment_id>/versions/", history.show_versions, name="segment_versions"),
     path(

@@ -4,10 +4,14 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from amity.analysis import api as analysis
 from amity.analysis.contracts_segments import (
+    ClusterSet,
+    Lookalikes,
+    RfmCells,
     RuleImpact,
     SegmentDifferences,
     SegmentMovement,
@@ -96,6 +100,61 @@ def find_segment_differences(
     )
 
 
+class CellToSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One word of RFM."""
+
+    word: Annotated[str, Meta(min_length=1, max_length=80)]
+
+
+class LookalikesToSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many of the nearest to put into a segment."""
+
+    size: Annotated[int, Meta(ge=1, le=100_000)]
+
+
+@route("POST", "/segments/rfm-cells", scope="segments:read")
+def count_rfm_cells(call: Call) -> RfmCells:
+    """Count whom RFM gives which word."""
+    return analysis.refresh_rfm_cells(now=call.now)
+
+
+@route("POST", "/segments/rfm-cells/save", scope="segments:write")
+def save_rfm_cell(body: CellToSave, call: Call) -> SegmentDocument:
+    """Make a segment of those RFM gives a word; it follows the score."""
+    made = analysis.save_rfm_cell(word=body.word, by=call.caller, now=call.now)
+    return segment_document(made)
+
+
+@route("POST", "/segments/clusters", scope="segments:read")
+def find_clusters(call: Call) -> ClusterSet:
+    """Find groups of alike customers; refused when they are not found again in resamples."""
+    return analysis.refresh_clusters(now=call.now, rng=np.random.default_rng())
+
+
+@route("POST", "/segments/clusters/save", scope="segments:write")
+def save_clusters(call: Call) -> Page[SegmentDocument]:
+    """Put every customer into the group found last, and make a segment of each group."""
+    made = analysis.save_clusters(by=call.caller, now=call.now)
+    return Page([segment_document(each) for each in made])
+
+
+@route("POST", "/segments/{segment_id}/lookalikes", scope="segments:read")
+def learn_lookalikes(segment_id: SmallRowId, call: Call) -> Lookalikes:
+    """Learn what tells a segment's members from others, tried on some held out."""
+    return analysis.refresh_lookalikes(
+        segment_id=segment_id, now=call.now, rng=np.random.default_rng()
+    )
+
+
+@route("POST", "/segments/{segment_id}/lookalikes/save", scope="segments:write")
+def save_lookalikes(segment_id: SmallRowId, body: LookalikesToSave, call: Call) -> SegmentDocument:
+    """Make a segment of the customers most like the members, by what was learnt last."""
+    made = analysis.save_lookalikes(
+        segment_id=segment_id, size=body.size, by=call.caller, now=call.now
+    )
+    return segment_document(made)
+
+
 @route("GET", "/segments/{segment_id}/versions", scope="segments:read")
 def list_segment_versions(segment_id: SmallRowId) -> Page[SegmentVersion]:
     """List every name, description and rule a segment had, the latest first, at most 500."""
@@ -116,7 +175,7 @@ def restore_segment_version(
 @route("POST", "/segments/{segment_id}/impact", scope="segments:read")
 def describe_segment_impact(segment_id: SmallRowId, body: RuleToTry, call: Call) -> ImpactDocument:
     """Say who would enter and leave by another rule, and what it touches; nothing is saved."""
-    found = analysis.describe_impact(segment_id=segment_id, rule=body.rule, now=call.now)
+    found = analysis.describe_impact(segment_id=segment_id, rule=body.read(), now=call.now)
     return ImpactDocument(impact=found, uses=list_uses(found.segment_ids))
 
 
