@@ -84,6 +84,7 @@ def test_an_event_becomes_scores_with_reasons_a_version_and_a_proof(shop, capsys
     assert state.run.model_run_id == run.model_run_id
     assert "plan" in run.report["weight"]
     _command_lists(capsys)
+    _screens_show(score.label)
     _what_cannot_be_carried_keeps_old_scores(len(scores))
     api_models.archive_model(key="course", now=NOW)
     assert _scores() == {}
@@ -95,6 +96,38 @@ def _command_lists(capsys):
         main(["model", "list"])
     assert stop.value.code == 0
     assert "Course Booked" in capsys.readouterr().out
+
+
+def _screens_show(label):
+    from django.test import Client
+
+    from amity.web.staff.models import Staff
+
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(Staff.objects.create_user("ann", password="x" * 12, role="analyst"))
+    listed = client.get("/models/predictions/").content.decode()
+    assert "Books a course" in listed
+    assert "Ranks right" in listed
+    one = client.get("/models/predictions/course/").content.decode()
+    assert 'id="proof-figure" type="application/json"' in one
+    assert "days since Product Viewed" in one
+    customer = client.get(f"/customers/{_profile(0)}/").content.decode()
+    assert "Likely: course" in customer
+    assert label.split(" (")[0] in customer
+    made = client.post(
+        "/models/predictions/new/",
+        {"name": "Views again!", "event": "Product Viewed", "days": "14", "traits": "plan, "},
+    )
+    assert made["Location"] == "/models/predictions/views-again/"
+    assert "Not learnt yet" in client.get(made["Location"]).content.decode()
+    assert (
+        "whole number"
+        in client.post(
+            "/models/predictions/new/", {"name": "x", "event": "y", "days": "soon"}, follow=True
+        ).content.decode()
+    )
+    client.post("/models/predictions/views-again/archive/")
+    assert client.get(made["Location"]).status_code == 404
 
 
 def _what_cannot_be_carried_keeps_old_scores(count):

@@ -18,3 +18,7 @@ UPDATE analysis_model SET archived_at = %s WHERE key = %s AND archived_at IS NUL
 
 -- name: model_members
 SELECT profile_id FROM analysis_membership WHERE segment_id = %s AND left_at IS NULL
+
+-- name: model_alive
+-- The warehouse may be a while behind: whoever was erased or joined to another has no score.
+SELECT id FROM store_profile WHERE id = ANY(%s) AND merged_into IS NULL

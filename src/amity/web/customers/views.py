@@ -20,7 +20,14 @@ from amity.web.customers.sentences import FILTERS
 from amity.web.customers.timeline import read_timeline
 from amity.web.customers.truths import traits_of
 from amity.web.customers.visited import visited_by
-from amity.web.customers.words import KINDS, REFUSALS, SCORES, is_known, spell, who
+from amity.web.customers.words import (
+    KINDS,
+    REFUSALS,
+    describe_score,
+    is_known,
+    is_reasoned,
+    who,
+)
 from amity.web.identity.together import linked
 from amity.web.purposes import what_for
 
@@ -154,6 +161,7 @@ def _merge(merge: Merge, profile_id: int, sources: dict[int, str]) -> dict[str, 
 def _scores(profile_id: int) -> list[dict[str, Any]]:
     rows = []
     for score in analysis.list_scores(profile_id=profile_id):
-        title, meaning = SCORES.get(score.name, (spell(score.name), ""))
-        rows.append({"is": score, "title": title, "meaning": meaning})
+        title, meaning = describe_score(score.name)
+        row = {"is": score, "title": title, "meaning": meaning}
+        rows.append({**row, "is_reasoned": is_reasoned(score.name)})
     return rows

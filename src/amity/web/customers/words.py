@@ -64,6 +64,25 @@ SCORES: Final[dict[str, tuple[str, str]]] = {
 }
 """A score's name for people and what it means."""
 
+_PREDICTED: Final = "propensity:"
+
+
+def describe_score(name: str) -> tuple[str, str]:
+    """Return a score's name for people and what it means; of models somebody made too."""
+    if name.startswith(_PREDICTED):
+        return (
+            f"Likely: {name.removeprefix(_PREDICTED).replace('-', ' ')}",
+            "The probability that they do what this model looks ahead for, with what came of "
+            "customers with alike probabilities. What moved it most is said with the logit it adds "
+            "or takes; it is no cause.",
+        )
+    return SCORES.get(name, (spell(name), ""))
+
+
+def is_reasoned(name: str) -> bool:
+    """Say whether a score's label holds its reasons."""
+    return name.startswith(_PREDICTED)
+
 
 def who(profile: Profile | ProfileRow) -> str:
     """Return what to call a customer: the best there is of name, address, phone, id."""

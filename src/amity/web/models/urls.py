@@ -2,11 +2,15 @@
 
 from django.urls import path
 
-from amity.web.models import reliability, views
+from amity.web.models import predictions, reliability, views
 from amity.web.shell import Entry
 
 urlpatterns = [
     path("models/", views.models, name="models"),
+    path("models/predictions/", predictions.predictions, name="predictions"),
+    path("models/predictions/new/", predictions.create, name="prediction_create"),
+    path("models/predictions/<slug:key>/", predictions.prediction, name="prediction"),
+    path("models/predictions/<slug:key>/archive/", predictions.archive, name="prediction_archive"),
     path("models/reliability/", reliability.reliability, name="models_reliability"),
     path("models/reliability.csv", reliability.reliability_csv, name="models_reliability_csv"),
 ]

@@ -70,7 +70,7 @@ def score_range(score: Score) -> str:
 def _in_unit(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    if name in {"p_alive", "churn"}:
+    if name in {"p_alive", "churn"} or name.startswith("propensity:"):
         return chance(value)
     if name in {"clv", "next_basket"}:
         currency = settings().currency

@@ -88,9 +88,11 @@ def _refresh(model: Model, now: datetime) -> ModelRun:
             return _record(connection, model, now, customers=0, report={"refused": error.message})
     with transaction() as connection:
         connection.execute(_SQL["scores_lock"], [_LOCK])
-        report = report_of(found)
-        run = _record(connection, model, now, customers=len(found.customer), report=report)
-        replace_scores(connection, names=[model.score], rows=_rows(model, found, run))
+        alive = connection.execute(_SQL["model_alive"], [found.customer.tolist()]).fetchall()
+        known = {row[0] for row in alive}
+        run = _record(connection, model, now, customers=len(known), report=report_of(found))
+        rows = (row for row in _rows(model, found, run) if row[0] in known)
+        replace_scores(connection, names=[model.score], rows=rows)
     return run
 
 
