@@ -13,7 +13,13 @@ warnings.simplefilter("ignore")
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-from lifetimes import BetaGeoFitter, GammaGammaFitter  # noqa: E402
+from lifetimes import (  # noqa: E402
+    BetaGeoBetaBinomFitter,
+    BetaGeoFitter,
+    GammaGammaFitter,
+    ParetoNBDFitter,
+)
+from lifetimes.datasets import load_donations  # noqa: E402
 from lifetimes.utils import _customer_lifetime_value  # noqa: E402
 
 
@@ -32,6 +38,24 @@ def fit_spend(data, state):
     fitter.fit(again["frequency"], again["spend"])
     return {
         "log_likelihood": -fitter._negative_log_likelihood_ * len(again),
+        "parameters": dict(fitter.params_),
+    }
+
+
+def fit_pareto(data, state):
+    fitter = ParetoNBDFitter()
+    fitter.fit(data["frequency"], data["recency"], data["T"])
+    log_likelihood = -fitter._negative_log_likelihood_ * len(data)
+    log_likelihood += float(data["frequency"].sum()) * np.log(1 / data["T"].max())
+    return {"log_likelihood": log_likelihood, "parameters": dict(fitter.params_)}
+
+
+def fit_donors(data, state):
+    donors = load_donations()
+    fitter = BetaGeoBetaBinomFitter()
+    fitter.fit(donors["frequency"], donors["recency"], donors["periods"], donors["weights"])
+    return {
+        "log_likelihood": -fitter._negative_log_likelihood_ * float(donors["weights"].sum()),
         "parameters": dict(fitter.params_),
     }
 
@@ -55,7 +79,14 @@ def value(data, state):
     return {"mean": float(np.mean(found))}
 
 
-WORK = {"fit": fit, "fit_spend": fit_spend, "expect": expect, "value": value}
+WORK = {
+    "fit": fit,
+    "fit_spend": fit_spend,
+    "fit_pareto": fit_pareto,
+    "fit_donors": fit_donors,
+    "expect": expect,
+    "value": value,
+}
 
 
 def main():

@@ -18,9 +18,9 @@ from amity.analysis.estimator import Fit, FloatArray, Histories, IntArray
 from amity.analysis.logic.newton import Evaluation, dot
 
 NAMES: Final = ("r", "alpha", "s", "beta")
-_NODES: Final = 28
+_NODES: Final = 20
 _PANEL: Final = 16.0
-"""How far the integrand's logarithm may fall within one panel: 28 nodes are then exact to the last
+"""How far the integrand's logarithm may fall within one panel: 20 nodes are then exact to the last
 digits of double precision."""
 _MAX_PANELS: Final = 64
 _PIECE: Final = 4_096
