@@ -1,84 +1,18 @@
 """Rules over people, followed: scores, households, draws and campaigns change memberships."""
 
 import re
-from datetime import UTC, datetime
 
-import msgspec
 import pytest
+from tests.fixtures.people_town import NOW, Town
 
 from amity.analysis import api as analysis
 from amity.analysis.logic.following_book import Shelf
 from amity.analysis.logic.following_evaluation import pairs_of_others
 from amity.analysis.logic.scoring.keeping import replace_scores
-from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.infra import database, queries
 from amity.kernel.draw import draw
 from amity.kernel.errors import Invalid
-from amity.rules import decode_rule, to_sql
 from amity.store import api as store
-
-NOW = datetime.now(UTC).replace(microsecond=0)
-
-
-class Town:
-    """Customers by name, and the consumers run until nothing is left to do."""
-
-    def __init__(self):
-        self.source_id = store.create_source(name="Town", kind="server").source_id
-        self.segments = {}
-        self._sent = 0
-
-    def send(self, *events):
-        bodies = []
-        for event in events:
-            self._sent += 1
-            bodies.append(msgspec.json.encode({"messageId": f"t{self._sent}", **event}))
-        receipt = store.append_events(source_id=self.source_id, events=bodies, now=NOW)
-        assert not receipt.quarantined, receipt
-        self.run()
-
-    def identify(self, *users, **traits):
-        self.send(*({"type": "identify", "userId": user, "traits": traits} for user in users))
-
-    def run(self):
-        handled = 0
-        for _ in range(200):
-            followed = analysis.follow_batch(now=NOW).events
-            if not store.fold_batch().events + followed:
-                return handled
-            handled += followed
-        raise AssertionError("the consumers never came to rest")
-
-    def define(self, name, rule):
-        made = analysis.create_segment(name=name, rule=rule, by="test", now=NOW)
-        self.segments[name] = made.segment_id
-        self.run()
-        return made.segment_id
-
-    def id_of(self, user):
-        return store.find_profile(kind="user_id", value=user).profile_id
-
-    def members(self, name, *users):
-        """Return who of the users is in a segment, held against the rule's SQL."""
-        segment = analysis.get_segment(segment_id=self.segments[name])
-        page = analysis.list_members(segment_id=segment.segment_id, limit=200)
-        held = {member.profile_id for member in page.items}
-        with database.transaction() as connection:
-            policies = store.list_policies(connection=connection)
-            query = to_sql(decode_rule(segment.rule), make_catalogue(policies), NOW)
-            wanted = {row[0] for row in connection.execute(query.encode(), query.params)}
-        assert held == wanted, name
-        return [user for user in users if self.id_of(user) in held]
-
-    def score(self, name, **values):
-        with database.transaction() as connection:
-            run = connection.execute(
-                "INSERT INTO analysis_model_run (estimator, customers, parameters, report) "
-                "VALUES ('town', 0, '{}', '{}') RETURNING id"
-            ).fetchone()[0]
-            rows = [(self.id_of(user), name, v, "", None, None, run) for user, v in values.items()]
-            replace_scores(connection, names=[name], rows=rows)
-        return self.run()
 
 
 @pytest.fixture
@@ -206,20 +140,6 @@ def test_campaigns_and_offers_are_asked_for_by_what_the_log_says(town):
     assert words == "clicked in a message of campaign no. 7 in the last 30 days"
 
 
-def link(kind, *groups, by=None):
-    """Put customers into households or companies, as the store's hourly search would."""
-    with database.transaction() as connection:
-        connection.execute("DELETE FROM store_link WHERE kind = %s", [kind])
-        for number, group in enumerate(groups):
-            for profile_id in group:
-                connection.execute(
-                    "INSERT INTO store_link (kind, link_key, profile_id, label, probability, "
-                    "found_at) VALUES (%s, md5(%s)::uuid, %s, 'x', 0.8, %s)",
-                    [kind, f"{kind}{number}", profile_id, NOW],
-                )
-    analysis.note_links()
-
-
 def in_segment(segment_id, **more):
     return {"node": "in_segment", "segment_id": segment_id, **more}
 
@@ -238,8 +158,8 @@ def test_others_of_a_household_are_asked_when_one_enters_or_leaves(town):
     town.define("large", {"node": "together", "kind": "household", "at_least": 2})
     town.define("colleagues", {"node": "together", "kind": "company"})
     assert town.members("large", *users) == []
-    link("household", ids[:3], ids[3:])
-    link("company", [ids[0], ids[4]])
+    town.link("household", ids[:3], ids[3:])
+    town.link("company", [ids[0], ids[4]])
     town.run()
     assert town.members("large", *users) == ["ann", "bob", "cid"]
     assert town.members("colleagues", *users) == ["ann", "eve"]
@@ -253,7 +173,7 @@ def test_others_of_a_household_are_asked_when_one_enters_or_leaves(town):
     town.identify("ann", "bob", tier="tin")
     assert town.members("beside gold", *users) == ["eve"]
     assert town.members("near such", *users) == ["dan"]
-    link("household", [*ids[:2], ids[3]])
+    town.link("household", [*ids[:2], ids[3]])
     town.run()
     assert town.members("beside gold", *users) == ["ann", "bob"]
     said = analysis.explain(rule=beside, profile_id=ids[0], now=NOW)
@@ -271,7 +191,7 @@ def test_an_event_asks_only_the_household_of_who_moved(town):
     town.define("gold", gold)
     rule = {"node": "together", "kind": "household", "segment_id": town.segments["gold"]}
     town.define("beside gold", rule)
-    link("household", *(ids[at : at + 4] for at in range(0, 40, 4)))
+    town.link("household", *(ids[at : at + 4] for at in range(0, 40, 4)))
     town.run()
     with database.transaction() as connection:
         book = Shelf().read(connection)[0]
@@ -289,7 +209,7 @@ def test_who_becomes_one_or_is_told_apart_changes_the_household(town):
     town.define("gold", gold)
     rule = {"node": "together", "kind": "household", "segment_id": town.segments["gold"]}
     town.define("beside gold", rule)
-    link("household", [town.id_of("ann"), phone])
+    town.link("household", [town.id_of("ann"), phone])
     town.run()
     assert town.members("beside gold", "ann", "bob") == ["ann"]
     town.send({"type": "alias", "previousId": "phone", "userId": "bob"})
@@ -300,7 +220,7 @@ def test_who_becomes_one_or_is_told_apart_changes_the_household(town):
 def test_reviews_of_pairs_count_where_rules_ask(town):
     town.identify("ann", "bob", "cid")
     ann, bob, cid = sorted(town.id_of(user) for user in ("ann", "bob", "cid"))
-    link("household", [ann, bob])
+    town.link("household", [ann, bob])
     with database.transaction() as connection:
         for one, other, state in ((ann, bob, "rejected"), (ann, cid, "accepted")):
             connection.execute(
