@@ -132,3 +132,25 @@ def test_costs_targets_and_policies_are_entered_and_taken_back(client):
     [one] = reports.list_facts(kind="channel_cost")
     client.post(f"/reports/costs/{one.fact_id}/delete/")
     assert reports.list_facts(kind="channel_cost") == []
+
+
+def test_a_metric_is_looked_at_changed_after_seeing_what_changes_and_kept(client):
+    sell(("ann", 3, 20), ("bob", 3, 60))
+    assert b"Average order" in client.get("/reports/metrics/").content
+    assert b"average_order" in client.get("/reports/metrics/orders/").content
+    assert client.get("/reports/metrics/nothing/").status_code == 404
+    where = '[{"column": "net_minor", "op": "at_least", "value": 5000}]'
+    told = {
+        "title": "Orders of note",
+        "definition": "Orders of 50 and more.",
+        "unit": "orders",
+        "expression": f'{{"kind": "count", "base": "orders", "where": {where}}}',
+    }
+    looked = client.post("/reports/metrics/orders/save/", told | {"look": "yes"}).content.decode()
+    assert "What it would change" in looked
+    assert "8,000.00" in looked
+    assert [one.version for one in reports.list_metric_versions(name="orders")] == [0]
+    client.post("/reports/metrics/orders/save/", told)
+    assert reports.list_metrics()[0].definition.title == "Orders of note"
+    wrong = client.post("/reports/metrics/orders/save/", told | {"expression": "many"})
+    assert b"not JSON" in wrong.content

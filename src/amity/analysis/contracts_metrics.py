@@ -16,6 +16,7 @@ MetricName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,59}$")]
 Base = Literal["orders", "order_lines", "newcomers", "earlier", "events", "sends"]
 """`newcomers` are customers whose first order ever is in the window, `earlier` those who ordered in
 as many days before it, with `again` 1 for who ordered in the window too."""
+Direction = Literal["up", "down", ""]
 Operator = Literal["is", "is_not", "at_least", "at_most"]
 
 
@@ -83,7 +84,7 @@ class MetricDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """In words, for people."""
     expression: Expression
     unit: Unit
-    direction: Literal["up", "down", ""] = ""
+    direction: Direction = ""
     """Which way is better."""
     owner: Annotated[str, Meta(max_length=100)] = ""
 

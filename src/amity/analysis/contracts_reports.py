@@ -140,7 +140,7 @@ class ReportWords(msgspec.Struct, frozen=True, kw_only=True):
     group: Group
     definition: str
     parameters: tuple[Parameter, ...]
-    uses: frozenset[str]
+    uses: tuple[str, ...]
     can_drill: bool
 
 

@@ -141,7 +141,7 @@ class Report(ABC):
             group=cls.group,
             definition=cls.definition,
             parameters=cls.parameters,
-            uses=frozenset(cls.uses),
+            uses=tuple(sorted(cls.uses)),
             can_drill=cls.drill is not Report.drill,
         )
 

@@ -47,6 +47,8 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
         "Make logged decisions again and compare.",
         False,
     ),
+    "report": ("amity.cli.report:report", "Answer questions about customers.", False),
+    "metric": ("amity.cli.report:metric", "Say what the numbers mean.", False),
     "scores": ("amity.cli.scores:scores", "Compute customers' scores again.", False),
     "model": ("amity.cli.model:model", "Predict who will do a thing.", False),
     "estimate": ("amity.cli.estimate:estimate", "Estimate from a file, without a store.", False),

@@ -15,6 +15,8 @@ Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Scope = Literal[
     "profiles:read",
     "profiles:write",
+    "reports:read",
+    "reports:write",
     "segments:read",
     "segments:write",
     "sources:read",

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.web.reports import customers, facts, files, views
+from amity.web.reports import customers, facts, files, metrics, views
 from amity.web.shell import Entry
 
 RAIL = [
@@ -22,6 +22,9 @@ urlpatterns = [
     path("reports/costs/enter/", facts.enter, name="report_fact_enter"),
     path("reports/costs/<int:fact_id>/delete/", facts.delete, name="report_fact_delete"),
     path("reports/views/<int:view_id>/delete/", views.delete_view, name="report_view_delete"),
+    path("reports/metrics/", metrics.show_list, name="metrics"),
+    path("reports/metrics/<slug:name>/", metrics.show_one, name="metric"),
+    path("reports/metrics/<slug:name>/save/", metrics.save, name="metric_save"),
     path("reports/<slug:name>/", views.show_one, name="report"),
     path("reports/<slug:name>/live/", views.show_live, name="report_live"),
     path("reports/<slug:name>/refresh/", views.refresh, name="report_refresh"),

@@ -5,6 +5,7 @@ from typing import Final
 from amity.analysis.contracts_metrics import (
     Counted,
     Difference,
+    Direction,
     Expression,
     MetricDefinition,
     Ratio,
@@ -14,15 +15,14 @@ from amity.analysis.contracts_reports import Unit
 
 
 def _say(
-    title: str, definition: str, expression: Expression, unit: Unit, direction: str = ""
+    title: str, definition: str, expression: Expression, unit: Unit, direction: Direction = ""
 ) -> MetricDefinition:
-    better = "up" if direction == "up" else "down" if direction == "down" else ""
     return MetricDefinition(
         title=title,
         definition=definition,
         expression=expression,
         unit=unit,
-        direction=better,
+        direction=direction,
         owner="Amity",
     )
 

@@ -26,8 +26,9 @@ def list_metrics() -> list[Metric]:
     """Return the metrics that hold: the built-in ones first, each in its latest version."""
     with transaction("readonly") as connection:
         latest = _latest(connection)
-    found = [latest.pop(name, None) or _built_in(name) for name in BUILT_IN]
-    return [metric for metric in [*found, *latest.values()] if not metric.is_retired]
+    found = [latest.get(name) or _built_in(name) for name in BUILT_IN]
+    own = [metric for name, metric in latest.items() if name not in BUILT_IN]
+    return [metric for metric in [*found, *own] if not metric.is_retired]
 
 
 def definitions() -> dict[str, MetricDefinition]:

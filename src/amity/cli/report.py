@@ -1,0 +1,153 @@
+"""`amity report` and `amity metric`: questions about customers, and what their numbers mean."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from amity.cli.json_input import read_object
+from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.running import needs_database
+from amity.kernel.errors import Invalid
+
+
+@click.group()
+def report() -> None:
+    """Answer questions about customers from the warehouse."""
+
+
+@report.command(name="list")
+@json_option
+@needs_database
+def list_(*, as_json: bool) -> None:
+    """List the reports with the question each answers."""
+    from amity.analysis import api_reports
+
+    entries = api_reports.list_reports()
+    if as_json:
+        print_json(entries)
+        return
+    print_table(
+        ("NAME", "QUESTION", "LAST ANSWER"),
+        [(entry.words.name, entry.words.question, entry.as_of) for entry in entries],
+        empty="There is no report.",
+    )
+
+
+@report.command()
+@click.argument("name")
+@click.option("--with", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; repeat.")
+@click.option("--table", default="", help="Print or write this table of the answer.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it; .csv or .parquet."
+)
+@json_option
+@needs_database
+def run(name: str, given: tuple[str, ...], table: str, out: Path | None, *, as_json: bool) -> None:
+    """Compute the report NAME now, such as `amity report run pareto --with days=90`.
+
+    Parameters are those of the report's page: days, from, until, compare, segment, currency, by,
+    and its own. The answer is kept and shown on the page too.
+    """
+    from amity.analysis import api_reports
+    from amity.analysis.contracts_reports import FileKind, say_value
+
+    found = api_reports.run_report(name=name, given=_read(given), now=datetime.now(UTC))
+    answer = found.answer
+    if out is not None:
+        if not answer.tables or out.suffix not in {".csv", ".parquet"}:
+            raise Invalid("an answer with a table is written as .csv or .parquet")
+        chosen = table or answer.tables[0].name
+        kind: FileKind = "csv" if out.suffix == ".csv" else "parquet"
+        out.write_bytes(api_reports.write_report_table(run=found, table=chosen, kind=kind))
+    if as_json:
+        print_json(found)
+        return
+    click.echo(answer.sentence)
+    if answer.empty:
+        click.echo(answer.empty)
+    print_facts(
+        (one.title, say_value(one.value, one.unit, found.currency)) for one in answer.figures
+    )
+    for one in answer.tables:
+        if one.name == table:
+            rows = [
+                [
+                    say_value(value, column.unit, found.currency)
+                    for value, column in zip(row, one.columns, strict=True)
+                ]
+                for row in one.rows
+            ]
+            print_table([column.title for column in one.columns], rows, empty="No rows.")
+    for note in answer.notes:
+        click.echo(f"amity: note: {note}", err=True)
+
+
+def _read(given: tuple[str, ...]) -> dict[str, str]:
+    parameters = {}
+    for one in given:
+        name, found, value = one.partition("=")
+        if not found:
+            raise Invalid(f"a parameter is told as NAME=VALUE, not {one!r}")
+        parameters[name.strip()] = value
+    return parameters
+
+
+@click.group()
+def metric() -> None:
+    """Say what the numbers mean, once for all."""
+
+
+@metric.command(name="list")
+@json_option
+@needs_database
+def list_metrics(*, as_json: bool) -> None:
+    """List the metrics that hold."""
+    from amity.analysis import api_reports
+
+    found = api_reports.list_metrics()
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("NAME", "VERSION", "UNIT", "DEFINITION"),
+        [(one.name, one.version, one.definition.unit, one.definition.definition) for one in found],
+        empty="There is no metric.",
+    )
+
+
+@metric.command(name="set")
+@click.argument("name")
+@click.argument("definition")
+@click.option("--dry-run", is_flag=True, help="Only say what it would change.")
+@json_option
+@needs_database
+def set_(name: str, definition: str, *, dry_run: bool, as_json: bool) -> None:
+    """Give the metric NAME a new version: JSON, the name of a file with it, or -.
+
+    `amity metric list --json` shows definitions to begin from.
+    """
+    from amity.analysis import api_reports
+
+    read = read_object(definition, "definition")
+    now = datetime.now(UTC)
+    if dry_run:
+        impact = api_reports.describe_metric_impact(name=name, definition=read, now=now)
+        if as_json:
+            print_json(impact)
+            return
+        print_facts(
+            [
+                ("Metrics made of it", ", ".join(impact.uses.metrics)),
+                ("Reports", ", ".join(impact.uses.reports)),
+                ("Saved views", ", ".join(impact.uses.views)),
+                ("Targets", ", ".join(impact.uses.targets)),
+            ]
+        )
+        print_table(("METRIC", "NOW", "THEN"), impact.values, empty="Nothing changes.")
+        return
+    made = api_reports.save_metric(name=name, definition=read, by="command line", now=now)
+    if as_json:
+        print_json(made)
+        return
+    print_facts([("Metric", made.name), ("Version", made.version)])

@@ -1,0 +1,103 @@
+"""Reports: questions about customers, answered from the warehouse; costs and targets for them."""
+
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Meta
+
+from amity.analysis import api_reports as reports
+from amity.analysis.contracts_facts import CompanyFact, FactKind
+from amity.analysis.contracts_reports import ReportEntry, ReportPage, ReportRun, ReportView
+from amity.kernel.pagination import Page
+from amity.web.api.routing import Call, SmallRowId, route
+
+ReportName = Annotated[str, Meta(pattern="^[a-z0-9_-]{1,60}$")]
+
+
+class ReportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked."""
+
+    question: Annotated[
+        str,
+        Meta(
+            max_length=2000,
+            description="As in the address of the report's page: `days=30&by=week`.",
+        ),
+    ] = ""
+
+
+class ReportQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked."""
+
+    parameters: Annotated[
+        dict[str, Annotated[str, Meta(max_length=200)]],
+        Meta(
+            max_length=30,
+            description="`days`, or `from` and `until`; `compare`, `segment`, `currency`, `by` and "
+            "the report's own parameters.",
+        ),
+    ] = {}
+
+
+class FactsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which facts."""
+
+    kind: FactKind
+
+
+class NewFact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A cost, a target or a policy to enter."""
+
+    kind: FactKind
+    fact: Annotated[
+        dict[str, Any],
+        Meta(
+            description="Of `channel_cost`: channel, campaign, from_on, until_on, amount_minor, "
+            "currency; of `unit_cost`: unit, amount_minor, currency; of `target`: report, figure, "
+            "value, owner; of `policy`: cell, words."
+        ),
+    ]
+
+
+@route("GET", "/reports", scope="reports:read")
+def list_reports() -> Page[ReportEntry]:
+    """List all reports with the question each answers, its parameters, and what it said last."""
+    return Page(reports.list_reports())
+
+
+@route("GET", "/reports/{name}", scope="reports:read")
+def get_report(name: ReportName, query: ReportQuery, call: Call) -> ReportPage:
+    """Get a report's kept answer with its age; `state.run` is null when it was never computed."""
+    given = dict(parse_qsl(query.question))
+    return reports.open_report(name=name, given=given, now=call.now)
+
+
+@route("POST", "/reports/{name}/run", scope="reports:read")
+def run_report(name: ReportName, body: ReportQuestion, call: Call) -> ReportRun:
+    """Compute an answer now and keep it; takes seconds, and minutes over very much."""
+    return reports.run_report(name=name, given=body.parameters, now=call.now)
+
+
+@route("GET", "/report-views", scope="reports:read")
+def list_report_views(call: Call) -> Page[ReportView]:
+    """List the saved views that are shared."""
+    return Page(reports.list_report_views(by=call.caller))
+
+
+@route("GET", "/report-facts", scope="reports:read")
+def list_report_facts(query: FactsQuery) -> Page[CompanyFact]:
+    """List what was entered of one kind, oldest first; of those alike the latest holds."""
+    return Page(reports.list_facts(kind=query.kind))
+
+
+@route("POST", "/report-facts", scope="reports:write", status=201)
+def enter_report_fact(body: NewFact, call: Call) -> CompanyFact:
+    """Enter a cost, a target or a policy; reports use it from their next answer on."""
+    return reports.enter_fact(kind=body.kind, fact=body.fact, by=call.caller, now=call.now)
+
+
+@route("DELETE", "/report-facts/{fact_id}", scope="reports:write")
+def delete_report_fact(fact_id: SmallRowId) -> None:
+    """Take back what was entered."""
+    reports.delete_fact(fact_id=fact_id)

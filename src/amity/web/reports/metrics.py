@@ -1,0 +1,88 @@
+"""The catalogue of metrics: what each means, where it is used, and what changing one changes."""
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import msgspec
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from amity.analysis import api_reports as reports
+from amity.analysis.contracts_metrics import Metric
+from amity.analysis.contracts_reports import Unit
+from amity.kernel.errors import AmityError, Invalid
+from amity.web.access import may, requires, staff_of
+
+
+@require_GET
+@requires("reports.read")
+def show_list(request: HttpRequest) -> HttpResponse:
+    """Show the metrics that hold."""
+    context = {
+        "metrics": reports.list_metrics(),
+        "can_write": may(request, "reports.write"),
+    }
+    return render(request, "reports/metrics.html", context)
+
+
+@require_GET
+@requires("reports.read")
+def show_one(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one metric: its definition, its versions, where it is used."""
+    return render(request, "reports/metric.html", _context(request, name))
+
+
+def _context(request: HttpRequest, name: str) -> dict[str, Any]:
+    versions = reports.list_metric_versions(name=name)
+    return {
+        "name": name,
+        "metric": versions[0],
+        "versions": versions,
+        "uses": reports.find_metric_uses(name=name),
+        "units": get_args(Unit),
+        "expression": _expression(versions[0]),
+        "told": versions[0].definition,
+        "can_write": may(request, "reports.write"),
+    }
+
+
+def _expression(metric: Metric) -> str:
+    text = msgspec.json.encode(metric.definition.expression)
+    return msgspec.json.format(text, indent=2).decode()
+
+
+@require_POST
+@requires("reports.write")
+def save(request: HttpRequest, name: str) -> HttpResponse:
+    """Keep a new version, or with `look` say first what it would change."""
+    now = datetime.now(UTC)
+    context = _context(request, name)
+    context["expression"] = request.POST.get("expression", "")
+    context["told"] = {key: request.POST.get(key, "") for key in ("title", "definition", "unit")}
+    context["told"] |= {key: request.POST.get(key, "") for key in ("direction", "owner")}
+    try:
+        definition = _read(request)
+        if request.POST.get("look"):
+            context["impact"] = reports.describe_metric_impact(
+                name=name, definition=definition, now=now
+            )
+            return render(request, "reports/metric.html", context)
+        by = staff_of(request).get_username()
+        made = reports.save_metric(name=name, definition=definition, by=by, now=now)
+    except AmityError as refusal:
+        messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
+        return render(request, "reports/metric.html", context)
+    messages.success(request, f"Version {made.version} holds from the next answers on.")
+    return redirect("metric", name)
+
+
+def _read(request: HttpRequest) -> dict[str, Any]:
+    posted = request.POST
+    try:
+        expression = msgspec.json.decode(posted.get("expression", ""))
+    except msgspec.DecodeError:
+        raise Invalid("the expression is not JSON") from None
+    told = ("title", "definition", "unit", "direction", "owner")
+    return {key: posted.get(key, "").strip() for key in told} | {"expression": expression}
