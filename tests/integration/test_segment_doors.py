@@ -205,7 +205,7 @@ def test_tidying_up(town, ask, page):
     page.post("/segments/review/refresh/", {"days": "1"})
     shown = text(page.get("/segments/review/"))
     assert "Their rules say the same" in shown
-    assert "None is empty for 1 days" in shown
+    assert "None is empty for 1 day." in shown
     page.post("/segments/review/refresh/", {"days": "x"})
     assert "Days are a whole number." in text(page.get("/segments/review/"))
     assert "the same rule as French" in run("segment", "review")

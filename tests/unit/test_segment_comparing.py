@@ -31,6 +31,8 @@ def test_equal_rules_differ_in_nothing_however_they_are_nested():
     assert diff(all_(FR, OLD), all_(OLD, FR)) == []
     assert diff(FR, all_(FR)) == []
     assert diff(all_(all_(FR, OLD)), all_(FR, OLD)) == []
+    assert diff(BOUGHT, {**BOUGHT, "at_least": 1}) == []
+    assert diff({"node": "not", "of": {"node": "not", "of": FR}}, FR) == []
 
 
 def test_a_condition_is_added_removed_or_changed():

@@ -16,6 +16,7 @@ def segment(number):
         name=f"S{number}",
         description="",
         rule={},
+        text="",
         words="",
         version=1,
         state="live",

@@ -412,11 +412,12 @@ def refresh_scores(*, now: datetime) -> list[ModelRun]:
 
     Scores: `rfm` (3 to 15, its label such as "5-4-3 Champion"), `p_alive`, `expected_purchases`
     (90 days), `churn` (the chance to buy nothing in 90 days), `next_purchase_days` (half of
-    customers alike who still buy are back by then), `next_basket` and `clv` (12 months,
-    discounted, in the home currency). What the data cannot carry is left out; the report of its
-    run says why under "refused". The runs of `bgnbd` and of its rival `pareto_nbd`, which makes no
-    scores, carry a check against held-out time under "calibration". Earlier predictions that are
-    due are compared with what came. Takes seconds at a hundred thousand customers.
+    customers alike who still buy are back by then), `next_basket`, `clv` (12 months, discounted,
+    in the home currency) and, with a margin rate set, `profit` (the same, less the goods and what
+    orders cost). What the data cannot carry is left out; the report of its run says why under
+    "refused". The runs of `bgnbd` and of its rival `pareto_nbd`, which makes no scores, carry a
+    check against held-out time under "calibration". Earlier predictions that are due are compared
+    with what came. Takes seconds at a hundred thousand customers.
     """
     return scores.refresh_scores(now=now)
 

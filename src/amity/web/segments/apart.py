@@ -63,8 +63,10 @@ def find_apart(request: HttpRequest, segment_id: int) -> HttpResponse:
 
 
 def draw_differences(found: SegmentDifferences) -> Chart | None:
-    """Draw the largest differences of shares with their intervals; None when there are none."""
-    shares = [each for each in found.differences if each.measure == "share"][:_DRAWN][::-1]
+    """Draw the largest differences of shares that the rule does not make; None for none."""
+    shares = [
+        each for each in found.differences if each.measure == "share" and not each.is_by_rule
+    ][:_DRAWN][::-1]
     if not shares:
         return None
     figure = go.Figure(

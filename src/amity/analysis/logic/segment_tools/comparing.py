@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from amity.analysis.contracts_segments import RuleDifference
-from amity.rules import All, Any_, Condition, Not, Rule
+from amity.analysis.logic.segment_tools.normal_form import normal_form
+from amity.rules import All, Any_, Condition, Not, Rule, encode_rule
 from amity.rules.condition import Names, name_of
 
 _TOGETHER: Final = {
@@ -31,8 +32,8 @@ def compare_rules(before: Rule, after: Rule, names: Names) -> list[RuleDifferenc
 
 
 def key_of(rule: Condition) -> bytes:
-    """Return a text that two conditions share when they are written alike."""
-    return msgspec.json.encode(rule, order="sorted")
+    """Return a text that two conditions share when they say the same."""
+    return normal_form(encode_rule(rule))
 
 
 def _open(rule: Condition) -> tuple[str, tuple[Condition, ...]]:
