@@ -17,7 +17,7 @@ from amity.web.warehousing import list_exports
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAYS = 215
-CUSTOMERS = 160
+CUSTOMERS = 130
 
 
 def happened(rng):
@@ -65,7 +65,7 @@ def test_an_event_becomes_scores_with_reasons_a_version_and_a_proof(shop, capsys
     model = create()
     assert model.score == "propensity:course"
     [run] = api_models.refresh_models(now=NOW)
-    assert run.customers > 120
+    assert run.customers > 100
     quality = run.report["quality"]
     assert quality["auc"]["low"] > 0.6
     assert quality["brier"] < quality["brier_of_base_rate"]

@@ -76,6 +76,26 @@ def _has_ties(facts):
     return len(plans) != len(set(plans))
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(FACT, max_size=25), st.lists(FACT, max_size=10), st.integers(14, 400))
+def test_behaviour_before_the_time_looked_back_changes_nothing_but_who_is_known(
+    facts, more, lookback
+):
+    earlier = [
+        fact for fact in more if fact[2] <= NOW - lookback * DAY_SECONDS and fact[0] != "plan"
+    ]
+
+    def looked(given_):
+        columns = build_features(history(given_), MOMENTS, lookback_days=lookback)
+        return {
+            column.name: column.values.tolist()
+            for column in columns
+            if column.kind == "number" and column.name != "days known"
+        }
+
+    np.testing.assert_equal(looked(facts), looked([*facts, *earlier]))
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(FACT, max_size=25), st.integers(1, 90))
 def test_features_and_labels_are_what_counting_one_by_one_finds(facts, horizon):
@@ -94,7 +114,8 @@ def test_features_and_labels_are_what_counting_one_by_one_finds(facts, horizon):
                 if kind == "order":
                     spent = sum(fact[3] for fact in inside)
                     assert found[f"spent, {days} days"][who] == f"{spent:.4g}"
-            before = [fact[2] for fact in mine if fact[0] == kind and fact[2] <= NOW]
+            since = NOW - WINDOWS[-1] * DAY_SECONDS
+            before = [fact[2] for fact in mine if fact[0] == kind and since < fact[2] <= NOW]
             since = (NOW - max(before)) / DAY_SECONDS if before else math.nan
             wanted = "not known" if math.isnan(since) else f"{since:.4g}"
             assert found[f"days since {name}"][who] == wanted

@@ -18,7 +18,7 @@ from amity.analysis.logic.learning.columns import Column
 DAY_SECONDS: Final = 86_400
 WINDOWS: Final = (30, 90, 365)
 """Days looked back on."""
-_SHIFT: Final = 2**34
+SHIFT: Final = 2**34
 """More seconds than lie between 1970 and 2500; a customer's facts stand apart from the next's."""
 
 
@@ -63,7 +63,7 @@ def sort_facts(
     text: list[str] | None = None,
 ) -> Facts:
     """Return facts ready to be asked; they may come in any order."""
-    key = customer * _SHIFT + second
+    key = customer * SHIFT + second
     order = np.argsort(key, kind="stable")
     sums = np.zeros(0)
     if amount is not None:
@@ -76,22 +76,31 @@ def sort_facts(
     return Facts(key=key[order], sums=sums, texts=codes, levels=list(levels))
 
 
-def build_features(history: History, moments: Moments) -> list[Column]:
+def build_features(
+    history: History, moments: Moments, *, lookback_days: int = WINDOWS[-1]
+) -> list[Column]:
     """Return what was known of each customer at their moment, the moment itself included.
 
     Per event: how often in the last 30, 90 and 365 days, and days since the last. Orders: the
-    same, and what was spent. Days since anything was first known. Traits as last told.
+    same, and what was spent. Days since anything was first known. Traits as last told. Behaviour
+    is looked at ``lookback_days`` back from every moment alike: reaching as far back as history
+    happens to would make early moments look other than late ones.
     """
     columns: list[Column] = []
-    for name, facts in history.events.items():
-        columns += _counts(f"{name}", facts, moments)
-    columns += _counts("orders", history.orders, moments)
+    windows = [days for days in WINDOWS if days <= lookback_days] or [lookback_days]
+    for name, facts in (*history.events.items(), ("orders", history.orders)):
+        columns += [
+            _number(f"{name}, {days} days", _count(facts, moments, days).astype(np.float64))
+            for days in windows
+        ]
+        columns.append(_number(f"days since {name}", _days_since(facts, moments, lookback_days)))
     if len(history.orders.sums):
         columns += [
             _number(f"spent, {days} days", _spent(history.orders, moments, days))
-            for days in WINDOWS
+            for days in windows
         ]
-    columns.append(_number("days known", _days_known(history, moments)))
+    known = np.minimum(_days_known(history, moments), lookback_days)
+    columns.append(_number("days known", known))
     columns += [_last_text(name, facts, moments) for name, facts in history.traits.items()]
     return columns
 
@@ -115,12 +124,12 @@ def known_at(
 
 def _before(facts: Facts, moments: Moments, second: IntArray) -> IntArray:
     """Return how many facts lie before each customer's instant or at it, of all sorted facts."""
-    bounded = np.clip(second, 0, _SHIFT - 1)
-    return np.searchsorted(facts.key, moments.customer * _SHIFT + bounded, side="right")
+    bounded = np.clip(second, 0, SHIFT - 1)
+    return np.searchsorted(facts.key, moments.customer * SHIFT + bounded, side="right")
 
 
 def _start(facts: Facts, moments: Moments) -> IntArray:
-    return np.searchsorted(facts.key, moments.customer * _SHIFT, side="left")
+    return np.searchsorted(facts.key, moments.customer * SHIFT, side="left")
 
 
 def _count(facts: Facts, moments: Moments, days: int) -> IntArray:
@@ -129,17 +138,14 @@ def _count(facts: Facts, moments: Moments, days: int) -> IntArray:
     return counts
 
 
-def _counts(name: str, facts: Facts, moments: Moments) -> list[Column]:
-    columns = [
-        _number(f"{name}, {days} days", _count(facts, moments, days).astype(np.float64))
-        for days in WINDOWS
-    ]
+def _days_since(facts: Facts, moments: Moments, most: int) -> FloatArray:
+    """Return days since the last fact, NaN where there is none in so many days."""
     upto, start = _before(facts, moments, moments.second), _start(facts, moments)
     has = upto > start
     last = np.zeros(len(moments), np.int64)
-    last[has] = facts.key[upto[has] - 1] % _SHIFT
-    days_since = np.where(has, (moments.second - last) / DAY_SECONDS, np.nan)
-    return [*columns, _number(f"days since {name}", days_since)]
+    last[has] = facts.key[upto[has] - 1] % SHIFT
+    days = (moments.second - last) / DAY_SECONDS
+    return np.where(has & (days < most), days, np.nan)
 
 
 def _spent(orders: Facts, moments: Moments, days: int) -> FloatArray:
@@ -156,7 +162,7 @@ def _days_known(history: History, moments: Moments) -> FloatArray:
     for facts in (*history.events.values(), history.orders):
         upto, start = _before(facts, moments, moments.second), _start(facts, moments)
         has = upto > start
-        first[has] = np.minimum(first[has], facts.key[start[has]] % _SHIFT)
+        first[has] = np.minimum(first[has], facts.key[start[has]] % SHIFT)
     return np.where(np.isfinite(first), (moments.second - first) / DAY_SECONDS, np.nan)
 
 

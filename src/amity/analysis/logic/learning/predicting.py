@@ -14,6 +14,8 @@ from amity.analysis.estimator import FloatArray, IntArray, Refused
 from amity.analysis.logic.learning.columns import Column, why_useless
 from amity.analysis.logic.learning.moments import (
     DAY_SECONDS,
+    SHIFT,
+    WINDOWS,
     Facts,
     History,
     Moments,
@@ -23,7 +25,7 @@ from amity.analysis.logic.learning.moments import (
 )
 from amity.analysis.logic.learning.propensity import Learnt, Told, learn, list_reasons, tell
 from amity.analysis.logic.learning.splitting import Split
-from amity.analysis.logic.learning.watching import MOVED, drift_of
+from amity.analysis.logic.learning.watching import drift_of, warn_drift
 
 ACTIVE_DAYS: Final = 365
 """Whoever did nothing for so long is neither learnt from nor scored."""
@@ -61,11 +63,11 @@ def predict(
 
     Raises Refused when the history is too short or there is too little to learn from.
     """
-    cutoffs = choose_cutoffs(history, horizon_days, now_second)
+    cutoffs, lookback = choose_cutoffs(history, horizon_days, now_second)
     customers = _all_customers(history)
     moments, place = _sample(history, customers, cutoffs, rng)
     label = label_of(outcome, moments, horizon_days * DAY_SECONDS)
-    features = build_features(history, moments)
+    features = build_features(history, moments, lookback_days=lookback)
     kept = [at for at, column in enumerate(features) if not why_useless(column)]
     columns = [features[at] for at in kept]
     last = len(cutoffs) - 1
@@ -79,7 +81,7 @@ def predict(
     scored = _who_now(history, customers, members, now_second)
     if not len(scored):
         raise Refused(f"of {len(customers):,} customers nobody that is to be scored was active")
-    today = build_features(history, scored)
+    today = build_features(history, scored, lookback_days=lookback)
     asked = [today[at] for at in kept]
     drift = _drift([column.take(split.learn) for column in columns], asked)
     return Predicted(
@@ -89,33 +91,43 @@ def predict(
         learnt=learnt,
         cutoffs=cutoffs,
         drift=drift,
-        warnings=[*learnt.warnings, *_warn_drift(drift)],
+        warnings=[
+            *learnt.warnings,
+            *warn_drift(drift, "among those scored than among those learnt from"),
+        ],
     )
 
 
-def choose_cutoffs(history: History, horizon_days: int, now_second: int) -> list[int]:
-    """Return up to six moments, a horizon apart, the last a horizon ago; oldest first."""
+def choose_cutoffs(history: History, horizon_days: int, now_second: int) -> tuple[list[int], int]:
+    """Return moments, and how many days before each are looked at.
+
+    Up to six moments, a horizon apart, the last a horizon ago, oldest first; so many that before
+    the first there is still some time, the same for all.
+    """
     first = min(
         (
-            int((facts.key % 2**34).min())
+            int((facts.key % SHIFT).min())
             for facts in (*history.events.values(), history.orders)
             if len(facts)
         ),
         default=now_second,
     )
     days = (now_second - first) / DAY_SECONDS
-    count = int(min(MOST_MOMENTS, (days - WARM_DAYS) // horizon_days))
+    count = int((days - WARM_DAYS) // horizon_days)
     if count < FEWEST_MOMENTS:
         needed = FEWEST_MOMENTS * horizon_days + WARM_DAYS
         raise Refused(
             f"to learn what happens within {horizon_days} days takes {needed} days of history, "
             f"and there are {max(0, int(days))}: a shorter horizon may do"
         )
-    return [now_second - place * horizon_days * DAY_SECONDS for place in range(count, 0, -1)]
+    roomy = int((days - max(WINDOWS[1], horizon_days)) // horizon_days)
+    count = min(count, MOST_MOMENTS, max(FEWEST_MOMENTS, roomy))
+    cutoffs = [now_second - place * horizon_days * DAY_SECONDS for place in range(count, 0, -1)]
+    return cutoffs, min(WINDOWS[-1], (cutoffs[0] - first) // DAY_SECONDS)
 
 
 def _all_customers(history: History) -> IntArray:
-    keys = [facts.key // 2**34 for facts in (*history.events.values(), history.orders)]
+    keys = [facts.key // SHIFT for facts in (*history.events.values(), history.orders)]
     return np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
 
 
@@ -151,15 +163,6 @@ def _drift(before: Sequence[Column], now: Sequence[Column]) -> dict[str, float]:
         rows = np.arange(len(both))
         found[old.name] = drift_of(both, rows[: len(old)], rows[len(old) :])
     return found
-
-
-def _warn_drift(drift: dict[str, float]) -> list[str]:
-    return [
-        f"drift: {name!r} is spread otherwise among those scored than among those learnt from "
-        f"(PSI {value:.2f})"
-        for name, value in drift.items()
-        if value > MOVED
-    ]
 
 
 def report_of(found: Predicted) -> dict[str, Any]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MOST_EVENTS: Final = 15
 _SECONDS: Final = 120.0
+_TOLD: Final = ("identify", "group", "alias")
+"""Events that say who somebody is, not what they did."""
+
 ORDER_EVENT: Final = "Order Completed"
 
 
@@ -69,7 +72,8 @@ def _events(there: dict[str, Any], since: datetime, until: datetime) -> "ibis.Ta
 
 
 def _commonest(events: "ibis.Table", event: str) -> list[str]:
-    counted = events.group_by("name").agg(customers=events.customer.nunique())
+    done = events.filter(events.type.notin(_TOLD))
+    counted = done.group_by("name").agg(customers=done.customer.nunique())
     rows = _query(counted.order_by(counted.customers.desc(), counted.name).limit(MOST_EVENTS))
     names = [name for name in rows["name"].to_pylist() if name != ORDER_EVENT]
     return names if event in (*names, ORDER_EVENT) or not len(rows) else [*names, event]

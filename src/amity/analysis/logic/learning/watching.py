@@ -5,7 +5,7 @@ column that all but tells the answer is hardly ever a fact from before.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,6 +20,7 @@ IMPLAUSIBLE_AUC: Final = 0.95
 MOVED: Final = 0.25
 """Population stability index above which a column is said to have moved (Siddiqi 2006)."""
 _BINS: Final = 10
+_SHOWN: Final = 5
 _PRIOR: Final = 5.0
 _SURE: Final = 3.29
 """Standard errors that chance passes once in a thousand times."""
@@ -48,12 +49,7 @@ def watch(columns: Sequence[Column], label: FloatArray, split: Split) -> Watch:
     drift: dict[str, float] = {}
     if split.kind == "time":
         drift = {column.name: drift_of(column, split.learn, split.judge) for column in columns}
-        warnings += [
-            f"drift: {name!r} is spread otherwise in the last rows than in the first "
-            f"(PSI {value:.2f})"
-            for name, value in drift.items()
-            if value > MOVED
-        ]
+        warnings += warn_drift(drift, "in the last rows than in the first")
         warnings += _warn_base_rate(label[split.learn], label[split.judge])
     return Watch(auc_alone=alone, drift=drift, warnings=warnings)
 
@@ -107,6 +103,16 @@ def _suspect_blanks(
                 f"(AUC {told:.3f})"
             )
     return warnings
+
+
+def warn_drift(drift: Mapping[str, float], where: str) -> list[str]:
+    """Say in one sentence which columns moved, the farthest first; nothing when none did."""
+    moved = sorted((name for name in drift if drift[name] > MOVED), key=lambda name: -drift[name])
+    if not moved:
+        return []
+    shown = ", ".join(f"{name!r} (PSI {drift[name]:.2f})" for name in moved[:_SHOWN])
+    more = f" and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
+    return [f"drift: {shown}{more}: spread otherwise {where}"]
 
 
 def drift_of(column: Column, first: IntArray, last: IntArray) -> float:
