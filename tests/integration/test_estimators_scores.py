@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from amity.analysis import api
+from amity.analysis.logic.reporting.entering import enter_fact
+from amity.infra.config import override
 from amity.infra.database import transaction
 from amity.kernel.errors import NotFound
 from amity.testing.estimators_kit import make_transactions
@@ -90,6 +92,24 @@ def test_runs_are_kept_with_their_check_against_held_out_time(shop):
     assert rival.report["calibration"]["customers"] == check["customers"]
     value = api.get_latest_run(estimator="gamma_gamma").report["clv"]
     assert (value["months"], value["yearly_discount_rate"]) == (12, 0.1)
+
+
+def test_profit_needs_a_margin_and_heeds_what_an_order_costs(shop):
+    def report():
+        return {run.estimator: run for run in api.refresh_scores(now=NOW)}["gamma_gamma"].report
+
+    assert "no margin rate" in report()["profit"]["refused"]
+    cost = {"unit": "order", "amount_minor": 300, "currency": "USD"}
+    with override(margin_rate=0.4):
+        free = report()["profit"]
+        scores = {score.name: score for score in api.list_scores(profile_id=3)}
+        assert scores["profit"].low < scores["profit"].value < scores["profit"].high
+        assert scores["profit"].value == pytest.approx(0.4 * scores["clv"].value, rel=1e-3)
+        enter_fact(kind="unit_cost", fact=cost, by="t", now=NOW)
+        costly = report()["profit"]
+    assert costly["cost_per_order"] == 3.0
+    assert costly["total"] < free["total"]
+    assert costly["low"] < costly["total"] < costly["high"]
 
 
 def test_refreshing_again_replaces_and_changes_nothing(shop):

@@ -53,6 +53,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     currency: Annotated[str, Meta(description="The currency revenue is summed in (ISO 4217).")] = (
         "USD"
     )
+    margin_rate: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(
+            description="What is left of an order's amount after the goods, 0 to 1; with it, "
+            "customers have a score `profit` beside their value.",
+        ),
+    ] = None
     time_zone: Annotated[str, Meta(description="Zone the screens show times in (IANA).")] = "UTC"
     max_event_bytes: Annotated[int, Meta(description="Largest single event accepted.")] = 32_768
     max_batch_bytes: Annotated[int, Meta(description="Largest request accepted.")] = 512_000

@@ -36,6 +36,7 @@ from amity.analysis.logic.lifetimes.doubts import (
 from amity.analysis.logic.lifetimes.waiting import QUANTILES, chance_of_none, wait_days
 from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
 from amity.analysis.logic.scoring.orders_coming import remember_orders, settle_orders
+from amity.analysis.logic.scoring.profits import score_profit
 from amity.analysis.logic.transactions import summarise
 from amity.infra.columns import fetch_columns
 from amity.infra.config import settings
@@ -58,6 +59,7 @@ SCORES: Final = frozenset(
         "next_purchase_days",
         "next_basket",
         "clv",
+        "profit",
     }
 )
 """The scores that `refresh_scores` makes."""
@@ -179,6 +181,10 @@ def _compute(
             "yearly_discount_rate": YEARLY_DISCOUNT_RATE,
             "total": float(clv.value.sum()),
         }
+        profit, told = score_profit((buying, spending), histories)
+        spending_run.report["profit"] = told
+        if profit is not None:
+            spending_run.columns["profit"] = profit
     if (spend := spending_run.columns.pop("expected_spend", None)) is not None:
         spending_run.columns["next_basket"] = spend
     return [rfm_run, buying_run, spending_run, rival_run]

@@ -61,6 +61,11 @@ SCORES: Final[dict[str, tuple[str, str]]] = {
         "What their purchases of the coming year are worth today (BG/NBD and Gamma-Gamma, future "
         "money discounted by 10 % a year).",
     ),
+    "profit": (
+        "Profit next year",
+        "The margin of their purchases of the coming year, less what handling orders costs, worth "
+        "today, with the range in which its expectation lies.",
+    ),
 }
 """A score's name for people and what it means."""
 

@@ -72,7 +72,7 @@ def _in_unit(name: str, value: float | None) -> str:
         return "–"
     if name in {"p_alive", "churn"} or name.startswith("propensity:"):
         return chance(value)
-    if name in {"clv", "next_basket"}:
+    if name in {"clv", "next_basket", "profit"}:
         currency = settings().currency
         minor = to_minor(round(value, 6), currency)
         return "–" if minor is None else format_minor(minor, currency)
