@@ -171,6 +171,13 @@ def test_a_segment_from_preview_to_archive(api, shop):
     assert made.body["version"] == 1
     path = made["Location"].removeprefix("/api/v1")
     assert api("POST", "/segments", {"name": "french", "rule": RULE}).status_code == 409
+    typed = api("POST", "/segments", {"name": "Typed", "rule": made.body["text"]})
+    assert (typed.status_code, typed.body["rule"]) == (201, made.body["rule"])
+    assert api("DELETE", typed["Location"].removeprefix("/api/v1")).status_code == 204
+    assert api("POST", "/segments/preview", {"rule": made.body["text"]}).body == preview
+    wrong = api("POST", "/segments/preview", {"rule": "country was FR"})
+    assert wrong.status_code == 422
+    assert "expected a test" in str(wrong.body)
     fold()
     counts = api("GET", f"{path}/counts").body
     assert counts["members"] == 1

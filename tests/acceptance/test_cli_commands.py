@@ -142,19 +142,24 @@ def test_sign_in_link_is_the_only_thing_printed(amity, document):
     assert document("sign-in-link")["username"] == "admin"
 
 
-def test_rule_comes_from_a_file_or_from_standard_input(amity, tmp_path, monkeypatch):
-    from amity.cli.json_input import read_object
+def test_rule_comes_written_out_from_a_file_or_from_standard_input(
+    amity, db, tmp_path, monkeypatch
+):
+    from amity.cli.rule_input import read_rule
 
-    rule = {"node": "all", "of": []}
-    path = tmp_path / "rule.json"
-    path.write_text(json.dumps(rule))
-    assert read_object(str(path), "rule") == read_object(json.dumps(rule), "rule") == rule
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(rule).encode())))
-    assert read_object("-", "rule") == rule
-    code, _, err = amity("segment", "preview", "--rule", '{"node"')
-    assert code == 1
-    assert "not a JSON object" in err
+    rule = {"node": "check", "field": "trait.country", "is": {"op": "eq", "value": "FR"}}
+    for written in ("country is FR", json.dumps(rule)):
+        path = tmp_path / "rule"
+        path.write_text(written)
+        assert read_rule(written) == read_rule(str(path)) == rule
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(written.encode())))
+        assert read_rule("-") == rule
+    for wrong, reason in (('{"node"', "not JSON"), ("country was FR", "expected a test")):
+        code, _, err = amity("segment", "preview", "--rule", wrong)
+        assert code == 1
+        assert reason in err
     assert amity("segment", "preview", "--rule", str(tmp_path / "none.json"))[0] == 1
+    assert "country is “FR”" in amity("segment", "preview", "--rule", "country is FR")[1]
 
 
 def test_events_are_followed_one_object_a_line(db):

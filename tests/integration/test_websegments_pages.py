@@ -172,13 +172,13 @@ def test_the_json_leads_to_the_form_and_back(marketer: Client) -> None:
         ],
     }
     answer = marketer.post(
-        "/segments/from-json/", {"json": json.dumps(rule)}, headers={"HX-Request": "true"}
+        "/segments/from-written/", {"written": json.dumps(rule)}, headers={"HX-Request": "true"}
     )
     text = answer.content.decode()
     assert "HX-Retarget" not in answer
     assert "SPRING\nX" in text
     fields = fields_of(text)
-    made = marketer.post("/segments/new/", fields | {"name": "From JSON", "json_before": ""})
+    made = marketer.post("/segments/new/", fields | {"name": "From JSON", "written_before": ""})
     assert made.status_code == 302
     segment = analysis.find_segment(name="From JSON")
     assert segment
@@ -188,21 +188,45 @@ def test_the_json_leads_to_the_form_and_back(marketer: Client) -> None:
 
 def test_wrong_json_says_where_and_leaves_the_form(marketer: Client) -> None:
     wrong = json.dumps({"node": "all", "of": [{"node": "check", "field": "trait.x", "is": {}}]})
-    answer = marketer.post("/segments/from-json/", {"json": wrong}, headers={"HX-Request": "true"})
-    assert answer["HX-Retarget"] == "#json-error"
+    answer = marketer.post(
+        "/segments/from-written/", {"written": wrong}, headers={"HX-Request": "true"}
+    )
+    assert answer["HX-Retarget"] == "#written-error"
     assert "of[0].is" in text_of(answer)
-    broken = marketer.post("/segments/from-json/", {"json": "{"})
+    broken = marketer.post("/segments/from-written/", {"written": "{"})
     assert "This is not JSON" in text_of(broken)
     fields = fields_of(marketer.get("/segments/new/", {"start": "recent-buyers"}))
-    kept = marketer.post("/segments/new/", fields | {"name": "X", "json": "{ mine"})
+    kept = marketer.post("/segments/new/", fields | {"name": "X", "written": "{ mine"})
     assert kept.status_code == 422
-    assert fields_of(kept)["json"] == "{ mine"
+    assert fields_of(kept)["written"] == "{ mine"
     assert fields_of(kept)["r.of.0.event"] == "Order Completed"
+
+
+def test_a_rule_can_be_typed(marketer: Client) -> None:
+    typed = 'country is FR and did "Product Viewed" at least 3 times in 30 days where name is Bread'
+    answer = marketer.post(
+        "/segments/from-written/", {"written": typed}, headers={"HX-Request": "true"}
+    )
+    fields = fields_of(answer.content.decode())
+    assert fields["r.of.1.event"] == "Product Viewed"
+    page = fields_of(marketer.get("/segments/new/", {"start": "recent-buyers"}))
+    assert page["written"].startswith('did "Order Completed"')
+    made = marketer.post("/segments/new/", page | {"name": "Typed", "written": typed})
+    assert made.status_code == 302
+    segment = analysis.find_segment(name="Typed")
+    assert segment
+    shown = text_of(marketer.get(f"/segments/{segment.segment_id}/"))
+    assert segment.text in html.unescape(shown)
+    assert analysis.read_rule(written=segment.text) == segment.rule
+    wrong = marketer.post(
+        "/segments/from-written/", {"written": "country was FR"}, headers={"HX-Request": "true"}
+    )
+    assert "character 9 (“was FR”): expected a test" in text_of(wrong)
 
 
 def test_json_edited_without_scripts_wins_over_the_form(marketer: Client) -> None:
     fields = fields_of(marketer.get("/segments/new/", {"start": "recent-buyers"}))
-    fields |= {"name": "By hand", "json": json.dumps(FRENCH)}
+    fields |= {"name": "By hand", "written": json.dumps(FRENCH)}
     assert marketer.post("/segments/new/", fields).status_code == 302
     segment = analysis.find_segment(name="By hand")
     assert segment
@@ -335,7 +359,7 @@ def test_who_may_only_look_cannot_write(db: str, role: str) -> None:
     page = client.get(f"/segments/{segment.segment_id}/")
     assert page.status_code == 200
     assert "Archive" not in text_of(page)
-    for address in ("new/", "tree/", "preview/", "from-json/", "test/"):
+    for address in ("new/", "tree/", "preview/", "from-written/", "test/"):
         assert client.post(f"/segments/{address}", {"json": "{}"}).status_code == 403
     for address in ("edit", "archive", "restore"):
         assert client.post(f"/segments/{segment.segment_id}/{address}/").status_code == 403

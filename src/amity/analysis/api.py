@@ -38,6 +38,7 @@ from amity.analysis.logic import (
     following,
     following_evaluation,
     forgetting,
+    rule_texts,
     scores,
     segments,
     segments_reading,
@@ -129,6 +130,19 @@ def list_segments(*, is_archived: bool | None = False) -> list[Segment]:
     """Return the segments by name; with True those archived, with None all."""
     with transaction("readonly") as connection:
         return segments.Definitions(connection).list_all(is_archived=is_archived)
+
+
+def read_rule(*, written: str) -> dict[str, Any]:
+    """Return the JSON of a rule that somebody wrote, as text or as JSON.
+
+    Raises Invalid with the place and the reason; segments go by their names.
+    """
+    return rule_texts.read_rule(written)
+
+
+def write_rule(*, rule: dict[str, Any]) -> str:
+    """Write a rule as text that `read_rule` reads back; raise Invalid when it cannot be read."""
+    return rule_texts.write_rule(rule)
 
 
 def preview(*, rule: dict[str, Any], now: datetime) -> Preview:

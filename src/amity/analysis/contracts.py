@@ -17,6 +17,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     description: str
     rule: dict[str, Any]
+    text: str
+    """The rule as people can type it; empty when it cannot be read."""
     words: str
     version: int
     state: SegmentState

@@ -10,16 +10,18 @@ from amity.rules import (
     FIELD_LABELS,
     PROFILE_FIELDS,
     Condition,
+    encode_rule,
     iter_conditions,
     list_operators,
 )
 from amity.rules.condition import name_of
 from amity.rules.operator import operators
+from amity.rules.text_writing import write_text
 
 _INTRO: Final = """# Rules and operators
 
-A segment is a rule: a tree of conditions, written as JSON. The same rule runs in memory for each
-event, as SQL over history, and is said in words. A value that is absent or null fails every
+A segment is a rule: a tree of conditions, written as JSON, or as
+[text](../how-to/write-rules.md) that says the same. The same rule runs in memory for each event, as SQL over history, and is said in words. A value that is absent or null fails every
 operator but those that are marked; a value of another type fails too, it is never an error."""
 
 
@@ -39,8 +41,11 @@ def make_operators_page() -> str:
 def _condition(kind: type[Condition]) -> str:
     example, *_ = kind.examples()
     shown = msgspec.json.format(msgspec.json.encode(example)).decode()
-    words = f"{inspect.getdoc(kind)}\n\n```json\n{shown}\n```\n\nIn words: {example.describe()}."
-    return f"### `{name_of(kind)}`\n\n{words}"
+    text = write_text(encode_rule(example), {})
+    return (
+        f"### `{name_of(kind)}`\n\n{inspect.getdoc(kind)}\n\n```json\n{shown}\n```\n\n"
+        f"As text: `{text}`\n\nIn words: {example.describe()}."
+    )
 
 
 _HEADS: Final = ("Operator", "In words", "Accepts", "Absent values", "Example")

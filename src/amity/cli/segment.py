@@ -7,15 +7,11 @@ import click
 
 from amity.cli.asking import find_segment
 from amity.cli.export import make_plan, plan_options, run_now
-from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.rule_input import read_rule, rule_option
 from amity.cli.running import needs_database
 from amity.cli.segment_tools import TOOLS
 from amity.kernel.pagination import Page
-
-_RULE = click.option(
-    "--rule", "rule_text", required=True, metavar="FILE|-|JSON", help="The rule, as JSON."
-)
 
 _EXAMPLES = 8
 
@@ -31,15 +27,15 @@ for _tool in TOOLS:
 
 @segment.command()
 @click.argument("name")
-@_RULE
+@rule_option
 @click.option("--description", default="", help="What it is for.")
 @json_option
 @needs_database
-def create(name: str, rule_text: str, description: str, *, as_json: bool) -> None:
+def create(name: str, written: str, description: str, *, as_json: bool) -> None:
     """Make a segment called NAME; it fills from history and then follows every event."""
     from amity.analysis import api
 
-    rule = read_object(rule_text, "rule")
+    rule = read_rule(written)
     now = datetime.now(UTC)
     made = api.create_segment(
         name=name, rule=rule, description=description, by="command line", now=now
@@ -137,7 +133,7 @@ def members(name: str, limit: int, cursor: str | None, purpose: str, *, as_json:
 
 
 @segment.command()
-@_RULE
+@rule_option
 @click.option(
     "--from",
     "place",
@@ -148,14 +144,14 @@ def members(name: str, limit: int, cursor: str | None, purpose: str, *, as_json:
 )
 @json_option
 @needs_database
-def preview(rule_text: str, place: str, *, as_json: bool) -> None:
+def preview(written: str, place: str, *, as_json: bool) -> None:
     """Say in words and numbers what a rule would find now; nothing is saved."""
     from amity.analysis import api
 
     if place == "warehouse":
-        _preview_batch(read_object(rule_text, "rule"), as_json=as_json)
+        _preview_batch(read_rule(written), as_json=as_json)
         return
-    found = api.preview(rule=read_object(rule_text, "rule"), now=datetime.now(UTC))
+    found = api.preview(rule=read_rule(written), now=datetime.now(UTC))
     if as_json:
         print_json(found)
         return

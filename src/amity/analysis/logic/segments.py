@@ -19,6 +19,7 @@ from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.rules import Rule, decode_rule, encode_rule, mentions
+from amity.rules.text_writing import write_text
 
 _SQL = queries.load("amity.analysis")
 _log = logging.getLogger("amity.segments")
@@ -47,20 +48,27 @@ class Definitions:
         self._rows = {row[0]: _Row(*row) for row in rows}
         self.names = {row.segment_id: row.name for row in self._rows.values()}
 
+    def live_names(self) -> dict[int, str]:
+        """Return the names of the segments that are not archived: of those none is there twice."""
+        return {row.segment_id: row.name for row in self._rows.values() if row.state != "archived"}
+
     def make(self, segment_id: int) -> Segment:
         """Return one segment; raise NotFound when there is none."""
         row = self._rows.get(segment_id)
         if row is None:
             raise NotFound(f"there is no segment {segment_id}")
         fields = msgspec.structs.asdict(row)
-        return msgspec.convert({**fields, "words": self._words(row)}, Segment)
+        text, words = self._written(row)
+        return msgspec.convert({**fields, "text": text, "words": words}, Segment)
 
-    def _words(self, row: _Row) -> str:
+    def _written(self, row: _Row) -> tuple[str, str]:
+        """Return the rule as text and in words."""
         try:
-            return decode_rule(row.rule).describe(self.names)
+            rule = decode_rule(row.rule)
         except Invalid as error:
             # An operator that a plug-in brought can be gone.
-            return f"cannot be read: {error.message}"
+            return "", f"cannot be read: {error.message}"
+        return write_text(encode_rule(rule), self.live_names()), rule.describe(self.names)
 
     def list_all(self, *, is_archived: bool | None = False) -> list[Segment]:
         """Return segments by name."""

@@ -59,6 +59,7 @@ class SegmentDocument(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     description: str
     rule: dict[str, Any]
+    text: str
     words: str
     version: int
     state: SegmentState

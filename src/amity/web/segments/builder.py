@@ -19,8 +19,8 @@ from amity.web.segments.building import (
     build,
     describe_change,
     describe_now,
-    read_json,
     read_posted,
+    read_written,
     sentence_of,
     slots,
     suggestions,
@@ -70,8 +70,8 @@ def _page(request: HttpRequest, built: Built, **more: Any) -> HttpResponse:
         "name": name,
         "description": request.POST.get("description", ""),
         "tree": built.tree,
-        "json": built.json,
-        "json_before": built.json,
+        "written": built.written,
+        "written_before": built.written,
         "starts": STARTS,
         "action": reverse("segment_edit", args=[segment.segment_id])
         if segment
@@ -143,11 +143,11 @@ def change(request: HttpRequest, segment_id: int) -> HttpResponse:
 
 
 def _save(request: HttpRequest, segment: Segment | None) -> HttpResponse:
-    built, json, json_error = read_posted(request.POST.dict())
+    built, written, written_error = read_posted(request.POST.dict())
     name = request.POST.get("name", "").strip()
-    wrong: dict[str, Any] = {"segment": segment, "status": 422, "json": json}
-    if json_error:
-        return _page(request, built, json_error=json_error, **wrong)
+    wrong: dict[str, Any] = {"segment": segment, "status": 422, "written": written}
+    if written_error:
+        return _page(request, built, written_error=written_error, **wrong)
     if not name:
         return _page(request, built, name_error="Give it a name people will know.", **wrong)
     if not built.is_complete:
@@ -190,9 +190,10 @@ def _write(request: HttpRequest, built: Built, name: str, segment: Segment | Non
 def redraw(request: HttpRequest) -> HttpResponse:
     """Change the tree as a button asks and draw it again; without scripts, the whole page."""
     action = request.POST.get("do", "")
-    if action == "json":
-        built, json, json_error = read_posted(request.POST.dict())
-        return _page(request, built, segment=_segment(request), json=json, json_error=json_error)
+    if action == "written":
+        built, written, written_error = read_posted(request.POST.dict())
+        shown = {"written": written, "written_error": written_error}
+        return _page(request, built, segment=_segment(request), **shown)
     before = read_draft(request.POST.dict())
     draft = _fit(before, action.removeprefix("fit:")) if action.startswith("fit:") else None
     built = build(edit(before, action) if draft is None else draft)
@@ -226,32 +227,32 @@ def preview(request: HttpRequest) -> HttpResponse:
     context = describe_now(built, now) | _change(request, built, _segment(request), now)
     context |= {
         "slots": slots(built),
-        "with_json": True,
-        "json": built.json,
-        "json_before": built.json,
+        "with_written": True,
+        "written": built.written,
+        "written_before": built.written,
     }
     return render(request, "segments/_previewed.html", context)
 
 
 @require_POST
 @requires("segments.write")
-def from_json(request: HttpRequest) -> HttpResponse:
+def from_written(request: HttpRequest) -> HttpResponse:
     """Draw the form again from the JSON; when that is wrong, say where and change nothing."""
-    text = request.POST.get("json", "")
+    text = request.POST.get("written", "")
     try:
-        built = build(read_json(text))
+        built = build(read_written(text))
     except Invalid as refusal:
-        context = {"json_error": sentence_of(refusal)}
-        response = render(request, "segments/_json_error.html", context)
-        response["HX-Retarget"] = "#json-error"
+        context = {"written_error": sentence_of(refusal)}
+        response = render(request, "segments/_written_error.html", context)
+        response["HX-Retarget"] = "#written-error"
         response["HX-Reswap"] = "innerHTML"
         return response
     segment = _segment(request)
     context = suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
     now = datetime.now(UTC)
     context |= describe_now(built, now) | _change(request, built, segment, now)
-    more: dict[str, Any] = {"tree": built.tree, "json": text, "json_before": text}
-    return render(request, "segments/_from_json.html", context | more)
+    more: dict[str, Any] = {"tree": built.tree, "written": text, "written_before": text}
+    return render(request, "segments/_from_written.html", context | more)
 
 
 @require_POST

@@ -1,7 +1,7 @@
 """The builder: a form tree that the server draws, with what the rule finds beside it.
 
-The fields of the tree are the truth. The JSON beside them is rewritten from them, and read back
-into them when it is changed; `json_before` tells which of the two was changed last.
+The fields of the tree are the truth. The text beside them is rewritten from them, and read back
+into them when it is changed; `written_before` tells which of the two was changed last.
 """
 
 import re
@@ -54,9 +54,14 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         return view_tree(self.draft, self.problems)
 
     @property
-    def json(self) -> str:
-        """The rule as people edit it."""
-        return msgspec.json.format(msgspec.json.encode(self.rule), indent=2).decode()
+    def written(self) -> str:
+        """The rule as people type it; nothing while it is not complete."""
+        if not self.is_complete:
+            return ""
+        # The form always has a group around all; with one condition in it, it says nothing.
+        parts = self.rule.get("of")
+        is_single = isinstance(parts, list) and len(parts) == 1
+        return analysis.write_rule(rule=parts[0] if is_single else self.rule)
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,31 +94,31 @@ def split_refusal(refusal: AmityError) -> tuple[str, str]:
 
 
 def sentence_of(refusal: AmityError) -> str:
-    """Say why a rule's JSON was refused, and where in it."""
+    """Say why a rule was refused, and where in it."""
     path, reason = split_refusal(refusal)
     return f"At {path}: {reason}" if path else reason
 
 
-def read_json(text: str) -> Group:
-    """Read a draft from a rule's JSON; raise Invalid with the path and the reason."""
-    return read_rule(encode_rule(decode_rule(text)))
+def read_written(text: str) -> Group:
+    """Read a draft from a rule as text or JSON; raise Invalid with the place and the reason."""
+    return read_rule(analysis.read_rule(written=text))
 
 
 def read_posted(fields: Mapping[str, str]) -> tuple[Built, str, str]:
-    """Read what was posted: the built draft, the JSON to show, and what is wrong with that JSON.
+    """Read what was posted: the built draft, the text to show, and what is wrong with that text.
 
-    When the JSON was edited after the form was drawn it wins, if it can be read; if it cannot,
+    When the text was edited after the form was drawn it wins, if it can be read; if it cannot,
     its text is kept as it is and the form stands.
     """
     built = build(read_draft(fields))
-    text = fields.get("json", "")
-    if not text.strip() or _lines(text) == _lines(fields.get("json_before", "")):
-        return built, built.json, ""
+    text = fields.get("written", "")
+    if not text.strip() or _lines(text) == _lines(fields.get("written_before", "")):
+        return built, built.written, ""
     try:
-        edited = build(read_json(text))
+        edited = build(read_written(text))
     except Invalid as refusal:
         return built, text, sentence_of(refusal)
-    return edited, edited.json, ""
+    return edited, edited.written, ""
 
 
 def _lines(text: str) -> list[str]:

@@ -20,8 +20,14 @@ from amity.web.purposes import RECORDS, check_purpose, list_allowed
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Description = Annotated[str, Meta(max_length=2000)]
 Rule = Annotated[
-    dict[str, Any], Meta(description="A rule, as docs/reference/operators.md describes it.")
+    dict[str, Any] | str,
+    Meta(description="A rule as docs/reference/operators.md describes it, as JSON or as text."),
 ]
+
+
+def read_rule(rule: dict[str, Any] | str) -> dict[str, Any]:
+    """Return a rule as JSON; raise Invalid when its text cannot be understood."""
+    return analysis.read_rule(written=rule) if isinstance(rule, str) else rule
 
 
 class NewSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +50,10 @@ class RuleToTry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A rule to look at before it is saved."""
 
     rule: Rule
+
+    def read(self) -> dict[str, Any]:
+        """Return the rule as JSON, however it was written."""
+        return read_rule(self.rule)
 
 
 class MembersQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +79,7 @@ def create_segment(body: NewSegment, call: Call) -> SegmentDocument:
     """Make a segment; its members are found from history at once and then followed live."""
     made = analysis.create_segment(
         name=body.name,
-        rule=body.rule,
+        rule=read_rule(body.rule),
         description=body.description,
         by=call.caller,
         now=call.now,
@@ -80,7 +90,7 @@ def create_segment(body: NewSegment, call: Call) -> SegmentDocument:
 @route("POST", "/segments/preview", scope="segments:read")
 def preview_segment(body: RuleToTry, call: Call) -> Preview:
     """Say in words and numbers what a rule would find now; nothing is saved."""
-    return analysis.preview(rule=body.rule, now=call.now)
+    return analysis.preview(rule=body.read(), now=call.now)
 
 
 @route("GET", "/segments/{segment_id}", scope="segments:read")
@@ -95,7 +105,7 @@ def update_segment(segment_id: SmallRowId, body: SegmentChange, call: Call) -> S
     changed = analysis.update_segment(
         segment_id=segment_id,
         name=None if body.name is UNSET else body.name,
-        rule=None if body.rule is UNSET else body.rule,
+        rule=None if body.rule is UNSET else read_rule(body.rule),
         description=None if body.description is UNSET else body.description,
         by=call.caller,
         now=call.now,
