@@ -21,8 +21,9 @@ from amity.rules.text_writing import write_text
 _INTRO: Final = """# Rules and operators
 
 A segment is a rule: a tree of conditions, written as JSON, or as
-[text](../how-to/write-rules.md) that says the same. The same rule runs in memory for each event, as SQL over history, and is said in words. A value that is absent or null fails every
-operator but those that are marked; a value of another type fails too, it is never an error."""
+[text](../how-to/write-rules.md) that says the same. The same rule runs in memory for each event,
+as SQL over history, and is said in words. A value that is absent or null fails every operator but
+those that are marked; a value of another type fails too, it is never an error."""
 
 
 def make_operators_page() -> str:
