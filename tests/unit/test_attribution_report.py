@@ -178,3 +178,4 @@ def test_what_a_campaign_caused_stands_beside():
     assert row[5] == pytest.approx(100 / 150 - 5 / 50)
     assert row[6] < row[5] < row[7]
     assert row[8] == pytest.approx(85)
+    assert row[9] < row[8] < row[10]

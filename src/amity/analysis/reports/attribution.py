@@ -262,7 +262,15 @@ def _caused_table(caused: Sequence[Caused]) -> ReportTable:
                     if difference is None
                     else (difference.value, difference.low, difference.high)
                 ),
-                None if difference is None else round(difference.value * one.written, 1),
+                *(
+                    (None, None, None)
+                    if difference is None
+                    else (
+                        round(difference.value * one.written, 1),
+                        round(difference.low * one.written, 1),
+                        round(difference.high * one.written, 1),
+                    )
+                ),
                 one.is_open,
             )
         )
@@ -278,7 +286,9 @@ def _caused_table(caused: Sequence[Caused]) -> ReportTable:
             ("caused", "Caused", "share"),
             ("low", "at least", "share"),
             ("high", "at most", "share"),
-            ("customers_won", "Customers who ordered because of it", "number"),
+            ("won", "Customers who ordered because of it", "number"),
+            ("won_low", "at least", "number"),
+            ("won_high", "at most", "number"),
             ("is_open", "Still counting", "text"),
         ),
         rows=tuple(rows),

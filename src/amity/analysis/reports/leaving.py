@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MARKS: Final = (30, 60, 90, 120, 180, 270, 365, 545, 730)
+_POINTS: Final = 40
 _REASONS: Final = 8
 _OTHERS: Final = "(other reasons)"
 
@@ -170,7 +171,7 @@ def _factors(
 
 def _curve_table(curve: Curve) -> ReportTable:
     rows = []
-    for days in (0, *_MARKS):
+    for days in range(0, curve.longest + 1, curve.longest // _POINTS + 1):
         known = curve.at(days)
         if known is not None:
             rows.append((days, *known))

@@ -12,7 +12,7 @@ from amity.analysis.contracts_reports import (
     ReportFigure,
     ReportTable,
 )
-from amity.analysis.logic.behaviour.paths import BEGAN, ENDED, Flow, gather_flows
+from amity.analysis.logic.behaviour.paths import BEGAN, ENDED, OTHERS, Flow, gather_flows
 from amity.analysis.logic.behaviour.tables import cells, columns
 from amity.analysis.logic.behaviour.visits import cut_visits, label
 from amity.analysis.logic.overview_statistics import share
@@ -206,13 +206,13 @@ def _nearest(flows: list[Flow]) -> list[tuple[str, int]]:
 
 
 def _sentence(nearest: list[tuple[str, int]], visits: int, around: str, *, is_after: bool) -> str:
-    where = f"“{around}”" if around else "the beginning" if is_after else "the end"
+    where = f"“{around}”" if around else "the first event" if is_after else "the last event"
     what, number = nearest[0]
-    told = what if what in (ENDED, BEGAN) else f"“{what}”"
-    return (
-        f"{'After' if is_after else 'Before'} {where}, {told} is what comes most often: in "
-        f"{number:,} of {visits:,} visits ({number / visits:.0%})."
-    )
+    often = f"in {number:,} of {visits:,} visits ({number / visits:.0%})."
+    if what in (ENDED, BEGAN):
+        return f"Most often the visit {'ends with' if is_after else 'begins with'} {where}: {often}"
+    told = what if what == OTHERS else f"“{what}”"
+    return f"{'After' if is_after else 'Before'} {where}, {told} comes most often: {often}"
 
 
 def _nearest_table(nearest: list[tuple[str, int]], visits: int, *, is_after: bool) -> ReportTable:
