@@ -94,7 +94,7 @@ def write_report_table(*, run: ReportRun, table: str, kind: FileKind) -> bytes:
 
 
 def save_report_view(*, changes: ViewChanges, by: str, now: datetime) -> ReportView:
-    """Keep a question under a name, to be asked again, shared, and mailed on schedule.
+    """Keep a question under a name, to be asked again, for oneself or for all.
 
     Raises Invalid, NotFound for an unknown report, Conflict when the owner has the name already.
     """

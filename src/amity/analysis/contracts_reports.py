@@ -198,11 +198,8 @@ class ReportEntry(msgspec.Struct, frozen=True, kw_only=True):
     is_wanted: bool
 
 
-Schedule = Literal["", "daily", "weekly", "monthly"]
-
-
 class ReportView(msgspec.Struct, frozen=True, kw_only=True):
-    """A question with a name, and to whom its answer is mailed."""
+    """A question with a name."""
 
     view_id: int
     name: str
@@ -210,10 +207,6 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str]
     owner: str
     is_shared: bool
-    schedule: Schedule
-    recipients: tuple[str, ...]
-    sent_at: datetime | None
-    error: str
     created_at: datetime
 
 
@@ -224,8 +217,6 @@ class ViewChanges(msgspec.Struct, frozen=True, kw_only=True):
     report: str
     parameters: dict[str, str]
     is_shared: bool = False
-    schedule: Schedule = ""
-    recipients: tuple[str, ...] = ()
 
 
 def say_value(value: Cell, unit: Unit, currency: str) -> str:

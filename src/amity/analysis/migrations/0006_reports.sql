@@ -24,7 +24,7 @@ CREATE TABLE analysis_report_run (
 );
 CREATE INDEX analysis_report_run_wanted ON analysis_report_run (wanted_at) WHERE wanted_at IS NOT NULL;
 
--- Questions with a name, to be asked again, and to whom the answer is sent.
+-- Questions with a name, to be asked again.
 CREATE TABLE analysis_report_view (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
@@ -32,11 +32,6 @@ CREATE TABLE analysis_report_view (
     parameters jsonb NOT NULL,
     owner text NOT NULL,
     is_shared boolean NOT NULL DEFAULT false,
-    schedule text NOT NULL DEFAULT '' CHECK (schedule IN ('', 'daily', 'weekly', 'monthly')),
-    recipients text[] NOT NULL DEFAULT '{}',
-    sent_at timestamptz,
-    -- why the last sending failed
-    error text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX analysis_report_view_name ON analysis_report_view (owner, lower(name));
@@ -64,6 +59,6 @@ CREATE TABLE analysis_metric (
 );
 
 COMMENT ON TABLE analysis_report_run IS '{"holds": "answers of reports, kept to be shown at once", "subject": "", "personal": [], "erase": "keep: counts only", "keep_days": null}';
-COMMENT ON TABLE analysis_report_view IS '{"holds": "saved views of reports and to whom they are mailed", "subject": "", "personal": ["owner", "recipients"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE analysis_report_view IS '{"holds": "saved views of reports", "subject": "", "personal": ["owner"], "erase": "keep: about no customer", "keep_days": null}';
 COMMENT ON TABLE analysis_company_fact IS '{"holds": "costs and targets the company has entered", "subject": "", "personal": ["entered_by"], "erase": "keep: about no customer", "keep_days": null}';
 COMMENT ON TABLE analysis_metric IS '{"holds": "versions of metrics and who changed them", "subject": "", "personal": ["changed_by"], "erase": "keep: about no customer", "keep_days": null}';

@@ -70,25 +70,21 @@ SELECT report, as_of, took_ms, answer ->> 'sentence', wanted_at IS NOT NULL
 FROM analysis_report_run WHERE asked = '{}'
 
 -- name: views_list
-SELECT id, name, report, parameters, owner, is_shared, schedule, recipients, sent_at, error, created_at
+SELECT id, name, report, parameters, owner, is_shared, created_at
 FROM analysis_report_view ORDER BY lower(name), id
 
 -- name: view_get
-SELECT id, name, report, parameters, owner, is_shared, schedule, recipients, sent_at, error, created_at
+SELECT id, name, report, parameters, owner, is_shared, created_at
 FROM analysis_report_view WHERE id = %(view_id)s
 
 -- name: view_insert
 INSERT INTO analysis_report_view
-    (name, report, parameters, owner, is_shared, schedule, recipients, created_at)
-VALUES (%(name)s, %(report)s, %(parameters)s, %(owner)s, %(is_shared)s, %(schedule)s, %(recipients)s, %(now)s)
+    (name, report, parameters, owner, is_shared, created_at)
+VALUES (%(name)s, %(report)s, %(parameters)s, %(owner)s, %(is_shared)s, %(now)s)
 RETURNING id
 
 -- name: view_delete
 DELETE FROM analysis_report_view WHERE id = %(view_id)s
-
--- name: view_sent
-UPDATE analysis_report_view SET sent_at = coalesce(%(sent_at)s, sent_at), error = %(error)s
-WHERE id = %(view_id)s
 
 -- name: facts_list
 SELECT id, kind, fact, entered_by, entered_at FROM analysis_company_fact WHERE kind = %(kind)s ORDER BY id

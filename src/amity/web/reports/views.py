@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
@@ -21,7 +21,6 @@ from amity.analysis.contracts_reports import (
     ReportPage,
     ReportRun,
     ReportTable,
-    Schedule,
     ViewChanges,
 )
 from amity.kernel.errors import AmityError, Conflict
@@ -187,7 +186,7 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @requires("reports.write")
 def save(request: HttpRequest, name: str) -> HttpResponse:
-    """Keep the question under a name, for oneself or all, and mail it on schedule."""
+    """Keep the question under a name, for oneself or for all."""
     given = question_of(request)
     posted = request.POST
     changes = ViewChanges(
@@ -195,8 +194,6 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
         report=name,
         parameters=given,
         is_shared=bool(posted.get("shared")),
-        schedule=cast("Schedule", posted.get("schedule", "")),
-        recipients=tuple(posted.get("recipients", "").replace(",", " ").split()),
     )
     by = staff_of(request).get_username()
     try:
