@@ -47,11 +47,16 @@ def write_example(path: Path, example: Example) -> Path:
 
 
 def run_on(kind: type[FileEstimator], path: Path, options: Mapping[str, OptionValue]) -> Estimated:
-    """Read a file as the estimator asks for, and run it."""
+    """Read a file as the estimator asks for, and run it on arrays that cannot be written to."""
     estimator = kind()
     chosen = choose(estimator, options)
     wanted = list_wanted(estimator.options, chosen)
     table = read_table(path, wanted, reads_others=estimator.reads_others)
+    for cells in [
+        *table.columns.values(),
+        *(one for some in table.several.values() for one in some),
+    ]:
+        cells.values.flags.writeable = False
     return estimator.run(table, chosen, now=NOW)
 
 

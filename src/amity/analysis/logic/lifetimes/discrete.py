@@ -166,12 +166,13 @@ def expect(grouped: Grouped, natural: FloatArray, ahead: int) -> FloatArray:
 def chance_of_none(grouped: Grouped, natural: FloatArray, ahead: int) -> FloatArray:
     """Return the chance of no purchase in the next ``ahead`` periods, gone or merely silent."""
     longer = msgspec.structs.replace(grouped, periods=grouped.periods + ahead)
-    silent = _log_likelihood(longer, natural) - _log_likelihood(grouped, natural)
+    silent = log_likelihoods(longer, natural) - log_likelihoods(grouped, natural)
     chance: FloatArray = np.exp(silent)
     return chance
 
 
-def _log_likelihood(grouped: Grouped, natural: FloatArray) -> FloatArray:
+def log_likelihoods(grouped: Grouped, natural: FloatArray) -> FloatArray:
+    """Return the logarithm of the chance of each history."""
     terms = _spread(grouped)
     whole, _ = _sum_by(terms.history, _logs(terms, natural), len(grouped))
     return whole
