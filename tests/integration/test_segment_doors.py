@@ -11,6 +11,8 @@ from amity.analysis import api as analysis
 from amity.cli.main import root
 from amity.infra.database import transaction
 
+HTMX = {"HX-Request": "true"}
+
 
 def run(*arguments, fails=False):
     done = CliRunner().invoke(root, arguments)
@@ -269,3 +271,18 @@ def test_lookalikes(db, ask, page):
     assert found.members == 12
     assert "AUC" in run("segment", "alike", "Pro", "--seed", "1")
     assert ask(f"/segments/{pro}/lookalikes/save", {"size": 7})["segment_id"] == found.segment_id
+
+
+def test_every_condition_can_be_built(town, page):
+    tree = {"r.node": "group", "r.mode": "all"}
+    shown = text(page.post("/segments/tree/", tree | {"do": "add:r:bucket"}, headers=HTMX))
+    assert 'name="r.of.0.f.salt"' in shown
+    assert "Is in the first 10 % of the draw “spring”" in shown
+    assert 'value="add:r:sequence"' in shown
+    held = '{"node": "bucket", "salt": "spring", "to": 10}'
+    form = tree | {"r.of.0.node": "coded", "r.of.0.json": held, "r.of.0.json_before": held}
+    everybody = text(page.post("/segments/preview/", form | {"r.of.0.f.to": "100"}))
+    assert "<b>6</b>" in everybody
+    wrong = text(page.post("/segments/tree/", form | {"r.of.0.f.to": "x", "do": "look"}))
+    assert 'value="x"' in wrong
+    assert "Expected `float`" in wrong

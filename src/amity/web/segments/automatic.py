@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,9 +14,13 @@ from django.views.decorators.http import require_GET, require_POST
 from amity.analysis import api as analysis
 from amity.analysis.contracts_segments import ClusterSet
 from amity.kernel.errors import AmityError
+from amity.store import api as store
 from amity.web.access import may, requires, staff_of
 from amity.web.charts import SERIES, Chart, make_chart
 from amity.web.segments.figures_csv import answer_csv
+
+_MOST_AT_ONCE: Final = 200_000
+"""Everybody is given a group; from here on that is no work for a page."""
 
 
 @require_GET
@@ -117,6 +121,13 @@ def find_groups(request: HttpRequest) -> HttpResponse:
 def save_groups(request: HttpRequest) -> HttpResponse:
     """Put everybody into their group and make a segment of each."""
     by = staff_of(request).get_username()
+    if store.count_profiles() > _MOST_AT_ONCE:
+        messages.error(
+            request,
+            f"With more than {_MOST_AT_ONCE:,} customers this takes longer than a page waits: use "
+            "`amity segment clusters --save`.",
+        )
+        return redirect("segments_automatic")
     return _try(
         request,
         lambda: analysis.save_clusters(by=by, now=datetime.now(UTC)),

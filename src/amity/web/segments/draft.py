@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from amity.web.segments.more import find_kind
+
 Mode = Literal["all", "any", "none", "not_all"]
 Times = Literal["at_least", "at_most", "exactly", "between", "never"]
 Word = Literal["consent", "said_yes"]
@@ -99,6 +101,14 @@ _NEW: Final[dict[str, Node]] = {
 }
 
 
+def _make(kind: str) -> Node | None:
+    """Return a new node of a kind: one with fields of its own, or any other condition there is."""
+    if kind in _NEW:
+        return _NEW[kind]
+    found = find_kind(kind)
+    return None if found is None else Coded(json=found.json)
+
+
 def walk(node: Node, path: str = ROOT) -> Iterator[tuple[str, Node]]:
     """Yield every node with its path, parents first."""
     yield path, node
@@ -121,8 +131,9 @@ def edit(draft: Group, action: str) -> Group:
     path, _, kind = rest.partition(":")
     steps = path.split(".")[1:]
     changed: Node | None = draft
-    if verb == "add" and kind in _NEW and _has_room(draft, steps):
-        changed = _change(draft, steps, lambda node: _append(node, _NEW[kind]))
+    new = _make(kind) if verb == "add" else None
+    if new is not None and _has_room(draft, steps):
+        changed = _change(draft, steps, lambda node: _append(node, new))
     elif verb == "where":
         changed = _change(draft, steps, _append_where)
     elif verb == "remove" and steps:

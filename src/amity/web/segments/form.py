@@ -4,7 +4,7 @@ A field's name is the path of its node and what it says of it: `r.of.0.event`. R
 forgiving: what is missing gets its usual value, what is unknown is left out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, get_args
 
 from amity.rules import MAX_DEPTH
@@ -23,6 +23,7 @@ from amity.web.segments.draft import (
     Times,
     Where,
 )
+from amity.web.segments.more import apply_fields
 
 _Tree = dict[str, Any]
 
@@ -127,7 +128,19 @@ def _read_agreed(tree: _Tree) -> Agreed:
 
 
 def _read_coded(tree: _Tree) -> Coded:
-    return Coded(json=_text(tree, "json"))
+    text, typed = _text(tree, "json"), dict(_flat(tree.get("f"), ""))
+    # What was changed last counts: the JSON, or the fields that were made from it.
+    is_edited = "".join(text.split()) != "".join(_text(tree, "json_before").split())
+    return Coded(json=text if is_edited else apply_fields(text, typed))
+
+
+def _flat(tree: object, prefix: str) -> Iterator[tuple[str, str]]:
+    """Give what was typed into a coded condition's fields, by their names."""
+    if isinstance(tree, str):
+        yield prefix, tree
+    elif isinstance(tree, dict):
+        for name, value in tree.items():
+            yield from _flat(value, f"{prefix}.{name}" if prefix else name)
 
 
 _READERS: Final[dict[str, Callable[[_Tree], Node]]] = {

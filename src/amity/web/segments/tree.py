@@ -20,6 +20,7 @@ from amity.web.segments.draft import (
     Node,
     Test,
 )
+from amity.web.segments.more import MoreField, MoreKind, fields_of, list_kinds
 
 FIELDS: Final[dict[str, tuple[str, ValueType]]] = {
     f"profile.{name}": (FIELD_LABELS[name], kind) for name, kind in PROFILE_FIELDS.items()
@@ -103,6 +104,16 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     def slug(self) -> str:
         """The path as an element id."""
         return self.path.replace(".", "-")
+
+    @property
+    def more(self) -> tuple[MoreKind, ...]:
+        """What can be added beside what the builder has words of its own for."""
+        return list_kinds()
+
+    @property
+    def coded_fields(self) -> list[MoreField]:
+        """The fields of a condition that is kept as its JSON."""
+        return fields_of(self.node.json) if isinstance(self.node, Coded) else []
 
     @property
     def can_nest(self) -> bool:
