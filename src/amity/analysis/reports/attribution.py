@@ -87,10 +87,7 @@ class Attribution(Report):
         return {
             "won": won.group_by(places).aggregate(orders=won.count(), value=won.value.sum()),
             "lost": lost.group_by(places).aggregate(journeys=lost.count()),
-            "decay": _decay(before, asked),
-            "channels": before.group_by("channel").aggregate(
-                orders=before.order_id.nunique(), customers=before.customer_id.nunique()
-            ),
+            "channels": _channels(before, asked),
             "totals": placed.aggregate(orders=placed.count(), value=placed.value.sum()),
             "arms": express_arms(tables, asked),
             "others": frames.other_currencies(tables, asked),
@@ -111,7 +108,7 @@ class Attribution(Report):
         is_value = asked.choices["shared"] == "value"
         total = int(totals["value"] or 0) if is_value else totals["orders"] * _PARTS
         shared = sum(journey.value for journey in journeys) if is_value else known * _PARTS
-        credits = _credits(journeys, rows["decay"], shared, is_value=is_value)
+        credits = _credits(journeys, rows["channels"], shared, is_value=is_value)
         tables = [
             _credit_table(credits, total - shared, is_value=is_value),
             _channel_table(rows["channels"]),
@@ -151,8 +148,11 @@ def _open(touched: "ibis.Table", placed: "ibis.Table", asked: Asked) -> "ibis.Ta
     return after.select("customer_id", "at", "event_id", "channel")
 
 
-def _decay(before: "ibis.Table", asked: Asked) -> "ibis.Table":
-    """Return what each channel gets when a touch counts half for each half-life it is older."""
+def _channels(before: "ibis.Table", asked: Asked) -> "ibis.Table":
+    """Return each channel with its orders and customers, and what it gets by time decay.
+
+    A touch counts half for each half-life that it is older.
+    """
     import ibis  # noqa: PLC0415  # loads slowly
 
     half_life = float(cast("float", asked.choices["half_life_days"])) * 86_400
@@ -166,9 +166,13 @@ def _decay(before: "ibis.Table", asked: Asked) -> "ibis.Table":
     youngest = weighed.lives.min().over(order)
     weighed = weighed.mutate(weight=ibis.literal(2.0).pow(youngest - weighed.lives))
     part = weighed.weight / weighed.weight.sum().over(order)
-    shared = weighed.mutate(part=part)
+    once = ibis.window(group_by=["customer_id", "order_id", "channel"], order_by="lives")
+    shared = weighed.mutate(part=part, again=ibis.row_number().over(once))
     return shared.group_by("channel").aggregate(
-        orders=shared.part.sum(), value=(shared.part * shared.value).sum()
+        orders=(shared.again == 0).cast("int64").sum(),
+        customers=shared.customer_id.nunique(),
+        orders_decayed=shared.part.sum(),
+        value_decayed=(shared.part * shared.value).sum(),
     )
 
 
@@ -190,7 +194,7 @@ def _journeys(rows: Rows) -> list[Journey]:
 
 
 def _credits(
-    journeys: Sequence[Journey], decay: list[dict[str, Any]], shared: int, *, is_value: bool
+    journeys: Sequence[Journey], channels: list[dict[str, Any]], shared: int, *, is_value: bool
 ) -> dict[str, dict[str, int]]:
     """Return for each rule what each channel gets, in whole parts."""
 
@@ -199,8 +203,10 @@ def _credits(
 
     found: dict[str, Credits] = {name: rule(journeys, amount) for name, (_, rule) in RULES.items()}
     found[_DECAY] = {
-        row["channel"]: round(float(row["value" if is_value else "orders"]), _ROUND)
-        for row in decay
+        row["channel"]: round(
+            float(row["value_decayed" if is_value else "orders_decayed"] or 0), _ROUND
+        )
+        for row in channels
     }
     return {name: allot(credits, shared) for name, credits in found.items()}
 
