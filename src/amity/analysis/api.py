@@ -18,7 +18,7 @@ from amity.analysis.contracts import (
     SegmentCount,
     SegmentMoves,
 )
-from amity.analysis.contracts_batch import BatchAnswer
+from amity.analysis.contracts_batch import BatchAnswer, PastMembership
 from amity.analysis.contracts_estimates import FileEstimate, FileEstimateWords, OptionValue
 from amity.analysis.contracts_reliability import EstimatorWords, Reliability
 from amity.analysis.contracts_segments import (
@@ -38,6 +38,7 @@ from amity.analysis.logic import (
     following,
     following_evaluation,
     forgetting,
+    past_membership,
     rule_texts,
     scores,
     segments,
@@ -148,6 +149,25 @@ def write_rule(*, rule: dict[str, Any]) -> str:
 def preview(*, rule: dict[str, Any], now: datetime) -> Preview:
     """Run a rule over everyone now, without keeping it; raise Invalid when it cannot be read."""
     return segments_reading.preview(rule=rule, now=now)
+
+
+def list_members_at(
+    *, segment_id: int, at: datetime, cursor: str | None = None, limit: int = 50
+) -> Page[Membership]:
+    """Return who was in a segment at a moment, as it was followed then; the latest to enter first.
+
+    Raises NotFound, and Invalid for a moment without a time zone.
+    """
+    return past_membership.list_members_at(segment_id=segment_id, at=at, cursor=cursor, limit=limit)
+
+
+def explain_at(*, segment_id: int, profile_id: int, at: datetime) -> PastMembership:
+    """Say whether a customer was in a segment at a moment, and why, by what was known then.
+
+    The rule is that which was in force; events count when they had been received by then. Raises
+    NotFound when the customer or a rule was not known then. Cost grows with her events.
+    """
+    return past_membership.explain_at(segment_id=segment_id, profile_id=profile_id, at=at)
 
 
 def find_batch(*, rule: dict[str, Any], now: datetime) -> BatchAnswer:

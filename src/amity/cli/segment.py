@@ -10,6 +10,7 @@ from amity.cli.export import make_plan, plan_options, run_now
 from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.rule_input import read_rule, rule_option
 from amity.cli.running import needs_database
+from amity.cli.segment_past import MOMENT, why
 from amity.cli.segment_tools import TOOLS
 from amity.kernel.pagination import Page
 
@@ -23,6 +24,7 @@ def segment() -> None:
 
 for _tool in TOOLS:
     segment.add_command(_tool)
+segment.add_command(why)
 
 
 @segment.command()
@@ -91,19 +93,33 @@ def count(name: str, *, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--cursor", help="Go on after an earlier page.")
 @click.option("--purpose", default="records", show_default=True, help="What it is for.")
+@click.option("--at", type=MOMENT, help="Who was in it then (UTC), not now.")
 @json_option
 @needs_database
-def members(name: str, limit: int, cursor: str | None, purpose: str, *, as_json: bool) -> None:
-    """List who is in the segment NAME now.
+def members(  # one argument an option
+    name: str,
+    limit: int,
+    cursor: str | None,
+    purpose: str,
+    *,
+    at: datetime | None,
+    as_json: bool,
+) -> None:
+    """List who is in the segment NAME now, or was at a moment.
 
     Who does not allow the purpose now is left out, so a page can be shorter than the limit.
     """
     from amity.analysis import api as analysis
     from amity.store import api as store
 
-    page = analysis.list_members(
-        segment_id=find_segment(name).segment_id, cursor=cursor, limit=limit
-    )
+    segment_id = find_segment(name).segment_id
+    if at is None:
+        page = analysis.list_members(segment_id=segment_id, cursor=cursor, limit=limit)
+    else:
+        moment = at.replace(tzinfo=UTC)
+        page = analysis.list_members_at(
+            segment_id=segment_id, at=moment, cursor=cursor, limit=limit
+        )
     store.get_purpose(key=purpose)
     ids = [member.profile_id for member in page.items]
     reasons = store.may_use(profile_ids=ids, purpose=purpose, now=datetime.now(UTC))
@@ -126,7 +142,7 @@ def members(name: str, limit: int, cursor: str | None, purpose: str, *, as_json:
             )
             for member in page.items
         ],
-        empty="Nobody is in it now.",
+        empty="Nobody is in it now." if at is None else "Nobody was in it then.",
     )
     if page.next_cursor:
         click.echo(f"\nmore: --cursor {page.next_cursor}")
