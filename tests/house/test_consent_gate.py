@@ -26,6 +26,7 @@ READERS = {
     "web/customers/past.py": "asks the gate how it stood on a day",
     "cli/profile.py": "shows what was said",
     "store/logic/profiles/past.py": "makes them as they were on a day",
+    "analysis/reports/scorecard.py": "counts who has said anything",
 }
 QUERIES = {
     "store/sql/folding.sql": "writes them",
@@ -64,6 +65,7 @@ GATE = {
 }
 # Whatever lets a browser keep a file: past the gate, or why it need not ask.
 FILES = {
+    "web/reports/customers.py": "asks",
     "web/customers/export.py": "asks",
     "web/segments/export.py": "asks",
     "web/campaigns/export.py": "asks",
