@@ -54,7 +54,7 @@ def shop(db):
 def test_every_customer_gets_every_score(shop):
     runs = api.refresh_scores(now=NOW)
     assert [run.estimator for run in runs] == ["rfm", "bgnbd", "gamma_gamma", "pareto_nbd"]
-    scores = {score.name: score for score in api.list_scores(profile_id=3)}
+    scores = scores_of(3)
     assert sorted(scores) == [
         *("churn", "clv", "expected_purchases", "next_basket", "next_purchase_days"),
         *("p_alive", "rfm"),
@@ -117,6 +117,46 @@ def test_refreshing_again_replaces_and_changes_nothing(shop):
     before = api.list_scores(profile_id=10)
     api.refresh_scores(now=NOW)
     assert api.list_scores(profile_id=10) == before
+
+
+def test_who_has_just_ordered_is_predicted_anew_by_the_models_there_are(shop):
+    api.refresh_scores(now=NOW)
+    later = NOW + timedelta(hours=2)
+    assert api.refresh_recent_scores(now=later) == 0
+    stranger = 99_999
+    before = {who: scores_of(who) for who in (3, 10)}
+    put_orders(
+        [
+            (3, "new", later - timedelta(minutes=9), 5_000, "USD", 0, False, False),
+            (stranger, "first", later - timedelta(minutes=5), 2_000, "USD", 0, False, False),
+        ]
+    )
+    runs = count_of("analysis_model_run")
+    assert api.refresh_recent_scores(now=later) == 2
+    assert count_of("analysis_model_run") == runs
+    after = {who: scores_of(who) for who in (3, 10, stranger)}
+    assert after[10] == before[10]
+    assert after[3]["rfm"] == before[3]["rfm"]
+    assert after[3]["churn"].value < before[3]["churn"].value
+    assert after[3]["p_alive"].low <= after[3]["p_alive"].value <= after[3]["p_alive"].high
+    assert "rfm" not in after[stranger]
+    assert after[stranger]["expected_purchases"].value > 0
+    assert 0 <= after[stranger]["churn"].percentile <= 100
+    assert api.refresh_recent_scores(now=later) == 0
+    # Fitting anew with the same orders says nearly the same.
+    api.refresh_scores(now=later)
+    again = scores_of(3)
+    for name in ("p_alive", "expected_purchases", "churn", "clv"):
+        assert again[name].value == pytest.approx(after[3][name].value, rel=0.1)
+
+
+def scores_of(profile_id):
+    return {score.name: score for score in api.list_scores(profile_id=profile_id)}
+
+
+def count_of(table):
+    with transaction("readonly") as connection:
+        return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
 def test_orders_that_come_later_are_not_looked_at(shop):

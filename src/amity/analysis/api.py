@@ -48,7 +48,7 @@ from amity.analysis.logic import (
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic import together as together_
 from amity.analysis.logic.files import running
-from amity.analysis.logic.scoring import reliability
+from amity.analysis.logic.scoring import recent, reliability
 from amity.analysis.logic.segment_tools import (
     automatic,
     differences,
@@ -454,6 +454,15 @@ def refresh_scores(*, now: datetime) -> list[ModelRun]:
     with what came. Takes seconds at a hundred thousand customers.
     """
     return scores.refresh_scores(now=now)
+
+
+def refresh_recent_scores(*, now: datetime) -> int:
+    """Predict anew who ordered since `refresh_scores`, by its models; of how many it changed.
+
+    Cheap: no model is fitted, and only those customers' orders are read. Percentiles are those of
+    the next lower score until all are ranked again; RFM waits for the next refresh.
+    """
+    return recent.refresh_recent_scores(now=now)
 
 
 def list_scores(*, profile_id: int) -> list[Score]:

@@ -13,6 +13,13 @@ def note_links(timestamp: int) -> None:
     api.note_links()
 
 
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="analysis.refresh_recent_scores", pass_context=False)
+def refresh_recent_scores(timestamp: int) -> None:
+    """Predict anew who has ordered since the night, by the night's models."""
+    api.refresh_recent_scores(now=house_now())
+
+
 @app.periodic(cron="20 3 * * *")
 @app.task(queueing_lock="analysis.refresh_scores", pass_context=False)
 def refresh_scores(timestamp: int) -> None:

@@ -12,6 +12,7 @@ from amity.analysis.estimator import (
     Column,
     Estimator,
     Fit,
+    FloatArray,
     Histories,
     Predictions,
     Refused,
@@ -49,7 +50,7 @@ PURCHASE_HORIZON_DAYS: Final = 90
 VALUE_MONTHS: Final = 12
 UNIT_DAYS: Final = 7
 _EPOCH: Final = date(1970, 1, 1)
-_LOCK: Final = "amity.analysis.scores"
+LOCK: Final = "amity.analysis.scores"
 SCORES: Final = frozenset(
     {
         "rfm",
@@ -85,8 +86,8 @@ def refresh_scores(*, now: datetime) -> list[ModelRun]:
     currency = settings().currency
     with transaction() as connection:
         sql = load("amity.analysis")
-        connection.execute(sql["scores_lock"], [_LOCK])
-        transactions, foreign = _read_orders(connection, now, currency)
+        connection.execute(sql["scores_lock"], [LOCK])
+        transactions, foreign = read_orders(connection, now, currency)
         histories = summarise(transactions, until=(now.astimezone(UTC).date() - _EPOCH).days)
         runs = _compute(transactions, histories, now, foreign)
         kept = [_record(connection, run, now) for run in runs]
@@ -140,11 +141,16 @@ def get_latest_run(*, estimator: str) -> ModelRun:
     )
 
 
-def _read_orders(connection: Connection, now: datetime, currency: str) -> tuple[Transactions, int]:
-    """Return all orders as purchases, and how many are in another currency than ours."""
-    profile, day, amount, foreign = fetch_columns(
-        connection, load("amity.analysis")["scores_orders"], [currency, currency, now], width=4
-    )
+def read_orders(
+    connection: Connection, now: datetime, currency: str, *, since: datetime | None = None
+) -> tuple[Transactions, int]:
+    """Return all orders as purchases, and how many are in another currency than ours.
+
+    With ``since`` only those of customers who have ordered since then.
+    """
+    query = load("amity.analysis")["scores_orders" if since is None else "scores_recent_orders"]
+    given = [currency, currency, now] + ([] if since is None else [since, now])
+    profile, day, amount, foreign = fetch_columns(connection, query, given, width=4)
     purchases = Transactions(
         customer_id=profile,
         day=day,
@@ -172,9 +178,11 @@ def _compute(
             *buying_run.report["warnings"],
             *_doubts(transactions, histories, until, buying_run),
         ]
-        buying_run.columns.update(_waiting(buying, buying_run, histories))
+        alive = buying_run.columns["p_alive"].value
+        buying_run.columns.update(predict_waiting(buying, histories, alive))
     if buying is not None and spending is not None:
-        clv = _lifetime_value(buying, buying_run, spending_run.columns["expected_spend"], histories)
+        spend = spending_run.columns["expected_spend"]
+        clv = predict_value(buying, histories, buying_run.columns["p_alive"].value, spend)
         spending_run.columns["clv"] = clv
         spending_run.report["clv"] = {
             "months": VALUE_MONTHS,
@@ -185,8 +193,8 @@ def _compute(
         spending_run.report["profit"] = told
         if profit is not None:
             spending_run.columns["profit"] = profit
-    if (spend := spending_run.columns.pop("expected_spend", None)) is not None:
-        spending_run.columns["next_basket"] = spend
+    if "expected_spend" in spending_run.columns:
+        spending_run.columns["next_basket"] = spending_run.columns.pop("expected_spend")
     return [rfm_run, buying_run, spending_run, rival_run]
 
 
@@ -209,9 +217,8 @@ def _doubts(transactions: Transactions, histories: Histories, until: int, run: _
     return doubts
 
 
-def _waiting(fit: Fit, run: _Run, histories: Histories) -> dict[str, Column]:
+def predict_waiting(fit: Fit, histories: Histories, alive: FloatArray) -> dict[str, Column]:
     """Return the chance to buy nothing within the horizon, and the wait for the next purchase."""
-    alive = run.columns["p_alive"].value
     low, middle, high = (
         np.minimum(wait_days(fit, histories, quantile), _LONGEST_WAIT) for quantile in QUANTILES
     )
@@ -240,6 +247,7 @@ def _fit(estimator: Estimator, histories: Histories) -> tuple[Fit | None, _Run]:
         "unit_days": fit.unit_days,
         "log_likelihood": fit.log_likelihood,
         "standard_errors": fit.standard_errors,
+        "covariance": fit.covariance,
         "iterations": fit.iterations,
         "warnings": fit.warnings,
         "details": fit.details,
@@ -264,7 +272,7 @@ def _try_calibration(
         return {"refused": error.message}
 
 
-def _lifetime_value(fit: Fit, run: _Run, spend: Column, histories: Histories) -> Column:
+def predict_value(fit: Fit, histories: Histories, alive: FloatArray, spend: Column) -> Column:
     """Return the value of twelve months, discounted, with the interval of its purchases."""
     year = BgNbd(unit_days=UNIT_DAYS).predict(
         fit, histories, horizon_days=VALUE_MONTHS * 365.25 / 12
@@ -273,7 +281,7 @@ def _lifetime_value(fit: Fit, run: _Run, spend: Column, histories: Histories) ->
     return expected_value(
         year.columns["expected_purchases"],
         spend,
-        run.columns["p_alive"].value,
+        alive,
         discounted_purchases(fit, histories, ends=ends, factors=factors),
     )
 

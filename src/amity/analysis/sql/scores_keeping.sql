@@ -42,6 +42,29 @@ ON CONFLICT DO NOTHING
 -- name: scores_unstage
 DROP TABLE score_new, score_old
 
+-- name: scores_renew
+-- Until all are ranked again a score stands where the next lower one does.
+WITH put AS (
+    INSERT INTO analysis_score AS s
+        (profile_id, name, value, label, low, high, model_run_id, percentile)
+    SELECT n.profile_id, n.name, n.value, n.label, n.low, n.high, n.model_run_id,
+           coalesce((SELECT o.percentile FROM analysis_score o
+                     WHERE o.name = n.name AND o.value <= n.value
+                     ORDER BY o.value DESC LIMIT 1), 0)
+    FROM score_new n
+    ON CONFLICT (profile_id, name) DO UPDATE
+    SET value = excluded.value, label = excluded.label, low = excluded.low,
+        high = excluded.high, model_run_id = excluded.model_run_id,
+        percentile = excluded.percentile
+    WHERE (s.value, s.low, s.high) IS DISTINCT FROM (excluded.value, excluded.low, excluded.high)
+    RETURNING profile_id, name
+), asked AS (
+    INSERT INTO analysis_recheck (kind, name, profile_id)
+    SELECT 'scores', name, profile_id FROM put WHERE name = ANY (%s)
+    ON CONFLICT DO NOTHING
+)
+SELECT count(DISTINCT profile_id) FROM put
+
 -- name: scores_ratings
 SELECT profile_id, name, value, label, percentile FROM analysis_score
 WHERE profile_id = ANY (%s) AND name = ANY (%s)

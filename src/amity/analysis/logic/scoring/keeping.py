@@ -28,13 +28,30 @@ def replace_scores(
     connection.execute(_SQL["lock_segments"])
     mentioned = {row[0] for row in connection.execute(_SQL["score_names_in_rules"])}
     followed = sorted(mentioned.intersection(wanted))
-    connection.execute(_SQL["scores_stage"])
-    with connection.cursor() as cursor, cursor.copy(_SQL["scores_copy"]) as copy:
-        copy.set_types(["int8", "text", "float8", "text", "float8", "float8", "int8"])
-        for row in rows:
-            copy.write_row(row)
+    _stage(connection, rows)
     connection.execute(_SQL["scores_remember"], [followed])
     connection.execute(_SQL["scores_clear"], [wanted])
     connection.execute(_SQL["scores_rank"])
     connection.execute(_SQL["scores_ask_again"], [followed])
     connection.execute(_SQL["scores_unstage"])
+
+
+def renew_scores(connection: Connection, rows: Iterable[ScoreRow]) -> int:
+    """Put ``rows`` in the place of these customers' scores, leaving all others; how many changed.
+
+    Their percentile is that of the next lower score, until all are ranked again.
+    """
+    connection.execute(_SQL["lock_segments"])
+    mentioned = sorted(row[0] for row in connection.execute(_SQL["score_names_in_rules"]))
+    _stage(connection, rows)
+    row = connection.execute(_SQL["scores_renew"], [mentioned]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _stage(connection: Connection, rows: Iterable[ScoreRow]) -> None:
+    connection.execute(_SQL["scores_stage"])
+    with connection.cursor() as cursor, cursor.copy(_SQL["scores_copy"]) as copy:
+        copy.set_types(["int8", "text", "float8", "text", "float8", "float8", "int8"])
+        for row in rows:
+            copy.write_row(row)
