@@ -55,6 +55,35 @@ RULES = {
     "said yes": {"node": "said_yes", "purpose": "news"},
     "agreed and lately": {"node": "consent", "purpose": "offers"},
     "may be profiled": {"node": "consent", "purpose": "profiling"},
+    "spent lately": {
+        "node": "aggregate",
+        "measure": "sum",
+        "property": "total",
+        "event": "Order Completed",
+        "is": {"op": "gte", "value": 99.99},
+        "within_days": 3 * DAY,
+    },
+    "on two days": {"node": "active_days", "event": "Page Viewed", "at_least": 2},
+    "looked today": _did("Page Viewed", during={"unit": "day", "zone": "Asia/Kathmandu"}),
+    "bought after looking": {
+        "node": "sequence",
+        "first": {"event": "Page Viewed"},
+        "then": {"event": "Order Completed", "where": BIG},
+        "apart_days": 2 * DAY,
+        "without": {"event": "Order Cancelled"},
+        "within_days": 4 * DAY,
+    },
+    "last was big, then silence": {
+        "node": "last_event",
+        "event": "Order Completed",
+        "when": {"op": "more_than_ago", "days": 2 * DAY},
+        "has": BIG,
+    },
+    "not back since cancelling": {
+        "node": "not_since",
+        "event": "Page Viewed",
+        "since": {"event": "Order Cancelled"},
+    },
     "everyone": {"node": "all", "of": []},
 }
 
