@@ -83,6 +83,9 @@ def test_an_event_becomes_scores_with_reasons_a_version_and_a_proof(shop, capsys
     [state] = api_models.list_models()
     assert state.run.model_run_id == run.model_run_id
     assert "plan" in run.report["weight"]
+    best = {"op": "gte", "value": 90}
+    rule = {"node": "score", "score": model.score, "by": "percentile", "is": best}
+    assert 5 <= api.preview(rule=rule, now=NOW).members <= 25
     _command_lists(capsys)
     _screens_show(score.label)
     _what_cannot_be_carried_keeps_old_scores(len(scores))

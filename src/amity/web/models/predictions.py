@@ -121,10 +121,9 @@ def _row(state: ModelState) -> dict[str, Any]:
 def _weights(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what the model looks at most, with how far each has moved since."""
     drift: dict[str, float] = report["drift"]
-    return [
-        {"name": name, "weight": weight, "drift": drift.get(name)}
-        for name, weight in list(report["weight"].items())[:_MOST_SHOWN]
-    ]
+    # The database keeps no order of keys.
+    best = sorted(report["weight"].items(), key=lambda each: -each[1])[:_MOST_SHOWN]
+    return [{"name": name, "weight": weight, "drift": drift.get(name)} for name, weight in best]
 
 
 def draw_proof(report: dict[str, Any]) -> Chart:
