@@ -87,6 +87,9 @@ def test_a_program_asks_enters_and_changes_what_a_person_can(shop, tmp_path):
     said = amity("report", "run", "pareto", "--with", "days=30", "--out", str(out))
     assert "80.00 USD" in said
     assert out.read_text().startswith("decile,")
+    steps = "steps=Order Completed > Order Completed"
+    said = amity("report", "run", "funnel", "--with", "days=30", "--with", steps)
+    assert "Of 2 customers who began, 0 (0.0%) came" in said
     assert "Baskets" in amity("metric", "list", "--json")
     file = tmp_path / "orders.json"
     file.write_text(json.dumps(changed))

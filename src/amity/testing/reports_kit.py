@@ -35,6 +35,7 @@ _ARROW: Final[dict[str, pa.DataType]] = {
     "boolean": pa.bool_(),
     "json": pa.string(),
 }
+_COMMON: Final = frozenset(("days", "from", "until", "compare", "segment", "currency", "by"))
 _NAMES: Final = (
     "Product Viewed",
     "Product Added",
@@ -291,6 +292,7 @@ def check_words(kind: type[Report]) -> None:
     assert kind.question.endswith("?"), kind.question
     assert kind.days > 0
     for parameter in kind.parameters:
+        assert parameter.name not in _COMMON, f"{parameter.name} means something in every report"
         if parameter.kind == "choice":
             assert parameter.default in dict(parameter.choices), parameter.name
         if isinstance(parameter.default, int | float):

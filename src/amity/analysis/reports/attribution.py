@@ -58,7 +58,7 @@ class Attribution(Report):
             choices=(("orders", "orders"), ("value", "revenue")),
         ),
         Parameter(
-            name="days",
+            name="lookback_days",
             title="Touches of so many days before",
             kind="number",
             default=30,
@@ -134,7 +134,7 @@ class Attribution(Report):
 
 
 def _days(asked: Asked) -> float:
-    return float(cast("float", asked.choices["days"]))
+    return float(cast("float", asked.choices["lookback_days"]))
 
 
 def _open(touched: "ibis.Table", placed: "ibis.Table", asked: Asked) -> "ibis.Table":
