@@ -39,6 +39,9 @@ from amity.rules.subject import History
 
 _COLUMNS: Final = {"number": "numeric", "instant": "timestamptz", "text": "text"}
 _LINE_KEYS: Final = ("product_id", "sku", "category", "brand", "quantity", "price", "cost")
+_WORDS: Final = frozenset({"node", "op", "event", "property", "measure", "which", "unit", "zone"})
+"""What stands at these names in a rule is never compared with what somebody did."""
+_PLAIN: Final = (True, False, 0, 1, 1.0, "1", "", None)
 _SEGMENTS: Final = (7, 8)
 _DAYS: Final = (0.0, 0.5, 1.0, 7.0, 30.0)
 
@@ -52,14 +55,14 @@ def scalars_of(rule: Rule) -> list[Any]:
     while left:
         value = left.pop()
         if isinstance(value, dict):
-            left += value.values()
+            left += [each for name, each in value.items() if name not in _WORDS]
         elif isinstance(value, list):
             left += value
         else:
             found.append(value)
             if isinstance(value, int | float) and not isinstance(value, bool):
                 found += [value - 1, value + 1, value / 2, value + 0.1]
-    return found
+    return found or [""]
 
 
 def people_about(
@@ -162,8 +165,11 @@ class _Histories:
     def compose(self, seed: int, odd: list[Any], anytime: list[datetime]) -> History:
         """Return what somebody did: late, twice, at one moment, in the future."""
         rng = random.Random(seed)  # noqa: S311  # made-up people
-        pool = [*self._constants, *self._constants, *odd, None]
-        events = [self._happening(rng, pool, anytime) for _ in range(rng.randrange(8))]
+        pool = [*self._constants, *self._constants, *odd, rng.choice(_PLAIN), rng.choice(_PLAIN)]
+        events: list[Happened] = []
+        for _ in range(rng.randrange(8)):
+            near = [self._near(rng, at) for _, at, _ in events[-1:]]
+            events.append(self._happening(rng, pool, [*anytime, *near, *near]))
         history: dict[str, list[tuple[datetime, dict[str, Any]]]] = {}
         for name, at, properties in events + events[: rng.choice((0, 0, 2))]:
             history.setdefault(name, []).append((at, properties))
@@ -178,6 +184,12 @@ class _Histories:
             if rng.random() < 0.8
         }
         return name, self._moment(rng, anytime), properties
+
+    def _near(self, rng: random.Random, at: datetime) -> datetime:
+        """Return a moment as far from another as the rule counts days, or nearly."""
+        days = [each for each in self._constants if is_number(each) and 0 <= each <= 100]
+        step = timedelta(microseconds=rng.randint(-1, 1))
+        return at + rng.choice((-1, 1)) * timedelta(days=rng.choice([0, 0.1, *days])) + step
 
     def _moment(self, rng: random.Random, anytime: list[datetime]) -> datetime:
         """Return an end of a window, an hour that is midnight somewhere, or any other instant."""
@@ -335,9 +347,7 @@ def _catalogue() -> Catalogue:
             properties=Fragment("a.properties"),
         ),
         members="SELECT m.profile_id FROM kit_member AS m WHERE m.segment_id = {}",
-        pairs=lambda kind: sql(
-            "SELECT t.profile_id, t.other_id FROM kit_pair AS t WHERE t.kind = {}", kind
-        ),
+        together=_together,
         scores=ScoreTable(
             relation=Fragment("kit_score AS s"),
             profile_id=Fragment("s.profile_id"),
@@ -348,6 +358,17 @@ def _catalogue() -> Catalogue:
                 "percentile": column_value(Fragment("s.percentile"), "number"),
             },
         ),
+    )
+
+
+def _together(kind: str, among: Fragment | None, at_least: int) -> Fragment:
+    pairs = sql("SELECT t.profile_id, t.other_id FROM kit_pair AS t WHERE t.kind = {}", kind)
+    if among is not None:
+        pairs = sql("{} AND t.other_id IN ({})", pairs, among)
+    return sql(
+        "SELECT g.profile_id FROM ({}) AS g GROUP BY 1 HAVING count(DISTINCT g.other_id) >= {}",
+        pairs,
+        at_least,
     )
 
 
