@@ -110,13 +110,25 @@ def figure_delta(figure: Figure) -> SafeString | str:
         and figure.low <= figure.before <= figure.high
     )
     kind = "quiet" if inside or abs(change) < 0.005 else ("up" if change > 0 else "down")
-    moved = f"{change * 100:+.0f} %".replace("-", "−") if abs(change) >= 0.005 else "no change"
     return format_html(
         '<span class="delta {}" title="{} before">{}</span>',
         kind,
         _figure_number(figure, figure.before),
-        moved,
+        say_change(figure.value, figure.before, is_share=figure.unit in {"rate", "share"}),
     )
+
+
+def say_change(value: float, before: float, *, is_share: bool) -> str:
+    """Say how a number moved: a share in points, anything else in parts of what it was.
+
+    In parts, 4 % that become 45 % would have grown by a thousand per cent.
+    """
+    moved = (value - before) * 100
+    if not is_share:
+        moved /= abs(before)
+    if abs(moved) < (0.05 if is_share else 0.5):
+        return "no change"
+    return (f"{moved:+.1f} points" if is_share else f"{moved:+,.0f} %").replace("-", "−")
 
 
 def _figure_number(figure: Figure, value: float | None) -> str:

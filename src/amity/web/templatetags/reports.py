@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from amity.analysis.contracts_reports import Cell, ReportColumn, ReportFigure, say_value
+from amity.web.templatetags.amity import say_change
 
 register = template.Library()
 
@@ -46,7 +47,7 @@ def report_delta(figure: ReportFigure, currency: str) -> SafeString | str:
             '<span class="delta quiet" title="{} before">{} before</span>', *[before] * 2
         )
     change = (figure.value - figure.before) / abs(figure.before)
-    moved = f"{change * 100:+,.0f} %".replace("-", "−") if abs(change) >= _NOTICED else "no change"
+    moved = say_change(figure.value, figure.before, is_share=figure.unit == "share")
     kind = _kind_of(figure, change)
     return format_html('<span class="delta {}" title="{} before">{}</span>', kind, before, moved)
 
