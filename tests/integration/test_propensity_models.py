@@ -175,3 +175,28 @@ def test_what_makes_no_sense_is_refused(db):
         api_models.refresh_models(now=NOW, key="none")
     with pytest.raises(Unavailable, match="warehouse"):
         api_models.refresh_models(now=NOW)
+
+
+def test_models_are_made_read_and_archived_over_the_control_api(db):
+    from django.test import Client
+
+    from amity.web.staff.api_keys import create_api_key
+
+    def call(method, path, body=None, *, scopes=("*",)):
+        key = create_api_key(name="till", scopes=scopes, by="test")
+        headers = {"Authorization": f"Bearer {key}"}
+        asked = getattr(Client(SERVER_NAME="localhost", headers=headers), method)
+        if body is None:
+            return asked(f"/api/v1{path}")
+        return asked(f"/api/v1{path}", msgspec.json.encode(body), "application/json")
+
+    model = {"key": "soon", "name": "Orders soon", "event": "Order Completed", "horizon_days": 30}
+    made = call("post", "/models", model)
+    assert (made.status_code, made["Location"]) == (201, "/api/v1/models/soon")
+    assert call("post", "/models", model).status_code == 409
+    assert call("post", "/models", {**model, "key": "Soon!"}).status_code == 422
+    assert call("post", "/models", model, scopes=["segments:read"]).status_code == 403
+    [listed] = call("get", "/models").json()["items"]
+    assert (listed["model"]["event"], listed["run"]) == ("Order Completed", None)
+    assert call("delete", "/models/soon").status_code == 204
+    assert call("get", "/models/soon").status_code == 404
