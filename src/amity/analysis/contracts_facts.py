@@ -20,7 +20,7 @@ Code = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Amount = Annotated[int, Meta(ge=0, le=10**15)]
 
 
-class ChannelCost(msgspec.Struct, frozen=True, kw_only=True):
+class ChannelCost(msgspec.Struct, frozen=True, kw_only=True, tag="channel_cost", tag_field="kind"):
     """What winning customers by a channel, or one campaign of it, cost over some days."""
 
     channel: Name
@@ -32,7 +32,7 @@ class ChannelCost(msgspec.Struct, frozen=True, kw_only=True):
     currency: Code
 
 
-class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
+class UnitCost(msgspec.Struct, frozen=True, kw_only=True, tag="unit_cost", tag_field="kind"):
     """What one of something costs the company; the latest entered holds."""
 
     unit: UnitOfCost
@@ -40,7 +40,7 @@ class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
     currency: Code
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target", tag_field="kind"):
     """What a figure of a report should come to, in the figure's own unit; the latest holds."""
 
     report: Name
@@ -49,7 +49,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     owner: Annotated[str, Meta(max_length=100)] = ""
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class Policy(msgspec.Struct, frozen=True, kw_only=True, tag="policy", tag_field="kind"):
     """What the company does with customers of one cell of the loyalty matrix; the latest holds."""
 
     cell: Cell

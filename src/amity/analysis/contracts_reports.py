@@ -111,6 +111,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     high: str = ""
     x_title: str = ""
     y_title: str = ""
+    band: str = "95 % interval"
+    """What lies between ``low`` and ``high``."""
     is_stacked: bool = False
 
 

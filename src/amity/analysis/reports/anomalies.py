@@ -138,6 +138,7 @@ class Anomalies(Report):
                     low="low",
                     high="high",
                     y_title=words.lower(),
+                    band="as usual",
                 ),
             )
             if drawn.rows

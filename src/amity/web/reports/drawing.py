@@ -119,7 +119,7 @@ def _draw_band(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
         figure.add_scatter(
             x=drawn.values(picture.x),
             y=drawn.values(column),
-            name="95 % interval",
+            name=picture.band,
             mode="lines",
             line={"width": 0, "color": "var(--line-strong)"},
             fill=fill,
