@@ -64,7 +64,8 @@ def score_range(score: Score) -> str:
     if score.low is None or score.high is None:
         return "that they buy again at all" if score.name == "p_alive" else ""
     low, high = _in_unit(score.name, score.low), _in_unit(score.name, score.high)
-    return low if low == high else f"{low} to {high}"
+    shown = low if low == high else f"{low} to {high}"
+    return f"if they still buy; {shown}" if score.name == "next_purchase_days" else shown
 
 
 def _in_unit(name: str, value: float | None) -> str:
