@@ -130,16 +130,14 @@ WHERE e.key <> ALL (%(but)s::text[])
 GROUP BY e.key HAVING count(*) >= %(fewest)s::bigint ORDER BY count(*) DESC, e.key LIMIT 60
 
 -- name: count_channels
--- How many can be addressed by each way, and agreed to each purpose.
+-- How many can be addressed by each way.
 SELECT c.words, count(*) FILTER (WHERE g.inside), count(*) FILTER (WHERE NOT g.inside)
 FROM unnest(%(ids)s::bigint[], %(inside)s::boolean[]) AS g(id, inside)
 JOIN store_profile p ON p.id = g.id,
 LATERAL (
     SELECT 'has an e-mail address' AS words WHERE p.email IS NOT NULL
     UNION ALL SELECT 'has a phone number' WHERE p.phone IS NOT NULL
-    UNION ALL SELECT 'is known by a customer number' WHERE p.user_id IS NOT NULL
-    UNION ALL SELECT 'said yes to “' || k.key || '”' FROM jsonb_each(p.consents) AS k
-    WHERE k.value ->> 'status' = 'granted') AS c
+    UNION ALL SELECT 'is known by a customer number' WHERE p.user_id IS NOT NULL) AS c
 GROUP BY c.words ORDER BY count(*) DESC, c.words LIMIT 40
 
 -- name: measure_profiles

@@ -87,15 +87,13 @@ def draw_differences(found: SegmentDifferences) -> Chart | None:
         )
     )
     figure.add_vline(x=0, line={"color": "var(--ink-3)", "width": 1})
-    chart = make_chart(
-        figure, title=found.sentence, x=f"percentage points more than {found.against_name}"
-    )
+    chart = make_chart(figure, title=found.sentence, x="percentage points more or less")
     chart.figure["layout"] |= {"height": 90 + 26 * len(shares), "hovermode": "closest"}
     return chart
 
 
 def _short(each: GroupDifference) -> str:
-    return each.words if len(each.words) <= 40 else f"{each.words[:39]}…"
+    return each.words if len(each.words) <= 30 else f"{each.words[:29]}…"
 
 
 _COLUMNS: Final = (

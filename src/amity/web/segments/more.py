@@ -193,6 +193,8 @@ def _change_operator(test: dict[str, Any], op: str) -> None:
 def _write(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
     if isinstance(value, list):
         return ", ".join(_write(each) for each in value)
     return msgspec.json.encode(value).decode()

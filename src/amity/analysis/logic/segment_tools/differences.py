@@ -22,17 +22,19 @@ from amity.analysis.logic.segment_tools.difference_statistics import (
 )
 from amity.analysis.logic.segment_tools.kept import find_answer, keep_answer
 from amity.analysis.logic.segments import Definitions
+from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.analysis.logic.segments_reading import tune
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Invalid
-from amity.rules import Mentions, decode_rule, mentions
+from amity.rules import HasConsent, Mentions, decode_rule, mentions, sql, to_sql
 from amity.store import api as store
 
 _SQL = queries.load("amity.analysis")
 _TOOL: Final = "differences"
 SAMPLE: Final = 10_000
 _SHOWN: Final = 40
+_MOST_PURPOSES: Final = 20
 _RARE: Final = 0.01
 """A value that fewer than this share of those looked at have is not compared."""
 _OWN_EVENTS: Final = ["Segment Entered", "Segment Left"]
@@ -170,7 +172,26 @@ def _list_things(
         )
     for words, one, other in shares("count_channels"):
         yield _share("channel", words, words, (one, other), sizes, is_by_rule=False)
+    for purpose, one, other in _count_consents(connection, groups, now):
+        by_rule = purpose in rule.purposes
+        words = f"allows “{purpose}” now"
+        yield _share("channel", purpose, words, (one, other), sizes, is_by_rule=by_rule)
     yield from _list_means(connection, values, rule)
+
+
+def _count_consents(
+    connection: Connection, groups: _Groups, now: datetime
+) -> Iterator[tuple[str, int, int]]:
+    """Give, for each purpose, how many of both groups allow it now, as the gate sees it."""
+    policies = store.list_policies(connection=connection)
+    inside = set(groups.inside)
+    looked_at = sql("p.id = ANY({}::bigint[])", [*groups.inside, *groups.outside])
+    catalogue = make_catalogue(policies, looked_at)
+    for purpose in sorted(policies)[:_MOST_PURPOSES]:
+        query = to_sql(HasConsent(purpose), catalogue, now)
+        found = [row[0] for row in connection.execute(query.encode(), query.params)]
+        allowing = sum(profile_id in inside for profile_id in found)
+        yield purpose, allowing, len(found) - allowing
 
 
 def _list_means(connection: Connection, values: dict[str, Any], rule: Mentions) -> Iterator[_Thing]:
