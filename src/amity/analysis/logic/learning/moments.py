@@ -109,7 +109,8 @@ def label_of(facts: Facts, moments: Moments, horizon_seconds: int) -> FloatArray
     """Return 1 for those with a fact after their moment, at most ``horizon_seconds`` after."""
     after = _before(facts, moments, moments.second)
     until = _before(facts, moments, moments.second + horizon_seconds)
-    return (until > after) * 1.0
+    labels: FloatArray = (until > after).astype(np.float64)
+    return labels
 
 
 def known_at(
