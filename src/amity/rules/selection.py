@@ -58,8 +58,8 @@ def draw_sql(salt: str, profile_id: Fragment) -> Fragment:
     )
 
 
-def _no_pairs(kind: str) -> Fragment:
-    return Fragment("SELECT NULL::bigint AS profile_id, NULL::bigint AS other_id WHERE false")
+def _nobody(kind: str, among: Fragment | None, at_least: int) -> Fragment:
+    return Fragment("SELECT NULL::bigint AS profile_id WHERE false")
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,8 +80,11 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     scores: ScoreTable = _NO_SCORES
     draw: Callable[[str, Fragment], Fragment] = draw_sql
     """A share of one by salt and profile, as `kernel.draw` has it."""
-    pairs: Callable[[str], Fragment] = _no_pairs
-    """A query of `profile_id` and `other_id`: who shares a household, or a company."""
+    together: Callable[[str, Fragment | None, int], Fragment] = _nobody
+    """A query of the `profile_id`s with so many others in one household, or one company, each once.
+
+    The second argument, if any, is a query of the `profile_id`s the others are to be among.
+    """
 
 
 _FEW: Final = 16

@@ -73,19 +73,21 @@ class Rating(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """The others of somebody's household or company."""
+    """The others of somebody's household or company; of several the largest, by each count."""
 
     others: int = 0
     members: Mapping[int, int] = {}
-    """By segment, how many of the others are in it."""
+    """By segment, how many of the others of one group are in it."""
 
     @classmethod
-    def of(cls, others: Collection[int], segments: Mapping[int, AbstractSet[int]]) -> "Group":
-        """Make it of the others' ids and the segments each is in."""
+    def of(
+        cls, groups: Sequence[Collection[int]], segments: Mapping[int, AbstractSet[int]]
+    ) -> "Group":
+        """Make it of the others' ids in each group and the segments each is in."""
         members: Counter[int] = Counter()
-        for other in others:
-            members.update(segments.get(other, ()))
-        return cls(len(others), dict(members))
+        for group in groups:
+            members |= Counter(each for other in group for each in segments.get(other, ()))
+        return cls(max(map(len, groups), default=0), dict(members))
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):

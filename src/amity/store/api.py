@@ -82,7 +82,7 @@ from amity.store.logic.identity.hand import (
     undo_join,
     undo_split,
 )
-from amity.store.logic.identity.linked import load_linked, pairs_sql
+from amity.store.logic.identity.linked import load_linked, together_sql
 from amity.store.logic.identity.linking import (
     ask_to_learn,
     learn_asked,
@@ -510,7 +510,6 @@ __all__ = [
     "minor_units",
     "note_export",
     "note_replayed",
-    "pairs_sql",
     "pause_pull",
     "picture_latest",
     "pin_plan",
@@ -565,6 +564,7 @@ __all__ = [
     "switch_enrichment",
     "switch_export",
     "switch_mailbox",
+    "together_sql",
     "trait_values",
     "try_endpoint",
     "try_enrichment",

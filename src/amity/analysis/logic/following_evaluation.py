@@ -81,7 +81,7 @@ def pairs_of_others(
     for kind, by_profile in asking.items():
         linked = store.load_linked(connection=connection, profile_ids=by_profile, kinds=[kind])
         for profile_id, groups in linked.items():
-            for other in groups[kind]:
+            for other in set().union(*groups[kind]):
                 pairs.setdefault(other, set()).update(by_profile[profile_id])
     return pairs
 

@@ -56,7 +56,7 @@ def make_catalogue(policies: Mapping[str, Purpose], condition: Fragment | None =
         fields=fields,
         activity=_ACTIVITY,
         scores=_SCORES,
-        pairs=store.pairs_sql,
+        together=store.together_sql,
         members=(
             "SELECT m.profile_id FROM analysis_membership AS m "
             "WHERE m.segment_id = {} AND m.left_at IS NULL"

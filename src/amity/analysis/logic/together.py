@@ -26,11 +26,17 @@ def load_together(
         return {}
     linked = store.load_linked(connection=connection, profile_ids=profile_ids, kinds=kinds)
     segments = {segment_id for _, segment_id in asked if segment_id is not None}
-    others = {other for groups in linked.values() for group in groups.values() for other in group}
+    others = {
+        other
+        for kinds_ in linked.values()
+        for groups in kinds_.values()
+        for group in groups
+        for other in group
+    }
     memberships = _load_memberships(connection, others, segments)
     return {
-        profile_id: {kind: Group.of(group, memberships) for kind, group in groups.items()}
-        for profile_id, groups in linked.items()
+        profile_id: {kind: Group.of(groups, memberships) for kind, groups in found.items()}
+        for profile_id, found in linked.items()
     }
 
 

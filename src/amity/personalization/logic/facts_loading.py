@@ -103,11 +103,17 @@ class _Loader:
         if not kinds:
             return {}
         linked = store.load_linked(connection=self._connection, profile_ids=self._ids, kinds=kinds)
-        others = {each for groups in linked.values() for group in groups.values() for each in group}
+        others = {
+            each
+            for kinds_ in linked.values()
+            for groups in kinds_.values()
+            for group in groups
+            for each in group
+        }
         memberships = self._load_memberships(sorted(others))
         return {
-            profile_id: {kind: Group.of(group, memberships) for kind, group in groups.items()}
-            for profile_id, groups in linked.items()
+            profile_id: {kind: Group.of(groups, memberships) for kind, groups in found.items()}
+            for profile_id, found in linked.items()
         }
 
     def _load_histories(self, now: datetime) -> Histories:

@@ -22,9 +22,10 @@ _WORDS: Final[dict[Kind, str]] = {"household": "the household", "company": "the 
 class IsTogetherWith(Condition, frozen=True, tag="together"):
     """So many others of the same household or company, or so many that are in a segment.
 
-    The customer does not count. What the others must be is a segment of its own, so an event of
-    one is worked out for that one, and the others are asked only when that one entered or left.
-    Households and companies are those the store finds each hour, with what reviews said of them.
+    In one household or company, if there are several; the customer does not count. What the
+    others must be is a segment of its own, so an event of one is worked out for that one, and the
+    others are asked only when that one entered or left. Households and companies are those the
+    store finds each hour, with what reviews said of them.
     """
 
     kind: Kind
@@ -42,19 +43,10 @@ class IsTogetherWith(Condition, frozen=True, tag="together"):
 
     def to_sql(self, selection: Selection) -> Fragment:
         catalogue = selection.catalogue
-        members = Fragment("")
+        among = None
         if self.segment_id is not None:
-            query = sql(catalogue.members, self.segment_id)
-            members = sql(" JOIN ({}) AS i ON i.profile_id = g.other_id", query)
-        found = selection.join(
-            sql(
-                "SELECT g.profile_id FROM ({}) AS g{} "
-                "GROUP BY 1 HAVING count(DISTINCT g.other_id) >= {}",
-                catalogue.pairs(self.kind),
-                members,
-                self.at_least,
-            )
-        )
+            among = sql(catalogue.members, self.segment_id)
+        found = selection.join(catalogue.together(self.kind, among, self.at_least))
         return sql("({} IS NOT NULL)", found)
 
     def describe(self, names: Names = NO_NAMES) -> str:
