@@ -70,29 +70,27 @@ class Picked(Condition, frozen=True):
 
     def to_sql(self, selection: Selection) -> Fragment:
         activity = selection.catalogue.activity
-        picked = sql(
-            "SELECT {} AS profile_id, {} AS occurred_at FROM {} WHERE {} GROUP BY 1",
+        has = [where_sql(test, activity, selection.now) for test in self.has]
+        # The properties are tested as events are read, so that only the answer is carried along.
+        rows = sql(
+            "SELECT {} AS profile_id, {} AS occurred_at, ({}) AS passes, "
+            "{} OVER (PARTITION BY {}) AS picked FROM {} WHERE {}",
             activity.profile_id,
+            activity.occurred_at,
+            join(" AND ", has) if has else sql("true"),
             sql("max({})" if self.is_last else "min({})", activity.occurred_at),
+            activity.profile_id,
             activity.relation,
             self.events.to_sql(selection),
         )
-        tests = self._when_sql(selection)
-        if self.has:
-            # Once more by the moment that was found, so that only one event's properties are read.
-            rows = sql(
-                "SELECT e.profile_id FROM ({}) AS e JOIN {} "
-                "ON {} = e.profile_id AND {} = e.occurred_at",
-                picked,
-                activity.relation,
-                activity.profile_id,
-                activity.occurred_at,
+        tests = [sql("e.occurred_at = e.picked AND e.passes"), *self._when_sql(selection)]
+        found = selection.join(
+            sql(
+                "SELECT e.profile_id FROM ({}) AS e WHERE {} GROUP BY 1",
+                rows,
+                join(" AND ", tests),
             )
-            tests.append(self.events.to_sql(selection))
-            tests += [where_sql(test, activity, selection.now) for test in self.has]
-        else:
-            rows = sql("SELECT e.profile_id FROM ({}) AS e", picked)
-        found = selection.join(sql("{} WHERE {} GROUP BY 1", rows, join(" AND ", tests)))
+        )
         return answer_of(found, is_absent=False)
 
     def _when_sql(self, selection: Selection) -> list[Fragment]:
