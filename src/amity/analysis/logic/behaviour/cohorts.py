@@ -45,7 +45,7 @@ def count_cohorts(
                     offset=offset,
                     size=size,
                     customers=customers,
-                    share=share(customers, size),
+                    share=_share(offset, customers, size),
                 )
             )
     return cells
@@ -65,10 +65,15 @@ def pool(cells: Iterable[CohortCell]) -> list[CohortCell]:
                 offset=offset,
                 size=size,
                 customers=customers,
-                share=share(customers, size),
+                share=_share(offset, customers, size),
             )
         )
     return pooled
+
+
+def _share(offset: int, customers: int, size: int) -> Measure:
+    """Measure a cell; that all are there at first is so by definition, and no estimate."""
+    return share(customers, size) if offset else Measure(value=1.0)
 
 
 def add_periods(first: date, number: int, granularity: Granularity) -> date:

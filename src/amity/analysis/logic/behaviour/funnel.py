@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amity.analysis.estimator import FloatArray, IntArray
-from amity.analysis.logic.overview_statistics import Measure, share
+from amity.analysis.logic.overview_statistics import NOTHING, Measure, share
 from amity.kernel.errors import Invalid
 
 MOST_STEPS: Final = 16
@@ -128,13 +128,18 @@ def count_steps(walk: Walk, *, steps: int, group: int | None = None) -> list[Fun
         found.append(
             FunnelStep(
                 customers=customers,
-                of_all=share(customers, counts[0]),
-                of_before=share(customers, before),
+                # That all who began have begun is so by definition, and no estimate.
+                of_all=share(customers, counts[0]) if step else _all_of(customers),
+                of_before=share(customers, before) if step else _all_of(customers),
                 median_seconds=_median(walk.since_before[came, step]) if step else None,
                 median_from_start_seconds=_median(walk.since_start[came, step]) if step else None,
             )
         )
     return found
+
+
+def _all_of(customers: int) -> Measure:
+    return Measure(value=1.0) if customers else NOTHING
 
 
 def list_stopped(walk: Walk, *, step: int) -> IntArray:
