@@ -273,12 +273,15 @@ def check_report(
     question = complete(kind, asked, facts or {})
     check_words(kind)
     check_empty(kind, question, made)
-    for town in (tiny_town(), *(random_town(seed) for seed in range(seeds))):
+    for place, town in enumerate((tiny_town(), *(random_town(seed) for seed in range(seeds)))):
         rows = town.tables()
         run = made(rows)
-        found = answer(kind(), expressions(), question, run, is_compared=True)
+        # What costs is building expressions, so the time before is asked for of one town only.
+        is_compared = not place
+        found = answer(kind(), expressions(), question, run, is_compared=is_compared)
         check_answer(kind, found)
-        again = answer(kind(), expressions(), question, made(_reversed(rows)), is_compared=True)
+        turned = made(_reversed(rows))
+        again = answer(kind(), expressions(), question, turned, is_compared=is_compared)
         assert again == found, f"{kind.name} answers the same rows in another order otherwise"
         check_drill(kind, question, found, run)
         check_currency(kind, question, town, made)
@@ -303,7 +306,7 @@ def check_words(kind: type[Report]) -> None:
 def check_empty(kind: type[Report], asked: Asked, engine: Engine) -> None:
     """Over nothing it explains itself, and no figure is a number that nobody measured."""
     run = engine(Town().tables())
-    found = answer(kind(), expressions(), asked, run, is_compared=True)
+    found = answer(kind(), expressions(), asked, run)
     assert found.empty, f"{kind.name} must say why it is empty"
     assert not found.pictures, kind.name
     for figure in found.figures:
@@ -337,9 +340,8 @@ def check_drill(kind: type[Report], asked: Asked, found: ReportAnswer, run: Run)
     for table in found.tables:
         if not table.key:
             continue
-        for number in sorted(
-            {0, len(table.rows) // 2, len(table.rows) - 1} & set(range(len(table.rows)))
-        ):
+        places = {len(table.rows) // 3, len(table.rows) - 1} if table.rows else set()
+        for number in sorted(places):
             row = table.row(number)
             ids = drill(kind(), expressions(), asked, run, table=table.name, row=row)
             assert ids is not None, (kind.name, table.name)
