@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.test import Client
 
+from amity.analysis import api as analysis
 from amity.analysis import api_reports as reports
 from amity.infra import warehouse
 from amity.infra.warehouse_writing import ensure_exports, export_all
@@ -46,6 +47,7 @@ def sell(*orders):
         pass
     ensure_exports(list_exports())
     export_all(list_exports())
+    return source_id
 
 
 def test_an_answer_is_asked_for_shown_opened_and_taken_away(client):
@@ -90,6 +92,32 @@ def test_what_cannot_be_asked_says_so_and_an_empty_shop_explains_itself(client):
     client.post("/reports/dimensions/refresh/")
     reports.run_waiting_reports(now=NOW)
     assert b"Orders arrive as Order Completed" in client.get("/reports/dimensions/").content
+
+
+def test_who_is_behind_a_row_is_followed_as_a_segment_where_a_rule_says_who(client):
+    source_id = sell(("ann", 3, 20), ("bob", 400, 20), ("cem", 3, 5))
+    told = [
+        {"type": "identify", "userId": user, "traits": {"acquisition_channel": "search"}}
+        for user in ("ann", "bob")
+    ]
+    raw = [msgspec.json.encode(one) for one in told]
+    store.append_events(source_id=source_id, events=raw, now=NOW)
+    while store.fold_batch().events:
+        pass
+    export_all(list_exports())
+    reports.run_report(name="acquisition", given={}, now=NOW)
+    where = "table=channels&row=search"
+    page = client.get(f"/reports/acquisition/customers/?{where}").content.decode()
+    assert "1 customer behind this row" in page
+    assert "Follow them as a segment" in page
+    assert (
+        b"Follow them"
+        not in client.get("/reports/acquisition/customers/?table=channels&row=not told").content
+    )
+    client.post(f"/reports/acquisition/customers/segment/?{where}", {"name": "Won by search"})
+    [segment] = analysis.list_segments()
+    assert segment.name == "Won by search"
+    assert analysis.preview(rule=segment.rule, now=NOW).members == 1
 
 
 def test_the_gallery_is_searched_and_views_are_saved_and_deleted(client):

@@ -136,6 +136,26 @@ class Acquisition(Report):
         won = _won(tables, asked)
         return won.filter(won.channel == str(row["channel"])).select("customer_id")
 
+    def segment_rule(
+        self, asked: Asked, table: str, row: Mapping[str, Cell]
+    ) -> dict[str, Any] | None:
+        """Return who has the channel and ordered first in the window, in whatever currency."""
+        if asked.segment_id is not None or row["channel"] == _UNTOLD:
+            return None
+        first = "profile.first_order_at"
+        return {
+            "node": "all",
+            "of": [
+                _check(f"trait.{asked.choices['trait']}", "eq", str(row["channel"])),
+                _check(first, "after", asked.from_on.isoformat()),
+                _check(first, "before", asked.until_on.isoformat()),
+            ],
+        }
+
+
+def _check(field: str, op: str, value: str) -> dict[str, Any]:
+    return {"node": "check", "field": field, "is": {"op": op, "value": value}}
+
 
 def _won(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     placed = frames.orders(tables, asked)
