@@ -42,7 +42,7 @@ def point_of(actual: Any) -> Point | None:
 
 
 def _even(degrees: float) -> float:
-    """Return degrees without what is finer than a millionth of a millimetre, as SQL does.
+    """Return degrees without what is finer than 13 nanometres, as SQL does.
 
     The square of the sine of anything finer could be too small for a number.
     """
