@@ -60,8 +60,8 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
             return ""
         # The form always has a group around all; with one condition in it, it says nothing.
         parts = self.rule.get("of")
-        is_single = isinstance(parts, list) and len(parts) == 1
-        return analysis.write_rule(rule=parts[0] if is_single else self.rule)
+        rule = parts[0] if isinstance(parts, list) and len(parts) == 1 else self.rule
+        return analysis.write_rule(rule=rule)
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
