@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export AMITY_DATA ?= $(CURDIR)/.amity
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check chaos fmt lint types contracts docs bench dist lock browser servers node clean
+.PHONY: help demo run test check chaos fmt lint types contracts docs bench spark spark-check dist lock browser servers node clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,17 @@ docs: $(VENV)/.dev ## Write the generated reference anew
 
 bench: .bench/.ready ## Measure the hot paths beside their peers (W=name for one)
 	@$(BIN)/python -m bench $(W)
+
+.spark/.ready: requirements/spark.txt
+	@sh scripts/java.sh
+	@$(PYTHON) -m venv .spark
+	@.spark/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/spark.txt
+	@touch $@
+
+spark: .spark/.ready ## Install Spark (456 MB, and Java) into an environment of its own
+
+spark-check: $(VENV)/.dev .spark/.ready ## Hold every report and rule on a real Spark cluster against DuckDB
+	@AMITY_SPARK=$(CURDIR)/.spark $(BIN)/python -m pytest tests/conformance/test_spark.py
 
 dist: $(VENV)/.dev ## Build the wheel into dist/
 	@rm -rf build dist

@@ -10,3 +10,4 @@ compile() {
 compile pyproject.toml requirements/build.in --group dev -o requirements/dev.txt
 compile pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/lock.txt
 [ ! -f requirements/bench.in ] || compile requirements/bench.in -o requirements/bench.txt
+[ ! -f requirements/spark.in ] || compile requirements/spark.in -o requirements/spark.txt

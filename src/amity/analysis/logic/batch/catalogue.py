@@ -7,15 +7,19 @@ events are joined to those. A segment that a rule looks at is asked anew, by its
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from amity.rules import (
     PROFILE_FIELDS,
     ActivityTable,
     Catalogue,
     Fragment,
+    ScoreTable,
     Value,
     column_value,
     sql,
 )
+from amity.rules.operator import ValueType
 from amity.store import api as store
 from amity.store.contracts_consent import Purpose
 
@@ -32,15 +36,34 @@ _ACTIVITY: Final = ActivityTable(
 _COLUMNS: Final = {name: Fragment(f"p.{name}") for name in PROFILE_FIELDS if name != "revenue"}
 
 
+def _value(column: Fragment, kind: ValueType) -> Value:
+    """Return the faces of a column; as JSON a text is quoted, so that its kind can be told."""
+    json = sql("amity_quoted({})" if kind == "text" else "CAST({} AS text)", column)
+    return msgspec.structs.replace(column_value(column, kind), json=json)
+
+
+_NO_SCORES: Final = ScoreTable(
+    relation=Fragment(
+        "(SELECT NULL::bigint AS profile_id, '' AS name, '' AS label, 0 AS value) AS s"
+    ),
+    profile_id=Fragment("s.profile_id"),
+    name=Fragment("s.name"),
+    faces={
+        "value": _value(Fragment("s.value"), "number"),
+        "label": _value(Fragment("s.label"), "text"),
+        "percentile": _value(Fragment("s.value"), "number"),
+    },
+)
+"""Scores are not in the warehouse: a rule that asks for one is refused before."""
+
+
 def make_catalogue(policies: Mapping[str, Purpose]) -> Catalogue:
     """Return what a rule's SQL can reach in the warehouse."""
     consents = Fragment("p.consents")
     # Divided as floats, as memory does it.
     revenue = sql("(p.revenue_minor::double precision / {})", store.minor_units())
     columns = {**_COLUMNS, "revenue": revenue}
-    fields: dict[str, Value] = {
-        name: column_value(columns[name], kind) for name, kind in PROFILE_FIELDS.items()
-    }
+    fields = {name: _value(columns[name], kind) for name, kind in PROFILE_FIELDS.items()}
     return Catalogue(
         profiles=Fragment("profiles AS p"),
         profile_id=Fragment("p.profile_id"),
@@ -52,6 +75,7 @@ def make_catalogue(policies: Mapping[str, Purpose]) -> Catalogue:
         ),
         fields=fields,
         activity=_ACTIVITY,
+        scores=_NO_SCORES,
         draw=lambda salt, profile_id: sql("amity_draw({}::text || ':' || {})", salt, profile_id),
         members="SELECT m.profile_id FROM batch_members AS m WHERE m.segment_id = {}",
     )

@@ -6,10 +6,12 @@ any other number is a float, which is what it is in memory. Numbers are added to
 and multiplied with nine.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
+
+from amity.kernel.errors import Invalid
 
 _INSTANT: Final = (
     "[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
@@ -39,6 +41,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """Gives the path `amity_get` takes, of a key of an object or a place in a list."""
     escapes_like: bool
     """Whether LIKE must be told that a backslash makes the next sign plain."""
+    parts: Mapping[str, str] = {}
+    """The words for parts of a date, where they are others than PostgreSQL's."""
 
 
 def _pointer(key: str) -> str:
@@ -53,9 +57,9 @@ def _duckdb() -> Engine:
         "amity_type(j)": _TYPE,
         "amity_text(j)": "json_extract_string(j, '$')",
         "amity_as_text(j)": _AS_TEXT,
-        "amity_json(v)": "CAST(to_json(v) AS VARCHAR)",
+        "amity_quoted(t)": "CAST(to_json(t) AS VARCHAR)",
         "amity_items(j)": "CAST(json_extract(j, '$[*]') AS VARCHAR[])",
-        "amity_has(j, v)": "list_contains(amity_items(j), amity_json(v))",
+        "amity_has(j, i)": "list_contains(amity_items(j), i)",
         "amity_length(j)": "CAST(json_array_length(j) AS BIGINT)",
         "amity_decimal(j)": "TRY_CAST(j AS DECIMAL(38, 18))",
         "amity_factor(j)": "TRY_CAST(j AS DECIMAL(38, 9))",
@@ -89,4 +93,72 @@ def _duckdb() -> Engine:
     )
 
 
+def _path(key: str) -> str:
+    if "?" in key or not key or ("'" in key and '"' in key):
+        raise Invalid(f"Spark cannot look up a property called {key!r}", code="no_batch")
+    return f"$['{key}']" if "'" not in key else f'$["{key}"]'
+
+
+def _spark() -> Engine:
+    seconds = f"regexp_replace(t, '{_NO_SECONDS}', '$1:00$2')"
+    pair = "STRUCT<whole: DECIMAL(38, 0), near: DOUBLE>"
+    functions = {
+        "amity_get(j STRING, k STRING) RETURNS STRING": (
+            "to_json(variant_get(parse_json(j), k, 'variant'))"
+        ),
+        "amity_type(j STRING) RETURNS STRING": _TYPE,
+        "amity_text(j STRING) RETURNS STRING": (
+            "get(from_json(concat('[', j, ']'), 'array<string>'), 0)"
+        ),
+        "amity_as_text(j STRING) RETURNS STRING": _AS_TEXT,
+        "amity_items(j STRING) RETURNS ARRAY<STRING>": (
+            "transform(CAST(parse_json(j) AS ARRAY<VARIANT>), i -> to_json(i))"
+        ),
+        "amity_length(j STRING) RETURNS BIGINT": "CAST(json_array_length(j) AS BIGINT)",
+        "amity_decimal(j STRING) RETURNS DECIMAL(38, 18)": "TRY_CAST(j AS DECIMAL(38, 18))",
+        "amity_factor(j STRING) RETURNS DECIMAL(38, 9)": "TRY_CAST(j AS DECIMAL(38, 9))",
+        "amity_draw(t STRING) RETURNS DOUBLE": (
+            "CAST(conv(left(sha2(t, 256), 13), 16, 10) AS DOUBLE) / 4503599627370496"
+        ),
+        "amity_truth(c BOOLEAN) RETURNS BOOLEAN": "c",
+        f"amity_pair(w DECIMAL(38, 0), f DOUBLE) RETURNS {pair}": (
+            "named_struct('whole', w, 'near', f)"
+        ),
+        f"amity_order_of(n DOUBLE) RETURNS {pair}": (
+            "CASE WHEN n IS NOT NULL THEN amity_pair(CAST(floor(n) AS DECIMAL(38, 0)), n) END"
+        ),
+        f"amity_order(j STRING) RETURNS {pair}": (
+            "CASE WHEN regexp_like(j, '^-?[0-9]+$') "
+            "THEN amity_pair(TRY_CAST(j AS DECIMAL(38, 0)), TRY_CAST(j AS DOUBLE)) "
+            "ELSE amity_order_of(TRY_CAST(j AS DOUBLE)) END"
+        ),
+        "amity_quoted(t STRING) RETURNS STRING": (
+            "substring(to_json(array(t)), 2, length(to_json(array(t))) - 2)"
+        ),
+        "amity_has(j STRING, i STRING) RETURNS BOOLEAN": "array_contains(amity_items(j), i)",
+        # Spark allows no function of ours in a lambda.
+        f"amity_has_number(j STRING, p {pair}) RETURNS BOOLEAN": (
+            "exists(amity_items(j), i -> regexp_like(i, '^-?[0-9]') AND named_struct('whole', "
+            "CASE WHEN regexp_like(i, '^-?[0-9]+$') THEN TRY_CAST(i AS DECIMAL(38, 0)) "
+            "ELSE CAST(floor(TRY_CAST(i AS DOUBLE)) AS DECIMAL(38, 0)) END, "
+            "'near', TRY_CAST(i AS DOUBLE)) = p)"
+        ),
+        "amity_instant(t STRING) RETURNS TIMESTAMP": (
+            f"CASE WHEN regexp_like(t, '^{_INSTANT}$') AND NOT endswith(t, char(10)) "
+            f"AND TRY_CAST({seconds} AS TIMESTAMP) < TIMESTAMP '+10000-01-01 00:00:00+00:00' "
+            f"THEN TRY_CAST({seconds} AS TIMESTAMP) END"
+        ),
+    }
+    return Engine(
+        name="spark",
+        prelude=tuple(
+            f"CREATE TEMPORARY FUNCTION {name} RETURN {body}" for name, body in functions.items()
+        ),
+        key=_path,
+        escapes_like=False,
+        parts={"ISODOW": "DAYOFWEEK_ISO"},
+    )
+
+
 DUCKDB: Final = _duckdb()
+SPARK: Final = _spark()

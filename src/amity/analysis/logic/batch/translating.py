@@ -19,7 +19,7 @@ from amity.rules import Fragment
 _COLUMNS: Final = frozenset({"traits", "consents", "properties"})
 """The columns that hold JSON; besides them there is what is taken apart in the query itself."""
 
-_JSON_CALLS: Final = frozenset({"amity_get", "amity_json"})
+_JSON_CALLS: Final = frozenset({"amity_get"})
 _COMPARISONS: Final = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 
 
@@ -127,13 +127,27 @@ class _Translation:
             if found.this == "amity_decimal":
                 found.set("this", "amity_factor")
 
+    def _extract(self, node: exp.Extract) -> exp.Expr | None:
+        word = self._engine.parts.get(node.name.upper())
+        return None if word is None else exp.Extract(this=exp.var(word), expression=node.expression)
+
+    def _join(self, node: exp.Join) -> None:
+        """Ask of what was taken apart in WHERE, as Spark joins it without a condition of ours."""
+        wanted, select = node.args.get("on"), node.parent_select
+        if isinstance(node.this, exp.Lateral) and wanted is not None and select is not None:
+            node.set("on", exp.true())
+            select.where(wanted, copy=False)
+
     def _take_apart(self, node: exp.Lateral) -> exp.Expr | None:
         """`LATERAL jsonb_array_elements(json) AS l(line)`."""
         call = node.this
         if not isinstance(call, exp.Anonymous) or call.this != "amity_items":
             return None
         column = node.args["alias"].args["columns"][0]
-        rows = exp.select(exp.alias_(exp.Explode(this=call.copy()), column.name))
+        # Spark takes apart what is a column, not what a function of ours returns.
+        items = exp.select(exp.alias_(call.copy(), "items")).subquery("i")
+        rows = exp.select(exp.alias_(exp.Explode(this=exp.column("items", "i")), column.name))
+        rows = rows.from_(items)
         alias = exp.TableAlias(this=node.args["alias"].this.copy())
         return exp.Lateral(this=rows.subquery(), alias=alias)
 
@@ -148,10 +162,7 @@ class _Translation:
 
     def _contains(self, node: exp.Expr) -> exp.Expr:
         """`json @> to_jsonb(constant)`: the one kind of containment that rules ask for."""
-        inner = node.expression.unnest()
-        if not isinstance(inner, exp.Anonymous) or inner.this != "amity_json":
-            raise Invalid("the warehouse only knows lists that hold one thing", code="no_batch")
-        wanted = inner.expressions[0]
+        wanted = node.expression
         if constants.value_of(wanted) is None:
             return _call("amity_has", node.this, wanted)
         return _call("amity_has_number", node.this, self._order(wanted))
@@ -278,17 +289,28 @@ def _unnested(query: exp.Expr) -> list[exp.Expr] | None:
     ):
         return None
     item = select.expressions[0]
-    is_json = isinstance(item, exp.Anonymous) and item.this == "amity_json"
-    inner = item.expressions[0] if is_json else item
-    if not isinstance(inner, exp.Explode):
-        return None
-    items = _items_of(inner.this)
-    return [_call("amity_json", each) for each in items] if is_json else items
+    return _items_of(item.this) if isinstance(item, exp.Explode) else None
+
+
+def _to_json(value: exp.Expr) -> exp.Expr:
+    """Return a constant, or the items of a list of truths, as JSON; numbers as they are."""
+    plain = value.unnest()
+    while isinstance(plain, exp.Cast):
+        plain = plain.this.unnest()
+    if isinstance(plain, exp.Explode):
+        return exp.Explode(this=exp.Array(expressions=list(map(_to_json, _items_of(plain.this)))))
+    if isinstance(plain, exp.Boolean):
+        return exp.Literal.string("true" if plain.this else "false")
+    if isinstance(plain, exp.Literal) and plain.is_string:
+        return _call("amity_quoted", plain)
+    if constants.value_of(plain) is not None:
+        return plain.copy()
+    raise Invalid("what is made JSON in a rule is no constant", code="no_batch")
 
 
 _CALLS: Final[dict[str, Callable[..., exp.Expr]]] = {
     "jsonb_typeof": lambda json: _call("amity_type", json),
-    "to_jsonb": lambda value: _call("amity_json", value),
+    "to_jsonb": _to_json,
     "jsonb_array_elements": lambda json: _call("amity_items", json),
     "jsonb_array_length": lambda json: _call("amity_length", json),
 }
@@ -301,7 +323,9 @@ _REWRITES: Final[list[tuple[Any, Callable[..., exp.Expr | None]]]] = [
     (exp.Cast, _Translation._cast),
     (exp.Anonymous, _Translation._call),
     (exp.Lateral, _Translation._take_apart),
+    (exp.Join, _Translation._join),
     (exp.Mul, _Translation._multiply),
+    (exp.Extract, _Translation._extract),
     (exp.Like, _Translation._like),
     (exp.Between, _Translation._between),
     (exp.In, _Translation._in),

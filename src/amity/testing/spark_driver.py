@@ -1,0 +1,73 @@
+"""Runs queries on a Spark cluster; started by `amity.testing.spark` in an environment of its own.
+
+Nothing of Amity is there: it is told by a file what to do, and leaves Arrow files behind.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import SparkSession  # type: ignore[import-not-found]  # in its own environment
+
+
+def main() -> None:
+    """Do what the file named on the command line says."""
+    request = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    out = Path(request["out"])
+    spark = _start(request["master"], out)
+    try:
+        for statement in request["prelude"]:
+            spark.sql(statement)
+        for name, table in request["tables"].items():
+            frame = spark.read.option("basePath", table["folder"]).parquet(*table["paths"])
+            frame.createOrReplaceTempView(name)
+        times = {name: _answer(spark, name, sql, out) for name, sql in request["queries"].items()}
+        workers = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() - 1
+    finally:
+        spark.stop()
+    (out / "done.json").write_text(json.dumps({"seconds": times, "workers": workers}))
+
+
+def _start(master: str, out: Path) -> Any:
+    settings = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.local.dir": str(out),
+        "spark.sql.warehouse.dir": str(out),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.adaptive.enabled": "false",
+        # Of few rows compiling costs more than it saves, and the values are the same.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.executor.memory": "512m",
+        "spark.executor.cores": "1",
+        "spark.driver.memory": "1g",
+        # A product of decimals keeps its decimals, as elsewhere.
+        "spark.sql.decimalOperations.allowPrecisionLoss": "false",
+    }
+    builder = SparkSession.builder.master(master)
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("OFF")
+    return spark
+
+
+def _answer(spark: Any, name: str, sql: str, out: Path) -> float:
+    began = time.perf_counter()
+    try:
+        table = spark.sql(sql).toArrow()
+    except Exception as error:
+        (out / f"{name}.failure").write_text(str(error)[:2000], "utf-8")
+        return time.perf_counter() - began
+    with pa.ipc.new_file(str(out / f"{name}.arrow"), table.schema) as file:
+        file.write_table(table)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
