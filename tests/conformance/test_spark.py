@@ -90,5 +90,5 @@ def test_spark_finds_what_duckdb_finds(town):
     differing = [name for name in wanted if rows_of(wanted[name]) != rows_of(answer.tables[name])]
     assert not differing
     filled = [name for name, table in wanted.items() if table.num_rows]
-    assert len(filled) > len(wanted) * 2 / 3, "most questions have an answer to compare"
+    assert len(filled) > len(wanted) / 2, "most questions have an answer to compare"
     duck.close()
