@@ -73,8 +73,7 @@ def rows_of(table):
 
 @pytest.mark.timeout(1200)
 def test_spark_finds_what_duckdb_finds(town):
-    if find_spark() is None:
-        pytest.skip("Spark is asked by `make spark-check`")
+    assert find_spark() is not None, "no Spark where AMITY_SPARK says"
     run, duck = duckdb_engine(town), open_memory()
     for name, table in town.items():
         duck.register(name, table)
