@@ -157,22 +157,22 @@ def test_what_is_not_known_is_refused_when_it_is_saved(template):
 
 @pytest.mark.parametrize("template", ENDLESS, ids=range(len(ENDLESS)))
 def test_nothing_goes_on_or_grows_for_ever(template):
-    began = time.process_time()
+    began = time.thread_time()
     try:
         found = run(template)
     except (RenderFailed, Invalid):
         found = ""
     assert len(found.encode()) <= LONGEST_OUTPUT
-    assert time.process_time() - began < 0.1 + 0.15  # compiling, and a machine with other work
+    assert time.thread_time() - began < 0.1 + 0.15  # compiling, and a machine with other work
     program = None
     try:
         program = compile_liquid(template, is_html=True)
     except Invalid:
         return
-    began = time.process_time()
+    began = time.thread_time()
     with pytest.raises(RenderFailed):
         program.render(DATA)
-    assert time.process_time() - began < 0.1
+    assert time.thread_time() - began < 0.1
 
 
 def test_what_a_value_says_is_never_a_template():
