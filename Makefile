@@ -40,7 +40,8 @@ run: $(VENV)/.runtime ## Run Amity without a demo
 browser:
 	@sh scripts/browser.sh
 
-servers:
+# After the browser: both may install packages, and only one at a time can.
+servers: browser
 	@sh scripts/servers.sh
 
 node: $(VENV)/.dev

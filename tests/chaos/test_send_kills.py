@@ -26,7 +26,7 @@ from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.mailing import count_states, make_campaign, make_content, make_people, queue
 from amity.testing.post_office import PostOffice, wait_until
 
-KILLS = chaos_number("KILLS", 16)
+KILLS = chaos_number("KILLS", 10)
 SEED = 20261122
 SENDERS = 2
 TROUBLE = (
