@@ -105,6 +105,7 @@ def order_lines_export() -> Export:
 
     Of an order told twice those of `orders.event_id` hold.
     """
+    everything = _SQL["warehouse_all_order_lines"]
     return Export(
         name="order_lines",
         shape=Shape(
@@ -115,8 +116,8 @@ def order_lines_export() -> Export:
             subject="origin_id",
         ),
         horizon=_SQL["warehouse_horizon"],
-        rows=_SQL["warehouse_order_lines"],
-        source=_SQL["warehouse_all_order_lines"],
+        rows=everything + b" AND a.position > %(after)s",
+        source=everything,
         moved=_SQL["warehouse_moved"],
         owners=_SQL["warehouse_owners"],
     )

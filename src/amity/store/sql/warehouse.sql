@@ -26,33 +26,9 @@ SELECT a.event_id, a.origin_id, a.source_id, a.type, a.name, a.occurred_at, a.re
        a.properties, a.context
 FROM store_activity a WHERE a.position <= %(upto)s AND a.type <> 'system'
 
--- name: warehouse_order_lines
+-- name: warehouse_all_order_lines
 -- Amounts are a million times those of the currency, so that no currency need be known here. What
 -- is no plain number below a million is not known; a quantity that is not told is one.
-SELECT a.event_id, a.origin_id, a.received_at, l.line, left(l.product ->> 'product_id', 255) AS product_id,
-       left(l.product ->> 'name', 255) AS name, left(l.product ->> 'category', 255) AS category,
-       left(l.product ->> 'brand', 255) AS brand,
-       round(n.quantity * 1000)::bigint AS quantity_milli,
-       round(n.price * n.quantity * 1000000)::bigint AS amount_micro,
-       round(n.cost * n.quantity * 1000000)::bigint AS cost_micro,
-       round(n.discount * 1000000)::bigint AS discount_micro
-FROM store_activity a,
-     jsonb_array_elements(CASE jsonb_typeof(a.properties -> 'products')
-                          WHEN 'array' THEN a.properties -> 'products' ELSE '[]' END)
-         WITH ORDINALITY AS l (product, line),
-     LATERAL (SELECT
-         CASE WHEN l.product ->> 'quantity' ~ '^[0-9]{1,6}([.][0-9]{1,12})?$'
-              THEN (l.product ->> 'quantity')::numeric ELSE 1 END AS quantity,
-         CASE WHEN l.product ->> 'price' ~ '^[0-9]{1,6}([.][0-9]{1,12})?$'
-              THEN (l.product ->> 'price')::numeric END AS price,
-         CASE WHEN l.product ->> 'cost' ~ '^[0-9]{1,6}([.][0-9]{1,12})?$'
-              THEN (l.product ->> 'cost')::numeric END AS cost,
-         CASE WHEN l.product ->> 'discount' ~ '^[0-9]{1,6}([.][0-9]{1,12})?$'
-              THEN (l.product ->> 'discount')::numeric END AS discount) AS n
-WHERE a.position > %(after)s AND a.position <= %(upto)s AND a.type = 'track' AND a.name = 'Order Completed'
-  AND jsonb_typeof(l.product) = 'object'
-
--- name: warehouse_all_order_lines
 SELECT a.event_id, a.origin_id, a.received_at, l.line, left(l.product ->> 'product_id', 255) AS product_id,
        left(l.product ->> 'name', 255) AS name, left(l.product ->> 'category', 255) AS category,
        left(l.product ->> 'brand', 255) AS brand,
