@@ -20,6 +20,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     figure: dict[str, Any]
+    is_broad: bool = False
+    """It cannot be read on a narrow screen, where it is scrolled sideways."""
 
 
 def make_chart(figure: go.Figure, *, title: str, x: str = "", y: str = "") -> Chart:

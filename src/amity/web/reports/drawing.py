@@ -3,9 +3,11 @@
 A kind of picture is a function here; what it draws is in the table beside it.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import plotly.graph_objects as go
 
 from amity.analysis.contracts_reports import (
@@ -25,6 +27,13 @@ _SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 _PATTERNS: Final = ("", "/", ".", "x", "\\", "-")
 _MOST_MARKED: Final = 40
 """Lines with more points are drawn without a mark on each."""
+_SMALL_SHARE: Final = 0.06
+"""Axes of shares that end below this are written with a decimal."""
+_CHART_HEIGHT: Final = 340
+_NODE_HEIGHT: Final = 36
+"""The least heights of paths and of one of their nodes, in pixels."""
+_STEP: Final = re.compile(r"^−?\d+\. ")
+"""What says the step in the name of a node of paths."""
 
 
 class _Drawn:
@@ -74,6 +83,9 @@ def draw(answer: ReportAnswer, picture: Picture, currency: str) -> Chart:
     )
     if picture.kind in {"heatmap", "sankey", "scatter", "funnel"}:
         chart.figure["layout"]["hovermode"] = "closest"
+    if picture.kind == "sankey":
+        chart.figure["layout"]["height"] = _sankey_height(figure)
+        return msgspec.structs.replace(chart, is_broad=True)
     return chart
 
 
@@ -215,9 +227,11 @@ def _draw_heat(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
 def _draw_sankey(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
     sources, targets = drawn.values(picture.x), drawn.values(picture.y[0])
     names = list(dict.fromkeys([*sources, *targets]))
+    # A node stands in the column of its step, so its name need not repeat the number.
+    told = [_STEP.sub("", str(name)) for name in names]
     figure.add_sankey(
         node={
-            "label": [str(name) for name in names],
+            "label": told,
             "color": [SERIES[place % len(SERIES)] for place in range(len(names))],
             "pad": 14,
             "thickness": 12,
@@ -229,6 +243,13 @@ def _draw_sankey(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
             "color": "var(--line-strong)",
         },
     )
+
+
+def _sankey_height(figure: go.Figure) -> int:
+    """Return a height at which the names of the fullest step do not touch, in pixels."""
+    links = figure.data[0].link
+    starts = set(links.source) - set(links.target)
+    return max(_CHART_HEIGHT, _NODE_HEIGHT * max(len(starts), len(figure.data[0].node.label) // 4))
 
 
 def _draw_funnel(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
@@ -257,14 +278,20 @@ _KINDS: Final[dict[PictureKind, Callable[[go.Figure, Picture, _Drawn], None]]] =
 def _axes(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
     units = {drawn.column(name).unit for name in picture.y}
     if units == {"share"}:
-        figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+        figure.update_yaxes(tickformat=_ticks(drawn, *picture.y), rangemode="tozero")
     else:
-        figure.update_yaxes(rangemode="tozero")
+        figure.update_yaxes(tickformat=",", rangemode="tozero")
     x = drawn.column(picture.x)
     if x.unit == "share":
-        figure.update_xaxes(tickformat=".0%")
+        figure.update_xaxes(tickformat=_ticks(drawn, picture.x))
     elif x.unit == "text":
         figure.update_xaxes(type="category")
+
+
+def _ticks(drawn: _Drawn, *names: str) -> str:
+    """Return how an axis of shares is written: a few per cent want a decimal."""
+    most = max((v for name in names for v in drawn.values(name) if v is not None), default=1.0)
+    return ".1%" if most < _SMALL_SHARE else ".0%"
 
 
 def _spec(unit: Unit) -> str:

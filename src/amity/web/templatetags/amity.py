@@ -267,14 +267,17 @@ def interval(low: float, value: float, high: float, most: float) -> SafeString:
 
 @register.simple_tag
 def chart(drawn: Chart, element_id: str) -> SafeString:
-    """Place a chart: its figure as data, and where the script draws it."""
+    """Place a chart: its figure as data, and where the script draws it; a broad one scrolls."""
     place = format_html(
-        '<div class="chart" id="{}" data-figure="{}-figure" role="img" aria-label="{}">{}</div>',
+        '<div class="chart{}" id="{}" data-figure="{}-figure" role="img" aria-label="{}">{}</div>',
+        " broad" if drawn.is_broad else "",
         element_id,
         element_id,
         drawn.title,
         "Drawing…",
     )
+    if drawn.is_broad:
+        place = format_html('<div class="scroll">{}</div>', place)
     return mark_safe(place + json_script(drawn.figure, f"{element_id}-figure"))  # noqa: S308
 
 
