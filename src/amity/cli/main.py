@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from amity.cli.failure import report
+from amity.infra.process import collect_garbage_seldom
 from amity.kernel.errors import AmityError, NotFound
 
 # name: (where the click command is, one line of help, is it hidden)
@@ -128,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     0 done, 1 refused or failed, 2 called wrongly, 3 data that cannot carry an estimate.
     """
+    collect_garbage_seldom()
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     try:

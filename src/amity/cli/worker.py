@@ -60,6 +60,7 @@ def worker(*, part: str) -> None:
     if part == "projections":
         with suppress(OSError):  # before its threads begin, which inherit it
             os.nice(_BESIDE_PRIORITY)
+    _load()
     threads: list[threading.Thread] = []
     if part != "projections":
         threads += _start(_waited_for(), stopping)
@@ -79,6 +80,17 @@ def worker(*, part: str) -> None:
     # A turn that waits for a database that is away would keep the process: its transaction is
     # whole or it is not, so it may end here.
     os._exit(0)
+
+
+def _load() -> None:
+    """Import what the turns call before there are threads, which would trip over each other."""
+    from amity.analysis import api, api_reports  # noqa: F401
+    from amity.broadcast import api as broadcast  # noqa: F401
+    from amity.personalization import api as personalization  # noqa: F401
+    from amity.store import api as store  # noqa: F401
+    from amity.web import erasing  # noqa: F401
+    from amity.web.requests import copying  # noqa: F401
+    from amity.web.retention import sweeping  # noqa: F401
 
 
 def _waited_for() -> list[tuple[str, Turn, float]]:

@@ -24,7 +24,8 @@ ALLOWED_HOSTS = [
 
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    # Its pages are loaded with the screens (`site.urls`): no other process shows them.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -160,5 +161,8 @@ UNFOLD = {
     "SITE_FAVICONS": [],
 }
 
-# Jobs live in each engine's `jobs.py`.
-PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+# Jobs live in each engine's `jobs.py`, and are loaded by the worker that runs them, nobody else.
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
+PROCRASTINATE_IMPORT_PATHS = [
+    f"amity.{engine}.jobs" for engine in ("store", "analysis", "personalization")
+]

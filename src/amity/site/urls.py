@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from amity.web.shell import areas
 
+admin.autodiscover()
 urlpatterns: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
 for _area in areas():
     urlpatterns += _area.urlpatterns

@@ -6,11 +6,12 @@ import signal
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
-from amity.infra.process import die_with_parent
+from amity.infra.process import collect_garbage_seldom, die_with_parent
 from amity.infra.telemetry import configure_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amity.site.settings")
 configure_logging()
+collect_garbage_seldom()
 # Granian's worker waits for its parent's word to end; a parent that was killed gives none.
 die_with_parent(signal.SIGKILL)
 application = get_wsgi_application()

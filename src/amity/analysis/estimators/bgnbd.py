@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from scipy.special import expit
 
 from amity.analysis.estimator import (
     ESTIMATORS,
@@ -104,6 +103,8 @@ def probability_alive(fit: Fit, histories: Histories) -> Column:
 
     Who bought once is alive for sure: in this model one can only leave after a repeat purchase.
     """
+    from scipy.special import expit  # noqa: PLC0415  # loads slowly
+
     r, alpha, a, b = (fit.parameters[name] for name in NAMES)
     x = histories.frequency.astype(np.float64)
     again = x > 0

@@ -9,7 +9,6 @@ See docs/algorithms/gamma_gamma.md.
 from typing import Final
 
 import numpy as np
-from scipy.special import digamma, gammaln, polygamma
 
 from amity.analysis.estimator import (
     ESTIMATORS,
@@ -120,6 +119,8 @@ class _Sums:
 
     def evaluate(self, logarithms: FloatArray) -> Evaluation:
         """Return log-likelihood, gradient and second derivatives in log (p, q, v)."""
+        from scipy.special import digamma, gammaln, polygamma  # noqa: PLC0415  # loads slowly
+
         natural = np.exp(logarithms)
         p, q, v = natural
         n, w, x = len(self.x), self.weight, self.levels

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from scipy.special import expit, logit
 
 from amity.analysis.estimator import (
     ESTIMATORS,
@@ -101,6 +100,8 @@ class ParetoNbd(Estimator):
 
 
 def _alive_column(fit: Fit, alive: FloatArray, slopes: FloatArray, place: IntArray) -> Column:
+    from scipy.special import expit, logit  # noqa: PLC0415  # loads slowly
+
     if not fit.covariance:
         return Column(value=alive[place])
     spread = Z95 * np.sqrt(variance_along(slopes, np.array(fit.covariance)))

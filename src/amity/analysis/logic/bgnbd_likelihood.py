@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from scipy.special import digamma, expit, gammaln, polygamma
 
 from amity.analysis.estimator import FloatArray, Histories, IntArray
 from amity.analysis.logic.newton import Evaluation, dot
@@ -82,6 +81,8 @@ def evaluate(grouped: Grouped, logarithms: FloatArray) -> Evaluation:
 
 def _by_frequency(grouped: Grouped, natural: FloatArray) -> Evaluation:
     """Sum what depends on the frequency alone."""
+    from scipy.special import digamma, gammaln, polygamma  # noqa: PLC0415  # loads slowly
+
     r, alpha, a, b = natural
     x, w = grouped.levels, grouped.level_weight
     n, many = float(w.sum()), len(x)
@@ -136,6 +137,8 @@ def _again(grouped: Grouped, natural: FloatArray) -> Evaluation:
 
 def _again_piece(grouped: Grouped, natural: FloatArray, piece: slice) -> Evaluation:
     """Sum ln((alpha+T)^-(r+x) + a/(b+x-1) (alpha+t_x)^-(r+x))."""
+    from scipy.special import expit  # noqa: PLC0415  # loads slowly
+
     r, alpha, a, b = natural
     x, w = grouped.frequency[piece], grouped.weight[piece]
     whole, part, power = alpha + grouped.age[piece], alpha + grouped.recency[piece], r + x

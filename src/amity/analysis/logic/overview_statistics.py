@@ -4,7 +4,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from scipy.special import gammaincinv
 
 from amity.analysis.estimator import IntArray
 
@@ -25,6 +24,8 @@ NOTHING: Final = Measure(value=None)
 
 def count(number: int) -> Measure:
     """Measure a number of independent happenings: Poisson, interval of Garwood (1936)."""
+    from scipy.special import gammaincinv  # noqa: PLC0415  # loads slowly
+
     low = float(gammaincinv(number, 0.025)) if number else 0.0
     return Measure(
         value=float(number),

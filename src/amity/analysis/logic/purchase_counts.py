@@ -10,8 +10,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from scipy.linalg import eigh_tridiagonal
-from scipy.special import betaln, gammaln
 
 from amity.analysis.estimator import Fit, FloatArray, Histories, IntArray
 from amity.analysis.logic.lifetimes.quantiles import Pairs, count_interval, make_pairs
@@ -111,6 +109,8 @@ def _rule(model: Model, x: float, nearest: float) -> tuple[FloatArray, FloatArra
     Golub & Welsch (1969) for the beta distribution (a, b + x): eigenvalues of the matrix of the
     three-term recurrence of the Jacobi polynomials.  SciPy's own overflows for many purchases.
     """
+    from scipy.linalg import eigh_tridiagonal  # noqa: PLC0415  # loads slowly
+
     reach = 1 + 2 * nearest
     ellipse = np.log(reach + np.sqrt(reach * reach - 1))
     number = int(np.clip(np.ceil(24 / ellipse), 8, 256))
@@ -165,6 +165,8 @@ def _cumulative(
     model: Model, x: FloatArray, age: FloatArray, horizon: float, width: int
 ) -> FloatArray:
     """Return P(X <= n) of those alive, one row a pair, n from 0 to ``width`` - 1."""
+    from scipy.special import betaln, gammaln  # noqa: PLC0415  # loads slowly
+
     shape, scale = (model.r + x)[:, None], (model.alpha + age)[:, None]
     stay, a = (model.b + x)[:, None], model.a
     n = np.arange(width)[None, :]

@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from scipy.special import erfc
 
 from amity.analysis.estimator import FloatArray, IntArray, Refused
 from amity.analysis.logic.newton import Evaluation, maximise
@@ -99,6 +98,8 @@ def _factor(name: str, coefficient: float, error: float, *, is_changing: bool) -
 
 def _chance_of(distance: float) -> float:
     """Return how often a standard normal number is as far out."""
+    from scipy.special import erfc  # noqa: PLC0415  # loads slowly
+
     return float(erfc(abs(distance) / np.sqrt(2)))
 
 

@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from scipy.special import betainc, digamma, gammaln, polygamma
 
 from amity.analysis.estimator import Fit, FloatArray, Histories, IntArray
 from amity.analysis.logic.newton import Evaluation, dot
@@ -171,6 +170,8 @@ def evaluate(grouped: Grouped, logarithms: FloatArray) -> Evaluation:
 
 def _by_frequency(grouped: Grouped, natural: FloatArray) -> Evaluation:
     """Sum ln(Gamma(r + x) / Gamma(r) alpha^r beta^s)."""
+    from scipy.special import digamma, gammaln, polygamma  # noqa: PLC0415  # loads slowly
+
     r, alpha, s, beta = natural
     levels, place = np.unique(grouped.frequency, return_inverse=True)
     w = np.bincount(place, grouped.weight).astype(np.float64)
@@ -307,6 +308,8 @@ def _count_slowly(
     shape: FloatArray, quiet: FloatArray, chances: FloatArray, width: int
 ) -> FloatArray:
     """Return the same where the chance of none is too small to go on from."""
+    from scipy.special import betainc  # noqa: PLC0415  # loads slowly
+
     cumulative = np.empty((len(shape), width))
     for count in range(width):
         cumulative[:, count] = (chances * betainc(shape, count + 1.0, quiet)).sum(axis=1)

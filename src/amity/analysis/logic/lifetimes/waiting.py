@@ -8,7 +8,6 @@ distributed. In Pareto/NBD one may leave while waiting, which only `silence` all
 from typing import Final
 
 import numpy as np
-from scipy.special import betaincinv
 
 from amity.analysis.estimator import Fit, FloatArray, Histories
 from amity.analysis.logic import purchase_counts
@@ -53,6 +52,8 @@ def basket_quantile(fit: Fit, histories: Histories, quantile: float) -> FloatArr
     The next amount is gamma distributed (p, nu) and nu gamma distributed (q + p x, v + x z) given
     the history: a beta prime distribution.
     """
+    from scipy.special import betaincinv  # noqa: PLC0415  # loads slowly
+
     p, q, v = (fit.parameters[name] for name in ("p", "q", "v"))
     x = np.where(histories.spend > 0, histories.frequency, 0).astype(np.float64)
     share = betaincinv(p, q + p * x, quantile)

@@ -8,7 +8,6 @@ import math
 from typing import Final
 
 import msgspec
-from scipy.special import stdtrit
 
 from amity.kernel.lift import Arm, rate_difference
 
@@ -72,6 +71,8 @@ def mean_gap(inside: Mean, outside: Mean, *, level: float) -> Gap | None:
 
     The effect is Cohen's d.
     """
+    from scipy.special import stdtrit  # noqa: PLC0415  # loads slowly
+
     if min(inside.count, outside.count) < FEWEST:
         return None
     if None in (inside.mean, outside.mean, inside.variance, outside.variance):
