@@ -7,13 +7,13 @@ one of the other, the best.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
 from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from amity.store.linkage.blocking import pairs_in_runs
 from amity.store.linkage.model import Bits, Rows
 
 _LARGEST: Final = 200  # components above this are judged by the pairs that were looked at
@@ -93,29 +93,24 @@ def _find_suspects(
     if not len(rows):
         return []
     rows = rows[np.argsort(label[rows], kind="stable")]
-    groups = np.split(rows, np.flatnonzero(np.diff(label[rows])) + 1)
-    small = [group.tolist() for group in groups if len(group) <= _LARGEST]
-    left, right = _all_inside(small)
+    small = rows[sizes[label[rows]] <= _LARGEST]
+    left, right = pairs_in_runs(small, label[small])
     bits = score(left, right)
     inside = open_[label[known[0]]] & (label[known[0]] == label[known[1]])
     inside &= sizes[label[known[0]]] > _LARGEST
     left = np.concatenate([left, known[0][inside]])
     right = np.concatenate([right, known[1][inside]])
     bits = np.clip(np.concatenate([bits, known[2][inside]]), -_STRONGEST, _STRONGEST)
-    doubtful = set(label[left[bits < 0]].tolist())
-    pairs: dict[int, list[Pair]] = {name: [] for name in doubtful}
-    for one, other, weight in zip(left.tolist(), right.tolist(), bits.tolist(), strict=True):
-        if (name := int(label[one])) in pairs:
-            pairs[name].append((one, other, weight))
-    members = {int(label[group[0]]): group.tolist() for group in groups}
+    doubtful = np.zeros(len(label), bool)
+    doubtful[label[left[bits < 0]]] = True
+    members: dict[int, list[int]] = {}
+    for row in rows[doubtful[label[rows]]].tolist():
+        members.setdefault(int(label[row]), []).append(row)
+    pairs: dict[int, list[Pair]] = {name: [] for name in members}
+    kept = doubtful[label[left]]
+    for pair in zip(left[kept].tolist(), right[kept].tolist(), bits[kept].tolist(), strict=True):
+        pairs[int(label[pair[0]])].append(pair)
     return [(members[name], found) for name, found in sorted(pairs.items())]
-
-
-def _all_inside(groups: Sequence[Sequence[int]]) -> tuple[Rows, Rows]:
-    pairs = np.asarray(
-        [pair for group in groups for pair in combinations(group, 2)], np.int64
-    ).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
 
 
 def _agglomerate(rows: Sequence[int], pairs: Sequence[Pair]) -> list[list[int]]:

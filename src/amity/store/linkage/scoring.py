@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amity.store.linkage.comparing import Patterns, find_patterns, grade_pairs
-from amity.store.linkage.model import Bits, Comparison, Grades, Model, Rows, probability_of
+from amity.store.linkage.model import Bits, Comparison, Grades, Model, Rows
 from amity.store.linkage.table import Table
 from amity.store.linkage.training import rate_of_codes
 
@@ -21,6 +21,7 @@ _MOST_BITS: Final = 10.0
 _FEWEST_STRANGERS: Final = 0.2
 _FEWEST_HOUSEHOLDS: Final = 0.02
 _TURNS: Final = 100
+_ENDLESS: Final = 500.0
 
 
 class Scorer:
@@ -141,14 +142,18 @@ def find_priors(evidence: Bits, all_pairs: int, *, has_households: bool) -> tupl
     """
     total = max(1.0, float(all_pairs))
     least, most = 1 / max(2.0, total), 0.4
-    prior = float(np.clip((evidence.sum(0) > 10).sum() / total, least, most))
+    own, shared = evidence
+    prior = float(np.clip((own + shared > 10).sum() / total, least, most))
     household = prior if has_households else 0.0
+    # As odds and not as bits, so that a turn is a few multiplications a pair.
+    one = np.exp2(np.clip(own + shared, -_ENDLESS, _ENDLESS))
+    home = np.exp2(np.clip(shared, -_ENDLESS, _ENDLESS))
     for _ in range(_TURNS):
-        odds = odds_of(evidence, prior, household)
-        home = household_odds_of(evidence, prior, household) if has_households else None
-        fresh = float(np.clip(probability_of(odds).sum() / total, least, most))
-        if home is not None:
-            household = float(np.clip(probability_of(home).sum() / total, least / 100, most))
+        ones, homes = prior * one, household * home
+        likelihood = ones + homes + (1 - prior - household)
+        fresh = float(np.clip((ones / likelihood).sum() / total, least, most))
+        if has_households:
+            household = float(np.clip((homes / likelihood).sum() / total, least / 100, most))
         moved, prior = abs(fresh - prior), fresh
         if moved <= 1e-6 * prior:
             break
@@ -174,12 +179,25 @@ def find_overlaps(table: Table) -> tuple[Overlap, ...]:
             if not 0 < column.matcher.refines < finer.matcher.refines:
                 continue
             filled = np.where(column.codes > 0, finer.codes, 0)
-            both = np.where(filled > 0, filled * len(column.values) + column.codes, 0)
-            both = np.unique(np.append(0, both), return_inverse=True)[1][1:]
             rate, pairs = rate_of_codes(filled, table.side)
-            joint, _ = rate_of_codes(both, table.side)
+            # Only where the finer one is not a single record's can two agree on both.
+            rows = np.flatnonzero((filled > 0) & (finer.counts > 1)[filled])
+            both = filled[rows] * len(column.values) + column.codes[rows]
+            agree = _count_agreeing(both, None if table.side is None else table.side[rows])
+            joint = agree / pairs if pairs else 0.0
             result.append(Overlap(place, other, pairs, rate, joint))
     return tuple(result)
+
+
+def _count_agreeing(codes: Rows, side: Rows | None) -> float:
+    """Return how many pairs have the same number, of numbers as large as they like."""
+    if side is None:
+        counts = np.unique(codes, return_counts=True)[1]
+        return float((counts * (counts - 1)).sum() // 2)
+    one, ones = np.unique(codes[side == 0], return_counts=True)
+    other, others = np.unique(codes[side == 1], return_counts=True)
+    _, here, there = np.intersect1d(one, other, assume_unique=True, return_indices=True)
+    return float((ones[here] * others[there]).sum())
 
 
 def given_finer(

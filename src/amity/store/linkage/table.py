@@ -29,7 +29,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if way == "whole":
             return self.codes
         keys = [self.matcher.keys(value)[place] for value in self.values[1:]]
-        return _number(["", *keys], {"": 0})[self.codes]
+        return _number(["", *keys])[0][self.codes]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -82,21 +82,25 @@ def _sort(records: Records) -> Rows:
 def _encode(field: Field, raw: list[str], order: Rows) -> Column:
     if not np.array_equal(order, np.arange(len(order))):
         raw = [raw[place] for place in order.tolist()]
-    numbers: dict[str, int] = {}
-    of_row = _number(raw, numbers)
-    written = list(numbers)
+    of_row, written = _number(raw)
     kind = find_matcher(field.matcher)
     field = msgspec.structs.replace(field, layout=field.layout or kind.learn(written))
     matcher = kind(field.layout)
-    forms = {"": 0}
-    codes = _number(matcher.normalise_all(written), forms)[of_row]
-    counts = np.bincount(codes, minlength=len(forms))
-    return Column(field=field, matcher=matcher, codes=codes, values=list(forms), counts=counts)
+    of_form, values = _number(["", *matcher.normalise_all(written)])
+    codes = of_form[1:][of_row]
+    counts = np.bincount(codes, minlength=len(values))
+    return Column(field=field, matcher=matcher, codes=codes, values=values, counts=counts)
 
 
-def _number(texts: Sequence[str], numbers: dict[str, int]) -> Rows:
-    """Return the number of each text, and add those not seen before to ``numbers``."""
-    # In two passes that never leave C: half the time of one that asks each text in Python.
-    fresh = [text for text in dict.fromkeys(texts) if text not in numbers]
-    numbers.update(zip(fresh, range(len(numbers), len(numbers) + len(fresh)), strict=True))
-    return np.fromiter(map(numbers.__getitem__, texts), np.int64, len(texts))
+def _number(texts: Sequence[str]) -> tuple[Rows, list[str]]:
+    """Return the number of each text, and the texts by number, as they first appear."""
+    # Loads slowly. Its table holds the letters themselves, one after another, where Python's
+    # holds where each text lies: with a million texts that is three times quicker.
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        found = pa.array(texts, pa.large_string())
+    except UnicodeEncodeError:  # half a character, which no file or database holds
+        found = pa.array([text.encode(errors="replace").decode() for text in texts])
+    found = found.dictionary_encode()
+    return found.indices.to_numpy().astype(np.int64), found.dictionary.to_pylist()

@@ -48,7 +48,11 @@ class Email(Matcher):
         addresses = "\n".join(values).lower().split("\n")
         if len(addresses) != len(values):
             return [self.normalise(value) for value in values]
-        return [_check(address.strip()) for address in addresses]
+        # `_check`, without a call for each of what may be a million.
+        return [
+            address if 0 < address.find("@") < len(address) - 1 and " " not in address else ""
+            for address in map(str.strip, addresses)
+        ]
 
     def keys(self, value: str) -> tuple[str, ...]:
         local = value.rpartition("@")[0]
