@@ -5,7 +5,7 @@ Every value has a unit. Money is in minor units of the one currency of the answe
 """
 
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -28,6 +28,22 @@ _WHOLE_FROM: Final = 10
 """Counts from here on are written without decimals, as ends of intervals have them."""
 
 
+class Estimated(Protocol):
+    """What is known of a number: its value and the ends of its interval."""
+
+    @property
+    def value(self) -> float | None:
+        """Return the best single value; None when it is not known."""
+
+    @property
+    def low(self) -> float | None:
+        """Return the lower end; None when there is no interval."""
+
+    @property
+    def high(self) -> float | None:
+        """Return the upper end; None when there is no interval."""
+
+
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """Something a report can be asked with, beyond what all can."""
 
@@ -48,8 +64,8 @@ class ReportFigure(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     unit: Unit
-    value: float | None
     definition: str
+    value: float | None = None
     low: float | None = None
     high: float | None = None
     before: float | None = None
@@ -57,6 +73,12 @@ class ReportFigure(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
     good: Literal["up", "down", ""] = ""
     """Which way is better, where one is."""
+
+    def of(self, estimate: Estimated) -> "ReportFigure":
+        """Return the figure with a value and its interval."""
+        return msgspec.structs.replace(
+            self, value=estimate.value, low=estimate.low, high=estimate.high
+        )
 
 
 class ReportColumn(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +88,9 @@ class ReportColumn(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     unit: Unit
     definition: str = ""
+    low: str = ""
+    """The column with the lower end of the interval, of a column of estimates; shown in one."""
+    high: str = ""
 
 
 class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +105,12 @@ class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
     customers; () where it cannot."""
     counted: str = "customers"
     """The column that says how many customers an opened row has."""
+
+    @property
+    def shown(self) -> tuple[ReportColumn, ...]:
+        """Return the columns that people read: the ends of intervals stand with their values."""
+        ends = {end for column in self.columns for end in (column.low, column.high)}
+        return tuple(column for column in self.columns if column.name not in ends)
 
     def row(self, number: int) -> dict[str, Cell]:
         """Return a row by the names of its columns."""
@@ -231,14 +262,29 @@ def say_value(value: Cell, unit: Unit, currency: str) -> str:
 
 
 def _say_number(value: float, unit: Unit, currency: str) -> str:
-    if unit == "money":
-        return format_minor(round(value), currency)
-    if unit == "share":
-        return f"{value * 100:.1f} %"
+    digits = _digits(value, unit, currency)
     if unit == "days":
-        return f"{value:,.0f} days" if value != 1 else "1 day"
+        return f"{digits} days" if value != 1 else "1 day"
+    return digits + {"money": f" {currency}", "share": " %"}.get(unit, "")
+
+
+def _digits(value: float, unit: Unit, currency: str) -> str:
+    """Write a number as it stands before its unit."""
+    if unit == "money":
+        return format_minor(round(value), currency).removesuffix(f" {currency}")
+    if unit == "share":
+        return f"{value * 100:.1f}"
+    if unit == "days":
+        return f"{value:,.0f}"
     whole = unit != "number" and abs(value) >= _WHOLE_FROM
     return f"{value:,.0f}" if whole or float(value).is_integer() else f"{value:,.2f}"
+
+
+def say_ends(low: Cell, high: Cell, unit: Unit, currency: str) -> str:
+    """Write the interval of a value that stands before it: `10.1 to 14.8`; "" without one."""
+    if not (isinstance(low, int | float) and isinstance(high, int | float)):
+        return ""
+    return f"{_digits(low, unit, currency)} to {_digits(high, unit, currency)}"
 
 
 def say_key(value: Cell) -> str:

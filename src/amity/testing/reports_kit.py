@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any, Final
+from uuid import UUID
 
 import duckdb
 import ibis
@@ -30,6 +31,7 @@ UNTIL: Final = date(2026, 5, 1)
 ASKED: Final = Asked(from_on=FROM, until_on=UNTIL, now=NOW, currency="EUR")
 _ARROW: Final[dict[str, pa.DataType]] = {
     "integer": pa.int64(),
+    "number": pa.float64(),
     "text": pa.string(),
     "instant": pa.timestamp("us", tz="UTC"),
     "boolean": pa.bool_(),
@@ -206,6 +208,25 @@ class Town:
                 "entered_at": entered,
                 "left_at": left,
             }
+        )
+
+    def score(self, profile_id: int, name: str, **more: Any) -> None:
+        """Add a score: its `value`, `label`, `percentile`."""
+        row = {"score_id": f"{profile_id}:{name}", "profile_id": profile_id, "name": name}
+        self.rows["scores"].append({"label": "", "computed_at": NOW} | row | more)
+
+    def link(self, kind: str, group: int, profile_id: int) -> None:
+        """Have a customer belong to a household or company."""
+        key = str(UUID(int=group))
+        row = {"link_id": f"{kind}:{key}:{profile_id}", "kind": kind, "link_key": key}
+        shared = {"profile_id": profile_id, "label": "", "probability": 0.8, "found_at": NOW}
+        self.rows["links"].append(row | shared)
+
+    def review(self, kind: str, one_id: int, other_id: int, state: str) -> None:
+        """Have somebody said that two belong together, or that they do not."""
+        row = {"review_id": len(self.rows["link_reviews"]) + 1, "kind": kind, "state": state}
+        self.rows["link_reviews"].append(
+            row | {"one_id": one_id, "other_id": other_id, "decided_at": NOW}
         )
 
     def tables(self) -> dict[str, pa.Table]:
@@ -451,6 +472,8 @@ def _happen(town: Town, rng: random.Random, customer_id: int, at: datetime) -> N
 def _check_table(table: ReportTable) -> None:
     names = [column.name for column in table.columns]
     assert len(set(names)) == len(names), names
+    ends = {end for column in table.columns for end in (column.low, column.high)} - {""}
+    assert ends <= set(names), (table.name, ends)
     keys = [table.key_of(row) for row in table.rows]
     assert not table.key or len(set(keys)) == len(keys), (table.name, keys)
     for row in table.rows:
@@ -460,6 +483,17 @@ def _check_table(table: ReportTable) -> None:
             assert not isinstance(value, float) or math.isfinite(value), (table.name, column.name)
             if column.unit in {"customers", "orders", "events", "messages"}:
                 assert value is None or isinstance(value, int | float), (column.name, value)
+        _check_ends(table, dict(zip(names, row, strict=True)))
+
+
+def _check_ends(table: ReportTable, row: Mapping[str, Any]) -> None:
+    """An estimate lies within its interval, as far as floating point can tell."""
+    for column in table.shown:
+        value = row[column.name]
+        low, high = row.get(column.low), row.get(column.high)
+        if None not in (value, low, high):
+            slack = 1e-9 * max(1.0, abs(value))
+            assert low - slack <= value <= high + slack, (table.name, column.name, row)
 
 
 def _reversed(rows: Mapping[str, pa.Table]) -> dict[str, pa.Table]:

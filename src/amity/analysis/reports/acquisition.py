@@ -16,6 +16,7 @@ from amity.analysis.contracts_reports import (
 )
 from amity.analysis.logic import overview_statistics as statistics
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import bounded, cells
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ _COLUMNS: Final = (
     ReportColumn(name="channel", title="Channel", unit="text"),
     ReportColumn(name="customers", title="Won", unit="customers"),
     ReportColumn(name="repeated", title="Bought again", unit="customers"),
-    ReportColumn(name="repeat_share", title="Share who did", unit="share"),
-    ReportColumn(name="repeat_low", title="Low", unit="share"),
-    ReportColumn(name="repeat_high", title="High", unit="share"),
+    *bounded(
+        ReportColumn(name="repeat_share", title="Share who did", unit="share"),
+        "repeat_low",
+        "repeat_high",
+    ),
     ReportColumn(name="net", title="Revenue since", unit="money"),
     ReportColumn(name="per_customer", title="A customer", unit="money"),
     ReportColumn(name="cost", title="Cost", unit="money", definition="As entered, by its days."),
@@ -199,9 +202,7 @@ def _line(row: Mapping[str, Any], cost: int | None) -> tuple[Cell, ...]:
         row["channel"],
         won,
         int(row["repeated"] or 0),
-        again.value,
-        again.low,
-        again.high,
+        *cells(again),
         net,
         net / won if won else None,
         cost,
@@ -221,22 +222,16 @@ def _figures(channels: list[dict[str, Any]], costs: Mapping[str, int]) -> tuple[
             name="won",
             title="Customers won",
             unit="customers",
-            value=won,
-            low=count.low,
-            high=count.high,
             definition="Customers whose first order ever was in the window.",
             good="up",
-        ),
+        ).of(count),
         ReportFigure(
             name="repeat_share",
             title="Of them bought again",
             unit="share",
-            value=again.value,
-            low=again.low,
-            high=again.high,
             definition="Share of the customers won with a second order before the window's end.",
             good="up",
-        ),
+        ).of(again),
         ReportFigure(
             name="cost",
             title="Cost of winning",

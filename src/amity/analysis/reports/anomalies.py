@@ -18,6 +18,7 @@ from amity.analysis.contracts_reports import (
     say_value,
 )
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import bounded
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -204,9 +205,7 @@ def _series(
         columns=(
             ReportColumn(name="day", title="Day", unit="day"),
             ReportColumn(name="value", title=_WATCHED[name][0], unit=unit),
-            ReportColumn(name="usual", title="Usual", unit=unit),
-            ReportColumn(name="low", title="From", unit=unit),
-            ReportColumn(name="high", title="To", unit=unit),
+            *bounded(ReportColumn(name="usual", title="Usual", unit=unit)),
             ReportColumn(name="verdict", title="That is", unit="text"),
             ReportColumn(name="customers", title="Customers", unit="customers"),
         ),

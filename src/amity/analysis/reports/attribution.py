@@ -14,10 +14,10 @@ from amity.analysis.contracts_reports import (
 )
 from amity.analysis.logic.behaviour.attribution import RULES, Credits, Journey, allot
 from amity.analysis.logic.behaviour.caused import Caused, compare_arms, express_arms
-from amity.analysis.logic.behaviour.tables import cells, columns
 from amity.analysis.logic.behaviour.touches import PLACES, led, orders, touches, widen
 from amity.analysis.logic.overview_statistics import share
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _channel_table(rows: list[dict[str, Any]]) -> ReportTable:
 def _caused_table(caused: Sequence[Caused]) -> ReportTable:
     rows: list[tuple[Cell, ...]] = []
     for one in caused:
-        difference = one.difference
+        shares = cells(one.difference)
         rows.append(
             (
                 one.campaign_id,
@@ -263,20 +263,8 @@ def _caused_table(caused: Sequence[Caused]) -> ReportTable:
                 share(one.written_ordered, one.written).value,
                 one.held_out,
                 share(one.held_out_ordered, one.held_out).value,
-                *(
-                    (None, None, None)
-                    if difference is None
-                    else (difference.value, difference.low, difference.high)
-                ),
-                *(
-                    (None, None, None)
-                    if difference is None
-                    else (
-                        round(difference.value * one.written, 1),
-                        round(difference.low * one.written, 1),
-                        round(difference.high * one.written, 1),
-                    )
-                ),
+                *shares,
+                *(None if part is None else round(part * one.written, 1) for part in shares),
                 one.is_open,
             )
         )
@@ -289,12 +277,8 @@ def _caused_table(caused: Sequence[Caused]) -> ReportTable:
             ("written_rate", "of them ordered", "share"),
             ("held_out", "Held out", "customers"),
             ("held_out_rate", "of them ordered", "share"),
-            ("caused", "Caused", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
-            ("won", "Customers who ordered because of it", "number"),
-            ("won_low", "at least", "number"),
-            ("won_high", "at most", "number"),
+            ("caused", "Caused", "share", "low", "high"),
+            ("won", "Customers who ordered because of it", "number", "won_low", "won_high"),
             ("is_open", "Still counting", "text"),
         ),
         rows=tuple(rows),
@@ -302,8 +286,6 @@ def _caused_table(caused: Sequence[Caused]) -> ReportTable:
 
 
 def _figures(known: int, total: int) -> tuple[ReportFigure, ...]:
-    measure = share(known, total)
-    value, low, high = cells(measure)
     return (
         ReportFigure(
             name="orders",
@@ -316,12 +298,9 @@ def _figures(known: int, total: int) -> tuple[ReportFigure, ...]:
             name="known",
             title="With a touch known",
             unit="share",
-            value=value,
-            low=low,
-            high=high,
             definition="The share of orders before which at least one touch is known.",
             good="up",
-        ),
+        ).of(share(known, total)),
     )
 
 

@@ -12,9 +12,9 @@ from amity.analysis.contracts_reports import (
     ReportTable,
 )
 from amity.analysis.logic.behaviour.baskets import Rule, find_rules
-from amity.analysis.logic.behaviour.tables import cells, columns
 from amity.analysis.logic.overview_statistics import Measure, share
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -173,12 +173,9 @@ def _figures(baskets: int, several: Measure) -> tuple[ReportFigure, ...]:
             name="several",
             title="With more than one",
             unit="share",
-            value=several.value,
-            low=several.low,
-            high=several.high,
             definition="The share of baskets with at least two different goods of this level.",
             good="up",
-        ),
+        ).of(several),
     )
 
 
@@ -205,15 +202,9 @@ def _rule_table(rules: list[Rule], titles: Mapping[str, str]) -> ReportTable:
             ("words", "In words", "text"),
             ("together", "Baskets with both", "orders"),
             ("customers", "Customers", "customers"),
-            ("support", "Support", "share"),
-            ("support_low", "at least", "share"),
-            ("support_high", "at most", "share"),
-            ("confidence", "Confidence", "share"),
-            ("confidence_low", "at least", "share"),
-            ("confidence_high", "at most", "share"),
-            ("lift", "Lift", "number"),
-            ("lift_low", "at least", "number"),
-            ("lift_high", "at most", "number"),
+            ("support", "Support", "share", "support_low", "support_high"),
+            ("confidence", "Confidence", "share", "confidence_low", "confidence_high"),
+            ("lift", "Lift", "number", "lift_low", "lift_high"),
         ),
         rows=tuple(
             (
@@ -240,9 +231,7 @@ def _item_table(items: list[dict[str, object]], baskets: int) -> ReportTable:
             ("item", "Goods", "text"),
             ("title", "Name", "text"),
             ("baskets", "Baskets", "orders"),
-            ("share", "Share of baskets", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
+            ("share", "Share of baskets", "share", "low", "high"),
         ),
         rows=tuple(
             (

@@ -15,6 +15,7 @@ from amity.analysis.contracts_reports import (
     say_value,
 )
 from amity.analysis.logic.reporting import frames, serving
+from amity.analysis.logic.reporting.tables import bounded
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 from amity.kernel.lift import FEWEST_CUSTOMERS, Arm, revenue_difference
 
@@ -29,9 +30,7 @@ _COLUMNS: Final = (
     ReportColumn(name="held_out", title="Held out", unit="customers"),
     ReportColumn(name="messages", title="Messages", unit="messages"),
     ReportColumn(name="cost", title="Cost", unit="money"),
-    ReportColumn(name="margin", title="Margin a thousand", unit="money"),
-    ReportColumn(name="low", title="Low", unit="money"),
-    ReportColumn(name="high", title="High", unit="money"),
+    *bounded(ReportColumn(name="margin", title="Margin a thousand", unit="money")),
     ReportColumn(name="after", title="After cost", unit="money", definition="A thousand contacts."),
     ReportColumn(name="verdict", title="What can be said", unit="text"),
 )

@@ -22,8 +22,9 @@ from amity.analysis.logic.behaviour.cohorts import (
 )
 from amity.analysis.logic.behaviour.local_time import find_zone, local_day, period_of
 from amity.analysis.logic.behaviour.survival import Curve, estimate_curve
-from amity.analysis.logic.behaviour.tables import cells, columns
+from amity.analysis.logic.overview_statistics import NOTHING, Measure
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -213,9 +214,7 @@ def _cohort_table(found: list[CohortCell]) -> ReportTable:
             ("offset", "Periods later", "number"),
             ("size", "Began", "customers"),
             ("customers", "There", "customers"),
-            ("share", "Share", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
+            ("share", "Share", "share", "low", "high"),
         ),
         rows=tuple(
             (cell.cohort.isoformat(), cell.offset, cell.size, cell.customers, *cells(cell.share))
@@ -233,9 +232,7 @@ def _period_table(found: list[CohortCell]) -> ReportTable:
             ("offset", "Periods later", "number"),
             ("size", "Known of", "customers"),
             ("customers", "There", "customers"),
-            ("share", "Share", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
+            ("share", "Share", "share", "low", "high"),
         ),
         rows=tuple(
             (cell.offset, cell.size, cell.customers, *cells(cell.share)) for cell in pool(found)
@@ -244,23 +241,25 @@ def _period_table(found: list[CohortCell]) -> ReportTable:
 
 
 def _curve_table(curve: Curve) -> ReportTable:
-    rows = []
-    for days in _MARKS:
-        known = curve.at(days)
-        if known is not None:
-            left, low, high = known
-            rows.append((days, 1 - left, 1 - high, 1 - low))
+    known = [(days, _back(curve, days)) for days in _MARKS]
     return ReportTable(
         name="curve",
         title="Come back within",
         columns=columns(
             ("days", "Days since the first", "number"),
-            ("share", "Have come back", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
+            ("share", "Have come back", "share", "low", "high"),
         ),
-        rows=tuple(rows),
+        rows=tuple((days, *cells(back)) for days, back in known if back.value is not None),
     )
+
+
+def _back(curve: Curve, days: int) -> Measure:
+    """Return the share who have come back by then; the curve is of those who have not."""
+    known = curve.at(days)
+    if known is None:
+        return NOTHING
+    left, low, high = known
+    return Measure(value=1 - left, low=1 - high, high=1 - low)
 
 
 def _retained(found: list[CohortCell], noun: str) -> ReportFigure:
@@ -269,33 +268,24 @@ def _retained(found: list[CohortCell], noun: str) -> ReportFigure:
         name="retained",
         title=f"There in the {noun} after the first",
         unit="share",
-        value=None if one is None else one.share.value,
-        low=None if one is None else one.share.low,
-        high=None if one is None else one.share.high,
         definition=f"Of all customers of cohorts whose next {noun} is over, the share who were "
         "there in it.",
         good="up",
-    )
+    ).of(NOTHING if one is None else one.share)
 
 
 def _within(curve: Curve) -> tuple[ReportFigure, ...]:
-    figures = []
-    for days in (30, 90):
-        left, low, high = curve.at(days) or (None, None, None)
-        figures.append(
-            ReportFigure(
-                name=f"within_{days}",
-                title=f"Come back within {days} days",
-                unit="share",
-                value=None if left is None else 1 - left,
-                low=None if high is None else 1 - high,
-                high=None if low is None else 1 - low,
-                definition=f"The share who come back within {days} days of their first day, those "
-                "whose time is not over yet counted as long as they were watched.",
-                good="up",
-            )
-        )
-    return tuple(figures)
+    return tuple(
+        ReportFigure(
+            name=f"within_{days}",
+            title=f"Come back within {days} days",
+            unit="share",
+            definition=f"The share who come back within {days} days of their first day, those "
+            "whose time is not over yet counted as long as they were watched.",
+            good="up",
+        ).of(_back(curve, days))
+        for days in (30, 90)
+    )
 
 
 def _sentence(found: list[CohortCell], curve: Curve, noun: str) -> str:

@@ -25,8 +25,8 @@ from amity.analysis.logic.behaviour.funnel import (
 )
 from amity.analysis.logic.behaviour.funnel_expression import express_events, express_walk
 from amity.analysis.logic.behaviour.steps import Step, read_steps
-from amity.analysis.logic.behaviour.tables import cells, columns
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -218,12 +218,8 @@ def _step_table(steps: list[Step], found: list[FunnelStep]) -> ReportTable:
             ("step", "Step", "number"),
             ("title", "What happened", "text"),
             ("customers", "Customers", "customers"),
-            ("of_all", "Of all who began", "share"),
-            ("of_all_low", "at least", "share"),
-            ("of_all_high", "at most", "share"),
-            ("of_before", "Of the step before", "share"),
-            ("of_before_low", "at least", "share"),
-            ("of_before_high", "at most", "share"),
+            ("of_all", "Of all who began", "share", "of_all_low", "of_all_high"),
+            ("of_before", "Of the step before", "share", "of_before_low", "of_before_high"),
             ("minutes", "Minutes since the step before (median)", "number"),
             ("minutes_from_start", "Minutes since the first step (median)", "number"),
         ),
@@ -282,9 +278,7 @@ def _group_table(steps: list[Step], walk: Walk, labels: list[str]) -> ReportTabl
         columns=columns(
             ("group", "Value", "text"),
             *((f"step_{n}", f"{n}. {step.label}", "customers") for n, step in told),
-            ("of_all", "Come to the last", "share"),
-            ("of_all_low", "at least", "share"),
-            ("of_all_high", "at most", "share"),
+            ("of_all", "Come to the last", "share", "of_all_low", "of_all_high"),
         ),
         rows=tuple(rows),
     )
@@ -304,12 +298,9 @@ def _figures(steps: list[Step], found: list[FunnelStep]) -> tuple[ReportFigure, 
             name="conversion",
             title="Come to the last step",
             unit="share",
-            value=last.of_all.value,
-            low=last.of_all.low,
-            high=last.of_all.high,
             definition="Customers who came to the last step, divided by those who began.",
             good="up",
-        ),
+        ).of(last.of_all),
     )
 
 

@@ -19,7 +19,8 @@ from amity.analysis.logic.behaviour.leaving import FACTORS, express_customers
 from amity.analysis.logic.behaviour.reasons import Incidence, estimate_incidence
 from amity.analysis.logic.behaviour.steps import read_names
 from amity.analysis.logic.behaviour.survival import Curve, estimate_curve
-from amity.analysis.logic.behaviour.tables import cells, columns
+from amity.analysis.logic.overview_statistics import NOTHING, Measure
+from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 from amity.kernel.money import exponent_of
 
@@ -170,22 +171,22 @@ def _factors(
 
 
 def _curve_table(curve: Curve) -> ReportTable:
-    rows = []
-    for days in range(0, curve.longest + 1, curve.longest // _POINTS + 1):
-        known = curve.at(days)
-        if known is not None:
-            rows.append((days, *known))
+    marks = range(0, curve.longest + 1, curve.longest // _POINTS + 1)
+    known = [(days, _there(curve, days)) for days in marks]
     return ReportTable(
         name="curve",
         title="Still there after",
         columns=columns(
             ("days", "Days since the first order", "number"),
-            ("share", "Still there", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
+            ("share", "Still there", "share", "low", "high"),
         ),
-        rows=tuple(rows),
+        rows=tuple((days, *cells(there)) for days, there in known if there.value is not None),
     )
+
+
+def _there(curve: Curve, days: int) -> Measure:
+    known = curve.at(days)
+    return Measure(value=known[0], low=known[1], high=known[2]) if known else NOTHING
 
 
 def _reason_table(incidences: Sequence[Incidence]) -> ReportTable:
@@ -215,9 +216,7 @@ def _mark_table(incidences: Sequence[Incidence], curve: Curve) -> ReportTable:
         columns=columns(
             ("days", "Days since the first order", "number"),
             ("reason", "Reason", "text"),
-            ("share", "Have left", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
+            ("share", "Have left", "share", "low", "high"),
         ),
         rows=tuple(rows),
     )
@@ -229,9 +228,7 @@ def _factor_table(factors: Sequence[Factor]) -> ReportTable:
         title="What goes with leaving",
         columns=columns(
             ("factor", "What is different", "text"),
-            ("ratio", "Hazard of leaving, times", "number"),
-            ("low", "at least", "number"),
-            ("high", "at most", "number"),
+            ("ratio", "Hazard of leaving, times", "number", "low", "high"),
             ("chance", "Chance alone (p)", "number"),
             ("is_changing", "Changes with time", "text"),
         ),
@@ -262,18 +259,14 @@ def _figures(curve: Curve) -> tuple[ReportFigure, ...]:
         )
     ]
     for days in (180, 365):
-        share, low, high = curve.at(days) or (None, None, None)
         figures.append(
             ReportFigure(
                 name=f"there_{days}",
                 title=f"Still there after {days} days",
                 unit="share",
-                value=share,
-                low=low,
-                high=high,
                 definition=f"The share who have not left {days} days after their first order.",
                 good="up",
-            )
+            ).of(_there(curve, days))
         )
     return tuple(figures)
 

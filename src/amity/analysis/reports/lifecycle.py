@@ -14,8 +14,8 @@ from amity.analysis.contracts_reports import (
 )
 from amity.analysis.logic.behaviour.lifecycle import Stage, summarise_stage
 from amity.analysis.logic.behaviour.steps import read_names
-from amity.analysis.logic.behaviour.tables import cells, columns
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -255,17 +255,13 @@ def _names(asked: Asked, kind: str) -> tuple[str, ...]:
 
 
 def _figure(name: str, stage: Stage) -> ReportFigure:
-    value, low, high = cells(stage.leaking)
     return ReportFigure(
         name=f"leaking_{name}",
         title=f"Leaks at {name}",
         unit="share",
-        value=value,
-        low=low,
-        high=high,
         definition=f"The share of what is decided that {_LEAKS[name]} in the days allowed.",
         good="down",
-    )
+    ).of(stage.leaking)
 
 
 def _sentence(stages: Mapping[str, Stage]) -> str:
@@ -293,9 +289,7 @@ def _stage_table(stages: Mapping[str, Stage]) -> ReportTable:
             ("moved", "Went on", "number"),
             ("waiting", "Still in time", "number"),
             ("leaked", "Leaked", "number"),
-            ("leaking", "Leaking", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
+            ("leaking", "Leaking", "share", "low", "high"),
             ("hours_25", "Hours: a quarter within", "number"),
             ("hours_50", "half within", "number"),
             ("hours_75", "three quarters within", "number"),

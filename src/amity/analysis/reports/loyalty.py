@@ -14,6 +14,7 @@ from amity.analysis.contracts_reports import (
 )
 from amity.analysis.logic import overview_statistics as statistics
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import bounded, cells
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -218,12 +219,9 @@ def _figures(
                 name=cell,
                 title=words,
                 unit="share",
-                value=share.value,
-                low=share.low,
-                high=share.high,
                 definition=f"{_MEANINGS[cell]} Share of all placed in the matrix.",
                 good="up" if cell == "true" else "",
-            )
+            ).of(share)
         )
     were = sum(row["customers"] for row in moves if row["before"] == "true")
     stayed = sum(row["customers"] for row in moves if row["before"] == row["now"] == "true")
@@ -234,12 +232,9 @@ def _figures(
             name="kept",
             title="Truly loyal who stayed so",
             unit="share",
-            value=kept.value,
-            low=kept.low,
-            high=kept.high,
             definition="Of those truly loyal in the window before, the share who are now.",
             good="up",
-        ),
+        ).of(kept),
         ReportFigure(
             name="answered",
             title="Attitude from a survey",
@@ -315,19 +310,23 @@ def _preceded(moves: list[dict[str, Any]]) -> tuple[ReportTable, ...]:
     for name, words in _BEFORE_LEAVING.items():
         one = statistics.share(sum(int(row[name] or 0) for row in left), few)
         other = statistics.share(sum(int(row[name] or 0) for row in stayed), many)
-        rows.append((words, one.value, one.low, one.high, other.value, other.low, other.high))
+        rows.append((words, *cells(one), *cells(other)))
     return (
         ReportTable(
             name="preceded",
             title="What went with losing true loyalty",
             columns=(
                 ReportColumn(name="what", title="In the window", unit="text"),
-                ReportColumn(name="left", title="Lost it", unit="share"),
-                ReportColumn(name="left_low", title="Low", unit="share"),
-                ReportColumn(name="left_high", title="High", unit="share"),
-                ReportColumn(name="stayed", title="Kept it", unit="share"),
-                ReportColumn(name="stayed_low", title="Low", unit="share"),
-                ReportColumn(name="stayed_high", title="High", unit="share"),
+                *bounded(
+                    ReportColumn(name="left", title="Lost it", unit="share"),
+                    "left_low",
+                    "left_high",
+                ),
+                *bounded(
+                    ReportColumn(name="stayed", title="Kept it", unit="share"),
+                    "stayed_low",
+                    "stayed_high",
+                ),
             ),
             rows=tuple(rows),
         ),

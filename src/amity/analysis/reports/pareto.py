@@ -14,7 +14,9 @@ from amity.analysis.contracts_reports import (
     ReportTable,
     say_value,
 )
+from amity.analysis.logic.overview_statistics import Measure
 from amity.analysis.logic.reporting import concentrating, frames, serving
+from amity.analysis.logic.reporting.tables import bounded
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -123,18 +125,15 @@ def _figures(
     del asked
     revenue = np.array([row["net"] for row in ranked], np.float64)
     share = concentrating.top_share(revenue, _FIFTH)
-    interval = concentrating.top_share_interval(revenue, _FIFTH)
+    low, high = concentrating.top_share_interval(revenue, _FIFTH) or (None, None)
     below = values[values < 0]
     return (
         ReportFigure(
             name="top_share",
             title="The best fifth brings",
             unit="share",
-            value=share,
-            low=interval[0] if interval else None,
-            high=interval[1] if interval else None,
             definition="Share of revenue of the fifth of customers with the most revenue.",
-        ),
+        ).of(Measure(value=share, low=low, high=high)),
         ReportFigure(
             name="gini",
             title="Concentration",
@@ -282,9 +281,7 @@ def _curve(values: concentrating.FloatArray) -> tuple[ReportTable, ...]:
             title="The whale curve",
             columns=(
                 ReportColumn(name="customers", title="Customers, the best first", unit="share"),
-                ReportColumn(name="share", title="Share of contribution", unit="share"),
-                ReportColumn(name="low", title="Low", unit="share"),
-                ReportColumn(name="high", title="High", unit="share"),
+                *bounded(ReportColumn(name="share", title="Share of contribution", unit="share")),
             ),
             rows=rows,
         ),

@@ -13,10 +13,10 @@ from amity.analysis.contracts_reports import (
     ReportTable,
 )
 from amity.analysis.logic.behaviour.paths import BEGAN, ENDED, OTHERS, Flow, gather_flows
-from amity.analysis.logic.behaviour.tables import cells, columns
 from amity.analysis.logic.behaviour.visits import cut_visits, label
 from amity.analysis.logic.overview_statistics import share
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -222,9 +222,7 @@ def _nearest_table(nearest: list[tuple[str, int]], visits: int, *, is_after: boo
         columns=columns(
             ("label", "Event", "text"),
             ("visits", "Visits", "number"),
-            ("share", "Share", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
+            ("share", "Share", "share", "low", "high"),
         ),
         rows=tuple((what, number, *cells(share(number, visits))) for what, number in nearest),
     )

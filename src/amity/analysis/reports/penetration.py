@@ -16,7 +16,9 @@ from amity.analysis.contracts_reports import (
     say_value,
 )
 from amity.analysis.logic import overview_statistics as statistics
+from amity.analysis.logic.overview_statistics import NOTHING, Measure
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import bounded, cells
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -144,18 +146,7 @@ def _figures(
     spent: np.ndarray[tuple[int], np.dtype[np.float64]], table: ReportTable, asked: Asked
 ) -> tuple[ReportFigure, ...]:
     size = int(asked.choices["market"])
-    market = statistics.share(min(len(spent), size), size) if size else statistics.NOTHING
-    share = wallet_share(spent) if len(spent) >= _FEWEST else None
-    low = high = None
-    if share is not None:
-        rng = np.random.default_rng(_SEED)
-        draws = [
-            drawn
-            for _ in range(_RESAMPLES)
-            if (drawn := wallet_share(rng.choice(spent, len(spent)))) is not None
-        ]
-        edges = np.quantile(draws, [0.025, 0.975])
-        low, high = min(float(edges[0]), share), max(float(edges[1]), share)
+    market = statistics.share(min(len(spent), size), size) if size else NOTHING
     buying = sum(int(str(row[1])) for row in table.rows)
     return (
         ReportFigure(
@@ -178,14 +169,26 @@ def _figures(
             name="wallet_share",
             title="Share of wallet, estimated",
             unit="share",
-            value=share,
-            low=low,
-            high=high,
             definition="The median customer's revenue divided by that of the customer whom nine of "
             f"ten do not reach, at most all. Not said of fewer than {_FEWEST} customers.",
             good="up",
-        ),
+        ).of(_wallet(spent)),
     )
+
+
+def _wallet(spent: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Measure:
+    """Return the share of wallet with a bootstrap's interval over customers."""
+    share = wallet_share(spent) if len(spent) >= _FEWEST else None
+    if share is None:
+        return NOTHING
+    rng = np.random.default_rng(_SEED)
+    draws = [
+        drawn
+        for _ in range(_RESAMPLES)
+        if (drawn := wallet_share(rng.choice(spent, len(spent)))) is not None
+    ]
+    edges = np.quantile(draws, [0.025, 0.975])
+    return Measure(value=share, low=min(float(edges[0]), share), high=max(float(edges[1]), share))
 
 
 def _table(rows: Rows, customers: int) -> ReportTable:
@@ -199,9 +202,7 @@ def _table(rows: Rows, customers: int) -> ReportTable:
             (
                 row["category"],
                 row["customers"],
-                share.value,
-                share.low,
-                share.high,
+                *cells(share),
                 row["orders"],
                 amount,
                 amount / total if total else None,
@@ -214,9 +215,7 @@ def _table(rows: Rows, customers: int) -> ReportTable:
         columns=(
             ReportColumn(name="category", title="Category", unit="text"),
             ReportColumn(name="customers", title="Customers", unit="customers"),
-            ReportColumn(name="share", title="Penetration", unit="share"),
-            ReportColumn(name="low", title="Low", unit="share"),
-            ReportColumn(name="high", title="High", unit="share"),
+            *bounded(ReportColumn(name="share", title="Penetration", unit="share")),
             ReportColumn(name="orders", title="Orders", unit="orders"),
             ReportColumn(
                 name="amount", title="Sold", unit="money", definition="Lines, before refunds."

@@ -30,9 +30,9 @@ from amity.analysis.logic.behaviour.opinions import (
     camp_bounds,
     sum_up,
 )
-from amity.analysis.logic.behaviour.tables import Told, cells, columns
 from amity.analysis.logic.overview_statistics import Measure, share
 from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting.tables import Told, cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -202,12 +202,8 @@ def _numbers(table: "pa.Table", name: str) -> FloatArray:
     return numbers
 
 
-def _value_columns(kind: Kind) -> tuple[Told, ...]:
-    return (
-        ("figure", TITLES[kind], _unit(kind)),
-        ("low", "at least", _unit(kind)),
-        ("high", "at most", _unit(kind)),
-    )
+def _value_column(kind: Kind) -> Told:
+    return "figure", TITLES[kind], _unit(kind), "low", "high"
 
 
 def _period_table(periods: Mapping[str, Opinion], kind: Kind) -> ReportTable:
@@ -217,7 +213,7 @@ def _period_table(periods: Mapping[str, Opinion], kind: Kind) -> ReportTable:
         columns=columns(
             ("period", "From", "day"),
             ("customers", "Answered", "customers"),
-            *_value_columns(kind),
+            _value_column(kind),
         ),
         rows=tuple((name, one.answers, *cells(one.figure)) for name, one in periods.items()),
     )
@@ -234,7 +230,7 @@ def _post_table(
             ("post", "Asked at", "text"),
             ("asked", "Asked", "customers"),
             ("customers", "Answered", "customers"),
-            *_value_columns(kind),
+            _value_column(kind),
         ),
         rows=tuple(
             (name, known.get(name), one.answers, *cells(one.figure))
@@ -252,9 +248,7 @@ def _camp_table(everyone: Opinion) -> ReportTable:
             ("camp", "Camp", "text"),
             ("words", "They", "text"),
             ("customers", "Customers", "customers"),
-            ("share", "Share", "share"),
-            ("low", "at least", "share"),
-            ("high", "at most", "share"),
+            ("share", "Share", "share", "low", "high"),
         ),
         rows=tuple(
             (
@@ -277,12 +271,9 @@ def _figures(
             name="figure",
             title=TITLES[kind],
             unit=_unit(kind),
-            value=everyone.figure.value,
-            low=everyone.figure.low,
-            high=everyone.figure.high,
             definition="Of those who answered, each customer’s latest answer.",
             good="up",
-        ),
+        ).of(everyone.figure),
         ReportFigure(
             name="answers",
             title="Customers who answered",
@@ -297,13 +288,10 @@ def _figures(
                 name="corrected",
                 title="Corrected for who answers",
                 unit=_unit(kind),
-                value=corrected.value,
-                low=corrected.low,
-                high=corrected.high,
                 definition="What all who were asked would have said, as far as their orders and "
                 "what they did before tell who answers and what they say (doubly robust).",
                 good="up",
-            )
+            ).of(corrected)
         )
     if len(asked):
         told = share(len(asked) - asked["value"].null_count, len(asked))
@@ -312,12 +300,9 @@ def _figures(
                 name="response",
                 title="Answered, of those asked",
                 unit="share",
-                value=told.value,
-                low=told.low,
-                high=told.high,
                 definition="Of the customers asked in the window, those who have answered since.",
                 good="up",
-            )
+            ).of(told)
         )
     return tuple(figures)
 

@@ -305,12 +305,9 @@ def _figure(line: _Line, found: Measure) -> ReportFigure:
         name=line.name,
         title=line.title,
         unit=line.unit,
-        value=found.value,
-        low=found.low,
-        high=found.high,
         definition=line.definition,
         good="up",
-    )
+    ).of(found)
 
 
 def _row(line: _Line, found: Measure, targets: Mapping[str, Any], asked: Asked) -> tuple[Cell, ...]:

@@ -146,7 +146,7 @@ def _section(table: ReportTable, pictures: list[Picture], run: ReportRun) -> Sec
         charts=[draw(run.answer, picture, run.currency) for picture in pictures],
         rows=[(table.key_of(row) if table.key else "", row) for row in shown],
         hidden=len(table.rows) - len(shown),
-        is_wide=len(table.columns) > _BESIDE,
+        is_wide=len(table.shown) > _BESIDE,
     )
 
 

@@ -6,7 +6,14 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from amity.analysis.contracts_reports import Cell, ReportColumn, ReportFigure, say_value
+from amity.analysis.contracts_reports import (
+    Cell,
+    ReportColumn,
+    ReportFigure,
+    ReportTable,
+    say_ends,
+    say_value,
+)
 from amity.web.templatetags.amity import say_change
 
 register = template.Library()
@@ -70,7 +77,21 @@ def is_number(column: ReportColumn) -> bool:
     return column.unit not in {"text", "day"}
 
 
+@register.simple_tag
+def ends(bounds: tuple[Cell, Cell] | None, column: ReportColumn, currency: str) -> str:
+    """Write the interval of a cell's value; "" where it has none."""
+    return say_ends(*bounds, column.unit, currency) if bounds else ""
+
+
 @register.filter
-def pairs(row: Any, columns: Any) -> list[tuple[Any, Any]]:
-    """Return a row's values, each with its column."""
-    return list(zip(row, columns, strict=True))
+def told(row: tuple[Cell, ...], table: ReportTable) -> list[tuple[Any, Any, ReportColumn]]:
+    """Return what a row shows: each value, the ends of its interval, its column."""
+    known = dict(zip((column.name for column in table.columns), row, strict=True))
+    return [
+        (
+            known[column.name],
+            (known[column.low], known[column.high]) if column.low and column.high else None,
+            column,
+        )
+        for column in table.shown
+    ]
