@@ -112,7 +112,7 @@ def restore_segment(*, segment_id: int, by: str, now: datetime) -> Segment:
     Raises Conflict when another segment has its name by now, Invalid when its rule names a
     segment that is gone.
     """
-    return segments.restore_segment(segment_id=segment_id, now=now)
+    return segments.restore_segment(segment_id=segment_id, by=by, now=now)
 
 
 def get_segment(*, segment_id: int) -> Segment:

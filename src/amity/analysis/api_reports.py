@@ -15,7 +15,7 @@ from amity.analysis.contracts_reports import (
     ReportView,
     ViewChanges,
 )
-from amity.analysis.logic.measuring import catalogue
+from amity.analysis.logic.measuring import catalogue, changing
 from amity.analysis.logic.measuring import impact as metric_impact
 from amity.analysis.logic.reporting import entering, exporting, running, saving
 
@@ -52,6 +52,11 @@ def refresh_report(*, name: str, given: Mapping[str, str], now: datetime) -> Non
 def cancel_report(*, name: str, given: Mapping[str, str], now: datetime) -> None:
     """Stop computing an answer within a second; an earlier answer stays."""
     running.cancel(name=name, given=given, now=now)
+
+
+def release_reports(*, now: datetime) -> None:
+    """Let the questions be answered that a worker was at when it ended. For a worker's start."""
+    running.release(now=now)
 
 
 def run_waiting_reports(*, now: datetime) -> int:
@@ -147,10 +152,11 @@ def save_metric(
 ) -> Metric:
     """Keep a new version of a metric, or a new one.
 
-    Raises Invalid when it cannot be computed (the message says why, of a circle its way), Conflict
-    when it is taken out of use while others are made of it.
+    The segments that ask for it are evaluated anew. Raises Invalid when it cannot be computed (the
+    message says why, of a circle its way), Conflict when it is taken out of use while others are
+    made of it, or a segment asks for what could not be said of one customer any more.
     """
-    return catalogue.save_metric(
+    return changing.save_metric(
         name=name,
         definition=catalogue.read_definition(definition),
         by=by,
@@ -160,8 +166,8 @@ def save_metric(
 
 
 def find_metric_uses(*, name: str) -> MetricUses:
-    """Return where a metric is used: metrics made of it, reports, saved views, targets."""
-    return catalogue.find_uses(name)
+    """Return where a metric is used: metrics, segments, reports, saved views, targets."""
+    return changing.find_uses(name)
 
 
 def describe_metric_impact(*, name: str, definition: dict[str, Any], now: datetime) -> MetricImpact:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from amity.analysis.contracts_reports import Unit
+from amity.analysis.contracts_segments import SegmentImpact
 
 MetricName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,59}$")]
 Base = Literal["orders", "order_lines", "newcomers", "earlier", "events", "sends"]
@@ -109,7 +110,9 @@ class MetricUses(msgspec.Struct, frozen=True, kw_only=True):
     views: tuple[str, ...]
     """Saved views of those reports."""
     targets: tuple[str, ...]
-    """Who answers for a target set for it."""
+    """The targets set for it, with their values."""
+    segments: tuple[str, ...] = ()
+    """Segments whose rule asks for it, or for one made of it."""
 
 
 class MetricImpact(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,3 +122,7 @@ class MetricImpact(msgspec.Struct, frozen=True, kw_only=True):
     uses: MetricUses
     values: tuple[tuple[str, float | None, float | None], ...]
     """Of the metric and each made of it: its value now and then, over the last 90 days."""
+    segments: tuple[SegmentImpact, ...] = ()
+    """Of each segment that asks for it: how many are in it, would enter and would leave."""
+    refusals: tuple[str, ...] = ()
+    """Why it could not be saved so: what uses it and could not any more."""

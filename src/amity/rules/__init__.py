@@ -13,6 +13,7 @@ from amity.rules.conditions.not_ import Not
 from amity.rules.conditions.said_yes import SaidYes
 from amity.rules.conditions.score import HasScore
 from amity.rules.faces import Explanation, Matcher, compile_rule, explain, to_sql
+from amity.rules.filling import fill_rule, strip_filled
 from amity.rules.fragment import Fragment, sql
 from amity.rules.index import RuleIndex
 from amity.rules.mentions import Look, Mentions, join_looks, join_mentions, longer
@@ -26,14 +27,24 @@ from amity.rules.operator import (
     list_operators,
 )
 from amity.rules.rule import Rule, iter_conditions, mentions
-from amity.rules.selection import ActivityTable, Catalogue, ScoreTable
-from amity.rules.subject import FIELD_LABELS, PROFILE_FIELDS, Group, Rating, Subject, Window
+from amity.rules.selection import ActivityTable, Catalogue, OrderTable, ScoreTable, name_orders
+from amity.rules.subject import (
+    FIELD_LABELS,
+    ORDER_COLUMNS,
+    PROFILE_FIELDS,
+    Group,
+    PlacedOrder,
+    Rating,
+    Subject,
+    Window,
+)
 from amity.rules.where import Where
 
 __all__ = [
     "FIELD_LABELS",
     "MAX_DEPTH",
     "MAX_NODES",
+    "ORDER_COLUMNS",
     "PROFILE_FIELDS",
     "ActivityTable",
     "All",
@@ -55,7 +66,9 @@ __all__ = [
     "Not",
     "Operator",
     "OperatorWords",
+    "OrderTable",
     "Parameter",
+    "PlacedOrder",
     "Rating",
     "Rule",
     "RuleIndex",
@@ -71,6 +84,7 @@ __all__ = [
     "decode_rule",
     "encode_rule",
     "explain",
+    "fill_rule",
     "iter_conditions",
     "join_looks",
     "join_mentions",
@@ -78,7 +92,9 @@ __all__ = [
     "list_operators",
     "longer",
     "mentions",
+    "name_orders",
     "sql",
+    "strip_filled",
     "to_sql",
     "walk",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Union
 
 import msgspec
 
@@ -33,6 +33,9 @@ class Condition(
 
     ``matches``, the compiled ``source`` and ``to_sql`` must agree on every subject at every time.
     """
+
+    filled: ClassVar[frozenset[str]] = frozenset()
+    """Fields that Amity fills in when the rule is kept, whatever stands there before."""
 
     def matches(self, subject: Subject, now: datetime) -> bool:
         """Say whether the subject passes, read plainly; `compile_rule` gives the fast form."""

@@ -50,6 +50,10 @@ class Mentions(msgspec.Struct, frozen=True, kw_only=True):
     """The salts of random draws."""
     together: frozenset[tuple[str, int | None]] = frozenset()
     """Of whom else it asks: each kind by itself, and with the segment the others are to be in."""
+    orders: bool = False
+    """Whether it looks at the orders as they stand, refunds taken off."""
+    metrics: frozenset[str] = frozenset()
+    """The metrics of the catalogue it names."""
     is_timed: bool = False
     """Whether the answer can change by the passing of time."""
 
@@ -64,7 +68,7 @@ class Mentions(msgspec.Struct, frozen=True, kw_only=True):
         return any(
             (
                 *(self.traits, self.fields, self.purposes, self.segments),
-                *(self.scores, self.draws, self.together),
+                *(self.scores, self.draws, self.together, self.orders),
             )
         )
 
@@ -81,5 +85,7 @@ def join_mentions(all_mentions: Iterable[Mentions]) -> Mentions:
         scores=frozenset().union(*(each.scores for each in found)),
         draws=frozenset().union(*(each.draws for each in found)),
         together=frozenset().union(*(each.together for each in found)),
+        orders=any(each.orders for each in found),
+        metrics=frozenset().union(*(each.metrics for each in found)),
         is_timed=any(each.is_timed for each in found),
     )

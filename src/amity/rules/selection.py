@@ -13,6 +13,7 @@ import msgspec
 
 from amity.rules.fragment import Fragment, join, sql
 from amity.rules.operator import Value, column_value
+from amity.rules.subject import ORDER_COLUMNS
 
 
 class ActivityTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,32 @@ class ScoreTable(msgspec.Struct, frozen=True, kw_only=True):
     """By what a rule can ask of a score: its `value`, its `label`, its `percentile`."""
 
 
+class OrderTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Where orders are: a relation of those placed and not cancelled, and its columns."""
+
+    relation: Fragment
+    profile_id: Fragment
+    placed_at: Fragment
+    currency: Fragment
+    columns: Mapping[str, Fragment]
+    """By the names of `ORDER_COLUMNS`, whole numbers."""
+
+
+def name_orders(relation: LiteralString) -> OrderTable:
+    """Return the table of a query of orders whose columns are named as the fields of an order."""
+    return OrderTable(
+        relation=Fragment(f"({relation}) AS o"),
+        profile_id=Fragment("o.profile_id"),
+        placed_at=Fragment("o.placed_at"),
+        currency=Fragment("o.currency"),
+        columns={name: Fragment(f"o.{name}") for name in ORDER_COLUMNS},
+    )
+
+
+_NO_ORDERS: Final = name_orders(
+    "SELECT NULL::bigint AS profile_id, NULL::timestamptz AS placed_at, NULL::text AS currency, "
+    "0 AS total_minor, 0 AS refunded_minor, 0 AS net_minor, 0 AS items WHERE false"
+)
 _NULL: Final = Fragment("NULL::double precision")
 _NO_SCORES: Final = ScoreTable(
     relation=Fragment("(SELECT NULL::bigint AS profile_id, NULL::text AS name WHERE false) AS s"),
@@ -78,6 +105,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     members: LiteralString
     """A query of the `profile_id`s in a segment, with `{}` for the segment's id."""
     scores: ScoreTable = _NO_SCORES
+    orders: OrderTable = _NO_ORDERS
     draw: Callable[[str, Fragment], Fragment] = draw_sql
     """A share of one by salt and profile, as `kernel.draw` has it."""
     together: Callable[[str, Fragment | None, int], Fragment] = _nobody

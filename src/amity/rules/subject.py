@@ -72,6 +72,23 @@ class Rating(msgspec.Struct, frozen=True):
     them with less, and half of those with as much."""
 
 
+class PlacedOrder(msgspec.Struct, frozen=True):
+    """An order as it stands now: told once, refunds taken off, not cancelled."""
+
+    placed_at: datetime
+    currency: str
+    total_minor: int
+    refunded_minor: int
+    """Of its total; never more."""
+    net_minor: int
+    """Its total less that; never below nothing."""
+    items: int
+
+
+ORDER_COLUMNS: Final = ("total_minor", "refunded_minor", "net_minor", "items")
+"""What of an order can be added up and tested."""
+
+
 class Group(msgspec.Struct, frozen=True):
     """The others of somebody's household or company; of several the largest, by each count."""
 
@@ -108,3 +125,5 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """By name of the score."""
     together: Mapping[str, Group] = {}
     """By kind, `household` or `company`; what is missing means nobody else."""
+    orders: Sequence[PlacedOrder] = ()
+    """All orders that were placed and not cancelled, in any order."""

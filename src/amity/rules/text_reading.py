@@ -204,6 +204,11 @@ class _Reader(ValueReader):
         node: dict[str, Any] = {"node": "score", "score": self.name(), "is": self.operator()}
         return node if by == "value" else {**node, "by": by}
 
+    def _metric(self) -> dict[str, Any]:
+        node: dict[str, Any] = {"node": "metric", "metric": self.name()}
+        self._takes_when(node)
+        return {**node, "is": self.operator()}
+
 
 def _between(low: int, high: int) -> dict[str, Any]:
     return {"op": "between", "low": low, "high": high}
@@ -222,6 +227,7 @@ _LEAVES: Final[list[tuple[tuple[str, ...], Callable[[_Reader], dict[str, Any]]]]
     (("last", "said", "yes", "to"), _Reader._said_yes),
     (("said", "yes", "to"), _Reader._said_yes),
     (("score",), _Reader._score),
+    (("metric",), _Reader._metric),
     (("label", "of", "score"), lambda reader: reader._score("label")),
     (("percentile", "of", "score"), lambda reader: reader._score("percentile")),
 ]

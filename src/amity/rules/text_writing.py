@@ -99,6 +99,12 @@ class _Text:
         by = f"{node['by']} of " if "by" in node else ""
         return f"{by}score {_name(node['score'])} {self.operator(node['is'])}"
 
+    def metric(self, node: dict[str, Any]) -> str | None:
+        if set(node) - {"node", "metric", "is", "within_days", "during"}:
+            return None
+        named = f"metric {_name(node['metric'])}"
+        return " ".join([named, *_when(node), self.operator(node["is"])])
+
     def test(self, test: dict[str, Any]) -> str:
         return f"{_name(test['property'])} {self.operator(test['is'])}"
 
@@ -142,6 +148,7 @@ _NODES: Final[dict[str, Callable[[_Text, dict[str, Any]], str | None]]] = {
     "consent": _Text.consent,
     "said_yes": _Text.said_yes,
     "score": _Text.score,
+    "metric": _Text.metric,
     "sequence": _Text.sequence,
 }
 
@@ -222,7 +229,7 @@ def _trait(name: str) -> str:
 
 _FIRST_WORDS: Final = {
     *("did", "never", "is", "in", "allows", "last", "trait", "profile", "viewed", "bought"),
-    *("score", "label", "value", "percentile", "said"),
+    *("score", "label", "value", "percentile", "said", "metric"),
     *(label.split()[0] for label in FIELD_LABELS.values()),
     *FIELD_LABELS,
 }

@@ -252,6 +252,7 @@ from amity.store.logic.profiles.contact_points import (
     suppress,
 )
 from amity.store.logic.profiles.past import get_profile_as_of
+from amity.store.logic.profiles.placed_orders import load_placed_orders, placed_orders_sql
 from amity.store.logic.profiles.reading import (
     count_profiles,
     find_profile,
@@ -500,6 +501,7 @@ __all__ = [
     "list_windows",
     "load_histories",
     "load_linked",
+    "load_placed_orders",
     "load_profiles",
     "make_consent_receipt",
     "make_source_secret",
@@ -513,6 +515,7 @@ __all__ = [
     "pause_pull",
     "picture_latest",
     "pin_plan",
+    "placed_orders_sql",
     "plain_text",
     "plain_use_condition",
     "preview_file",

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from amity.rules import PlacedOrder
 from amity.store.contracts import Activity, ConsentStatement, Identifier, Profile
 
 How = Literal["stated", "inferred", "observed", "verified"]
@@ -100,3 +101,5 @@ class PastProfile(msgspec.Struct, frozen=True, kw_only=True):
     consent_history: list[ConsentStatement]
     activity: list[Activity]
     """What was known to have happened, the latest first."""
+    orders: list[PlacedOrder] = []
+    """Those placed and not cancelled, as they were known."""

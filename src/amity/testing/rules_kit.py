@@ -267,7 +267,10 @@ def assert_conditions_agree(
 def _assert_changes(matcher: Matcher, found: Mentions, person: Subject) -> list[datetime]:
     """Follow `next_change` from what the follower loads; return the moments it names."""
     at, named = NOW, []
-    times = sorted(at for happened in person.history.values() for at, _ in happened)
+    times = sorted(
+        [at for happened in person.history.values() for at, _ in happened]
+        + [order.placed_at for order in person.orders]
+    )
     for _ in range(4):
         known = trim(person, found.looks, at)
         later = matcher.next_change(known, at)
@@ -291,6 +294,7 @@ def _assert_changes(matcher: Matcher, found: Mentions, person: Subject) -> list[
 def _assert_timed(found: Mentions, person: Subject, now: datetime) -> None:
     """Whoever time alone may change is among those a new segment sets timers for."""
     future = any(at > now for happened in person.history.values() for at, _ in happened)
+    future = future or any(order.placed_at > now for order in person.orders)
     assert found.is_timed or future, "a condition that time changes must say so"
     if future or not found.looks:
         return

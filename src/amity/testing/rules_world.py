@@ -5,6 +5,7 @@ SQL are asked about the same people without a table being touched.
 """
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -23,6 +24,7 @@ from amity.rules import (
     Fragment,
     Group,
     Look,
+    PlacedOrder,
     Rating,
     Rule,
     ScoreTable,
@@ -31,6 +33,7 @@ from amity.rules import (
     column_value,
     encode_rule,
     mentions,
+    name_orders,
     sql,
     to_sql,
 )
@@ -41,6 +44,7 @@ _COLUMNS: Final = {"number": "numeric", "instant": "timestamptz", "text": "text"
 _LINE_KEYS: Final = ("product_id", "sku", "category", "brand", "quantity", "price", "cost")
 _WORDS: Final = frozenset({"node", "op", "event", "property", "measure", "which", "unit", "zone"})
 """What stands at these names in a rule is never compared with what somebody did."""
+_CURRENCY: Final = re.compile(r"[A-Z]{3}\Z")
 _PLAIN: Final = (True, False, 0, 1, 1.0, "1", "", None)
 _SEGMENTS: Final = (7, 8)
 _DAYS: Final = (0.0, 0.5, 1.0, 7.0, 30.0)
@@ -84,6 +88,7 @@ def people_about(
         segments=st.sets(st.sampled_from(_SEGMENTS)),
         scores=_some(sorted(found.scores), _ratings(scalars_of(rule))),
         together=_some(sorted({kind for kind, _ in found.together}), _groups()),
+        orders=st.lists(_orders(scalars_of(rule), moments), max_size=5 if found.orders else 0),
         history=st.builds(
             histories.compose, st.integers(0, 2**32), st.lists(values, max_size=4), anytime
         ),
@@ -133,6 +138,27 @@ def _groups() -> st.SearchStrategy[Group]:
             st.dictionaries(st.sampled_from(_SEGMENTS), st.integers(1, others)),
         )
     )
+
+
+def _orders(
+    constants: Sequence[Any], moments: st.SearchStrategy[datetime]
+) -> st.SearchStrategy[PlacedOrder]:
+    """Generate orders of amounts on the edges that the constants make, and any other."""
+    numbers = [each for each in constants if is_number(each) and 0 <= each <= 1e9]
+    edges = st.sampled_from([0, *(round(each * scale) for each in numbers for scale in (1, 100))])
+    amounts = edges | st.integers(0, 10**9)
+    currencies = [each for each in constants if isinstance(each, str) and _CURRENCY.match(each)]
+    return st.builds(
+        _order_of, moments, st.sampled_from([*currencies, "USD"]), amounts, amounts, edges
+    )
+
+
+def _order_of(
+    at: datetime, currency: str, total_minor: int, refunded_minor: int, items: int
+) -> PlacedOrder:
+    refunded_minor = min(refunded_minor, total_minor)
+    net_minor = total_minor - refunded_minor
+    return PlacedOrder(at, currency, total_minor, refunded_minor, net_minor, items)
 
 
 def _moments(looks: Mapping[str, Look], now: datetime) -> st.SearchStrategy[datetime]:
@@ -257,12 +283,16 @@ def select_passing(
         "(profile_id bigint, segment_id bigint)), "
         "kit_score AS (SELECT * FROM jsonb_to_recordset({}) AS r (profile_id bigint, name text, "
         "value double precision, label text, percentile double precision)), "
+        "kit_order AS (SELECT * FROM jsonb_to_recordset({}) AS r (profile_id bigint, "
+        "placed_at timestamptz, currency text, total_minor bigint, refunded_minor bigint, "
+        "net_minor bigint, items bigint)), "
         "kit_pair AS (SELECT * FROM jsonb_to_recordset({}) AS r"
         "(kind text, profile_id bigint, other_id bigint)) {}",
         profiles,
         Jsonb(list(_iter_activities(people))),
         Jsonb(list(_iter_members(people))),
         Jsonb(list(_iter_scores(people))),
+        Jsonb(list(_iter_orders(people))),
         Jsonb(list(_iter_pairs(people))),
         found,
     )
@@ -322,6 +352,13 @@ def _other_id(place: int, kind: str, number: int) -> int:
     return 1000 * (place + 1) + 100 * (kind == "company") + number
 
 
+def _iter_orders(people: Sequence[Subject]) -> Iterator[dict[str, Any]]:
+    for place, person in enumerate(people):
+        for order in person.orders:
+            values = msgspec.structs.asdict(order)
+            yield values | {"profile_id": place, "placed_at": format_instant(order.placed_at)}
+
+
 def _iter_scores(people: Sequence[Subject]) -> Iterator[dict[str, Any]]:
     for place, person in enumerate(people):
         for name, rating in person.scores.items():
@@ -348,6 +385,7 @@ def _catalogue() -> Catalogue:
         ),
         members="SELECT m.profile_id FROM kit_member AS m WHERE m.segment_id = {}",
         together=_together,
+        orders=name_orders("SELECT * FROM kit_order"),
         scores=ScoreTable(
             relation=Fragment("kit_score AS s"),
             profile_id=Fragment("s.profile_id"),

@@ -30,6 +30,13 @@ _EVENTS: Final = pa.schema(
     | {"properties": pa.string()}
 )
 
+_TOLD: Final = ("currency", "total_minor", "refunded_minor", "items")
+_ORDERS: Final = pa.schema(
+    {"profile_id": pa.int64(), "placed_at": _INSTANT, "currency": pa.string()}
+    | dict.fromkeys(_TOLD[1:], pa.int64())
+    | {"is_refunded": pa.bool_(), "is_cancelled": pa.bool_()}
+)
+
 
 def open_memory() -> duckdb.DuckDBPyConnection:
     """Return DuckDB set up as the warehouse's reader has it."""
@@ -75,6 +82,12 @@ def put_people(duck: duckdb.DuckDBPyConnection, people: Sequence[Subject]) -> No
         for at, properties in times
     ]
     put(duck, "events", _EVENTS, happened)
+    placed = [
+        (i, order.placed_at, *(getattr(order, name) for name in _TOLD), False, False)
+        for i, person in enumerate(people)
+        for order in person.orders
+    ]
+    put(duck, "orders", _ORDERS, placed)
 
 
 def _person(place: int, person: Subject) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from amity.analysis.logic.scoring.rating import load_ratings
 from amity.analysis.logic.together import KINDS, Asked, load_together
 from amity.infra import queries
 from amity.infra.database import Connection
-from amity.rules import Look, Mentions, Subject, join_mentions
+from amity.rules import Look, Mentions, PlacedOrder, Subject, join_mentions
 from amity.store import api as store
 from amity.store.contracts import HistoryWish
 
@@ -93,6 +93,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     scores: frozenset[str] | None
     """By name; None for all."""
     together: frozenset[tuple[str, int | None]] = frozenset()
+    orders: bool = False
 
 
 def evaluate(  # one argument a part of the question
@@ -123,7 +124,8 @@ def evaluate(  # one argument a part of the question
 
 def _want(mentioned: Iterable[Mentions], now: datetime) -> _Wanted:
     found = join_mentions(mentioned)
-    return _Wanted(store.make_wishes(found.looks, now), found.scores, found.together)
+    wishes = store.make_wishes(found.looks, now)
+    return _Wanted(wishes, found.scores, found.together, found.orders)
 
 
 def _slices(ids: list[int], size: int) -> Iterator[list[int]]:
@@ -148,6 +150,9 @@ def _load_subjects(
     histories = _load_histories(connection, profile_ids, wanted.wishes)
     ratings = load_ratings(connection, profile_ids=profile_ids, names=wanted.scores)
     groups = load_together(connection, profile_ids=profile_ids, asked=wanted.together)
+    orders: Mapping[int, list[PlacedOrder]] = {}
+    if wanted.orders:
+        orders = store.load_placed_orders(connection=connection, profile_ids=profile_ids)
     policies = store.list_policies(connection=connection)
     for profile in profiles:
         if profile.merged_into is None and profile.profile_id in memberships:
@@ -160,6 +165,7 @@ def _load_subjects(
                     policies=policies,
                     scores=ratings.get(profile.profile_id, {}),
                     together=groups.get(profile.profile_id, {}),
+                    orders=orders.get(profile.profile_id, ()),
                 ),
             )
 

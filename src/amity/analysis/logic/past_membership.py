@@ -53,6 +53,7 @@ def explain_at(*, segment_id: int, profile_id: int, at: datetime) -> PastMembers
         segments={stay[0] for stay in stays},
         history=_history(past),
         policies=policies,
+        orders=past.orders,
     )
     stay = next((stay for stay in stays if stay[0] == segment_id), (segment_id, None, None))
     return PastMembership(

@@ -5,7 +5,7 @@ from typing import Any
 
 from amity.analysis.logic.segments import Definitions
 from amity.infra.database import transaction
-from amity.rules import decode_rule, encode_rule
+from amity.rules import decode_rule, encode_rule, strip_filled
 from amity.rules.text_reading import read_text
 from amity.rules.text_writing import write_text
 
@@ -29,4 +29,4 @@ def write_rule(rule: dict[str, Any]) -> str:
 
 def write_with(rule: dict[str, Any], names: Mapping[int, str]) -> str:
     """Write a rule's JSON as text; a segment without a name here by its number."""
-    return write_text(encode_rule(decode_rule(rule)), names)
+    return write_text(strip_filled(encode_rule(decode_rule(rule))), names)

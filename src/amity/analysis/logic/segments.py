@@ -14,11 +14,12 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from amity.analysis.contracts import Segment
+from amity.analysis.logic.measuring.conditions import read_rule
 from amity.analysis.logic.segment_tools.recording import record_version
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
-from amity.rules import Rule, decode_rule, encode_rule, mentions
+from amity.rules import Rule, decode_rule, encode_rule, mentions, strip_filled
 from amity.rules.text_writing import write_text
 
 _SQL = queries.load("amity.analysis")
@@ -68,7 +69,8 @@ class Definitions:
         except Invalid as error:
             # An operator that a plug-in brought can be gone.
             return "", f"cannot be read: {error.message}"
-        return write_text(encode_rule(rule), self.live_names()), rule.describe(self.names)
+        written = strip_filled(encode_rule(rule))
+        return write_text(written, self.live_names()), rule.describe(self.names)
 
     def list_all(self, *, is_archived: bool | None = False) -> list[Segment]:
         """Return segments by name."""
@@ -160,9 +162,9 @@ def create_segment(
 ) -> Segment:
     """Add a segment in state `building`; see `api.create_segment`."""
     name, description = _clean(name, description)
-    decoded = decode_rule(rule)
     with _unique(name), transaction() as connection:
         connection.execute(_SQL["lock_segments"])
+        decoded = read_rule(rule, connection)
         Definitions(connection).check_references(decoded, None)
         values = {
             "name": name,
@@ -196,13 +198,10 @@ def update_segment(  # noqa: PLR0913  # one argument a thing that can be changed
             raise Conflict("an archived segment cannot be changed", code="segment_archived")
         wanted = held.rule
         if rule is not None:
-            decoded = decode_rule(rule)
+            decoded = read_rule(rule, connection)
             before.check_references(decoded, segment_id)
             wanted = encode_rule(decoded)
-        # By text: to Python the rules `is 1` and `is true` are equal.
-        is_changed = msgspec.json.encode(wanted, order="sorted") != msgspec.json.encode(
-            held.rule, order="sorted"
-        )
+        is_changed = not _is_same(wanted, held.rule)
         cleaned, about = _clean(
             held.name if name is None else name,
             held.description if description is None else description,
@@ -242,7 +241,41 @@ def archive_segment(*, segment_id: int, by: str, now: datetime) -> Segment:
         return Definitions(connection).make(segment_id)
 
 
-def restore_segment(*, segment_id: int, now: datetime) -> Segment:
+def rewrite_rule(
+    connection: Connection, *, segment: Segment, rule: dict[str, Any], by: str, now: datetime
+) -> bool:
+    """Give a segment a rule, all else as it is; say whether that changed anything.
+
+    In the caller's transaction, which holds the lock of the definitions.
+    """
+    is_changed = not _is_same(rule, segment.rule)
+    if is_changed:
+        values = {
+            "segment_id": segment.segment_id,
+            "name": segment.name,
+            "description": segment.description,
+            "rule": Jsonb(rule),
+            "is_changed": True,
+            "now": now,
+        }
+        connection.execute(_SQL["update_segment"], values)
+        connection.execute(_SQL["forget_counts"], [segment.segment_id])
+        record_version(connection, segment.segment_id, by=by, now=now)
+    return is_changed
+
+
+def _is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    # By text: to Python the rules `is 1` and `is true` are equal.
+    written = [msgspec.json.encode(each, order="sorted") for each in (one, other)]
+    return written[0] == written[1]
+
+
+def lock_definitions(connection: Connection) -> None:
+    """Let nobody else change a segment until the transaction ends."""
+    connection.execute(_SQL["lock_segments"])
+
+
+def restore_segment(*, segment_id: int, by: str, now: datetime) -> Segment:
     """Follow an archived segment again; the follower fills it from history."""
     with transaction() as connection:
         connection.execute(_SQL["lock_segments"])
@@ -250,9 +283,12 @@ def restore_segment(*, segment_id: int, now: datetime) -> Segment:
         held = before.make(segment_id)
         if held.state != "archived":
             return held
-        before.check_references(decode_rule(held.rule), segment_id)
+        rule = read_rule(held.rule, connection)
+        before.check_references(rule, segment_id)
         with _unique(held.name):
             connection.execute(_SQL["restore_segment"], {"segment_id": segment_id, "now": now})
+        # What a metric means may have changed since.
+        rewrite_rule(connection, segment=held, rule=encode_rule(rule), by=by, now=now)
         return Definitions(connection).make(segment_id)
 
 

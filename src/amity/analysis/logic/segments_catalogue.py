@@ -11,6 +11,7 @@ from amity.rules import (
     ScoreTable,
     Value,
     column_value,
+    name_orders,
     sql,
 )
 from amity.store import api as store
@@ -56,6 +57,7 @@ def make_catalogue(policies: Mapping[str, Purpose], condition: Fragment | None =
         fields=fields,
         activity=_ACTIVITY,
         scores=_SCORES,
+        orders=name_orders(store.placed_orders_sql("SELECT o.* FROM store_order AS o")),
         together=store.together_sql,
         members=(
             "SELECT m.profile_id FROM analysis_membership AS m "

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from amity.analysis.contracts import Membership, Preview, SegmentCount, SegmentMoves
+from amity.analysis.logic.measuring.conditions import read_rule
 from amity.analysis.logic.scoring.rating import load_ratings
 from amity.analysis.logic.segments import Definitions
 from amity.analysis.logic.segments_catalogue import make_catalogue
@@ -11,7 +12,7 @@ from amity.analysis.logic.together import load_together
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
-from amity.rules import Explanation, Mentions, decode_rule, explain, mentions, sql, to_sql
+from amity.rules import Explanation, Mentions, explain, mentions, sql, to_sql
 from amity.store import api as store
 
 _SQL = queries.load("amity.analysis")
@@ -26,7 +27,7 @@ def tune(connection: Connection) -> None:
 
 def preview(*, rule: dict[str, Any], now: datetime) -> Preview:
     """Run a rule over everyone now, without keeping it."""
-    decoded = decode_rule(rule)
+    decoded = read_rule(rule)
     with transaction("readonly") as connection:
         tune(connection)
         definitions = Definitions(connection)
@@ -126,7 +127,7 @@ def list_counts(*, segment_id: int) -> list[SegmentCount]:
 
 def explain_rule(*, rule: dict[str, Any], profile_id: int, now: datetime) -> Explanation:
     """Say of every part of a rule whether a profile passes it."""
-    decoded = decode_rule(rule)
+    decoded = read_rule(rule)
     profile = store.get_profile(profile_id=profile_id)
     ids = [profile.profile_id]
     with transaction("readonly") as connection:
@@ -140,6 +141,7 @@ def explain_rule(*, rule: dict[str, Any], profile_id: int, now: datetime) -> Exp
         ratings = load_ratings(connection, profile_ids=ids, names=mentions(decoded).scores)
         asked = mentions(decoded).together
         groups = load_together(connection, profile_ids=ids, asked=asked)
+        orders = store.load_placed_orders(connection=connection, profile_ids=ids)
     subject = store.make_subject(
         profile,
         segments=segments,
@@ -147,5 +149,6 @@ def explain_rule(*, rule: dict[str, Any], profile_id: int, now: datetime) -> Exp
         policies=policies,
         scores=ratings.get(profile.profile_id, {}),
         together=groups.get(profile.profile_id, {}),
+        orders=orders.get(profile.profile_id, ()),
     )
     return explain(decoded, subject, now, names)

@@ -59,7 +59,15 @@ class Branch(Node, frozen=True, tag="branch", dict=True):
 
     @cached_property
     def _matcher(self) -> Matcher | None:
-        return None if self.rule is None else compile_rule(decode_rule(self.rule))
+        if self.rule is None:
+            return None
+        rule = decode_rule(self.rule)
+        if mentions(rule).orders or mentions(rule).metrics:
+            raise Invalid(
+                "metrics and orders as they stand are asked for in a segment: name that here",
+                code="no_orders",
+            )
+        return compile_rule(rule)
 
     def enter(self, context: Context) -> Outcome:
         return Take("yes" if self._holds(context) else "no")

@@ -85,6 +85,12 @@ def _check(connection: Connection, given: Mapping[str, Any]) -> dict[str, Any]:
     values["placement_ids"] = check_placements(connection, values["placement_ids"])
     if values["rule"] is not None:
         rule = decode_rule(values["rule"])
+        if mentions(rule).orders or mentions(rule).metrics:
+            # Who decides in milliseconds holds histories, and no orders.
+            raise Invalid(
+                "metrics and orders as they stand are asked for in a segment: name that here",
+                code="no_orders",
+            )
         segments = _read_segments(connection)
         for segment_id in sorted(mentions(rule).segments):
             name, is_archived = segments.get(segment_id, ("", True))

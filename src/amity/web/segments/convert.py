@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.rules import PROFILE_FIELDS, OperatorWords, Parameter, list_operators
+from amity.rules import PROFILE_FIELDS, OperatorWords, Parameter, list_operators, strip_filled
 from amity.web.segments.draft import (
     ROOT,
     Agreed,
@@ -251,7 +251,7 @@ def read_rule(rule: Rule) -> Group:
 
 def _read(rule: Rule) -> Node:
     reader = _READERS.get(rule["node"]) if _has_fields(rule) else None
-    return Coded(json=_write_json(rule)) if reader is None else reader(rule)
+    return Coded(json=_write_json(strip_filled(rule))) if reader is None else reader(rule)
 
 
 def _has_fields(rule: Rule) -> bool:

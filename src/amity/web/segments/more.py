@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import inspect
 
-from amity.rules import list_operators
+from amity.rules import encode_rule, list_operators, strip_filled
 from amity.rules.condition import Condition, conditions, name_of
 
 Kind = Literal["text", "number", "choice", "flag"]
@@ -57,7 +57,8 @@ def list_kinds() -> tuple[MoreKind, ...]:
         name = name_of(condition)
         if name not in KNOWN:
             example = next(iter(condition.examples()))
-            text = msgspec.json.format(msgspec.json.encode(example), indent=2).decode()
+            written = msgspec.json.encode(strip_filled(encode_rule(example)))
+            text = msgspec.json.format(written, indent=2).decode()
             found.append(MoreKind(name=name, words=name.replace("_", " "), json=text))
     return tuple(sorted(found, key=lambda each: each.name))
 

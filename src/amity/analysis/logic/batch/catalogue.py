@@ -5,7 +5,7 @@ events are joined to those. A segment that a rule looks at is asked anew, by its
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, LiteralString
 
 import msgspec
 
@@ -17,6 +17,7 @@ from amity.rules import (
     ScoreTable,
     Value,
     column_value,
+    name_orders,
     sql,
 )
 from amity.rules.operator import ValueType
@@ -32,6 +33,11 @@ _ACTIVITY: Final = ActivityTable(
     name=Fragment("a.name"),
     occurred_at=Fragment("a.occurred_at"),
     properties=Fragment("a.properties"),
+)
+_ORDERS: Final[LiteralString] = (
+    "SELECT r.root_id AS profile_id, x.placed_at, x.currency, x.total_minor, x.refunded_minor, "
+    "x.items, x.is_refunded, x.is_cancelled "
+    "FROM orders AS x JOIN profiles AS r ON r.profile_id = x.profile_id"
 )
 _COLUMNS: Final = {name: Fragment(f"p.{name}") for name in PROFILE_FIELDS if name != "revenue"}
 
@@ -76,6 +82,7 @@ def make_catalogue(policies: Mapping[str, Purpose]) -> Catalogue:
         fields=fields,
         activity=_ACTIVITY,
         scores=_NO_SCORES,
+        orders=name_orders(store.placed_orders_sql(_ORDERS)),
         draw=lambda salt, profile_id: sql("amity_draw({}::text || ':' || {})", salt, profile_id),
         members="SELECT m.profile_id FROM batch_members AS m WHERE m.segment_id = {}",
     )

@@ -11,6 +11,7 @@ from amity.analysis.logic.batch.catalogue import make_catalogue
 from amity.analysis.logic.batch.engines import DUCKDB, Engine
 from amity.analysis.logic.batch.translating import translate
 from amity.analysis.logic.following_book import WHOLE_PROFILE_EVENTS
+from amity.analysis.logic.measuring.conditions import read_rule
 from amity.analysis.logic.segments import Definitions
 from amity.infra import warehouse, warehouse_reading
 from amity.infra.database import transaction
@@ -20,7 +21,7 @@ from amity.rules.fragment import join
 from amity.store import api as store
 from amity.store.contracts_consent import Purpose
 
-_TABLES: Final = ("events", "profiles")
+_TABLES: Final = ("events", "profiles", "orders")
 _SECONDS: Final = 120.0
 _PEOPLE: Final = Fragment("SELECT count(*) FROM profiles AS n WHERE n.merged_into IS NULL")
 
@@ -78,7 +79,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_question(*, rule: dict[str, Any], now: datetime) -> tuple[Question, str]:
     """Read what a rule needs, and say it in words; raise Invalid when it cannot be read."""
-    decoded = decode_rule(rule)
+    decoded = read_rule(rule)
     with transaction("readonly") as connection:
         definitions = Definitions(connection)
         policies = store.list_policies(connection=connection)

@@ -8,11 +8,9 @@ import msgspec
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
-from amity.analysis.contracts_facts import Target
-from amity.analysis.contracts_metrics import Metric, MetricDefinition, MetricUses
+from amity.analysis.contracts_metrics import Metric, MetricDefinition
 from amity.analysis.logic.measuring.builtin import BUILT_IN
 from amity.analysis.logic.measuring.computing import check_definition, parts_of, users_of
-from amity.analysis.report import load_reports
 from amity.infra.database import Connection, transaction
 from amity.infra.queries import load
 from amity.kernel.errors import Conflict, Invalid, NotFound
@@ -22,18 +20,21 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _DECODER: Final = msgspec.json.Decoder(MetricDefinition)
 
 
-def list_metrics() -> list[Metric]:
+def list_metrics(connection: Connection | None = None) -> list[Metric]:
     """Return the metrics that hold: the built-in ones first, each in its latest version."""
-    with transaction("readonly") as connection:
+    if connection is None:
+        with transaction("readonly") as own:
+            latest = _latest(own)
+    else:
         latest = _latest(connection)
     found = [latest.get(name) or _built_in(name) for name in BUILT_IN]
     own = [metric for name, metric in latest.items() if name not in BUILT_IN]
     return [metric for metric in [*found, *own] if not metric.is_retired]
 
 
-def definitions() -> dict[str, MetricDefinition]:
+def definitions(connection: Connection | None = None) -> dict[str, MetricDefinition]:
     """Return what holds, by name."""
-    return {metric.name: metric.definition for metric in list_metrics()}
+    return {metric.name: metric.definition for metric in list_metrics(connection)}
 
 
 def list_versions(*, name: str) -> list[Metric]:
@@ -56,11 +57,17 @@ def read_definition(given: dict[str, Any]) -> MetricDefinition:
         raise Invalid(f"the metric cannot be read: {error}", code="bad_metric") from None
 
 
-def save_metric(
-    *, name: str, definition: MetricDefinition, by: str, now: datetime, is_retired: bool = False
+def keep_version(  # one argument a column
+    connection: Connection,
+    *,
+    name: str,
+    definition: MetricDefinition,
+    is_retired: bool,
+    by: str,
+    now: datetime,
 ) -> Metric:
-    """Keep a new version; raise Invalid when it cannot be computed, or others are made of it."""
-    known = definitions()
+    """Write a new version, in the caller's transaction; raise Invalid or Conflict if it cannot."""
+    known = definitions(connection)
     if not _NAME.fullmatch(name):
         raise Invalid("a metric's name has small letters, digits and _ only", code="bad_name")
     check_definition(name, definition, known)
@@ -74,32 +81,11 @@ def save_metric(
         "now": now,
     }
     try:
-        with transaction() as connection:
-            row = connection.execute(_SQL["metric_insert"], given).fetchone()
+        row = connection.execute(_SQL["metric_insert"], given).fetchone()
     except errors.UniqueViolation:
         raise Conflict("somebody else changed it at the same time; look again") from None
     assert row is not None
     return _metric(row)
-
-
-def find_uses(name: str) -> MetricUses:
-    """Return where a metric is used."""
-    made = users_of(name, definitions())
-    names = {name, *made}
-    reports = [kind for kind in load_reports() if kind.uses_metrics(names)]
-    with transaction("readonly") as connection:
-        views = connection.execute(_SQL["views_list"]).fetchall()
-        facts = connection.execute(_SQL["facts_list"], {"kind": "target"}).fetchall()
-    targets = [msgspec.convert(row[2], Target) for row in facts]
-    used = {kind.name for kind in reports}
-    return MetricUses(
-        metrics=tuple(made),
-        reports=tuple(kind.title for kind in reports),
-        views=tuple(row[1] for row in views if row[2] in used),
-        targets=tuple(
-            f"{target.figure}: {target.value:g}" for target in targets if target.figure in names
-        ),
-    )
 
 
 def needed_for(name: str, known: dict[str, MetricDefinition]) -> dict[str, MetricDefinition]:

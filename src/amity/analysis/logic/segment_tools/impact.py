@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from amity.analysis.contracts import Segment
 from amity.analysis.contracts_segments import RuleImpact, SegmentImpact
+from amity.analysis.logic.measuring.conditions import read_rule
 from amity.analysis.logic.segment_tools.versions import describe_changes
 from amity.analysis.logic.segments import Definitions
 from amity.analysis.logic.segments_catalogue import make_catalogue
@@ -24,7 +25,7 @@ _MOST_DEPENDANTS: Final = 10
 
 def describe_impact(*, segment_id: int, rule: dict[str, Any], now: datetime) -> RuleImpact:
     """Say what saving ``rule`` would do now; see the door."""
-    decoded = decode_rule(rule)
+    decoded = read_rule(rule)
     with transaction("readonly") as connection:
         tune(connection)
         definitions = Definitions(connection)
@@ -46,6 +47,15 @@ def describe_impact(*, segment_id: int, rule: dict[str, Any], now: datetime) -> 
         dependants_left_out=max(0, len(using) - _MOST_DEPENDANTS),
         is_building=held.state == "building",
     )
+
+
+def count_moves(*, segment_id: int, rule: dict[str, Any], now: datetime) -> SegmentImpact:
+    """Say how many would enter and leave a segment now by another rule, kept as it is given."""
+    with transaction("readonly") as connection:
+        tune(connection)
+        held = Definitions(connection).make(segment_id)
+        catalogue = make_catalogue(store.list_policies(connection=connection))
+        return _compare(connection, held, decode_rule(rule), catalogue, now)[0]
 
 
 def _compare(

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from amity.kernel.money import to_minor
+from amity.rules import PlacedOrder
 from amity.store.contracts import OrderSummary
 
 COMPLETED: Final = "Order Completed"
@@ -128,6 +129,15 @@ def _revenue(order: Order, home_currency: str) -> int:
     if order.currency != home_currency or order.is_refunded:
         return 0
     return max(order.total_minor - order.refunded_minor, 0)
+
+
+def as_placed(order: Order) -> PlacedOrder:
+    """Return an order that was placed as rules see it."""
+    assert order.placed_at is not None
+    back = order.total_minor if order.is_refunded else order.refunded_minor
+    back = min(back, order.total_minor)
+    net = order.total_minor - back
+    return PlacedOrder(order.placed_at, order.currency, order.total_minor, back, net, order.items)
 
 
 def _summary(order: Order) -> OrderSummary:

@@ -14,6 +14,7 @@ from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Invalid, NotFound
+from amity.rules import PlacedOrder
 from amity.store.contracts import (
     Activity,
     Identifier,
@@ -37,6 +38,7 @@ from amity.store.logic.folding.fold import (
 from amity.store.logic.folding.orders import (
     ORDER_EVENTS,
     Order,
+    as_placed,
     combine_orders,
     read_order,
     sum_orders,
@@ -83,6 +85,7 @@ def get_profile_as_of(*, profile_id: int, at: datetime, by: AsOf = "received") -
             for statement in list_consent_history(profile_id=profile_id, limit=_MOST_STATEMENTS)
             if statement.event_id in past.event_ids
         ],
+        orders=past.list_placed(),
         activity=sorted(
             past.activities, key=lambda each: (each.occurred_at, each.position), reverse=True
         ),
@@ -191,6 +194,14 @@ class _Past:
             last_orders=list(orders.last_orders),
             version=state.version,
         )
+
+    def list_placed(self) -> list[PlacedOrder]:
+        """Return the orders that count, as they were known."""
+        return [
+            as_placed(order)
+            for order in self._orders(settings().currency)
+            if order.placed_at is not None and not order.is_cancelled
+        ]
 
     def _orders(self, currency: str) -> list[Order]:
         orders: dict[str, Order] = {}

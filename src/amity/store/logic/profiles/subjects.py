@@ -7,7 +7,7 @@ from typing import Any
 
 from amity.infra.config import settings
 from amity.kernel.money import exponent_of
-from amity.rules import Group, Look, Rating, Subject
+from amity.rules import Group, Look, PlacedOrder, Rating, Subject
 from amity.store.contracts import HistoryWish, Profile
 from amity.store.contracts_consent import Purpose, is_spoken
 from amity.store.logic.consent.statements import list_windows
@@ -18,7 +18,7 @@ def minor_units() -> int:
     return int(10 ** exponent_of(settings().currency))
 
 
-def make_subject(
+def make_subject(  # noqa: PLR0913  # one argument a part of what rules see
     profile: Profile,
     *,
     segments: AbstractSet[int],
@@ -26,6 +26,7 @@ def make_subject(
     policies: Mapping[str, Purpose],
     scores: Mapping[str, Rating] = {},
     together: Mapping[str, Group] = {},
+    orders: Sequence[PlacedOrder] = (),
 ) -> Subject:
     """Return a profile as rules see it in memory: the same values the catalogue gives in SQL.
 
@@ -59,6 +60,7 @@ def make_subject(
         history=history,
         scores=scores,
         together=together,
+        orders=orders,
     )
 
 
