@@ -135,13 +135,15 @@ class EventFilter(msgspec.Struct, frozen=True):
     def next_change(self, subject: Subject, now: datetime) -> datetime | None:
         """Return the first moment after ``now`` at which other events are found."""
         happened = subject.history.get(self.event, ())
+        if not happened:
+            return None
         changes = [at for at, _ in happened if at > now]
         if self.has_timed_tests:
             changes += _test_changes(self.where, happened, now)
         if self.within_days is not None:
             ends = (shift(at, self.within_days) for at, _ in happened)
             changes += [end for end in ends if end is not None and end > now]
-        if self.during is not None and happened:
+        if self.during is not None:
             reach = now - timedelta(days=self.during.reach_days)
             if any(at > reach for at, _ in happened):
                 changes.append(self.during.next_change(now))

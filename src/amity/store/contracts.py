@@ -116,6 +116,8 @@ class HistoryWish(msgspec.Struct, frozen=True, kw_only=True):
     """Only what happened later."""
     properties: list[str] | None = None
     """Only these; None means all."""
+    profile_ids: list[int] | None = None
+    """Only of these of the profiles that are asked for; None means all."""
 
 
 class TraitOrigin(msgspec.Struct, frozen=True, kw_only=True):

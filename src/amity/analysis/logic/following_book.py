@@ -14,7 +14,16 @@ import msgspec
 from amity.infra import queries
 from amity.infra.database import Connection, database_name
 from amity.kernel.errors import Invalid
-from amity.rules import Matcher, Mentions, RuleIndex, Subject, compile_rule, decode_rule, mentions
+from amity.rules import (
+    Matcher,
+    Mentions,
+    RuleIndex,
+    Subject,
+    compile_rule,
+    decode_rule,
+    join_mentions,
+    mentions,
+)
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity
 from amity.store.contracts_claims import TRAIT_ASSERTED, TRAIT_EXPIRED, TRAIT_RESOLVED
@@ -40,6 +49,9 @@ _ORDER_FIELDS: Final = frozenset({"order_count", "revenue", "first_order_at", "l
 _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # Amity's own events after which a profile is not who it was.
 WHOLE_PROFILE_EVENTS: Final = frozenset({"Profile Merged", "Profile Unmerged"})
+
+_MOST_JOINED: Final = 10_000
+"""How many sets of segments are kept with what they look at."""
 
 
 class Followed(msgspec.Struct, frozen=True):
@@ -100,6 +112,7 @@ class Book:
             for segment_id, followed in self.segments.items()
             if followed.matcher.matches(nobody, _ANY_TIME) or followed.mentions.draws
         }
+        self._joined: dict[frozenset[int], Mentions] = {}
         self._any_event_fields = self.index.names_mentioned("fields") - _ORDER_FIELDS
 
     def list_concerned(self, activity: Activity) -> set[int]:
@@ -143,6 +156,17 @@ class Book:
             if segment_id not in found:
                 found.add(segment_id)
                 left += self.list_dependants(segment_id)
+        return found
+
+    def join_mentions(self, segment_ids: frozenset[int]) -> Mentions:
+        """Return what the segments, and all that depend on them, look at together."""
+        found = self._joined.get(segment_ids)
+        if found is None:
+            if len(self._joined) >= _MOST_JOINED:
+                self._joined.clear()
+            asked = self.with_dependants(segment_ids)
+            found = join_mentions(self.segments[each].mentions for each in asked)
+            self._joined[segment_ids] = found
         return found
 
 

@@ -13,7 +13,7 @@ from amity.analysis.logic.scoring.rating import load_ratings
 from amity.analysis.logic.together import KINDS, Asked, load_together
 from amity.infra import queries
 from amity.infra.database import Connection
-from amity.rules import Look, Mentions, PlacedOrder, Subject, join_mentions
+from amity.rules import Look, Mentions, PlacedOrder, Subject
 from amity.store import api as store
 from amity.store.contracts import HistoryWish
 
@@ -94,6 +94,8 @@ class _Wanted(msgspec.Struct, frozen=True):
     """By name; None for all."""
     together: frozenset[tuple[str, int | None]] = frozenset()
     orders: bool = False
+    facts: bool = True
+    """Whether anything of the profiles themselves is looked at."""
 
 
 def evaluate(  # one argument a part of the question
@@ -114,18 +116,37 @@ def evaluate(  # one argument a part of the question
     changes = Changes(now)
     for some in _slices(sorted(pairs), _PROFILES_AT_ONCE):
         memberships = _load_memberships(connection, some)
-        asked = book.with_dependants(set().union(*(pairs[profile_id] for profile_id in some)))
-        wanted = _want((book.segments[s].mentions for s in asked), now)
+        wanted = _want({profile_id: pairs[profile_id] for profile_id in some}, book, now)
         for subject_id, subject in _load_subjects(connection, some, wanted, memberships):
-            turn = _Profile(book, changes, now, cause, later)
+            turn = ProfileTurn(book, changes, now, cause, later)
             turn.ask(subject_id, subject, memberships[subject_id], pairs[subject_id])
     return changes
 
 
-def _want(mentioned: Iterable[Mentions], now: datetime) -> _Wanted:
-    found = join_mentions(mentioned)
-    wishes = store.make_wishes(found.looks, now)
-    return _Wanted(wishes, found.scores, found.together, found.orders)
+def _want(pairs: Pairs, book: Book, now: datetime) -> _Wanted:
+    """Return what the segments asked of each, and those that depend on them, look at."""
+    alike: dict[frozenset[int], list[int]] = {}
+    for profile_id, asked in pairs.items():
+        alike.setdefault(frozenset(asked), []).append(profile_id)
+    found = {asked: book.join_mentions(asked) for asked in alike}
+    wishes = [
+        wish
+        for asked, profile_ids in alike.items()
+        for wish in store.make_wishes(found[asked].looks, now, profile_ids)
+    ]
+    return _join(found.values(), wishes)
+
+
+def _join(found: Iterable[Mentions], wishes: list[HistoryWish]) -> _Wanted:
+    scores: set[str] = set()
+    together: set[tuple[str, int | None]] = set()
+    has_orders = has_facts = False
+    for each in found:
+        scores |= each.scores
+        together |= each.together
+        has_orders |= each.orders
+        has_facts |= bool(each.traits or each.fields or each.purposes)
+    return _Wanted(wishes, frozenset(scores), frozenset(together), has_orders, has_facts)
 
 
 def _slices(ids: list[int], size: int) -> Iterator[list[int]]:
@@ -146,27 +167,46 @@ def _load_subjects(
     wanted: _Wanted,
     memberships: _Memberships,
 ) -> Iterator[tuple[int, Subject]]:
-    profiles = store.load_profiles(connection=connection, profile_ids=profile_ids)
     histories = _load_histories(connection, profile_ids, wanted.wishes)
     ratings = load_ratings(connection, profile_ids=profile_ids, names=wanted.scores)
     groups = load_together(connection, profile_ids=profile_ids, asked=wanted.together)
     orders: Mapping[int, list[PlacedOrder]] = {}
     if wanted.orders:
         orders = store.load_placed_orders(connection=connection, profile_ids=profile_ids)
+    for bare in _load_bare(connection, profile_ids, wanted, memberships):
+        profile_id = bare.profile_id
+        assert profile_id is not None
+        yield (
+            profile_id,
+            msgspec.structs.replace(
+                bare,
+                history=histories.get(profile_id, {}),
+                scores=ratings.get(profile_id, {}),
+                together=groups.get(profile_id, {}),
+                orders=orders.get(profile_id, ()),
+            ),
+        )
+
+
+def _load_bare(
+    connection: Connection,
+    profile_ids: list[int],
+    wanted: _Wanted,
+    memberships: _Memberships,
+) -> Iterator[Subject]:
+    """Give those who live on, with what is wanted of the profiles themselves and no history."""
+    if not wanted.facts:
+        for profile_id in store.list_living(connection=connection, profile_ids=profile_ids):
+            yield Subject(profile_id=profile_id, segments=memberships[profile_id])
+        return
     policies = store.list_policies(connection=connection)
-    for profile in profiles:
-        if profile.merged_into is None and profile.profile_id in memberships:
-            yield (
-                profile.profile_id,
-                store.make_subject(
-                    profile,
-                    segments=memberships[profile.profile_id],
-                    history=histories.get(profile.profile_id, {}),
-                    policies=policies,
-                    scores=ratings.get(profile.profile_id, {}),
-                    together=groups.get(profile.profile_id, {}),
-                    orders=orders.get(profile.profile_id, ()),
-                ),
+    for profile in store.load_profiles(connection=connection, profile_ids=profile_ids):
+        if profile.merged_into is None:
+            yield store.make_subject(
+                profile,
+                segments=memberships[profile.profile_id],
+                history={},
+                policies=policies,
             )
 
 
@@ -178,7 +218,7 @@ def _load_histories(
     return store.load_histories(connection=connection, profile_ids=profile_ids, wishes=wishes)
 
 
-class _Profile:
+class ProfileTurn:
     """The turn of one profile."""
 
     def __init__(
@@ -252,7 +292,7 @@ def set_timers(
     connection: Connection, *, followed: Followed, profile_ids: list[int], now: datetime
 ) -> None:
     """Compute and write one segment's timers for many profiles."""
-    wanted = _want([followed.mentions], now)
+    wanted = _join([followed.mentions], store.make_wishes(followed.mentions.looks, now))
     for some in _slices(profile_ids, _PROFILES_AT_ONCE):
         changes = Changes(now)
         nowhere: dict[int, set[int]] = {profile_id: set() for profile_id in some}

@@ -82,8 +82,10 @@ class Did(Condition, frozen=True, tag="did"):
         return words + self.events.describe_window() + describe_wheres(self.where)
 
     def next_change(self, subject: Subject, now: datetime) -> datetime | None:
-        events = self.events
         happened = subject.history.get(self.event, ())
+        if not happened:
+            return None
+        events = self.events
         if (
             self.within_days is None
             or events.has_timed_tests

@@ -12,6 +12,9 @@ SELECT p.id, p.merged_into, p.user_id, p.name, p.email, p.phone, p.traits::text,
        p.last_orders::text, p.version
 FROM store_profile p WHERE p.id = ANY (%s::bigint[]) ORDER BY p.id
 
+-- name: list_living
+SELECT id FROM store_profile WHERE id = ANY (%s::bigint[]) AND merged_into IS NULL ORDER BY id
+
 -- name: find_owner
 SELECT profile_id FROM store_identifier WHERE kind = %s AND value = %s
 
@@ -45,16 +48,21 @@ ORDER BY a.occurred_at DESC, a.position DESC LIMIT %(limit)s
 
 -- name: load_histories
 WITH wish AS MATERIALIZED (
-    SELECT w.name, w.since,
+    SELECT w.name, w.since, w.profile_ids,
            CASE WHEN jsonb_typeof(w.properties) = 'array'
                 THEN ARRAY(SELECT jsonb_array_elements_text(w.properties)) END AS keys
-    FROM jsonb_to_recordset(%s) AS w (name text, since timestamptz, properties jsonb))
+    FROM jsonb_to_recordset(%s)
+        AS w (name text, since timestamptz, properties jsonb, profile_ids bigint[])),
+asked AS MATERIALIZED (
+    SELECT w.name, w.since, w.keys, d.profile_id
+    FROM wish w CROSS JOIN LATERAL unnest(coalesce(w.profile_ids, %s::bigint[])) AS d(profile_id))
 SELECT a.profile_id, a.name, a.occurred_at,
        CASE WHEN w.keys IS NULL THEN a.properties
-            WHEN w.keys = '{}' THEN '{}'::jsonb
+            -- Nothing to take apart.
+            WHEN w.keys = '{}' THEN NULL
             ELSE (SELECT coalesce(jsonb_object_agg(k, a.properties -> k), '{}'::jsonb)
                   FROM unnest(w.keys) AS k WHERE a.properties ? k) END
-FROM store_activity a JOIN wish w ON w.name = a.name
+FROM store_activity a JOIN asked w ON w.profile_id = a.profile_id AND w.name = a.name
 WHERE a.profile_id = ANY (%s::bigint[])
   AND (w.since IS NULL OR a.occurred_at > w.since)
 ORDER BY a.profile_id, a.occurred_at, a.position

@@ -81,18 +81,25 @@ def load_profiles(*, connection: Connection, profile_ids: list[int]) -> list[Pro
     return [_profile(row) for row in rows]
 
 
+def list_living(*, connection: Connection, profile_ids: list[int]) -> list[int]:
+    """Return those of the ids that are profiles and were not merged into others."""
+    return [row[0] for row in connection.execute(_SQL["list_living"], [profile_ids])]
+
+
 def load_histories(
     *, connection: Connection, profile_ids: list[int], wishes: list[HistoryWish]
 ) -> dict[int, dict[str, list[tuple[datetime, dict[str, Any]]]]]:
     """Return what each profile did of these events: times and properties, the oldest first.
 
-    Profiles and names with nothing are absent.
+    Profiles and names with nothing are absent. Two wishes for the same event must be of other
+    profiles.
     """
     histories: dict[int, dict[str, list[tuple[datetime, dict[str, Any]]]]] = {}
-    wanted = Jsonb(wishes)
-    rows = connection.execute(_SQL["load_histories"], [wanted, profile_ids], binary=True)
+    given = [Jsonb(wishes), profile_ids, profile_ids]
+    rows = connection.execute(_SQL["load_histories"], given, binary=True)
     for profile_id, name, at, properties in rows:
-        histories.setdefault(profile_id, {}).setdefault(name, []).append((at, properties))
+        happened = (at, properties or {})
+        histories.setdefault(profile_id, {}).setdefault(name, []).append(happened)
     return histories
 
 

@@ -64,13 +64,19 @@ def make_subject(  # noqa: PLR0913  # one argument a part of what rules see
     )
 
 
-def make_wishes(looks: Mapping[str, Look], now: datetime) -> list[HistoryWish]:
-    """Say to the store what rules need of histories, and no more: orders are long."""
+def make_wishes(
+    looks: Mapping[str, Look], now: datetime, profile_ids: list[int] | None = None
+) -> list[HistoryWish]:
+    """Say to the store what rules need of histories, and no more: orders are long.
+
+    With ``profile_ids`` only of these.
+    """
     return [
         HistoryWish(
             name=event,
             since=None if look.within_days is None else now - timedelta(days=look.within_days),
             properties=sorted(look.properties),
+            profile_ids=profile_ids,
         )
         for event, look in sorted(looks.items())
     ]
