@@ -1,15 +1,22 @@
 """Reports over a real warehouse: computed by the worker, kept, opened, cancelled."""
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
+import ibis
 import msgspec
 import pytest
 
 from amity.analysis import api_reports as reports
+from amity.analysis.logic.reporting import keeping
+from amity.analysis.reports.dimensions import Dimensions
 from amity.infra import warehouse
+from amity.infra.database import transaction
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound, Unavailable
 from amity.store import api as store
+from amity.testing.installation import wait_for
 from amity.web.warehousing import list_exports
 
 NOW = datetime.now(UTC)
@@ -96,6 +103,44 @@ def test_what_is_cancelled_is_not_computed_and_says_so(shop):
     assert "cancelled" in page.state.error
     assert page.state.wanted_at is None
     reports.refresh_report(name="dimensions", given={}, now=NOW)
+    assert reports.run_waiting_reports(now=NOW) == 1
+
+
+def test_what_is_cancelled_in_the_middle_ends_at_once_and_the_answer_before_stays(
+    shop, monkeypatch
+):
+    """Somebody presses Stop while DuckDB is at a step that would take days."""
+    before = reports.run_report(name="dimensions", given={}, now=NOW)
+
+    def endless(self, tables, asked):
+        numbers = ibis.range(0, 10_000_000).unnest().name("n").as_table()
+        pairs = numbers.cross_join(numbers.view())
+        return {"pairs": pairs.aggregate(n=pairs.count())}
+
+    monkeypatch.setattr(Dimensions, "expressions", endless)
+    reports.refresh_report(name="dimensions", given={}, now=NOW)
+    worker = threading.Thread(target=reports.run_waiting_reports, kwargs={"now": NOW})
+    worker.start()
+    wait_for(lambda: reports.open_report(name="dimensions", given={}, now=NOW).state.steps == 2)
+    worker.join(1)
+    assert worker.is_alive()
+    reports.cancel_report(name="dimensions", given={}, now=NOW)
+    began = time.monotonic()
+    worker.join(20)
+    assert time.monotonic() - began < 5
+    page = reports.open_report(name="dimensions", given={}, now=NOW)
+    assert "cancelled" in page.state.error
+    assert page.state.wanted_at is None
+    assert page.state.run.answer == before.answer
+    assert list((warehouse.folder().parent / "warehouse-spill").iterdir()) == []
+
+
+def test_a_question_an_ended_worker_was_at_is_answered_by_the_next(shop):
+    reports.refresh_report(name="dimensions", given={}, now=NOW)
+    with transaction() as connection:
+        assert keeping.take(connection, now=NOW) is not None
+    assert reports.run_waiting_reports(now=NOW) == 0
+    reports.release_reports(now=NOW + timedelta(seconds=1))
     assert reports.run_waiting_reports(now=NOW) == 1
 
 

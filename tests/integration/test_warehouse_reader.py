@@ -12,6 +12,7 @@ import pytest
 from amity.infra import warehouse
 from amity.infra.warehouse_reader import Request
 from amity.infra.warehouse_reading import ask, query, run_sql, tables
+from amity.infra.warehouse_session import Session
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.kernel.errors import Invalid, Unavailable
 from amity.store import api as store
@@ -122,9 +123,7 @@ def test_nothing_else_can_be_read_written_reached_or_unlocked(filled):
     )
     with pytest.raises(Invalid):
         run_sql(hostile[0], seconds=20)
-    request = Request(
-        folder=str(inside), views={}, sql="", seconds=60, memory_bytes=2**28, threads=1
-    )
+    request = Request(folder=str(inside), views={}, seconds=60, memory_bytes=2**28, threads=1)
     assert run_script(TRY_ALL, repr((msgspec.json.encode(request), hostile))) == "[]"
     assert part.read_bytes() == before
     assert not (inside / "out.parquet").exists()
@@ -173,6 +172,41 @@ def test_a_query_that_does_not_end_is_ended(filled):
 def test_a_query_that_wants_too_much_memory_is_refused(filled):
     with pytest.raises((Unavailable, Invalid)):
         run_sql("SELECT list(a.range || repeat('x', 999)) FROM range(9000000) a", seconds=30)
+
+
+def test_what_is_kept_lasts_as_long_as_the_session_and_leaves_nothing(filled):
+    spill = warehouse.folder().parent / "warehouse-spill"
+    left = spill / "999999999-left"
+    left.mkdir(parents=True)
+    people = "SELECT i, repeat(md5(i::VARCHAR), 8) AS t FROM range(3000000) r(i)"
+    with Session(dict, seconds=60) as session:
+        assert not left.exists()
+        session.keep("people", people)
+        # More than the memory it may have, so it lies on the disk, in a folder of this session's.
+        [mine] = spill.iterdir()
+        assert any(mine.iterdir())
+        assert session.run("SELECT count(*) AS n FROM people").to_pylist() == [{"n": 3_000_000}]
+        for refused in (
+            f"COPY (SELECT 1) TO '{mine}/out.csv'",
+            "CREATE TABLE t AS SELECT 1",
+            "SELECT * FROM read_text('/etc/hostname')",
+        ):
+            with pytest.raises(Invalid):
+                session.run(refused)
+            with pytest.raises(Invalid):
+                session.keep("t", refused)
+        assert session.run("SELECT max(i) AS n FROM people").to_pylist() == [{"n": 2_999_999}]
+    assert list(spill.iterdir()) == []
+
+
+def test_a_query_nobody_waits_for_is_ended_within_a_second(filled):
+    began = time.monotonic()
+    with (
+        Session(dict, seconds=60, ended=lambda: time.monotonic() > began + 1) as session,
+        pytest.raises(Unavailable, match="nobody waits"),
+    ):
+        session.run("SELECT count(*) FROM range(1000000) a, range(1000000) b")
+    assert time.monotonic() - began < 5
 
 
 def test_an_empty_table_has_its_columns(db):

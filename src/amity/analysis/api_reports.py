@@ -59,6 +59,11 @@ def release_reports(*, now: datetime) -> None:
     running.release(now=now)
 
 
+def release_reports(*, now: datetime) -> None:
+    """Let the questions be answered that a worker was at when it ended. For a worker's start."""
+    running.release(now=now)
+
+
 def run_waiting_reports(*, now: datetime) -> int:
     """Answer the question that waits longest; return 0 when none waits. For the worker."""
     return running.run_waiting(now=now)

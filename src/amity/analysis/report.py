@@ -90,6 +90,16 @@ class Report(ABC):
     columnar: ClassVar[frozenset[str]] = frozenset()
     """Which of its expressions have too many rows for Python, and are given to it as columns."""
 
+    def shared(self, tables: Mapping[str, "ibis.Table"], asked: Asked) -> dict[str, "ibis.Table"]:
+        """Return what several of `expressions` are made of, by name.
+
+        Where the engine can keep a table it is computed once, in this order, and the expressions
+        (and what comes later here) read the table where they are made of it. So each is narrow,
+        and built of `tables` by the same words as in `expressions`.
+        """
+        del tables, asked
+        return {}
+
     @abstractmethod
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked

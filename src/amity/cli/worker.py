@@ -116,7 +116,7 @@ def _kept_beside() -> list[tuple[str, Turn, float]]:
         ("projections", _project, _IDLE_SECONDS),
         ("linkage", _learn, _RETENTION_POLL_SECONDS),
         ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
-        ("reports", _report, _IMPORT_POLL_SECONDS),
+        ("reports", _Reports().turn, _IMPORT_POLL_SECONDS),
     ]
 
 
@@ -175,11 +175,19 @@ def _learn() -> int:
     return store.learn_asked(now=house_now())
 
 
-def _report() -> int:
-    """Answer the question to a report that waits longest."""
-    from amity.analysis import api_reports as reports
+class _Reports:
+    """Answers the questions to reports that wait, those first that an ended worker left."""
 
-    return reports.run_waiting_reports(now=house_now())
+    def __init__(self) -> None:
+        self._has_released = False
+
+    def turn(self) -> int:
+        from amity.analysis import api_reports as reports
+
+        if not self._has_released:
+            reports.release_reports(now=house_now())
+            self._has_released = True
+        return reports.run_waiting_reports(now=house_now())
 
 
 def _project() -> int:

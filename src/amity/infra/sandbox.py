@@ -1,4 +1,4 @@
-"""Locking a process down (Linux): what it may read, nothing it may write, no network, an end.
+"""Locking a process down (Linux): what it may read, what little it may write, no network, an end.
 
 Each lock stands by itself: on a kernel without Landlock, or where no network namespace may be
 made, the others hold.
@@ -26,13 +26,13 @@ _FILE_RIGHTS: Final = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _TCP_RIGHTS: Final = 0b11
 
 
-def limit(*, seconds: float, memory_bytes: int, files: int) -> None:
-    """Bound processor time, memory and open files; nothing can be written to any file."""
+def limit(*, seconds: float, memory_bytes: int, files: int, file_bytes: int = 0) -> None:
+    """Bound processor time, memory, open files, and how large a file it writes (0: none)."""
     processor = max(int(seconds) + 1, 1) * (os.cpu_count() or 1)
     for kind, most in (
         (resource.RLIMIT_CPU, processor),
         (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, files),
     ):
@@ -41,8 +41,10 @@ def limit(*, seconds: float, memory_bytes: int, files: int) -> None:
         resource.setrlimit(kind, (allowed, allowed))
 
 
-def lock_files(readable: Sequence[Path]) -> bool:
+def lock_files(readable: Sequence[Path], writable: Sequence[Path] = ()) -> bool:
     """Allow this process to read some files and beneath some folders, and nothing else.
+
+    Beneath ``writable`` folders it may do everything.
 
     Returns whether the kernel holds it to that. What is not there is passed over.
     """
@@ -55,11 +57,13 @@ def lock_files(readable: Sequence[Path]) -> bool:
     rules = libc.syscall(_CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0)
     if rules < 0:
         return False
-    for path in readable:
+    for path in (*readable, *writable):
         if not path.exists():
             continue
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
         right = _READ_FILE | (_READ_FOLDER if path.is_dir() else 0)
+        if path in writable:
+            right = rights
         rule = struct.pack("=Qi", right, place)
         libc.syscall(_ADD_RULE, rules, _RULE_PATH_BENEATH, rule, 0)
         os.close(place)

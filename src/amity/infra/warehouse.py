@@ -28,6 +28,8 @@ WRITTEN: Final[dict[ColumnKind, str]] = {
     "json": "{0}::text",
 }
 SQL: Final = queries.load("amity.infra")
+ENDED: Final = "query_ended"
+"""The code of an answer that nobody waited for any more."""
 VERSION: Final = "_version"
 """The column that says which of several versions of a row holds."""
 

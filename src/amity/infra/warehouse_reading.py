@@ -1,35 +1,20 @@
 """Asking the warehouse: Ibis expressions become SQL here, and DuckDB runs it in a process of its
-own (`warehouse_reader`), over the files of the manifest at that moment."""
+own (`warehouse_session`), over the files of the manifest at that moment."""
 
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import ibis
-import msgspec
 import pyarrow as pa
 
-from amity.infra.config import environment
 from amity.infra.database import Connection, transaction
-from amity.infra.warehouse import VERSION, ColumnKind, Shape, folder, load_shapes
-from amity.infra.warehouse_files import FileRow, list_files, make_folder, path_of
-from amity.infra.warehouse_reader import REFUSED, Request
-from amity.kernel.errors import Invalid, Unavailable
+from amity.infra.warehouse import VERSION, ColumnKind, Shape, load_shapes
+from amity.infra.warehouse_files import FileRow, list_files, path_of
+from amity.infra.warehouse_session import Ended, Session
 
-Ended = Callable[[], bool]
-"""Says whether nobody waits for an answer any more."""
-MEMORY_BYTES: Final = 512 * 2**20
-_MOST_BYTES: Final = 512 * 2**20
-"""The most an answer may have."""
-_TRIES: Final = 3
-_GONE: Final = ("No such file", "No files found that match")
-"""What DuckDB says of a file that is not there any more."""
-_LOOK_SECONDS: Final = 0.5
 _IBIS: Final[dict[ColumnKind, str]] = {
     "integer": "int64",
+    "number": "float64",
     "text": "string",
     "instant": "timestamp('UTC', 6)",
     "boolean": "boolean",
@@ -37,6 +22,7 @@ _IBIS: Final[dict[ColumnKind, str]] = {
 }
 _DUCKDB: Final[dict[ColumnKind, str]] = {
     "integer": "BIGINT",
+    "number": "DOUBLE",
     "text": "VARCHAR",
     "instant": "TIMESTAMPTZ",
     "boolean": "BOOLEAN",
@@ -61,28 +47,50 @@ def query(expression: ibis.Expr, *, seconds: float = 30.0, ended: Ended | None =
     ``ended``, asked twice a second, says that nobody waits any more; Invalid when DuckDB refuses
     it. Starting the process costs about half a second.
     """
-    sql = str(ibis.to_sql(expression, dialect="duckdb"))
-    return run_sql(sql, seconds=seconds, ended=ended)
+    return run_sql(_to_sql(expression), seconds=seconds, ended=ended)
 
 
 def run_sql(
     sql: str, *, seconds: float, functions: Sequence[str] = (), ended: Ended | None = None
 ) -> pa.Table:
-    """Run one SELECT over the tables as they are now; ``functions`` are made for it before.
+    """Run one SELECT over the tables as they are now; ``functions`` are made for it before."""
+    with Session(load_views, seconds=seconds, functions=functions, ended=ended) as session:
+        return session.run(sql)
 
-    A file that was replaced by another since the manifest was read is not missed: the manifest is
-    read again.
-    """
-    for attempt in range(_TRIES):
-        with transaction() as connection:
-            views = read_views(connection)
-        try:
-            return ask(sql, views, seconds=seconds, functions=functions, ended=ended)
-        except Invalid as error:
-            is_gone = any(words in error.message for words in _GONE)
-            if not is_gone or attempt == _TRIES - 1:
-                raise
-    raise AssertionError("the last try returns or raises")
+
+def ask(sql: str, views: Mapping[str, str], *, seconds: float) -> pa.Table:
+    """Run one SELECT over given views."""
+    with Session(lambda: views, seconds=seconds) as session:
+        return session.run(sql)
+
+
+class Reading:
+    """The warehouse's tables, asked one question after another in one process."""
+
+    def __init__(self, *, seconds: float, ended: Ended | None = None) -> None:
+        self._session = Session(load_views, seconds=seconds, ended=ended)
+        self.tables = tables()
+
+    def __enter__(self) -> "Reading":
+        self._session.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.__exit__()
+
+    def run(self, expression: ibis.Table) -> pa.Table:
+        """Run an expression over `tables`, and over what was kept, and return its rows."""
+        return self._session.run(_to_sql(expression))
+
+    def keep(self, name: str, expression: ibis.Table) -> None:
+        """Compute an expression once, to be a table of that name until the end."""
+        self._session.keep(name, _to_sql(expression))
+
+
+def load_views() -> dict[str, str]:
+    """Return what each table stands for now."""
+    with transaction() as connection:
+        return read_views(connection)
 
 
 def read_views(connection: Connection) -> dict[str, str]:
@@ -113,82 +121,13 @@ def view(shape: Shape, files: Iterable[FileRow]) -> str:
     )
 
 
-def ask(
-    sql: str,
-    views: Mapping[str, str],
-    *,
-    seconds: float,
-    functions: Sequence[str] = (),
-    ended: Ended | None = None,
-) -> pa.Table:
-    """Run one SELECT over given views in a process that can do nothing else, and end it in time."""
-    make_folder(folder())
-    request = Request(
-        folder=str(folder()),
-        views=dict(views),
-        sql=sql,
-        functions=list(functions),
-        seconds=seconds,
-        memory_bytes=MEMORY_BYTES,
-    )
-    child = subprocess.Popen(  # our own interpreter and module
-        [sys.executable, "-I", "-m", "amity.infra.warehouse_reader"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_environment(),
-    )
-    try:
-        answer, trouble = _wait(child, msgspec.json.encode(request), seconds, ended)
-    finally:
-        child.kill()
-        with suppress(subprocess.TimeoutExpired):
-            child.communicate(timeout=5)
-    return _read_answer(child.returncode, answer, trouble)
-
-
-def _wait(
-    child: subprocess.Popen[bytes], request: bytes, seconds: float, ended: Ended | None
-) -> tuple[bytes, bytes]:
-    """Return what the process says; raise Unavailable when it is too late or not wanted."""
-    deadline = time.monotonic() + seconds
-    given: bytes | None = request
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Unavailable(
-                f"the query took longer than {seconds:g} seconds", code="query_too_long"
-            )
-        try:
-            return child.communicate(given, timeout=min(left, _LOOK_SECONDS) if ended else left)
-        except subprocess.TimeoutExpired:
-            given = None
-        if ended and ended():
-            raise Unavailable("the query was ended: nobody waits for it", code="query_ended")
-
-
-def _read_answer(code: int, answer: bytes, trouble: bytes) -> pa.Table:
-    said = trouble.decode(errors="replace").strip()
-    if code == REFUSED and "Out of Memory" in said:
-        raise Unavailable("the query needs more memory than it may have", code="query_too_large")
-    if code == REFUSED:
-        raise Invalid(f"the query cannot be run: {said}", code="query_refused")
-    if code:
-        raise Unavailable("the query was ended: it asked for too much", code="query_too_large")
-    if len(answer) > _MOST_BYTES:
-        raise Invalid("the answer is too large; ask for less", code="query_too_large")
-    with pa.ipc.open_stream(answer) as stream:
-        return stream.read_all()
-
-
-def _environment() -> dict[str, str]:
-    """Return only what starting Python needs: no address, no secret."""
-    return {k: v for k, v in environment().items() if k in {"PATH", "LANG", "LC_ALL"}}
-
-
 def schema_of(shape: Shape) -> dict[str, Any]:
     """Return the columns of a table as Ibis knows them, its partition's `day` among them."""
     return {**{name: _IBIS[kind] for name, kind in shape.columns.items()}, "day": "date"}
+
+
+def _to_sql(expression: ibis.Expr) -> str:
+    return str(ibis.to_sql(expression, dialect="duckdb"))
 
 
 def _quote(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -15,8 +15,25 @@ if TYPE_CHECKING:
 
 Run = Callable[["ibis.Table"], "pa.Table"]
 """Runs an expression: DuckDB over the warehouse, Spark, or an engine of a test."""
+Keep = Callable[[str, "ibis.Table"], None]
+"""Computes an expression once and keeps it as a table of a name, for `Run` to find."""
 Progress = Callable[[int, int], None]
 """Told before each expression: how many are done, of how many."""
+
+
+class Helps(NamedTuple):
+    """What may be at hand besides what runs expressions."""
+
+    keep: Keep | None = None
+    progress: Progress | None = None
+
+
+class Part(NamedTuple):
+    """Something to be computed for an answer: kept as a table of the name, or for the report."""
+
+    name: str
+    expression: "ibis.Table"
+    is_kept: bool
 
 
 def answer(
@@ -26,24 +43,28 @@ def answer(
     run: Run,
     *,
     is_compared: bool = False,
-    progress: Progress | None = None,
+    helps: Helps | None = None,
 ) -> ReportAnswer:
     """Read what the report wants, and make its answer; with the time before beside each figure."""
     report.check(asked)
+    helps = helps or Helps()
     questions = [asked]
     if is_compared and "comparison" in report.uses:
         questions.append(asked.before())
-    wanted = [report.expressions(tables, question) for question in questions]
-    steps = sum(len(expressions) for expressions in wanted)
+    wanted = [plan(report, tables, question, is_keeping=bool(helps.keep)) for question in questions]
+    steps = sum(map(len, wanted))
     done = 0
     answers = []
-    for question, expressions in zip(questions, wanted, strict=True):
+    for question, parts in zip(questions, wanted, strict=True):
         rows: dict[str, Any] = {}
-        for name, expression in expressions.items():
-            if progress:
-                progress(done, steps)
-            table = run(expression)
-            rows[name] = table if name in report.columnar else to_rows(table)
+        for part in parts:
+            if helps.progress:
+                helps.progress(done, steps)
+            if part.is_kept and helps.keep:
+                helps.keep(part.name, part.expression)
+            else:
+                table = run(part.expression)
+                rows[part.name] = table if part.name in report.columnar else to_rows(table)
             done += 1
         answers.append(report.finish(rows, question))
         if answers[0].empty:
@@ -53,6 +74,33 @@ def answer(
         return answers[0]
     figures = tuple(_beside(figure, values) for figure in answers[0].figures)
     return msgspec.structs.replace(answers[0], figures=figures)
+
+
+def plan(
+    report: Report, tables: Mapping[str, "ibis.Table"], asked: Asked, *, is_keeping: bool
+) -> list[Part]:
+    """Return what is to be computed, in order; with ``is_keeping`` what is shared only once."""
+    kept: dict[Any, Any] = {}
+    parts = []
+    if is_keeping:
+        for name, expression in report.shared(tables, asked).items():
+            parts.append(Part(f"shared_{name}", _replace(expression, kept), is_kept=True))
+            kept[expression.op()] = _stand_in(parts[-1])
+    for name, expression in report.expressions(tables, asked).items():
+        parts.append(Part(name, _replace(expression, kept), is_kept=False))
+    return parts
+
+
+def _replace(expression: "ibis.Table", kept: Mapping[Any, Any]) -> "ibis.Table":
+    """Return an expression that reads the tables that are kept."""
+    found: ibis.Table = expression.op().replace(kept).to_expr() if kept else expression
+    return found
+
+
+def _stand_in(part: Part) -> Any:
+    import ibis  # noqa: PLC0415  # loads slowly
+
+    return ibis.table(part.expression.schema(), name=part.name).op()
 
 
 def drill(

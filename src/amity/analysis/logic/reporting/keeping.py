@@ -11,8 +11,8 @@ from amity.analysis.logic.reporting.asking import Question
 from amity.infra.database import Connection, transaction
 from amity.infra.queries import load
 
-LOST_AFTER: Final = timedelta(minutes=15)
-"""A worker that was at a question for so long is gone."""
+LOST_AFTER: Final = timedelta(minutes=75)
+"""A worker that was at a question for so long is gone; one that starts again says so at once."""
 KEPT_FOR: Final = timedelta(days=60)
 """An answer nobody wanted anew for so long is deleted."""
 _SQL: Final = load("amity.analysis")
@@ -65,6 +65,12 @@ def take(connection: Connection, *, now: datetime) -> Taken | None:
     given = {"now": now, "lost": now - LOST_AFTER}
     row = connection.execute(_SQL["report_take"], given).fetchone()
     return Taken(report=row[0], asked=row[1], parameters=row[2]) if row else None
+
+
+def release(*, now: datetime) -> None:
+    """Let questions wait again that were taken before now."""
+    with transaction() as connection:
+        connection.execute(_SQL["report_release"], {"now": now})
 
 
 def note_step(question: Question, *, step: int, steps: int) -> bool:

@@ -5,7 +5,8 @@ the next time with its age, and made anew behind the page when it is old.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,14 +24,15 @@ from amity.analysis.logic.segments import Definitions
 from amity.analysis.report import Asked, load_reports
 from amity.infra import warehouse
 from amity.infra.database import transaction
+from amity.infra.warehouse import ENDED
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound, Unavailable
 
 if TYPE_CHECKING:
-    import ibis
-    import pyarrow as pa
+    from amity.infra.warehouse_reading import Reading
 
 FRESH_FOR: Final = timedelta(hours=1)
-_QUERY_SECONDS: Final = 300.0
+_SECONDS: Final = 3600.0
+"""The most an answer may take; people who do not want to wait so long cancel it."""
 _DRILL_SECONDS: Final = 30.0
 _KEPT_WARM: Final = timedelta(days=7)
 
@@ -88,7 +90,7 @@ def run_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportR
     warehouse or when it takes too long.
     """
     question = _check(read_question(name, given, now=now))
-    run = _compute(question, now=now, ended=lambda: False)
+    run = _compute(question, now=now)
     keeping.keep(question, run, now=now)
     return run
 
@@ -103,7 +105,9 @@ def run_waiting(*, now: datetime) -> int:
         question = _check(read_question(taken.report, taken.parameters, now=now))
         run = _compute(question, now=now, ended=lambda: keeping.is_cancelled(question))
     except AmityError as error:
-        keeping.give_up(taken.report, taken.asked, error=error.message)
+        is_cancelled = error.reason == ENDED
+        text = keeping.CANCELLED if is_cancelled else error.message
+        keeping.give_up(taken.report, taken.asked, error=text)
     except Exception as error:
         # Said to who waits, and raised for the log: it is a report's mistake, not theirs.
         text = f"the report failed: {type(error).__name__}"
@@ -112,6 +116,11 @@ def run_waiting(*, now: datetime) -> int:
     else:
         keeping.keep(question, run, now=now)
     return 1
+
+
+def release(*, now: datetime) -> None:
+    """Let the questions be taken again that a worker which is gone was at."""
+    keeping.release(now=now)
 
 
 def keep_warm(*, now: datetime) -> int:
@@ -156,7 +165,7 @@ def list_row_customers(
     if run is None:
         raise Conflict("the report has no answer yet", code="not_computed")
     found, number = find_row(run, table=table, key=key)
-    with _Reading(_DRILL_SECONDS, ended=lambda: False) as reading:
+    with _read(_DRILL_SECONDS) as reading:
         ids = answering.drill(
             question.kind(),
             reading.tables,
@@ -182,32 +191,19 @@ def row_rule(
     return question.kind().segment_rule(question.asked, table, found.row(number))
 
 
-class _Reading:
-    """The warehouse, to be read until somebody says it is enough."""
+@contextmanager
+def _read(seconds: float, *, ended: Callable[[], bool] | None = None) -> Iterator["Reading"]:
+    """Let the warehouse be read until somebody says it is enough; raise Unavailable without one."""
+    from amity.infra.warehouse_reading import Reading  # noqa: PLC0415  # loads slowly
 
-    def __init__(self, seconds: float, *, ended: Callable[[], bool]) -> None:
-        from amity.infra import warehouse_reading  # noqa: PLC0415  # loads slowly
-
-        self._reading = warehouse_reading
-        self._seconds = seconds
-        self._ended = ended
-        self.tables: Mapping[str, ibis.Table] = {}
-
-    def __enter__(self) -> "_Reading":
-        self.tables = self._reading.tables()
-        if not self.tables:
-            raise Unavailable(
-                "there is nothing in the warehouse yet; reports are read from it",
-                code="no_warehouse",
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.tables = {}
-
-    def run(self, expression: "ibis.Table") -> "pa.Table":
-        """Run one expression in a process of its own."""
-        return self._reading.query(expression, seconds=self._seconds, ended=self._ended)
+    reading = Reading(seconds=seconds, ended=ended)
+    if not reading.tables:
+        raise Unavailable(
+            "there is nothing in the warehouse yet; reports are read from it",
+            code="no_warehouse",
+        )
+    with reading:
+        yield reading
 
 
 def _check(question: Question) -> Question:
@@ -224,7 +220,9 @@ def _complete(question: Question) -> Asked:
     return msgspec.structs.replace(question.asked, facts=entering.read_facts(question.kind.needs))
 
 
-def _compute(question: Question, *, now: datetime, ended: Callable[[], bool]) -> ReportRun:
+def _compute(
+    question: Question, *, now: datetime, ended: Callable[[], bool] | None = None
+) -> ReportRun:
     begun = time.monotonic()
     as_of = now - timedelta(seconds=warehouse.status(now=now).lag_seconds or 0.0)
     asked = _complete(question)
@@ -233,14 +231,14 @@ def _compute(question: Question, *, now: datetime, ended: Callable[[], bool]) ->
         if keeping.note_step(question, step=step, steps=steps):
             raise Conflict(keeping.CANCELLED, code="cancelled")
 
-    with _Reading(_QUERY_SECONDS, ended=ended) as reading:
+    with _read(_SECONDS, ended=ended) as reading:
         found = answering.answer(
             question.kind(),
             reading.tables,
             asked,
             reading.run,
             is_compared=question.is_compared,
-            progress=tell,
+            helps=answering.Helps(keep=reading.keep, progress=tell),
         )
     return ReportRun(
         report=question.kind.name,
