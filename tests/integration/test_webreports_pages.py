@@ -110,14 +110,30 @@ def test_who_is_behind_a_row_is_followed_as_a_segment_where_a_rule_says_who(clie
     page = client.get(f"/reports/acquisition/customers/?{where}").content.decode()
     assert "1 customer behind this row" in page
     assert "Follow them as a segment" in page
-    assert (
-        b"Follow them"
-        not in client.get("/reports/acquisition/customers/?table=channels&row=not told").content
-    )
     client.post(f"/reports/acquisition/customers/segment/?{where}", {"name": "Won by search"})
     [segment] = analysis.list_segments()
     assert segment.name == "Won by search"
     assert analysis.preview(rule=segment.rule, now=NOW).members == 1
+
+
+def test_who_is_behind_a_row_that_no_rule_says_is_kept_as_a_list_of_the_day(client):
+    sell(("ann", 3, 20), ("bob", 3, 20), ("cem", 400, 5))
+    reports.run_report(name="acquisition", given={}, now=NOW)
+    where = "table=channels&row=not told"
+    page = client.get(f"/reports/acquisition/customers/?{where}").content.decode()
+    assert "Keep this list as a segment" in page
+    told = client.post(
+        f"/reports/acquisition/customers/segment/?{where}", {"name": "Untold"}, follow=True
+    )
+    assert b"Untold is being filled" in told.content
+    [segment] = analysis.list_segments()
+    assert "A list: whoever comes to be so later is not on it" in segment.description
+    assert analysis.preview(rule=segment.rule, now=NOW).members == 2
+    again = client.post(
+        f"/reports/acquisition/customers/segment/?{where}", {"name": "untold"}, follow=True
+    )
+    assert b"called untold already" in again.content
+    assert len(analysis.list_segments()) == 1
 
 
 def test_the_gallery_is_searched_and_views_are_saved_and_deleted(client):

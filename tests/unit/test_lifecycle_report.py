@@ -40,7 +40,7 @@ def town():
 def stages(found):
     table = found.table("stages")
     names = [column.name for column in table.columns]
-    return {row[0].split(":")[0]: dict(zip(names, row, strict=True)) for row in table.rows}
+    return {row[0].title(): dict(zip(names, row, strict=True)) for row in table.rows}
 
 
 def test_each_stage_counts_what_went_on_and_what_did_not(town):

@@ -5,19 +5,27 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from amity.analysis.contracts import Segment
 from amity.analysis.contracts_facts import CompanyFact, FactKind
 from amity.analysis.contracts_metrics import Metric, MetricImpact, MetricUses
 from amity.analysis.contracts_reports import (
     FileKind,
     ReportEntry,
     ReportPage,
+    ReportRow,
     ReportRun,
     ReportView,
     ViewChanges,
 )
 from amity.analysis.logic.measuring import catalogue, changing
 from amity.analysis.logic.measuring import impact as metric_impact
-from amity.analysis.logic.reporting import entering, exporting, running, saving
+from amity.analysis.logic.reporting import (
+    entering,
+    exporting,
+    row_segments,
+    running,
+    saving,
+)
 
 # Reports
 
@@ -59,11 +67,6 @@ def release_reports(*, now: datetime) -> None:
     running.release(now=now)
 
 
-def release_reports(*, now: datetime) -> None:
-    """Let the questions be answered that a worker was at when it ended. For a worker's start."""
-    running.release(now=now)
-
-
 def run_waiting_reports(*, now: datetime) -> int:
     """Answer the question that waits longest; return 0 when none waits. For the worker."""
     return running.run_waiting(now=now)
@@ -90,6 +93,16 @@ def find_row_rule(
 ) -> dict[str, Any] | None:
     """Return the rule of a segment of a row's customers, where one can say it."""
     return running.row_rule(name=name, given=given, table=table, key=key, now=now)
+
+
+def save_row_segment(*, row: ReportRow, title: str, by: str, now: datetime) -> Segment:
+    """Make a segment of who is behind a row of the kept answer.
+
+    It is followed live where a rule says who is in the row (`find_row_rule`), else it is the list
+    of those who are there now. Raises as `list_row_customers`, Conflict when the name is taken,
+    Invalid for a bad name or when nobody is there.
+    """
+    return row_segments.save_row_segment(row=row, title=title, by=by, now=now)
 
 
 def write_report_table(*, run: ReportRun, table: str, kind: FileKind) -> bytes:

@@ -145,6 +145,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     band: str = "95 % interval"
     """What lies between ``low`` and ``high``."""
     is_stacked: bool = False
+    without: tuple[str, ...] = ()
+    """Values of ``x`` that stand in the table only: beside them nothing else could be seen."""
 
 
 class ReportAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,6 +231,15 @@ class ReportEntry(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     as_of: datetime | None
     is_wanted: bool
+
+
+class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a report's answer: the report, the question, the table, what the row is called."""
+
+    name: str
+    given: dict[str, str]
+    table: str
+    key: str
 
 
 class ReportView(msgspec.Struct, frozen=True, kw_only=True):

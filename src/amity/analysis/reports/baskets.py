@@ -76,7 +76,9 @@ class Baskets(Report):
     ) -> dict[str, "ibis.Table"]:
         known = _items(tables, asked)
         counted = known.group_by("item").aggregate(
-            baskets=known.basket.count(), title=known.title.max()
+            baskets=known.basket.count(),
+            customers=known.customer_id.nunique(),
+            title=known.title.max(),
         )
         most = _whole(asked, "most_items")
         chosen = counted.order_by(counted.baskets.desc(), "item").limit(most)
@@ -128,9 +130,11 @@ class Baskets(Report):
 
     def drill(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked, table: str, row: Mapping[str, Cell]
-    ) -> "ibis.Table | None":
-        if table != "rules":
-            return None
+    ) -> "ibis.Table":
+        if table == "items":
+            items = _items(tables, asked)
+            bought = items.filter(items["item"] == str(row["item"]))
+            return bought.select("customer_id").distinct()
         first, second = sorted((str(row["first"]), str(row["second"])))
         known = _items(tables, asked)
         pairs = _pairs(known.filter(known["item"].isin([first, second])))
@@ -231,6 +235,7 @@ def _item_table(items: list[dict[str, object]], baskets: int) -> ReportTable:
             ("item", "Goods", "text"),
             ("title", "Name", "text"),
             ("baskets", "Baskets", "orders"),
+            ("customers", "Customers", "customers"),
             ("share", "Share of baskets", "share", "low", "high"),
         ),
         rows=tuple(
@@ -238,10 +243,12 @@ def _item_table(items: list[dict[str, object]], baskets: int) -> ReportTable:
                 str(row["item"]),
                 str(row["title"] or row["item"]),
                 cast("int", row["baskets"]),
+                cast("int", row["customers"]),
                 *cells(share(cast("int", row["baskets"]), baskets)),
             )
             for row in items
         ),
+        key=("item",),
     )
 
 

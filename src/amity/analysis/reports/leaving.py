@@ -110,11 +110,14 @@ class Leaving(Report):
 
     def drill(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked, table: str, row: Mapping[str, Cell]
-    ) -> "ibis.Table | None":
-        if table != "reasons" or row["reason"] == _OTHERS:
-            return None
+    ) -> "ibis.Table":
         customers = express_customers(tables, asked)
-        return customers.filter(customers.reason == str(row["reason"])).select("customer_id")
+        if row["reason"] != _OTHERS:
+            return customers.filter(customers.reason == str(row["reason"])).select("customer_id")
+        left = customers.filter(customers.reason.notnull())
+        counted = left.group_by("reason").aggregate(customers=left.count())
+        named = counted.order_by(counted.customers.desc(), "reason").limit(_REASONS)
+        return left.anti_join(named, "reason").select("customer_id")
 
 
 def _whole(table: "pa.Table", name: str) -> IntArray:
@@ -200,8 +203,7 @@ def _reason_table(incidences: Sequence[Incidence]) -> ReportTable:
             ("share", "Of those who left", "share"),
         ),
         rows=tuple((one.reason, one.customers, one.customers / left) for one in incidences),
-        # What is put together cannot be opened, and then none of the rows can.
-        key=() if any(one.reason == _OTHERS for one in incidences) else ("reason",),
+        key=("reason",),
     )
 
 

@@ -101,9 +101,11 @@ class Lifecycle(Report):
         for stage in _TITLES:
             cases = _cases(tables, asked, stage)
             found[stage] = cases.group_by("outcome", "hours").aggregate(cases=cases.count())
-        for stage in _LEAKS:
-            leaked = _leaked(_cases(tables, asked, stage))
-            found[f"{stage}_customers"] = leaked.aggregate(customers=leaked.count())
+            is_leaked = cases.outcome == "leaked"
+            found[f"{stage}_customers"] = cases.aggregate(
+                entered=cases.customer_id.nunique(),
+                leaked=cases.customer_id.nunique(where=is_leaked),
+            )
         return found
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
@@ -117,15 +119,16 @@ class Lifecycle(Report):
                 sentence="Nobody engaged, ordered or asked in this time.",
                 empty="There is no event of a customer in these days.",
             )
+        entered = {stage: rows[f"{stage}_customers"][0]["entered"] for stage in _TITLES}
         leaks = {
-            stage: rows[f"{stage}_customers"][0]["customers"]
+            stage: rows[f"{stage}_customers"][0]["leaked"]
             for stage in _LEAKS
             if stages[stage].leaked is not None
         }
         return ReportAnswer(
             sentence=_sentence(stages),
             figures=tuple(_figure(stage, stages[stage]) for stage in _LEAKS),
-            tables=(_stage_table(stages), _leak_table(stages, leaks)),
+            tables=(_stage_table(stages, entered), _leak_table(stages, leaks)),
             pictures=(
                 Picture(
                     kind="bar",
@@ -141,10 +144,11 @@ class Lifecycle(Report):
 
     def drill(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked, table: str, row: Mapping[str, Cell]
-    ) -> "ibis.Table | None":
-        if table != "leaks":
-            return None
-        return _leaked(_cases(tables, asked, str(row["stage"])))
+    ) -> "ibis.Table":
+        cases = _cases(tables, asked, str(row["stage"]))
+        if table == "leaks":
+            cases = cases.filter(cases.outcome == "leaked")
+        return cases.select("customer_id").distinct()
 
 
 def _is_told(stage: str, rows: list[Mapping[str, object]]) -> bool:
@@ -155,10 +159,6 @@ def _is_told(stage: str, rows: list[Mapping[str, object]]) -> bool:
     """
     is_seen = any(row["outcome"] == "moved" for row in rows)
     return stage == "engage" or (stage in _LEAKS and is_seen)
-
-
-def _leaked(cases: "ibis.Table") -> "ibis.Table":
-    return cases.filter(cases.outcome == "leaked").select("customer_id").distinct()
 
 
 def _cases(tables: Mapping[str, "ibis.Table"], asked: Asked, stage: str) -> "ibis.Table":
@@ -279,12 +279,14 @@ def _sentence(stages: Mapping[str, Stage]) -> str:
     )
 
 
-def _stage_table(stages: Mapping[str, Stage]) -> ReportTable:
+def _stage_table(stages: Mapping[str, Stage], customers: Mapping[str, int]) -> ReportTable:
     return ReportTable(
         name="stages",
         title="The stages",
         columns=columns(
-            ("title", "Stage", "text"),
+            ("stage", "Stage", "text"),
+            ("title", "Which lasts", "text"),
+            ("customers", "Customers", "customers"),
             ("entered", "Entered", "number"),
             ("moved", "Went on", "number"),
             ("waiting", "Still in time", "number"),
@@ -297,7 +299,9 @@ def _stage_table(stages: Mapping[str, Stage]) -> ReportTable:
         ),
         rows=tuple(
             (
+                name,
                 _TITLES[name],
+                customers[name],
                 stage.entered,
                 stage.moved,
                 stage.waiting,
@@ -307,6 +311,7 @@ def _stage_table(stages: Mapping[str, Stage]) -> ReportTable:
             )
             for name, stage in stages.items()
         ),
+        key=("stage",),
     )
 
 

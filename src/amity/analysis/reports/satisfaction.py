@@ -130,6 +130,11 @@ class Satisfaction(Report):
     ) -> "ibis.Table | None":
         kind = _kind(asked)
         answers = express_answers(tables, asked, kind)
+        if table == "periods":
+            timed = answers.mutate(period=frames.period(answers.occurred_at, asked.granularity))
+            in_period = latest(timed, ["period"])
+            begun = date.fromisoformat(str(row["period"]))
+            return in_period.filter(in_period.period == begun).select("customer_id")
         if table == "posts":
             at_post = latest(answers, ["post"])
             return at_post.filter(at_post.post == str(row["post"])).select("customer_id")
@@ -216,6 +221,7 @@ def _period_table(periods: Mapping[str, Opinion], kind: Kind) -> ReportTable:
             _value_column(kind),
         ),
         rows=tuple((name, one.answers, *cells(one.figure)) for name, one in periods.items()),
+        key=("period",),
     )
 
 

@@ -69,6 +69,11 @@ WHERE wanted_last_at >= %(since)s AND answer IS NOT NULL ORDER BY report, asked
 SELECT report, as_of, took_ms, answer ->> 'sentence', wanted_at IS NOT NULL
 FROM analysis_report_run WHERE asked = '{}'
 
+-- name: row_customers_now
+SELECT DISTINCT p.id FROM store_profile AS was
+JOIN store_profile AS p ON p.id = coalesce(was.merged_into, was.id) AND p.merged_into IS NULL
+WHERE was.id = ANY(%s) ORDER BY p.id
+
 -- name: views_list
 SELECT id, name, report, parameters, owner, is_shared, created_at
 FROM analysis_report_view ORDER BY lower(name), id

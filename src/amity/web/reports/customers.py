@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
+import msgspec
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from amity.analysis import api as analysis
 from amity.analysis import api_reports as reports
+from amity.analysis.contracts_reports import ReportRow
 from amity.kernel.cells import guard_cell
 from amity.kernel.errors import AmityError
 from amity.store import api as store
@@ -33,23 +34,25 @@ _AT_ONCE: Final = 1_000
 def show(request: HttpRequest, name: str) -> HttpResponse:
     """Show who is behind a row, as the warehouse has it now."""
     given, now = question_of(request), datetime.now(UTC)
-    table, row = request.GET.get("table", ""), request.GET.get("row", "")
+    opened = _row(request, name)
+    asked = msgspec.structs.asdict(opened)
     page = reports.open_report(name=name, given=given, now=now)
-    ids = reports.list_row_customers(name=name, given=given, table=table, key=row, now=now)
+    ids = reports.list_row_customers(**asked, now=now)
     told = request.GET.get("page", "")
     number = min(int(told), len(ids) // _PAGE) if told.isdecimal() and len(told) < 8 else 0
     shown = _rows(ids[number * _PAGE : (number + 1) * _PAGE])
-    rule = reports.find_row_rule(name=name, given=given, table=table, key=row, now=now)
-    here = given | {"table": table, "row": row}
+    rule = reports.find_row_rule(**asked, now=now)
+    here = given | {"table": opened.table, "row": opened.key}
     context = {
         "words": page.words,
         "back": _with(reverse("report", args=[name]), given),
-        "row": row.replace("~", ", "),
+        "row": opened.key.replace("~", ", "),
         "total": len(ids),
         "lines": [(line, who(line)) for line in shown],
         "next_page": number + 1 if (number + 1) * _PAGE < len(ids) else None,
         "can_export": may(request, "profiles.export"),
-        "can_save": rule is not None and may(request, "segments.write"),
+        "can_save": bool(ids or rule) and may(request, "segments.write"),
+        "is_followed": rule is not None,
         "segment_address": _with(reverse("report_segment", args=[name]), here),
         "export_to": reverse("report_customers_csv", args=[name]),
         "export_question": f"Export {len(ids):,} customers?",
@@ -66,13 +69,8 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
 def export(request: HttpRequest, name: str) -> StreamingHttpResponse:
     """Stream who is behind a row; whose data may not be used for the purpose is left out."""
     purpose, now = read_purpose(request), datetime.now(UTC)
-    ids = reports.list_row_customers(
-        name=name,
-        given=question_of(request),
-        table=request.GET.get("table", ""),
-        key=request.GET.get("row", ""),
-        now=now,
-    )
+    asked = msgspec.structs.asdict(_row(request, name))
+    ids = reports.list_row_customers(**asked, now=now)
     answer = StreamingHttpResponse(
         _lines(ids, purpose, now), content_type="text/csv; charset=utf-8"
     )
@@ -84,31 +82,29 @@ def export(request: HttpRequest, name: str) -> StreamingHttpResponse:
 @require_POST
 @requires("segments.write")
 def save_segment(request: HttpRequest, name: str) -> HttpResponse:
-    """Make a segment of who is behind a row, followed live from now on."""
-    now = datetime.now(UTC)
-    rule = reports.find_row_rule(
-        name=name,
-        given=question_of(request),
-        table=request.GET.get("table", ""),
-        key=request.GET.get("row", ""),
-        now=now,
-    )
+    """Make a segment of who is behind a row: by a rule where one says it, else a list of today."""
     back = _with(reverse("report_customers", args=[name]), request.GET.dict())
-    if rule is None:
-        messages.error(request, "No rule says who is in this row; export them instead.")
-        return redirect(back)
     try:
-        segment = analysis.create_segment(
-            name=request.POST.get("name", "").strip(),
-            rule=rule,
+        segment = reports.save_row_segment(
+            row=_row(request, name),
+            title=request.POST.get("name", "").strip(),
             by=staff_of(request).get_username(),
-            now=now,
+            now=datetime.now(UTC),
         )
     except AmityError as refusal:
         messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
         return redirect(back)
     messages.success(request, f"{segment.name} is being filled from history.")
     return redirect("segment", segment.segment_id)
+
+
+def _row(request: HttpRequest, name: str) -> ReportRow:
+    return ReportRow(
+        name=name,
+        given=question_of(request),
+        table=request.GET.get("table", ""),
+        key=request.GET.get("row", ""),
+    )
 
 
 def _with(path: str, parameters: dict[str, str]) -> str:
