@@ -18,6 +18,7 @@ from tests.fixtures.campaign_house import (
 
 from amity.broadcast import api as broadcast
 from amity.infra import database
+from amity.kernel.errors import Invalid
 from amity.store import api as store
 from amity.store.contracts import Choices
 
@@ -125,7 +126,13 @@ def test_a_no_given_by_a_link_counts_for_the_message_it_was_in(house):
 
 
 def test_revenue_is_net_in_the_home_currency_and_within_the_window(house):
-    campaign_id = launched(house, "ann", "bob", "cid", holdout_rate=0, window_days=2)
+    campaign_id = launched(
+        *(house, "ann", "bob", "cid"),
+        holdout_rate=0,
+        window_days=2,
+        goal_metric="revenue",
+        guardrail_metrics=["orders", "refunded", "active_customers"],
+    )
     settle(campaign_id)
     began = now() - timedelta(days=5)
     tell("UPDATE broadcast_participant SET assigned_at = %s", began)
@@ -144,6 +151,26 @@ def test_revenue_is_net_in_the_home_currency_and_within_the_window(house):
     assert found.converted == 1
     assert found.lift is None
     assert found.verdict == "No claim can be made: nobody was held out to compare with."
+    # By the definitions of the catalogue the same orders count.
+    read = {one.name: one for one in found.metrics}
+    assert [(one.role, one.version) for one in found.metrics] == [("goal", 0)] + 3 * [
+        ("guardrail", 0)
+    ]
+    assert read["revenue"].treatment == treatment.revenue_per_customer
+    means = {name: one.treatment.value * 3 for name, one in read.items()}
+    assert means == pytest.approx(
+        {"revenue": 30, "orders": 1, "refunded": 20, "active_customers": 1}
+    )
+    assert {one.verdict for one in found.metrics} == {found.verdict}
+
+
+def test_a_metric_that_is_no_number_of_each_customer_is_refused(house):
+    with pytest.raises(Invalid, match="without an order"):
+        house.make(goal_metric="average_order")
+    with pytest.raises(Invalid, match="two windows"):
+        house.make(guardrail_metrics=["earlier_customers"])
+    with pytest.raises(Invalid, match="no metric"):
+        house.make(goal_metric="nothing")
 
 
 def test_another_goal_than_orders(house):
@@ -183,7 +210,8 @@ def test_a_merged_person_counts_once_in_the_group_drawn_first(house):
 
 def test_a_real_effect_is_found_once_every_window_has_closed(house):
     users = [f"p{number}" for number in range(140)]
-    campaign_id = launched(house, *users, holdout_rate=0.5)
+    measured = {"goal_metric": "revenue", "guardrail_metrics": ["refunded"]}
+    campaign_id = launched(house, *users, holdout_rate=0.5, **measured)
     settle(campaign_id)
     run_to_rest()
     held, rng = arms(campaign_id), random.Random(1)
@@ -210,6 +238,11 @@ def test_a_real_effect_is_found_once_every_window_has_closed(house):
     assert final.conversion_lift.low > 0
     assert final.p_value < 0.01
     assert final == report(campaign_id, days=8)
+    goal, guard = final.metrics
+    assert early.metrics[0].verdict.startswith("So far")
+    assert (goal.difference, goal.p_value) == (final.lift, final.p_value), "one way to compare"
+    assert goal.verdict == "Better than without the message, by more than chance."
+    assert guard.verdict.startswith("No claim can be made: it is above 0 for 0 customers")
     assert set(final.definitions) >= {"lift", "p_value", "targeted", "sent", "unsubscribed"}
 
 

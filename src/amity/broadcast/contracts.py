@@ -91,6 +91,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     placement_key: str
     holdout_rate: float
     goal_event: str
+    goal_metric: str
+    guardrail_metrics: list[str]
     window_days: float
     state: CampaignState
     scheduled_at: datetime | None
@@ -120,6 +122,10 @@ class CampaignPlan(msgspec.Struct, frozen=True, kw_only=True):
     holdout_rate: float = 0.1
     """0..0.5: the share of those who could be reached that is held out, to measure against."""
     goal_event: str = "Order Completed"
+    goal_metric: str = ""
+    """The metric of the catalogue it is to move, for each customer in the window; "" = none."""
+    guardrail_metrics: list[str] = []
+    """Metrics it is not to harm."""
     window_days: float = 7
     """How long after it was drawn a customer's doings count."""
     expires_hours: float = 24
@@ -174,6 +180,27 @@ class ArmFigures(msgspec.Struct, frozen=True, kw_only=True):
     """In units of the home currency."""
 
 
+class MetricFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of the catalogue in both groups: for each customer, within the window."""
+
+    name: str
+    role: Literal["goal", "guardrail"]
+    title: str
+    definition: str
+    version: int
+    """Of the definition it was read by: the one that holds now; 0 is built in."""
+    unit: str
+    direction: str
+    """Which way is better: `up`, `down` or nothing."""
+    treatment: Estimate | None
+    """Its mean for each customer; money in units of the home currency."""
+    holdout: Estimate | None
+    difference: Estimate | None
+    """Treatment less holdout, with the interval that goes with the p-value."""
+    p_value: float | None
+    verdict: str
+
+
 class CampaignReport(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign in numbers: what left, what came of it, and what it caused.
 
@@ -210,6 +237,8 @@ class CampaignReport(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     definitions: dict[str, str]
     """What each figure means, by its name."""
+    metrics: list[MetricFigures] = []
+    """The goal metric and the guardrails, each by itself."""
 
 
 class ObservedCampaign(msgspec.Struct, frozen=True, kw_only=True):

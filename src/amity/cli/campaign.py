@@ -41,6 +41,8 @@ def campaign() -> None:
     help="Share held out, to measure against.",
 )
 @click.option("--goal", default="Order Completed", show_default=True, help="The event it is for.")
+@click.option("--metric", default="", help="The metric of the catalogue it is to move.")
+@click.option("--guardrail", multiple=True, help="A metric it is not to harm; may be repeated.")
 @click.option(
     "--window-days", type=float, default=7, show_default=True, help="How long doings count."
 )
@@ -66,6 +68,8 @@ def create(name: str, segment: str, template: str, *, as_json: bool, **options: 
         placement_key=options["placement"],
         holdout_rate=options["holdout"],
         goal_event=options["goal"],
+        goal_metric=options["metric"],
+        guardrail_metrics=list(options["guardrail"]),
         window_days=options["window_days"],
         expires_hours=options["expires_hours"],
     )
@@ -218,6 +222,8 @@ def _print(found: Campaign, *, as_json: bool) -> None:
             ("Template", found.template_name),
             ("Held out", f"{found.holdout_rate:.0%}"),
             ("Goal", f"{found.goal_event} within {found.window_days:g} days"),
+            *((("Metric to move", found.goal_metric),) if found.goal_metric else ()),
+            *(("Not to harm", name) for name in found.guardrail_metrics),
             ("Begins", found.began_at or found.scheduled_at),
             ("Finished", found.finished_at),
         ]
@@ -261,6 +267,23 @@ def _print_report(found: CampaignReport) -> None:
         ],
         empty="",
     )
+    if found.metrics:
+        click.echo()
+        print_table(
+            ("METRIC", "VERSION", "TREATMENT", "HOLDOUT", "DIFFERENCE", "VERDICT"),
+            [
+                (
+                    each.name,
+                    each.version,
+                    _interval(each.treatment, ".3f"),
+                    _interval(each.holdout, ".3f"),
+                    _interval(each.difference, ".3f"),
+                    each.verdict,
+                )
+                for each in found.metrics
+            ],
+            empty="",
+        )
     click.echo(f"\n{found.verdict}")
 
 

@@ -17,13 +17,14 @@ from amity.rules import (
 from amity.store import api as store
 from amity.store.contracts_consent import Purpose
 
-_ACTIVITY: Final = ActivityTable(
+ACTIVITY: Final = ActivityTable(
     relation=Fragment("store_activity AS a"),
     profile_id=Fragment("a.profile_id"),
     name=Fragment("a.name"),
     occurred_at=Fragment("a.occurred_at"),
     properties=Fragment("a.properties"),
 )
+ORDERS: Final = name_orders(store.placed_orders_sql("SELECT t.* FROM store_order AS t"))
 _SCORES: Final = ScoreTable(
     relation=Fragment("analysis_score AS s"),
     profile_id=Fragment("s.profile_id"),
@@ -55,9 +56,9 @@ def make_catalogue(policies: Mapping[str, Purpose], condition: Fragment | None =
             consents=consents, purpose=purpose, policies=policies, now=now
         ),
         fields=fields,
-        activity=_ACTIVITY,
+        activity=ACTIVITY,
         scores=_SCORES,
-        orders=name_orders(store.placed_orders_sql("SELECT o.* FROM store_order AS o")),
+        orders=ORDERS,
         together=store.together_sql,
         members=(
             "SELECT m.profile_id FROM analysis_membership AS m "

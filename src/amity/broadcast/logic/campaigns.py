@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 
 from amity.analysis import api as analysis
+from amity.analysis import api_metrics as metrics
 from amity.broadcast.contracts import Campaign, CampaignPlan, CampaignState, SendCounts
 from amity.broadcast.logic import targeting
 from amity.broadcast.logic.reasons import REASONS
@@ -28,6 +29,7 @@ _log = logging.getLogger("amity.campaigns")
 _MAX_NAME: Final = 100
 _MAX_TEXT: Final = 1000
 _MAX_LIMIT: Final = 1000
+_MOST_GUARDRAILS: Final = 10
 _MOST_HELD_OUT: Final = 0.5
 _LONGEST_WINDOW_DAYS: Final = 365
 _LONGEST_EXPIRY_HOURS: Final = 24 * 30
@@ -275,9 +277,10 @@ def _content_of(connection: Connection, plan: CampaignPlan) -> int:
 
 def _check(plan: CampaignPlan) -> CampaignPlan:
     """Return a plan with its texts trimmed; raise Invalid for what cannot be carried out."""
-    texts = ("name", "description", "purpose", "goal_event", "placement_key")
+    texts = ("name", "description", "purpose", "goal_event", "goal_metric", "placement_key")
     cleaned = {name: getattr(plan, name).strip() for name in texts}
-    plan = msgspec.structs.replace(plan, **cleaned)
+    guardrails = list(dict.fromkeys(name.strip() for name in plan.guardrail_metrics))
+    plan = msgspec.structs.replace(plan, **cleaned, guardrail_metrics=guardrails)
     if not 1 <= len(plan.name) <= _MAX_NAME:
         raise Invalid(f"a campaign needs a name of 1 to {_MAX_NAME} characters", code="bad_name")
     if any("\0" in text or len(text) > _MAX_TEXT for text in cleaned.values()):
@@ -288,11 +291,19 @@ def _check(plan: CampaignPlan) -> CampaignPlan:
         raise Invalid(f"there is no channel {plan.channel!r}", code="bad_channel")
     if not plan.purpose or not plan.goal_event:
         raise Invalid("a campaign needs a purpose and a goal", code="bad_plan")
+    _check_metrics(plan)
     _check_numbers(plan)
     _check_segment(plan.segment_id)
     if plan.placement_key and personalization.find_placement(key=plan.placement_key) is None:
         raise Invalid(f"there is no placement {plan.placement_key!r}", code="no_placement")
     return plan
+
+
+def _check_metrics(plan: CampaignPlan) -> None:
+    if len(plan.guardrail_metrics) > _MOST_GUARDRAILS:
+        raise Invalid(f"a campaign has at most {_MOST_GUARDRAILS} guardrails", code="bad_plan")
+    for name in (*filter(None, [plan.goal_metric]), *plan.guardrail_metrics):
+        metrics.check_customer_metric(name=name)
 
 
 def _check_numbers(plan: CampaignPlan) -> None:

@@ -18,6 +18,7 @@ from amity.broadcast.contracts import (
     SendCounts,
 )
 from amity.broadcast.logic import campaigns, measuring_words
+from amity.broadcast.logic.measuring_metrics import ReadMetric, compare_metric, read_metrics
 from amity.broadcast.logic.reasons import explain
 from amity.infra import queries
 from amity.infra.config import settings
@@ -70,8 +71,9 @@ def report_campaign(*, campaign_id: int, now: datetime) -> CampaignReport:
         counts, reasons = _count_ledger(connection, campaign_id)
         held_out, excluded = _one(connection, "measure_drawn", [campaign_id])
         groups = _read_groups(connection, campaign)
+        metrics = read_metrics(connection, campaign)
         responses = _read_responses(connection, campaign)
-    figures = _figure(campaign, groups, counts, now)
+    figures = _figure(campaign, groups, counts, metrics=metrics, now=now)
     return CampaignReport(
         campaign=campaign,
         counts=counts,
@@ -164,7 +166,12 @@ def _run(connection: Connection, query: str, values: Any) -> list[tuple[Any, ...
 
 
 def _figure(
-    campaign: Campaign, groups: dict[str, _Group], counts: SendCounts, now: datetime
+    campaign: Campaign,
+    groups: dict[str, _Group],
+    counts: SendCounts,
+    *,
+    metrics: list[ReadMetric],
+    now: datetime,
 ) -> dict[str, Any]:
     """Return what the groups say: their figures, the difference, and the sentence about it."""
     currency = settings().currency
@@ -173,6 +180,9 @@ def _figure(
     ends_at = max((group.until for group in groups.values() if group.until), default=None)
     is_final = campaign.targeted_at is not None and (ends_at is None or now >= ends_at)
     refusal = measuring_words.refuse(campaign, counts, treatment, holdout)
+    compared = [
+        compare_metric(read, campaign, refusal=refusal, is_final=is_final) for read in metrics
+    ]
     lift = conversion = None
     if refusal is None:
         conversion = lift_maths.rate_difference(treatment, holdout)
@@ -183,6 +193,7 @@ def _figure(
         lift = lift_maths.revenue_difference(treatment, holdout, rng)
     is_significant = None if lift is None or not is_final else lift.is_significant
     return {
+        "metrics": compared,
         "arms": [
             _describe("treatment", treatment, groups["treatment"]),
             _describe("holdout", holdout, groups["holdout"]),

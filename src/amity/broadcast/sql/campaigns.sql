@@ -2,11 +2,11 @@
 
 -- name: campaign_insert
 INSERT INTO broadcast_campaign (name, description, channel, purpose, segment_id, template_id,
-    placement_key, holdout_rate, salt, goal_event, window_days, state, expires_hours, created_by,
-    created_at, updated_at)
+    placement_key, holdout_rate, salt, goal_event, goal_metric, guardrail_metrics, window_days,
+    state, expires_hours, created_by, created_at, updated_at)
 VALUES (%(name)s, %(description)s, %(channel)s, %(purpose)s, %(segment_id)s, %(template_id)s,
-    %(placement_key)s, %(holdout_rate)s, %(salt)s, %(goal_event)s, %(window_days)s, 'draft',
-    %(expires_hours)s, %(by)s, %(now)s, %(now)s)
+    %(placement_key)s, %(holdout_rate)s, %(salt)s, %(goal_event)s, %(goal_metric)s,
+    %(guardrail_metrics)s::text[], %(window_days)s, 'draft', %(expires_hours)s, %(by)s, %(now)s, %(now)s)
 RETURNING id
 
 -- name: campaign_update
@@ -14,7 +14,8 @@ RETURNING id
 UPDATE broadcast_campaign
 SET name = %(name)s, description = %(description)s, purpose = %(purpose)s,
     segment_id = %(segment_id)s, template_id = %(template_id)s, placement_key = %(placement_key)s,
-    holdout_rate = %(holdout_rate)s, goal_event = %(goal_event)s, window_days = %(window_days)s,
+    holdout_rate = %(holdout_rate)s, goal_event = %(goal_event)s, goal_metric = %(goal_metric)s,
+    guardrail_metrics = %(guardrail_metrics)s::text[], window_days = %(window_days)s,
     expires_hours = %(expires_hours)s, content_id = %(content_id)s, updated_at = %(now)s
 WHERE id = %(campaign_id)s AND state IN ('draft', 'scheduled')
 
@@ -23,8 +24,8 @@ SELECT c.id, c.name, c.description, c.channel, c.purpose, c.segment_id,
        coalesce((SELECT s.name FROM analysis_segment s WHERE s.id = c.segment_id), ''),
        c.template_id,
        coalesce((SELECT t.name FROM broadcast_template t WHERE t.id = c.template_id), ''),
-       c.content_id, c.placement_key, c.holdout_rate, c.goal_event, c.window_days, c.state,
-       c.scheduled_at, c.expires_hours, c.began_at, c.targeted_at, c.finished_at, c.note,
+       c.content_id, c.placement_key, c.holdout_rate, c.goal_event, c.goal_metric,
+       c.guardrail_metrics, c.window_days, c.state, c.scheduled_at, c.expires_hours, c.began_at, c.targeted_at, c.finished_at, c.note,
        c.created_by, c.created_at, c.updated_at
 FROM broadcast_campaign c
 WHERE (%(campaign_id)s::bigint IS NULL OR c.id = %(campaign_id)s)
@@ -68,3 +69,6 @@ WHERE id = %(campaign_id)s AND (state IN ('draft', 'finished')
 SELECT run_id, state, count(*) FROM broadcast_send
 WHERE run_kind = 'campaign' AND run_id = ANY (%s::bigint[]) AND contact_point NOT LIKE 'profile:%%'
 GROUP BY run_id, state
+
+-- name: campaign_names
+SELECT id, name FROM broadcast_campaign WHERE id = ANY (%s::bigint[])

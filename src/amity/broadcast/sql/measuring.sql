@@ -53,6 +53,24 @@ FROM person p LEFT JOIN spent ON spent.id = p.id LEFT JOIN goal g ON g.id = p.id
 LEFT JOIN sent s ON s.id = p.id
 GROUP BY p.arm
 
+-- name: measure_people
+-- The same people as above: each once, as who they are by now, with the window of each.
+WITH RECURSIVE up AS (
+    SELECT p.profile_id, s.id, s.merged_into
+    FROM broadcast_participant p JOIN store_profile s ON s.id = p.profile_id
+    WHERE p.campaign_id = %s AND s.merged_into IS NOT NULL
+    UNION ALL
+    SELECT up.profile_id, s.id, s.merged_into FROM up JOIN store_profile s ON s.id = up.merged_into
+), drawn AS (
+    SELECT coalesce(r.id, p.profile_id) AS id, p.profile_id, p.arm, p.assigned_at
+    FROM broadcast_participant p
+    LEFT JOIN up r ON r.profile_id = p.profile_id AND r.merged_into IS NULL
+    WHERE p.campaign_id = %s AND p.arm <> 'excluded'
+)
+SELECT DISTINCT ON (id) id AS profile_id, arm, assigned_at AS since,
+       assigned_at + %s * interval '1 day' AS until
+FROM drawn ORDER BY id, assigned_at, profile_id
+
 -- name: measure_clicks
 -- Opens and clicks carry the message they came from; only Amity's own events count.
 SELECT a.name, coalesce((a.properties ->> 'is_machine') = 'true', false) AS is_machine,

@@ -6,6 +6,7 @@ import msgspec
 from django.http import QueryDict
 
 from amity.analysis import api as analysis
+from amity.analysis import api_metrics as metrics
 from amity.broadcast import api as broadcast
 from amity.broadcast.contracts import Campaign, CampaignPlan
 from amity.kernel.errors import Invalid
@@ -26,6 +27,8 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
     placement_key: str = ""
     holdout: str = "10"
     """Per cent."""
+    goal_metric: str = ""
+    guardrail_metrics: tuple[str, ...] = ()
     window_days: str = "7"
     expires_hours: str = "24"
 
@@ -33,8 +36,9 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
 def read_typed(fields: QueryDict) -> Typed:
     """Read what was typed; what is missing gets its usual value."""
     usual = Typed()
-    names = Typed.__struct_fields__
-    return Typed(**{name: fields.get(name, getattr(usual, name)).strip() for name in names})
+    names = [name for name in Typed.__struct_fields__ if name != "guardrail_metrics"]
+    told = {name: fields.get(name, getattr(usual, name)).strip() for name in names}
+    return Typed(**told, guardrail_metrics=tuple(fields.getlist("guardrail_metrics")))
 
 
 def typed_of(campaign: Campaign) -> Typed:
@@ -47,6 +51,8 @@ def typed_of(campaign: Campaign) -> Typed:
         purpose=campaign.purpose,
         placement_key=campaign.placement_key,
         holdout=f"{campaign.holdout_rate * 100:g}",
+        goal_metric=campaign.goal_metric,
+        guardrail_metrics=tuple(campaign.guardrail_metrics),
         window_days=f"{campaign.window_days:g}",
         expires_hours=f"{campaign.expires_hours:g}",
     )
@@ -62,6 +68,8 @@ def plan_of(typed: Typed) -> CampaignPlan:
         purpose=typed.purpose,
         placement_key=typed.placement_key,
         holdout_rate=number(typed.holdout, "the share held out") / 100,
+        goal_metric=typed.goal_metric,
+        guardrail_metrics=list(typed.guardrail_metrics),
         window_days=number(typed.window_days, "the window"),
         expires_hours=number(typed.expires_hours, "the time it may take"),
     )
@@ -96,4 +104,5 @@ def choices() -> dict[str, Any]:
         ],
         "placements": personalization.list_placements(),
         "purposes": PURPOSES,
+        "metrics": metrics.list_customer_metrics(),
     }

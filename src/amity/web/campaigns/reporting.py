@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 import plotly.graph_objects as go
 
-from amity.broadcast.contracts import ArmFigures, CampaignReport, SendCounts
+from amity.broadcast.contracts import ArmFigures, CampaignReport, MetricFigures, SendCounts
 from amity.kernel.estimate import Estimate
 from amity.kernel.money import format_minor, to_minor
 from amity.web.charts import SERIES, Chart, make_chart
@@ -125,6 +125,41 @@ def arms_of(report: CampaignReport) -> list[ArmLine]:
             range=money_range(arm.revenue_per_customer, report.currency),
         )
         for arm in report.arms
+    ]
+
+
+class MetricLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric in both groups as the table shows it."""
+
+    figures: MetricFigures
+    treatment: str
+    holdout: str
+    difference: str
+    range: str
+
+
+def metric_lines_of(report: CampaignReport) -> list[MetricLine]:
+    """Return the campaign's metrics for the table."""
+
+    def say(value: float, figures: MetricFigures) -> str:
+        if figures.unit == "money":
+            return major(value, report.currency)
+        return f"{value:,.3f}".replace("-", "−")
+
+    def mean(found: Estimate | None, figures: MetricFigures) -> str:
+        return "–" if found is None else say(found.value, figures)
+
+    return [
+        MetricLine(
+            figures=one,
+            treatment=mean(one.treatment, one),
+            holdout=mean(one.holdout, one),
+            difference=mean(one.difference, one),
+            range=""
+            if one.difference is None
+            else f"{say(one.difference.low, one)} to {say(one.difference.high, one)}",
+        )
+        for one in report.metrics
     ]
 
 

@@ -19,6 +19,7 @@ from amity.web.campaigns.reporting import (
     draw_arms,
     figures_of,
     major,
+    metric_lines_of,
     money_range,
     outcomes_of,
     parts_of,
@@ -168,6 +169,7 @@ def reported(campaign_id: int) -> dict[str, Any]:
         "outcomes": outcomes_of(report),
         "arms": arms_of(report),
         "chart_of": draw_arms(report),
+        "metric_lines": metric_lines_of(report),
         "lift": major(report.lift.value, report.currency) if report.lift else "",
         "lift_range": money_range(report.lift, report.currency),
     }

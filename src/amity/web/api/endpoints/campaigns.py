@@ -26,6 +26,7 @@ Rate = Annotated[float, Meta(ge=0, le=0.5, description="The share held out to me
 Days = Annotated[float, Meta(gt=0, le=365)]
 Hours = Annotated[float, Meta(gt=0, le=24 * 365)]
 Key = Annotated[str, Meta(max_length=100)]
+Metric = Annotated[str, Meta(max_length=60)]
 
 
 class NewCampaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +40,8 @@ class NewCampaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     placement_key: Key = ""
     holdout_rate: Rate = 0.1
     goal_event: Purpose = "Order Completed"
+    goal_metric: Metric = ""
+    guardrail_metrics: Annotated[list[Metric], Meta(max_length=10)] = []
     window_days: Days = 7
     expires_hours: Hours = 24
 
@@ -54,6 +57,8 @@ class CampaignChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     placement_key: Key | UnsetType = UNSET
     holdout_rate: Rate | UnsetType = UNSET
     goal_event: Purpose | UnsetType = UNSET
+    goal_metric: Metric | UnsetType = UNSET
+    guardrail_metrics: Annotated[list[Metric], Meta(max_length=10)] | UnsetType = UNSET
     window_days: Days | UnsetType = UNSET
     expires_hours: Hours | UnsetType = UNSET
 
