@@ -8,8 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from amity.analysis import api as analysis
+from amity.analysis.logic.scoring.keeping import replace_scores
 from amity.cli.main import root
 from amity.infra import warehouse
+from amity.infra.database import transaction
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Invalid, Unavailable
@@ -93,6 +95,53 @@ def test_the_warehouse_finds_whom_the_database_finds(filled):
     assert facts["members"] == 1
     assert facts["of_profiles"] == 2
     assert facts["complete_at"]
+
+
+def _people_with_ties():
+    """Two of a household, of whom one is known for worth; return who that is."""
+    home = {"street": "Main St. 5", "postalCode": "1010"}
+    source = store.list_sources()[-1].source_id
+    told = [
+        {"type": "identify", "userId": user, "traits": {"name": name, "address": home}}
+        for user, name in (("ann", "Ann Lee"), ("bob", "Bob Lee"))
+    ]
+    store.append_events(source_id=source, events=list(map(msgspec.json.encode, told)), now=NOW)
+    while store.fold_batch().events:
+        pass
+    store.gather_links(now=NOW)
+    people = {each.user_id: each.profile_id for each in store.list_profiles(limit=9).items}
+    with transaction() as connection:
+        run = connection.execute(
+            "INSERT INTO analysis_model_run (estimator, customers, parameters, report)"
+            " VALUES ('test', 2, '{}', '{}') RETURNING id"
+        ).fetchone()
+        rows = [(people["ann"], "clv", 120.5, "best", None, None, run[0])]
+        rows.append((people["bob"], "clv", 7.25, "", None, None, run[0]))
+        replace_scores(connection, names=["clv"], rows=rows)
+    export_all(list_exports())
+    return people["ann"]
+
+
+def test_scores_and_households_are_asked_of_the_warehouse(filled):
+    ann = _people_with_ties()
+    high = {"op": "gt", "value": 100}
+    assert _both({"node": "score", "score": "clv", "is": high}).profile_ids == [ann]
+    best = {"op": "eq", "value": "best"}
+    assert _both({"node": "score", "score": "clv", "by": "label", "is": best}).profile_ids == [ann]
+    upper = {"op": "gte", "value": 75}
+    ranked = {"node": "score", "score": "clv", "by": "percentile", "is": upper}
+    assert _both(ranked).profile_ids == [ann]
+    assert len(_both({"node": "together", "kind": "household"}).profile_ids) == 2
+    assert _both({"node": "together", "kind": "company"}).profile_ids == []
+    worthy = analysis.create_segment(name="Worthy", rule=ranked, by="test", now=NOW)
+    while analysis.follow_batch(now=NOW).events:
+        pass
+    beside = {"node": "together", "kind": "household", "segment_id": worthy.segment_id}
+    (other,) = _both(beside).profile_ids
+    assert other != ann
+    store.reject_link(profile_id=ann, kind="household", by="test", now=NOW)
+    export_all(list_exports())
+    assert _both(beside).profile_ids == []
 
 
 def test_what_the_warehouse_lacks_is_refused(db):

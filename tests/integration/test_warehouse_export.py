@@ -7,6 +7,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
+from amity.analysis.logic.scoring.keeping import replace_scores
 from amity.infra import database, warehouse
 from amity.infra.warehouse_reading import run_sql, tables
 from amity.infra.warehouse_rewriting import compact
@@ -128,6 +129,94 @@ def test_all_tables_come_over_once_and_verify(source):
     assert msgspec.json.decode(items) == [{"item": "offer-a", "propensity": 0.25, "score": 1.5}]
     assert ask("SELECT sum(total_minor)::BIGINT AS revenue FROM orders") == [{"revenue": 1950}]
     assert warehouse.status(now=datetime.now(UTC)).is_clean is True
+
+
+def person(user_id):
+    (found,) = [r for r in store.list_profiles(limit=9).items if r.user_id == user_id]
+    return found.profile_id
+
+
+def keep_scores(scores):
+    with database.transaction() as connection:
+        run = connection.execute(
+            "INSERT INTO analysis_model_run (estimator, customers, parameters, report)"
+            " VALUES ('test', 2, '{}', '{\"version\": \"3\"}') RETURNING id"
+        ).fetchone()
+        rows = [(*each, "", None, None, run[0]) for each in scores]
+        replace_scores(connection, names=["clv", "churn"], rows=rows)
+
+
+def test_scores_come_with_their_model_and_go_when_they_are_gone(source):
+    tell(source)
+    ann, bob = person("ann"), person("bob")
+    keep_scores(
+        [(ann, "clv", 0.1), (ann, "churn", None), (bob, "clv", 1e300), (bob, "churn", -0.0)]
+    )
+    assert export()["scores"] == 4
+    assert check().is_clean
+    held = ask("SELECT value, percentile, estimator, model_version FROM scores WHERE value > 1")
+    assert held == [{"value": 1e300, "percentile": 75.0, "estimator": "test", "model_version": "3"}]
+    assert ask("SELECT profile_id FROM scores WHERE value IS NULL") == [{"profile_id": ann}]
+    assert export()["scores"] == 0
+    keep_scores([(ann, "clv", 1 / 3), (ann, "churn", float("inf"))])
+    keep_scores([(ann, "clv", 1 / 3), (bob, "churn", 5.0)])
+    assert export()["scores"] == 4, "two that hold, and two that are gone"
+    done = check()
+    assert done.is_clean, done.differences
+    assert done.rows["scores"] == 2
+    held = ask("SELECT profile_id, name, value FROM scores ORDER BY name")
+    assert held == [
+        {"profile_id": bob, "name": "churn", "value": 5.0},
+        {"profile_id": ann, "name": "clv", "value": 1 / 3},
+    ]
+    with database.transaction() as connection:
+        connection.execute("UPDATE warehouse_gone SET gone_at = now() - interval '2 days'")
+    prune_all(list_exports())
+    assert check().is_clean
+    with database.transaction() as connection:
+        assert connection.execute("SELECT count(*) FROM warehouse_gone").fetchone() == (0,)
+
+
+def test_households_and_what_was_said_of_them_come_and_go(source):
+    home = {"street": "Main St. 5", "postalCode": "1010"}
+    for user_id, name in (("ann", "Ann Lee"), ("bob", "Bob Lee"), ("cy", "Cy Lee")):
+        mail = f"{user_id}@firm.test"
+        send(source, identify({"name": name, "address": home, "email": mail}, userId=user_id))
+    ann, bob, cy = map(person, ("ann", "bob", "cy"))
+    store.gather_links(now=NOW)
+    assert export()["links"] == 6
+    store.gather_links(now=NOW)
+    assert export()["links"] == 0, "what is as it was is not told again"
+
+    away = {"street": "Away Rd. 1", "postalCode": "9999"}
+    send(source, identify({"address": away}, 5, userId="cy"))
+    store.gather_links(now=NOW)
+    store.reject_link(profile_id=ann, kind="household", by="Tests", now=NOW)
+    rows = export()
+    assert (rows["links"], rows["link_reviews"]) == (1, 1)
+    homes = ask("SELECT profile_id FROM links WHERE kind = 'household' ORDER BY 1")
+    assert homes == [{"profile_id": ann}, {"profile_id": bob}]
+    assert ask("SELECT state, one_id, other_id FROM link_reviews") == [
+        {"state": "rejected", "one_id": ann, "other_id": bob}
+    ]
+    assert check().is_clean
+
+    store.reject_link(profile_id=cy, kind="company", by="Tests", now=NOW)
+    store.restore_link(profile_id=ann, kind="household", by="Tests", now=NOW)
+    export()
+    assert check().is_clean
+    assert ask("SELECT DISTINCT kind FROM link_reviews") == [{"kind": "company"}]
+    keep_scores([(bob, "clv", 5.0), (cy, "clv", 1.0)])
+    export()
+    erase_customer(profile_id=bob, by="Tests", now=NOW)
+    held = ask(
+        "SELECT profile_id AS id FROM links UNION SELECT profile_id FROM scores UNION "
+        "SELECT one_id FROM link_reviews UNION SELECT other_id FROM link_reviews ORDER BY 1"
+    )
+    assert held == [{"id": ann}, {"id": cy}]
+    for path in warehouse.folder().rglob("links/**/*.parquet"):
+        assert bob not in pq.ParquetFile(path).read()["profile_id"].to_pylist()
+    assert check().is_clean
 
 
 def test_lines_of_orders_are_told_with_what_can_be_read_of_them(source):

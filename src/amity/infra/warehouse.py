@@ -17,11 +17,12 @@ from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
 
-ColumnKind = Literal["integer", "text", "instant", "boolean", "json"]
+ColumnKind = Literal["integer", "number", "text", "instant", "boolean", "json"]
 
 # How PostgreSQL writes each kind, so that it is read here, and compared there, without a doubt.
 WRITTEN: Final[dict[ColumnKind, str]] = {
     "integer": "{0}::bigint",
+    "number": "{0}::double precision",
     "text": "{0}::text",
     "instant": "(extract(epoch FROM {0}) * 1000000)::bigint",
     "boolean": "{0}::boolean",
@@ -47,6 +48,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """The instant whose day (UTC) is the partition; "" = the day the row is written."""
     subject: str = ""
     """The column with the profile a row is about."""
+    others: tuple[str, ...] = ()
+    """Columns with further profiles: a row goes when one of them is erased."""
     changes: bool = False
     """Whether rows change: then all rows of a key of the latest version hold, and no older one."""
 
@@ -65,7 +68,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     """How far the next slice goes: one bigint, NULL when there is nothing to do."""
     rows: bytes
     """The rows of a slice; of a table that changes, all rows of the keys touched in it, and for a
-    key that has none any more one row with nothing but the key."""
+    key that has none any more one row with nothing but the key (`note_gone`)."""
     source: bytes
     """All rows that must be in the warehouse when it has come to `upto`, for comparison."""
     moved: bytes = b""
@@ -173,3 +176,4 @@ def ask_to_forget(connection: Connection, profile_ids: list[int]) -> None:
     Should the process die before it calls `warehouse_rewriting.forget`, the worker does.
     """
     connection.execute(SQL["warehouse_ask"], [profile_ids])
+    connection.execute(SQL["warehouse_forget_gone"], [profile_ids])

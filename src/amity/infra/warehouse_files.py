@@ -28,6 +28,7 @@ _DRAFTS: Final = ".drafts"
 _ROWS_A_GROUP: Final = 100_000
 _TYPES: Final[dict[ColumnKind, pa.DataType]] = {
     "integer": pa.int64(),
+    "number": pa.float64(),
     "text": pa.string(),
     "instant": pa.timestamp("us", tz="UTC"),
     "boolean": pa.bool_(),

@@ -7,6 +7,7 @@ old ones after its commit.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import reduce
 from typing import Any, Final
 
 import pyarrow as pa
@@ -52,7 +53,7 @@ def forget(profile_ids: Sequence[int]) -> dict[str, int]:
             if not shape.subject:
                 continue
             held = _holding(list_files(connection, name), shape, profile_ids)
-            change = _without(shape.subject, ids)
+            change = _without([shape.subject, *shape.others], ids)
             new = _rewrite(name, shape, held, change, token=token)
             counts[f"warehouse_{name}"] = sum(f.rows for f in held) - sum(f.rows for f in new)
             _exchange(connection, held, new)
@@ -85,7 +86,7 @@ def move(
     held = _holding(list_files(connection, export.name), shape, subjects)
     if shape.changes:
         # Their rows are in the new slice; what older ones say of others must not stay with them.
-        change = _without(shape.subject, pa.array(sorted(subjects), pa.int64()))
+        change = _without([shape.subject], pa.array(sorted(subjects), pa.int64()))
         return held, _rewrite(export.name, shape, held, change, token=token)
     owners = connection.execute(export.owners, {"subjects": list(subjects)}).fetchall()
     ids = pa.array(sorted(subjects), pa.int64())
@@ -142,6 +143,8 @@ def prune(connection: Connection, export: Export, keys: pa.Array, *, token: int)
     def change(table: pa.Table) -> pa.Table:
         return table.filter(pc.is_in(table[export.shape.key], value_set=keys))
 
+    # What went a day ago is seen in the source by everybody, and from here on in the files.
+    connection.execute(SQL["warehouse_gone_is_known"], [export.name])
     files = list_files(connection, export.name)
     wrong = [f for f in files if any(_lacks(b, export, keys) for b in _keys_of(f, export.shape))]
     _exchange(connection, wrong, _rewrite(export.name, export.shape, wrong, change, token=token))
@@ -210,26 +213,35 @@ def _lacks(batch: pa.RecordBatch, export: Export, keys: pa.Array) -> bool:
 def _holding(files: list[FileRow], shape: Shape, subjects: Sequence[int]) -> list[FileRow]:
     """Return the files with rows of some subjects; most are told by their bounds alone."""
     wanted = pa.array(sorted(subjects), pa.int64())
+    columns = [shape.subject, *shape.others]
 
-    def holds(file: FileRow) -> bool:
+    def may_hold(file: FileRow) -> bool:
+        if shape.others:
+            return True
         if file.least_subject is None or file.greatest_subject is None:
             return False
-        if not any(file.least_subject <= each <= file.greatest_subject for each in subjects):
-            return False
-        found = (
-            pc.any(pc.is_in(batch[shape.subject], value_set=wanted)).as_py()
-            for batch in read_batches(file, [shape.subject])
+        return any(file.least_subject <= each <= file.greatest_subject for each in subjects)
+
+    def holds(file: FileRow) -> bool:
+        return may_hold(file) and any(
+            pc.any(_is_about(batch, columns, wanted)).as_py()
+            for batch in read_batches(file, columns)
         )
-        return any(found)
 
     return [file for file in files if holds(file)]
 
 
-def _without(column: str, ids: pa.Array) -> Change:
+def _without(columns: Sequence[str], ids: pa.Array) -> Change:
     def change(table: pa.Table) -> pa.Table:
-        return table.filter(pc.invert(pc.is_in(table[column], value_set=ids)))
+        return table.filter(pc.invert(_is_about(table, columns, ids)))
 
     return change
+
+
+def _is_about(rows: pa.Table | pa.RecordBatch, columns: Sequence[str], ids: pa.Array) -> Any:
+    """Say of each row whether one of these columns names one of these profiles."""
+    named = [pc.is_in(rows[column], value_set=ids) for column in columns]
+    return reduce(pc.or_, named)
 
 
 def _with_owners(shape: Shape, ids: pa.Array, known: pa.Table) -> Change:

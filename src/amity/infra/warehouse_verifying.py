@@ -32,8 +32,11 @@ _TRIES: Final = 20
 _SECONDS: Final = 1800.0
 _MOST_NAMED: Final = 20
 _IDS: Final = "ids of events"
+# Seventeen digits tell any two numbers apart. What is no number at all is only told from those.
 _SQL_TEXT: Final[dict[ColumnKind, str]] = {
     "integer": "{0}::text",
+    "number": "CASE WHEN abs({0}) < 'Infinity' THEN "
+    "trim(to_char({0}, '9.9999999999999999EEEE')) WHEN {0} IS NOT NULL THEN 'none' END",
     "text": "{0}::text",
     "instant": "(extract(epoch FROM {0}) * 1000000)::bigint::text",
     "boolean": "CASE WHEN {0} THEN 't' ELSE 'f' END",
@@ -41,6 +44,8 @@ _SQL_TEXT: Final[dict[ColumnKind, str]] = {
 }
 _DUCKDB_TEXT: Final[dict[ColumnKind, str]] = {
     "integer": "{0}::VARCHAR",
+    "number": "CASE WHEN isfinite({0}) THEN format('{{:.16e}}', {0}) "
+    "WHEN {0} IS NOT NULL THEN 'none' END",
     "text": "{0}",
     "instant": "epoch_us({0})::VARCHAR",
     "boolean": "CASE WHEN {0} THEN 't' ELSE 'f' END",

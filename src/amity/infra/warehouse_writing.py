@@ -18,7 +18,7 @@ from pyarrow import csv
 
 from amity.infra import warehouse_rewriting
 from amity.infra.database import Connection
-from amity.infra.warehouse import SQL, VERSION, WRITTEN, ColumnKind, Export, start_over
+from amity.infra.warehouse import SQL, VERSION, WRITTEN, ColumnKind, Export, Shape, start_over
 from amity.infra.warehouse_files import (
     UNDATED,
     FileRow,
@@ -39,6 +39,7 @@ _DAY: Final = "_day"
 
 _READ: Final[dict[ColumnKind, pa.DataType]] = {
     "integer": pa.int64(),
+    "number": pa.float64(),
     "text": pa.string(),
     "instant": pa.int64(),
     "boolean": pa.bool_(),
@@ -124,11 +125,16 @@ def ensure_exports(exports: Sequence[Export]) -> None:
         for export in exports:
             shape = msgspec.json.encode(export.shape).decode()
             row = connection.execute(SQL["warehouse_state"], [export.name]).fetchone()
-            if row is not None and row[2] != shape:
+            if row is not None and _as_written_now(row[2]) != shape:
                 start_over(connection, [export.name])
                 row = None
             if row is None:
                 connection.execute(SQL["warehouse_register"], [export.name, shape])
+
+
+def _as_written_now(shape: str) -> str:
+    """Return a shape that was kept earlier as it is written now, when there is more to say."""
+    return msgspec.json.encode(msgspec.json.decode(shape, type=Shape)).decode()
 
 
 def write_slice(

@@ -82,7 +82,7 @@ from amity.store.logic.identity.hand import (
     undo_join,
     undo_split,
 )
-from amity.store.logic.identity.linked import load_linked, together_sql
+from amity.store.logic.identity.linked import IN_THE_WAREHOUSE, load_linked, together_sql
 from amity.store.logic.identity.linking import (
     ask_to_learn,
     learn_asked,
@@ -326,6 +326,7 @@ from amity.store.logic.warehousing import read_log_days, warehouse_exports
 
 __all__ = [
     "ENRICHMENT_KEYS",
+    "IN_THE_WAREHOUSE",
     "LAWFUL_BASES",
     "Cell",
     "ClaimedRun",

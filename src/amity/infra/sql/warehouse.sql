@@ -60,6 +60,12 @@ WHERE w.asked_at <= now() - make_interval(secs => %s) ORDER BY w.id
 -- name: warehouse_answered
 DELETE FROM warehouse_forgetting WHERE profile_ids <@ %s::bigint[]
 
+-- name: warehouse_gone_is_known
+DELETE FROM warehouse_gone WHERE export = %s AND gone_at < now() - interval '1 day'
+
+-- name: warehouse_forget_gone
+DELETE FROM warehouse_gone WHERE profile_id = ANY (%s::bigint[])
+
 -- name: warehouse_keep_verification
 INSERT INTO warehouse_verification (verified_at, is_clean, report) VALUES (%(at)s, %(clean)s, %(report)s::jsonb)
 ON CONFLICT (is_only) DO UPDATE SET verified_at = excluded.verified_at,

@@ -1,5 +1,5 @@
 """What the store exports to the warehouse: events as understood, profiles, identities, orders
-and the lines orders were told with.
+and the lines orders were told with, households and companies and what reviews said of them.
 
 An event keeps the `origin_id` it came with, which a merge does not change; the row of that profile
 says by `root_id` which customer it is now. So a merge moves no event's row.
@@ -79,6 +79,23 @@ _ORDER_LINES: Final[dict[str, ColumnKind]] = {
     "cost_micro": "integer",
     "discount_micro": "integer",
 }
+_LINKS: Final[dict[str, ColumnKind]] = {
+    "link_id": "text",
+    "kind": "text",
+    "link_key": "text",
+    "profile_id": "integer",
+    "label": "text",
+    "probability": "number",
+    "found_at": "instant",
+}
+_LINK_REVIEWS: Final[dict[str, ColumnKind]] = {
+    "review_id": "integer",
+    "kind": "text",
+    "state": "text",
+    "one_id": "integer",
+    "other_id": "integer",
+    "decided_at": "instant",
+}
 
 
 def events_export() -> Export:
@@ -131,6 +148,23 @@ def warehouse_exports() -> list[Export]:
         _by_customer("profiles", _PROFILES, present="first_seen_at"),
         _by_customer("identities", _IDENTITIES, present="kind"),
         _by_customer("orders", _ORDERS, present="order_id"),
+        _of_links(
+            "links",
+            Shape(
+                columns=_LINKS, key="link_id", present="kind", subject="profile_id", changes=True
+            ),
+        ),
+        _of_links(
+            "link_reviews",
+            Shape(
+                columns=_LINK_REVIEWS,
+                key="review_id",
+                present="kind",
+                subject="one_id",
+                others=("other_id",),
+                changes=True,
+            ),
+        ),
     ]
 
 
@@ -143,6 +177,17 @@ def read_log_days(connection: Connection) -> dict[str, tuple[int, str]]:
     """Return by day of receipt how many events from outside were folded, and the sum of ids."""
     rows: list[tuple[Any, ...]] = connection.execute(_SQL["warehouse_log_days"]).fetchall()
     return {day: (count, ids) for day, count, ids in rows}
+
+
+def _of_links(name: str, shape: Shape) -> Export:
+    """Return an export of what is not made from activities."""
+    return Export(
+        name=name,
+        shape=shape,
+        horizon=_SQL["warehouse_links_horizon"],
+        rows=_SQL[f"warehouse_{name}"],
+        source=_SQL[f"warehouse_all_{name}"],
+    )
 
 
 def _by_customer(name: str, columns: dict[str, ColumnKind], *, present: str) -> Export:

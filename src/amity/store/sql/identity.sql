@@ -187,7 +187,12 @@ UPDATE store_link_candidate SET state = 'open', decided_at = %(now)s, decided_by
 WHERE origin <> 'told' AND id = ANY (%(ids)s::bigint[])
 
 -- name: forget_told_links
-DELETE FROM store_link_candidate WHERE origin = 'told' AND id = ANY (%(ids)s::bigint[])
+WITH gone AS (
+    DELETE FROM store_link_candidate WHERE origin = 'told' AND id = ANY (%(ids)s::bigint[])
+    RETURNING id, one_id)
+INSERT INTO warehouse_gone (export, key, profile_id)
+SELECT 'link_reviews', id::text, one_id FROM gone
+ON CONFLICT (export, key) DO UPDATE SET gone_at = now()
 
 -- name: insert_candidates
 INSERT INTO store_link_candidate (one_id, other_id, kind, origin, probability, explanation, found_at)
@@ -256,11 +261,37 @@ UPDATE store_link_candidate SET state = %(state)s, join_id = %(join_id)s, decide
     decided_at = %(now)s, batch = %(batch)s
 WHERE id = %(id)s
 
--- name: delete_links
-DELETE FROM store_link
+-- name: stage_links
+CREATE TEMPORARY TABLE link_found (LIKE store_link) ON COMMIT DROP
+
+-- name: note_gone_links
+-- The warehouse is told of those that are no more.
+INSERT INTO warehouse_gone (export, key, profile_id)
+SELECT 'links', l.kind || ':' || l.link_key || ':' || l.profile_id, l.profile_id
+FROM store_link l WHERE NOT EXISTS (
+    SELECT FROM link_found f
+    WHERE f.kind = l.kind AND f.link_key = l.link_key AND f.profile_id = l.profile_id)
+ON CONFLICT (export, key) DO UPDATE SET gone_at = now()
+
+-- name: delete_gone_links
+DELETE FROM store_link l WHERE NOT EXISTS (
+    SELECT FROM link_found f
+    WHERE f.kind = l.kind AND f.link_key = l.link_key AND f.profile_id = l.profile_id)
+
+-- name: keep_links
+-- What was found before stays as it is, so that nobody need hear of it again.
+INSERT INTO store_link AS l (kind, link_key, profile_id, label, evidence, probability, found_at)
+SELECT kind, link_key, profile_id, label, evidence, probability, found_at FROM link_found
+ON CONFLICT (kind, link_key, profile_id) DO UPDATE
+SET label = excluded.label, evidence = excluded.evidence, probability = excluded.probability
+WHERE (l.label, l.evidence, l.probability)
+    IS DISTINCT FROM (excluded.label, excluded.evidence, excluded.probability)
+
+-- name: unstage_links
+DROP TABLE link_found
 
 -- name: gather_households
-INSERT INTO store_link (kind, link_key, profile_id, label, evidence, probability, found_at)
+INSERT INTO link_found (kind, link_key, profile_id, label, evidence, probability, found_at)
 SELECT 'household', md5('household ' || n.shared)::uuid, n.id, initcap(n.surname),
        '{"shared": ["surname", "address"]}', %(probability)s, %(now)s
 FROM (
@@ -282,7 +313,7 @@ FROM (
 WHERE n.members BETWEEN 2 AND %(most)s
 
 -- name: gather_companies
-INSERT INTO store_link (kind, link_key, profile_id, label, evidence, probability, found_at)
+INSERT INTO link_found (kind, link_key, profile_id, label, evidence, probability, found_at)
 SELECT 'company', md5('company ' || n.domain)::uuid, n.id, n.domain,
        '{"shared": ["email domain"]}', %(probability)s, %(now)s
 FROM (
@@ -294,7 +325,7 @@ FROM (
 WHERE n.members BETWEEN 2 AND %(most)s
 
 -- name: gather_employers
-INSERT INTO store_link (kind, link_key, profile_id, label, evidence, probability, found_at)
+INSERT INTO link_found (kind, link_key, profile_id, label, evidence, probability, found_at)
 SELECT 'company', md5('company ' || n.how || ' ' || n.shared)::uuid, n.id,
        first_value(n.label) OVER (PARTITION BY n.how, n.shared ORDER BY n.id),
        jsonb_build_object('shared', jsonb_build_array(n.how)), n.probability, %(now)s

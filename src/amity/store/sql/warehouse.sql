@@ -106,6 +106,51 @@ SELECT t.id AS profile_id, o.order_id, o.placed_at, o.event_id, o.total_minor, o
        o.refunded_minor, o.is_refunded, o.is_cancelled
 FROM touched t LEFT JOIN store_order o ON o.profile_id = t.id
 
+-- name: warehouse_links_horizon
+-- Of households and companies and what was said of them no activity tells: the cursor is a
+-- transaction id below all that are still running.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+
+-- name: warehouse_links
+-- A link that is no more is told by its key, unless it is there again.
+SELECT l.kind || ':' || l.link_key || ':' || l.profile_id AS link_id, l.kind,
+       l.link_key::text AS link_key, l.profile_id, l.label, l.probability, l.found_at
+FROM store_link l, (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
+WHERE (%(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
+       OR age(l.xmin) <= age((%(after)s::bigint & 4294967295)::text::xid))
+UNION ALL
+SELECT g.key, NULL, NULL, NULL, NULL, NULL, NULL
+FROM warehouse_gone g, (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
+WHERE g.export = 'links'
+  AND (%(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
+       OR age(g.xmin) <= age((%(after)s::bigint & 4294967295)::text::xid))
+  AND NOT EXISTS (SELECT FROM store_link l WHERE l.profile_id = g.profile_id
+                  AND l.kind || ':' || l.link_key || ':' || l.profile_id = g.key)
+
+-- name: warehouse_all_links
+SELECT l.kind || ':' || l.link_key || ':' || l.profile_id AS link_id, l.kind,
+       l.link_key::text AS link_key, l.profile_id, l.label, l.probability, l.found_at
+FROM store_link l
+
+-- name: warehouse_link_reviews
+-- What was decided and taken back is told as what is no more.
+SELECT c.id AS review_id, d.kind, d.state, d.one_id, d.other_id, d.decided_at
+FROM store_link_candidate c
+LEFT JOIN store_link_candidate d ON d.id = c.id AND d.state <> 'open', (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
+WHERE c.kind <> 'person' AND c.decided_at IS NOT NULL
+  AND (%(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
+       OR age(c.xmin) <= age((%(after)s::bigint & 4294967295)::text::xid))
+UNION ALL
+SELECT g.key::bigint, NULL, NULL, NULL, NULL, NULL
+FROM warehouse_gone g, (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
+WHERE g.export = 'link_reviews'
+  AND (%(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
+       OR age(g.xmin) <= age((%(after)s::bigint & 4294967295)::text::xid))
+
+-- name: warehouse_all_link_reviews
+SELECT c.id AS review_id, c.kind, c.state, c.one_id, c.other_id, c.decided_at
+FROM store_link_candidate c WHERE c.kind <> 'person' AND c.state <> 'open'
+
 -- name: warehouse_log_days
 -- The log as the events' table must have it: by the day of receipt, how many and which. Some of
 -- Amity's own events are orders to the fold, and no activity comes of them.

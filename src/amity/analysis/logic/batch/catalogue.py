@@ -5,6 +5,7 @@ events are joined to those. A segment that a rule looks at is asked anew, by its
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, LiteralString
 
 import msgspec
@@ -48,19 +49,16 @@ def _value(column: Fragment, kind: ValueType) -> Value:
     return msgspec.structs.replace(column_value(column, kind), json=json)
 
 
-_NO_SCORES: Final = ScoreTable(
-    relation=Fragment(
-        "(SELECT NULL::bigint AS profile_id, '' AS name, '' AS label, 0 AS value) AS s"
-    ),
+_SCORES: Final = ScoreTable(
+    relation=Fragment("scores AS s"),
     profile_id=Fragment("s.profile_id"),
     name=Fragment("s.name"),
     faces={
         "value": _value(Fragment("s.value"), "number"),
         "label": _value(Fragment("s.label"), "text"),
-        "percentile": _value(Fragment("s.value"), "number"),
+        "percentile": _value(Fragment("s.percentile"), "number"),
     },
 )
-"""Scores are not in the warehouse: a rule that asks for one is refused before."""
 
 
 def make_catalogue(policies: Mapping[str, Purpose]) -> Catalogue:
@@ -81,7 +79,8 @@ def make_catalogue(policies: Mapping[str, Purpose]) -> Catalogue:
         ),
         fields=fields,
         activity=_ACTIVITY,
-        scores=_NO_SCORES,
+        scores=_SCORES,
+        together=partial(store.together_sql, tables=store.IN_THE_WAREHOUSE),
         orders=name_orders(store.placed_orders_sql(_ORDERS)),
         draw=lambda salt, profile_id: sql("amity_draw({}::text || ':' || {})", salt, profile_id),
         members="SELECT m.profile_id FROM batch_members AS m WHERE m.segment_id = {}",

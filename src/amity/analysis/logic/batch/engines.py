@@ -99,6 +99,14 @@ def _path(key: str) -> str:
     return f"$['{key}']" if "'" not in key else f'$["{key}"]'
 
 
+def _kinds() -> str:
+    """Return a map of what JSON begins with to what it then is, in Spark's words."""
+    kinds = {'"': "string", "[": "array", "{": "object", "n": "null", "t": "boolean"}
+    kinds |= {"f": "boolean", **dict.fromkeys("-0123456789", "number")}
+    pairs = ", ".join(f"'{first}', '{kind}'" for first, kind in kinds.items())
+    return f"map({pairs})"
+
+
 def _spark() -> Engine:
     seconds = f"regexp_replace(t, '{_NO_SECONDS}', '$1:00$2')"
     pair = "STRUCT<whole: DECIMAL(38, 0), near: DOUBLE>"
@@ -106,7 +114,8 @@ def _spark() -> Engine:
         "amity_get(j STRING, k STRING) RETURNS STRING": (
             "to_json(variant_get(parse_json(j), k, 'variant'))"
         ),
-        "amity_type(j STRING) RETURNS STRING": _TYPE,
+        # An argument named once keeps expressions small: they are written into each other.
+        "amity_type(j STRING) RETURNS STRING": f"try_element_at({_kinds()}, left(j, 1))",
         "amity_text(j STRING) RETURNS STRING": (
             "get(from_json(concat('[', j, ']'), 'array<string>'), 0)"
         ),

@@ -16,12 +16,13 @@ from amity.analysis.logic.segments import Definitions
 from amity.infra import warehouse, warehouse_reading
 from amity.infra.database import transaction
 from amity.kernel.errors import Invalid, Unavailable
-from amity.rules import Fragment, Rule, decode_rule, mentions, sql, to_sql
+from amity.rules import Fragment, Rule, decode_rule, join_mentions, mentions, sql, to_sql
 from amity.rules.fragment import join
 from amity.store import api as store
 from amity.store.contracts_consent import Purpose
 
-_TABLES: Final = ("events", "profiles", "orders")
+_TABLES: Final = frozenset(("events", "profiles", "orders"))
+_LINKS: Final = frozenset(("links", "link_reviews"))
 _SECONDS: Final = 120.0
 _PEOPLE: Final = Fragment("SELECT count(*) FROM profiles AS n WHERE n.merged_into IS NULL")
 
@@ -51,10 +52,16 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         )
         return translate(query, engine)
 
+    @property
+    def tables(self) -> frozenset[str]:
+        """The tables of the warehouse that the answer comes from."""
+        found = join_mentions(map(mentions, (self.rule, *self.segments.values())))
+        scores = frozenset(("scores",) if found.scores else ())
+        return _TABLES | scores | (_LINKS if found.together else frozenset())
+
     def _query(self, rule: Rule) -> Fragment:
         found = mentions(rule)
-        hidden = [*sorted((found.events & WHOLE_PROFILE_EVENTS) | found.scores)]
-        hidden += sorted(kind for kind, _ in found.together)
+        hidden = sorted(found.events & WHOLE_PROFILE_EVENTS)
         if hidden:
             raise Invalid(f"“{hidden[0]}” is not in the warehouse", code="no_batch")
         query = to_sql(rule, make_catalogue(self.policies), self.now)
@@ -103,7 +110,7 @@ def _load_rules(rule: Rule, definitions: Definitions) -> dict[int, Rule]:
 def find_batch(*, rule: dict[str, Any], now: datetime) -> BatchAnswer:
     """Ask the warehouse who passes a rule; see `api.find_batch`."""
     question, words = make_question(rule=rule, now=now)
-    query, complete_at = question.say_counted(DUCKDB), _complete_at(now)
+    query, complete_at = question.say_counted(DUCKDB), _complete_at(question.tables, now)
     answer = warehouse_reading.run_sql(query, seconds=_SECONDS, functions=DUCKDB.prelude)
     found = answer.to_pydict()
     rows = sorted(zip(found["part"], found["id"], strict=True))
@@ -116,15 +123,15 @@ def find_batch(*, rule: dict[str, Any], now: datetime) -> BatchAnswer:
     )
 
 
-def _complete_at(now: datetime) -> datetime | None:
+def _complete_at(names: frozenset[str], now: datetime) -> datetime | None:
     """Return up to when the warehouse has everything; raise Unavailable when it is not there."""
     status = warehouse.status(now=now)
     tables = {table.name: table for table in status.tables}
-    if any(name not in tables for name in _TABLES):
+    if not names <= tables.keys():
         raise Unavailable(
             "nothing is in the warehouse yet; `amity warehouse export` fills it",
             code="no_warehouse",
         )
-    lags = [tables[name].lag_seconds for name in _TABLES]
+    lags = [tables[name].lag_seconds for name in sorted(names)]
     known = [lag for lag in lags if lag is not None]
     return now - timedelta(seconds=max(known)) if len(known) == len(lags) else None

@@ -30,6 +30,7 @@ def replace_scores(
     followed = sorted(mentioned.intersection(wanted))
     _stage(connection, rows)
     connection.execute(_SQL["scores_remember"], [followed])
+    connection.execute(_SQL["scores_note_gone"], [wanted])
     connection.execute(_SQL["scores_clear"], [wanted])
     connection.execute(_SQL["scores_rank"])
     connection.execute(_SQL["scores_ask_again"], [followed])

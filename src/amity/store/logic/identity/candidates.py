@@ -65,7 +65,7 @@ def gather_candidates(*, now: datetime) -> int:
 def gather_links(*, now: datetime) -> int:
     """Make all households and companies anew from what profiles say; return how many rows."""
     with transaction() as connection:
-        connection.execute(_SQL["delete_links"])
+        connection.execute(_SQL["stage_links"])
         households = connection.execute(
             _SQL["gather_households"],
             {"now": now, "probability": _HOUSEHOLD, "most": _MOST_MEMBERS},
@@ -81,6 +81,8 @@ def gather_links(*, now: datetime) -> int:
         )
         about = {"now": now, "most": _MOST_MEMBERS}
         employers = connection.execute(_SQL["gather_employers"], about)
+        for step in ("note_gone_links", "delete_gone_links", "keep_links", "unstage_links"):
+            connection.execute(_SQL[step])
         return households.rowcount + companies.rowcount + employers.rowcount
 
 

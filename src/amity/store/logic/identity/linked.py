@@ -9,36 +9,65 @@ themselves: the work grows with the number of members, however large a company i
 from collections.abc import Collection
 from typing import Final, LiteralString
 
+import msgspec
+
 from amity.infra.database import Connection
 from amity.rules import Fragment, sql
 
 Linked = dict[int, dict[str, list[set[int]]]]
 """By profile and kind, the others of each of the customer's groups."""
 _SAID: Final[LiteralString] = (
-    "(SELECT one_id AS profile_id, other_id FROM store_link_candidate "
-    "WHERE kind = {} AND state = {} UNION ALL SELECT other_id, one_id FROM store_link_candidate "
+    "(SELECT one_id AS profile_id, other_id FROM {} "
+    "WHERE kind = {} AND state = {} UNION ALL SELECT other_id, one_id FROM {} "
     "WHERE kind = {} AND state = {})"
 )
 
 
-def together_sql(kind: str, among: Fragment | None, at_least: int) -> Fragment:
+class LinkTables(msgspec.Struct, frozen=True, kw_only=True):
+    """Where links are, what reviews said of pairs, and a query of the `id`s of who lives on."""
+
+    links: Fragment
+    reviews: Fragment
+    living: Fragment
+
+
+_HERE: Final = LinkTables(
+    links=Fragment("store_link"),
+    reviews=Fragment("store_link_candidate"),
+    living=Fragment("SELECT id FROM store_profile WHERE merged_into IS NULL"),
+)
+IN_THE_WAREHOUSE: Final = LinkTables(
+    links=Fragment("links"),
+    reviews=Fragment("link_reviews"),
+    living=Fragment("SELECT profile_id AS id FROM profiles WHERE merged_into IS NULL"),
+)
+
+
+def _said(tables: LinkTables, kind: str, state: str) -> Fragment:
+    return sql(_SAID, tables.reviews, kind, state, tables.reviews, kind, state)
+
+
+def together_sql(
+    kind: str, among: Fragment | None, at_least: int, *, tables: LinkTables = _HERE
+) -> Fragment:
     """Return a query of the `profile_id`s with so many others in one of their groups, each once.
 
     ``among``, if any, is a query of the `profile_id`s the others are to be among.
     """
-    living = sql("SELECT id FROM store_profile WHERE merged_into IS NULL")
+    living = tables.living
     if among is not None:
         living = sql("{} AND id IN ({})", living, among)
     members = sql(
-        "SELECT l.link_key, l.profile_id FROM store_link AS l "
+        "SELECT l.link_key, l.profile_id FROM {} AS l "
         "JOIN ({}) AS q ON q.id = l.profile_id WHERE l.kind = {}",
+        tables.links,
         living,
         kind,
     )
-    rejected = sql(_SAID, kind, "rejected", kind, "rejected")
-    accepted = sql(_SAID, kind, "accepted", kind, "accepted")
+    rejected = _said(tables, kind, "rejected")
+    accepted = _said(tables, kind, "accepted")
     return sql(
-        "SELECT one.profile_id FROM store_link AS one "
+        "SELECT one.profile_id FROM {} AS one "
         "JOIN (SELECT m.link_key, count(*) AS members FROM ({}) AS m GROUP BY 1) AS g "
         "ON g.link_key = one.link_key "
         "LEFT JOIN ({}) AS own ON own.link_key = one.link_key AND own.profile_id = one.profile_id "
@@ -49,7 +78,7 @@ def together_sql(kind: str, among: Fragment | None, at_least: int) -> Fragment:
         "- coalesce(r.members, 0) >= {} "
         "UNION SELECT s.profile_id FROM {} AS s JOIN ({}) AS q ON q.id = s.other_id "
         "GROUP BY 1 HAVING count(DISTINCT s.other_id) >= {}",
-        *(members, members, rejected, members, kind, at_least),
+        *(tables.links, members, members, rejected, members, kind, at_least),
         *(accepted, living, at_least),
     )
 
@@ -77,7 +106,7 @@ def load_linked(
             "WHERE s.profile_id = ANY({}::bigint[]) GROUP BY s.profile_id",
             ids,
             kind,
-            sql(_SAID, kind, "accepted", kind, "accepted"),
+            _said(_HERE, kind, "accepted"),
             ids,
         )
         for profile_id, others in connection.execute(query.encode(), query.params):
