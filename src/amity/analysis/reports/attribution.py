@@ -75,12 +75,17 @@ class Attribution(Report):
         ),
     )
 
-    def expressions(
-        self, tables: Mapping[str, "ibis.Table"], asked: Asked
-    ) -> dict[str, "ibis.Table"]:
+    def shared(self, tables: Mapping[str, "ibis.Table"], asked: Asked) -> dict[str, "ibis.Table"]:
         touched = touches(tables, asked, days=_days(asked))
         placed = orders(tables, asked)
         before = led(placed, touched, days=_days(asked))
+        return {"touches": touched, "orders": placed, "before": before}
+
+    def expressions(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked
+    ) -> dict[str, "ibis.Table"]:
+        parts = self.shared(tables, asked)
+        touched, placed, before = parts["touches"], parts["orders"], parts["before"]
         won = widen(before, ["customer_id", "order_id"], values={"value": "value"})
         places = [f"c{place}" for place in range(1, PLACES + 1)]
         lost = widen(_open(touched, placed, asked), ["customer_id"], values={})
@@ -331,6 +336,7 @@ def _pictures(known: int) -> tuple[Picture, ...]:
             title="The same orders, shared by different rules",
             x="channel",
             y=("last", "first", "removal", "shapley"),
+            without=(_UNKNOWN,),
         ),
     )
 

@@ -13,17 +13,32 @@ from amity.analysis.contracts_reports import (
     ReportTable,
 )
 from amity.analysis.logic.behaviour.paths import BEGAN, ENDED, OTHERS, Flow, gather_flows
-from amity.analysis.logic.behaviour.visits import cut_visits, label
+from amity.analysis.logic.behaviour.visits import Walk, express_paths, label
 from amity.analysis.logic.overview_statistics import share
 from amity.analysis.logic.reporting import frames
 from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
+from amity.store.contracts import SYSTEM_SOURCE_ID
 
 if TYPE_CHECKING:
     import ibis
 
 _LISTED: Final = 30
 _ARROW: Final = " → "
+_RECORDED_ACTS: Final = (
+    "Email Opened",
+    "Email Link Clicked",
+    "Unsubscribed",
+    "Consent Requested",
+    "Segment Consent Preference Updated",
+    "Preference Link Requested",
+    "Data Request Received",
+    "Messages Paused",
+    "Messages Resumed",
+)
+"""What customers do and Amity itself records."""
+_DONE_TO_THEM: Final = ("Trait Asserted", "Campaign Received", "Survey Asked")
+"""What other sources say that customers do not do."""
 
 
 @REPORTS.register("paths")
@@ -40,7 +55,7 @@ class Paths(Report):
         "A visit is a run of a customer’s events without a longer pause than said. In each visit "
         "that has the event looked at, its first occurrence is where the path begins (or ends), "
         "and the next (or earlier) events of the same visit follow. Without an event, paths begin "
-        "with the visit. Shares are of visits, their intervals (95 %) Wilson’s."
+        "with the visit. What Amity records of its own doing is no step. Shares are of visits, their intervals (95 %) Wilson’s."
     )
     parameters = (
         Parameter(
@@ -74,24 +89,28 @@ class Paths(Report):
             kind="flag",
             default=True,
         ),
+        Parameter(
+            name="is_theirs",
+            title="Only what customers do",
+            kind="flag",
+            default=True,
+            help="“no” adds what is done to them: segments entered, traits learned, messages sent.",
+        ),
     )
+
+    def shared(self, tables: Mapping[str, "ibis.Table"], asked: Asked) -> dict[str, "ibis.Table"]:
+        return {"paths": _paths(tables, asked)}
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:
-        import ibis  # noqa: PLC0415  # loads slowly
-
-        walked = _walked(tables, asked)
-        along = ibis.window(group_by=["customer_id", "visit"], order_by="position")
-        moves = walked.mutate(next_label=walked.label.lead().over(along))
-        moves = moves.filter(moves.position < _count(asked, "steps"))
-        flows = moves.group_by("position", "label", "next_label").aggregate(visits=moves.count())
-        paths = _paths(walked, asked)
-        counted = paths.group_by("path").aggregate(
-            visits=paths.count(), customers=paths.customer_id.nunique()
+        paths = _paths(tables, asked)
+        worded = _word(paths, asked)
+        counted = worded.group_by("path").aggregate(
+            visits=worded.count(), customers=worded.customer_id.nunique()
         )
         return {
-            "flows": flows,
+            "flows": _flows(paths, asked),
             "paths": counted.order_by(counted.visits.desc(), "path").limit(_LISTED),
         }
 
@@ -148,7 +167,7 @@ class Paths(Report):
     ) -> "ibis.Table | None":
         if table != "paths":
             return None
-        paths = _paths(_walked(tables, asked), asked)
+        paths = _word(_paths(tables, asked), asked)
         return paths.filter(paths.path == str(row["path"])).select("customer_id").distinct()
 
 
@@ -156,44 +175,58 @@ def _count(asked: Asked, name: str) -> int:
     return int(cast("int", asked.choices[name]))
 
 
-def _walked(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
-    """Return the events on the paths: customer_id, visit, label, and `position` from the anchor."""
-    events = label(frames.events(tables, asked)).select(
-        "customer_id", "occurred_at", "event_id", "label"
-    )
-    visits = cut_visits(
-        events,
+def _paths(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    """Return a row a visit: `customer_id` and the labels `l0`, `l1` … on its path."""
+    events = frames.events(tables, asked)
+    if asked.choices["is_theirs"]:
+        is_recorded = events.source_id == SYSTEM_SOURCE_ID
+        events = events.filter(
+            ~is_recorded | events["name"].isin(_RECORDED_ACTS),
+            ~events["name"].isin(_DONE_TO_THEM),
+        )
+    events = label(events).select("customer_id", "occurred_at", "event_id", "label")
+    walk = Walk(
+        around=str(asked.choices["around"]).strip(),
+        is_after=asked.choices["direction"] == "after",
+        steps=_count(asked, "steps"),
         pause_minutes=float(asked.choices["pause_minutes"]),
         is_collapsed=bool(asked.choices["is_collapsed"]),
     )
-    around = str(asked.choices["around"]).strip()
-    anchors = visits.filter(visits.label == around) if around else visits
-    is_last = not around and asked.choices["direction"] == "before"
-    anchors = anchors.group_by("customer_id", "visit").aggregate(
-        anchor=anchors.place.max() if is_last else anchors.place.min()
+    return express_paths(events, walk)
+
+
+def _flows(paths: "ibis.Table", asked: Asked) -> "ibis.Table":
+    """Return how many visits went from a label to the next: position, label, next_label, visits."""
+    import ibis  # noqa: PLC0415  # loads slowly
+
+    steps = _count(asked, "steps")
+    alike = paths.group_by([f"l{place}" for place in range(steps + 1)])
+    counted = alike.aggregate(visits=paths.count())
+    parts = []
+    for place in range(steps):
+        here = counted.filter(counted[f"l{place}"].notnull())
+        flow = here.select(
+            position=ibis.literal(place, "int64"),
+            label=here[f"l{place}"],
+            next_label=here[f"l{place + 1}"],
+            visits=here.visits,
+        )
+        parts.append(flow)
+    flows = ibis.union(*parts) if len(parts) > 1 else parts[0]
+    return flows.group_by("position", "label", "next_label").aggregate(
+        visits=flows.visits.sum().cast("int64")
     )
-    known = visits.join(anchors, ["customer_id", "visit"])
-    if asked.choices["direction"] == "after":
-        position = known.place - known.anchor
-    else:
-        position = known.anchor - known.place
-    known = known.select("customer_id", "visit", "label", position=position)
-    return known.filter(known.position >= 0, known.position <= _count(asked, "steps"))
 
 
-def _paths(walked: "ibis.Table", asked: Asked) -> "ibis.Table":
+def _word(paths: "ibis.Table", asked: Asked) -> "ibis.Table":
     """Return a row a visit: `customer_id` and its `path` in words, in the order of time."""
-    places = range(_count(asked, "steps") + 1)
-    wide = walked.group_by("customer_id", "visit").aggregate(
-        **{f"l{place}": walked.label.max(where=walked.position == place) for place in places}
-    )
-    path = wide["l0"]
-    for place in places[1:]:
-        more = wide[f"l{place}"]
-        step = _ARROW + more if asked.choices["direction"] == "after" else more + _ARROW
-        told = more.isnull().ifelse("", step)
-        path = path + told if asked.choices["direction"] == "after" else told + path
-    return wide.select("customer_id", path=path)
+    is_after = asked.choices["direction"] == "after"
+    path = paths["l0"]
+    for place in range(1, _count(asked, "steps") + 1):
+        more = paths[f"l{place}"]
+        told = more.isnull().ifelse("", _ARROW + more if is_after else more + _ARROW)
+        path = path + told if is_after else told + path
+    return paths.select("customer_id", path=path)
 
 
 def _nearest(flows: list[Flow]) -> list[tuple[str, int]]:
@@ -251,14 +284,19 @@ def _path_table(rows: list[dict[str, object]], visits: int) -> ReportTable:
     )
 
 
+def _back(position: int) -> str:
+    return f"−{position}" if position else "0"
+
+
 def _flow_table(flows: list[Flow], *, is_after: bool) -> ReportTable:
     """Return the flows in the order of time; a node is named with its place."""
     rows: list[tuple[Cell, ...]] = []
     for flow in flows:
-        here, there = flow.position, flow.position + 1
+        here, there = flow.position + 1, flow.position + 2
         near, far = f"{here}. {flow.source}", f"{there}. {flow.target}"
         if not is_after:
-            near, far = f"−{there}. {flow.target}", f"{'−' if here else ''}{here}. {flow.source}"
+            # The event looked at is 0; what came before it counts backwards.
+            near, far = f"−{here}. {flow.target}", f"{_back(flow.position)}. {flow.source}"
         rows.append((near, far, flow.visits))
     return ReportTable(
         name="flows",

@@ -72,7 +72,7 @@ class _Drawn:
 
 def draw(answer: ReportAnswer, picture: Picture, currency: str) -> Chart:
     """Draw a picture of an answer."""
-    drawn = _Drawn(answer.table(picture.table), currency)
+    drawn = _Drawn(_without(answer.table(picture.table), picture), currency)
     figure = go.Figure()
     _KINDS[picture.kind](figure, picture, drawn)
     chart = make_chart(
@@ -87,6 +87,14 @@ def draw(answer: ReportAnswer, picture: Picture, currency: str) -> Chart:
         chart.figure["layout"]["height"] = _sankey_height(figure)
         return msgspec.structs.replace(chart, is_broad=True)
     return chart
+
+
+def _without(table: ReportTable, picture: Picture) -> ReportTable:
+    if not picture.without:
+        return table
+    place = [column.name for column in table.columns].index(picture.x)
+    rows = tuple(row for row in table.rows if row[place] not in picture.without)
+    return msgspec.structs.replace(table, rows=rows)
 
 
 def _title(drawn: _Drawn, name: str) -> str:
