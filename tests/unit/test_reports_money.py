@@ -191,19 +191,27 @@ def test_penetration_counts_customers_and_the_wallet_is_an_estimate_with_its_ran
     assert known["wallet_share"].low < 2050 / 3610 < known["wallet_share"].high
 
 
-def test_a_day_is_odd_against_its_own_weekdays_and_the_source_is_named():
+def test_a_day_is_odd_against_its_own_weekdays_and_what_moved_is_named():
     town = Town()
     end = datetime(2026, 5, 1, 10, tzinfo=UTC)
     for ago in range(1, 100):
         for number in range(9 if ago != 3 else 60):
             town.customer(ago * 100 + number)
-            town.order(ago * 100 + number, end - timedelta(days=ago), 1000)
+            goods = ({"category": "Wine" if number > 5 else "Bread", "price": 10},)
+            day = end - timedelta(days=ago)
+            town.order(ago * 100 + number, day, 1000, products=goods)
     asked = msgspec.structs.replace(ASKED, from_on=date(2026, 4, 24))
-    answer = find(Anomalies, town, asked=asked)
+    sources = [{"source_id": 2, "name": "The till"}]
+    answer = find(Anomalies, town, asked=asked, facts={"sources": sources})
     odd = rows(answer, "odd")
     assert {row["day"] for row in odd} == {"2026-04-28"}
     assert {row["figure"] for row in odd} == {"Orders", "Revenue", "New customers"}
-    assert odd[0]["moved"] == "source 2: 60 orders, usually 9"
+    # Of 60 orders six are of bread as on any day, so what moved is wine.
+    assert odd[0]["moved"] == (
+        "Wine: 54 orders, usually 3; new customers: 60 orders, usually 9; "
+        "The till: 60 orders, usually 9"
+    )
+    assert "60 where 9 is usual" in answer.sentence
     assert figures(answer)["looked_at"].value == 28
 
 

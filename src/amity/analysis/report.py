@@ -82,7 +82,10 @@ class Report(ABC):
     uses: ClassVar[frozenset[Common]] = frozenset(("window", "comparison", "segment", "currency"))
     """Which of the common parameters it heeds; the others are not offered."""
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What it wants of what the company has entered: `channel_costs`, `unit_costs`, `targets`…"""
+    """What it wants of what the company has entered: `channel_costs`, `unit_costs`, `targets`…
+
+    And `metrics` (the catalogue's) and `sources` (their names).
+    """
     metrics: ClassVar[frozenset[str]] = frozenset()
     """The metrics of the catalogue it shows; one that `needs` all of them need not say."""
     days: ClassVar[int] = 90

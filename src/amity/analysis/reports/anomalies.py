@@ -1,7 +1,7 @@
 """Anomaly watch: days on which the main figures were not what such days usually are."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -29,6 +29,8 @@ _LEAST_WEEKS: Final = 4
 _SPREAD: Final = 1.4826
 """Makes the median absolute deviation of a normal law its standard deviation."""
 _FAR: Final = 3.0
+_KINDS: Final = ("source", "category", "customers")
+"""By what an odd day is taken apart."""
 _WATCHED: Final[dict[str, tuple[str, Unit]]] = {
     "orders": ("Orders", "orders"),
     "net": ("Revenue", "money"),
@@ -50,9 +52,9 @@ class Anomalies(Report):
         "is what is usual, and the day is out of the ordinary when it is further from it than "
         "three times their spread (1.4826 times the median absolute deviation, and never less "
         "than the square root of the usual count, or the same share of usual revenue). With less "
-        "than four such weeks nothing is said. What is named as different is the source whose "
-        "orders moved most against its own usual day; it goes with the change and need not be "
-        "why. Today is left out: it is not over."
+        "than four such weeks nothing is said. What is named as different is, of the sources, of "
+        "the categories of goods, and of new and known customers, what moved most against its own "
+        "usual day; it goes with the change and need not be why. Today is left out: it is not over."
     )
     parameters = (
         Parameter(
@@ -64,6 +66,7 @@ class Anomalies(Report):
         ),
     )
     uses = frozenset(("window", "segment", "currency"))
+    needs = frozenset(("sources",))
     days: ClassVar[int] = 28
 
     def expressions(
@@ -81,12 +84,7 @@ class Anomalies(Report):
             refunds=(recent.refunded_minor > 0).sum(),
             customers=recent.customer_id.nunique(),
         )
-        origins = tables["events"].select("event_id", "source_id")
-        from_sources = recent.join(origins, "event_id")
-        sources = from_sources.group_by(["placed_on", "source_id"]).aggregate(
-            orders=from_sources.count()
-        )
-        return {"days": days, "sources": sources}
+        return {"days": days, "parts": _parts(tables, recent, asked, since)}
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
         days = {row["placed_on"]: row for row in rows["days"]}
@@ -111,7 +109,7 @@ class Anomalies(Report):
         drawn = _series(days, [one for one in judged if one[0] == chosen], chosen)
         words = _WATCHED[chosen][0]
         return ReportAnswer(
-            sentence=_sentence(odd, len(said), asked),
+            sentence=_sentence(odd, len(said), days, asked),
             figures=(
                 ReportFigure(
                     name="odd",
@@ -128,7 +126,7 @@ class Anomalies(Report):
                     definition="Days and figures with enough weeks before them to compare with.",
                 ),
             ),
-            tables=(drawn, _odd_table(odd, days, rows["sources"], asked)),
+            tables=(drawn, _odd_table(odd, days, _counts(rows["parts"], asked), asked)),
             pictures=(
                 Picture(
                     kind="line",
@@ -217,7 +215,7 @@ def _series(
 def _odd_table(
     odd: list[tuple[str, date, Any]],
     days: Mapping[date, Mapping[str, Any]],
-    sources: list[dict[str, Any]],
+    counts: Mapping[tuple[str, str], Mapping[date, int]],
     asked: Asked,
 ) -> ReportTable:
     rows = [
@@ -226,7 +224,7 @@ def _odd_table(
             _WATCHED[name][0],
             say_value(_value(days, name, day), _WATCHED[name][1], asked.currency),
             say_value(verdict[0], _WATCHED[name][1], asked.currency),
-            _what_moved(day, sources),
+            _what_moved(day, counts),
         )
         for name, day, verdict in sorted(odd, key=lambda one: (one[1], one[0]), reverse=True)
     ]
@@ -244,23 +242,68 @@ def _odd_table(
     )
 
 
-def _what_moved(day: date, sources: list[dict[str, Any]]) -> str:
-    """Name the source whose orders of a day differ most from its usual ones."""
-    counts: dict[int, dict[date, int]] = {}
-    for row in sources:
-        counts.setdefault(row["source_id"], {})[row["placed_on"]] = row["orders"]
-    best: tuple[float, int, float, float] | None = None
-    for source, found in sorted(counts.items()):
+def _parts(
+    tables: Mapping[str, "ibis.Table"], recent: "ibis.Table", asked: Asked, since: datetime
+) -> "ibis.Table":
+    """Return orders a day by what may have moved: kind, part, placed_on, orders."""
+    import ibis  # noqa: PLC0415  # loads slowly
+
+    told = tables["events"]
+    told = told.filter(told.occurred_at >= ibis.literal(since), told["name"] == "Order Completed")
+    by_source = recent.join(told.select("event_id", "source_id"), "event_id")
+    goods = frames.lines(tables, recent, asked)
+    goods = goods.filter(goods.category.notnull())
+    is_new = recent.first_on == recent.placed_on
+    cuts = (
+        by_source.select("order_id", "placed_on", part=by_source.source_id.cast("string")),
+        goods.select("order_id", "placed_on", part=goods.category),
+        recent.select("order_id", "placed_on", part=ibis.ifelse(is_new, "new", "known")),
+    )
+    return ibis.union(
+        *(
+            cut.group_by("placed_on", "part").aggregate(
+                kind=ibis.literal(kind), orders=cut.order_id.nunique()
+            )
+            for kind, cut in zip(_KINDS, cuts, strict=True)
+        )
+    )
+
+
+def _counts(parts: list[dict[str, Any]], asked: Asked) -> dict[tuple[str, str], dict[date, int]]:
+    """Return the orders a day of each part, by its kind and what people call it."""
+    names = {str(one["source_id"]): one["name"] for one in asked.facts.get("sources", [])}
+    counts: dict[tuple[str, str], dict[date, int]] = {}
+    for row in parts:
+        part = row["part"]
+        told = f"{part} customers" if row["kind"] == "customers" else names.get(part, part)
+        counts.setdefault((row["kind"], told), {})[row["placed_on"]] = row["orders"]
+    return counts
+
+
+def _what_moved(day: date, counts: Mapping[tuple[str, str], Mapping[date, int]]) -> str:
+    """Say of each kind of part which differs most from its usual day, the furthest first."""
+    best: dict[str, tuple[float, str, float, float]] = {}
+    for (kind, part), found in sorted(counts.items()):
         past = [found.get(day - timedelta(weeks=week), 0) for week in range(1, _WEEKS + 1)]
         usual, was = float(np.median(past)), float(found.get(day, 0))
-        if best is None or abs(was - usual) > best[0]:
-            best = (abs(was - usual), source, was, usual)
-    if best is None or not best[0]:
-        return "no source stands out"
-    return f"source {best[1]}: {best[2]:,.0f} orders, usually {best[3]:,.0f}"
+        # Less than a count strays by chance says nothing.
+        moved = abs(was - usual)
+        if moved > max(usual, 1.0) ** 0.5 and moved > best.get(kind, (0.0,))[0]:
+            best[kind] = (moved, part, was, usual)
+    if not best:
+        return "no source, category or kind of customer stands out"
+    said = sorted(best.items(), key=lambda one: (-one[1][0], one[0]))
+    return "; ".join(
+        f"{part}: {was:,.0f} orders, usually {usual:,.0f}" for _, (_, part, was, usual) in said
+    )
 
 
-def _sentence(odd: list[tuple[str, date, Any]], said: int, asked: Asked) -> str:
+def _sentence(
+    odd: list[tuple[str, date, Any]],
+    said: int,
+    days: Mapping[date, Mapping[str, Any]],
+    asked: Asked,
+) -> str:
     if not said:
         return "There are not yet four weeks to compare with."
     if not odd:
@@ -269,7 +312,8 @@ def _sentence(odd: list[tuple[str, date, Any]], said: int, asked: Asked) -> str:
     words, unit = _WATCHED[name]
     usual = say_value(verdict[0], unit, asked.currency)
     times = "once" if len(odd) == 1 else f"{len(odd)} times"
+    was = say_value(_value(days, name, day), unit, asked.currency)
     return (
-        f"Something was out of the ordinary {times}, last {words.lower()} on {day}: "
-        f"usual is {usual}."
+        f"Something was out of the ordinary {times}. The last: {words.lower()} on "
+        f"{day:%d %b %Y}, {was} where {usual} is usual."
     )

@@ -55,7 +55,8 @@ class Paths(Report):
         "A visit is a run of a customer’s events without a longer pause than said. In each visit "
         "that has the event looked at, its first occurrence is where the path begins (or ends), "
         "and the next (or earlier) events of the same visit follow. Without an event, paths begin "
-        "with the visit. What Amity records of its own doing is no step. Shares are of visits, their intervals (95 %) Wilson’s."
+        "with the visit. What Amity records of its own doing is no step. Shares are of visits, "
+        "their intervals (95 %) Wilson’s."
     )
     parameters = (
         Parameter(

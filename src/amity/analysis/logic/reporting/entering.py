@@ -12,6 +12,7 @@ from amity.analysis.logic.measuring import catalogue
 from amity.infra.database import transaction
 from amity.infra.queries import load
 from amity.kernel.errors import Invalid, NotFound
+from amity.store import api as store
 
 _SQL: Final = load("amity.analysis")
 _NEEDS: Final[dict[str, FactKind]] = {
@@ -72,4 +73,8 @@ def read_facts(needs: Collection[str]) -> dict[str, list[dict[str, Any]]]:
     if "metrics" in needs:
         held = catalogue.definitions()
         found["metrics"] = [{"name": name, "definition": one} for name, one in held.items()]
+    if "sources" in needs:
+        found["sources"] = [
+            {"source_id": one.source_id, "name": one.name} for one in store.list_sources()
+        ]
     return found
