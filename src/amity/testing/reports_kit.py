@@ -19,7 +19,7 @@ import msgspec
 import pyarrow as pa
 
 from amity.analysis.contracts_reports import ReportAnswer, ReportTable
-from amity.analysis.logic.reporting.answering import Run, answer, drill
+from amity.analysis.logic.reporting.answering import Helps, Keep, Run, answer, drill, plan
 from amity.analysis.report import Asked, Report
 from amity.infra.warehouse import Shape
 from amity.infra.warehouse_reading import schema_of
@@ -304,6 +304,7 @@ def check_report(
         turned = made(_reversed(rows))
         again = answer(kind(), expressions(), question, turned, is_compared=is_compared)
         assert again == found, f"{kind.name} answers the same rows in another order otherwise"
+        check_shared(kind, question, town, run)
         check_drill(kind, question, found, run)
         check_currency(kind, question, town, made)
     check_segment(kind, question, made(tiny_town().tables()))
@@ -369,6 +370,18 @@ def check_drill(kind: type[Report], asked: Asked, found: ReportAnswer, run: Run)
             assert len(ids) == row[table.counted], (kind.name, table.name, row, ids)
 
 
+def check_shared(kind: type[Report], asked: Asked, town: Town, run: Run) -> None:
+    """What it shares is used by what comes later, and computed once gives the same answer."""
+    parts = plan(kind(), expressions(), asked, is_keeping=True)
+    for place, part in enumerate(parts):
+        later = (_to_sql(other.expression) for other in parts[place + 1 :])
+        assert not part.is_kept or any(f'"{part.name}"' in sql for sql in later), part.name
+    if any(part.is_kept for part in parts):
+        keeping, keep = _keeping_engine(town.tables())
+        kept = answer(kind(), expressions(), asked, keeping, helps=Helps(keep=keep))
+        assert kept == answer(kind(), expressions(), asked, run), f"{kind.name} shares otherwise"
+
+
 def check_segment(kind: type[Report], asked: Asked, run: Run) -> None:
     """Asked of a segment nobody is in, it explains itself."""
     if "segment" in kind.uses:
@@ -409,6 +422,10 @@ def find(
 
 def duckdb_engine(rows: Mapping[str, pa.Table]) -> Run:
     """Run expressions on DuckDB in this process."""
+    return _keeping_engine(rows)[0]
+
+
+def _keeping_engine(rows: Mapping[str, pa.Table]) -> tuple[Run, Keep]:
     connection = duckdb.connect(":memory:", config={"threads": 1})
     connection.execute("SET TimeZone = 'UTC'")
     for name, table in rows.items():
@@ -417,7 +434,10 @@ def duckdb_engine(rows: Mapping[str, pa.Table]) -> Run:
     def run(expression: ibis.Table) -> pa.Table:
         return connection.execute(_to_sql(expression)).to_arrow_table()
 
-    return run
+    def keep(name: str, expression: ibis.Table) -> None:
+        connection.execute(f'CREATE TABLE "{name}" AS {_to_sql(expression)}')
+
+    return run, keep
 
 
 @lru_cache(maxsize=256)

@@ -94,6 +94,9 @@ class Lifecycle(Report):
         for name in ("fulfilled_by", "asked_by", "closed_by"):
             read_names(str(asked.choices[name]))
 
+    def shared(self, tables: Mapping[str, "ibis.Table"], asked: Asked) -> dict[str, "ibis.Table"]:
+        return {"told": _told(tables, asked), "placed": _placed(tables, asked)}
+
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:
@@ -204,7 +207,8 @@ def _engaged(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
 
 def _placed(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     placed = frames.placed_orders(tables, since=asked.from_at, until=max(asked.now, asked.until_at))
-    return frames.of_segment(tables, placed, asked)
+    known = placed.select("customer_id", "order_id", "placed_at")
+    return frames.of_segment(tables, known, asked)
 
 
 def _ordered(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
@@ -213,7 +217,6 @@ def _ordered(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     placed = _placed(tables, asked)
     placed = placed.filter(placed.placed_at < ibis.literal(asked.until_at))
     told = _since(tables, asked, "fulfilled_by")
-    told = told.mutate(order_id=frames.text(told.properties, "order_id"))
     first = told.group_by("customer_id", "order_id").aggregate(ended_at=told.occurred_at.min())
     orders = placed.select("customer_id", "order_id", begun_at="placed_at")
     return orders.left_join(first, ["customer_id", "order_id"]).select(
@@ -230,7 +233,10 @@ def _fulfilled(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table"
 
 
 def _requested(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
-    asks = frames.events(tables, asked, names=_names(asked, "asked_by"))
+    import ibis  # noqa: PLC0415  # loads slowly
+
+    asks = _since(tables, asked, "asked_by")
+    asks = asks.filter(asks.occurred_at < ibis.literal(asked.until_at))
     asks = asks.select("customer_id", "event_id", begun_at="occurred_at")
     closing = _since(tables, asked, "closed_by").select("customer_id", at="occurred_at")
     return _end(asks, closing, ["customer_id", "event_id", "begun_at"])
@@ -243,10 +249,23 @@ def _end(begun: "ibis.Table", later: "ibis.Table", key: list[str]) -> "ibis.Tabl
     return begun.left_join(ends, key).select("customer_id", "begun_at", "ended_at")
 
 
-def _since(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: str) -> "ibis.Table":
-    """Return the events of some names from the window's beginning until now."""
+def _told(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    """Return what tells of the stages from the window's beginning until now.
+
+    Columns: customer_id, event_id, name, occurred_at, order_id.
+    """
+    kinds = ("fulfilled_by", "asked_by", "closed_by")
+    names = tuple(sorted({name for kind in kinds for name in _names(asked, kind)}))
     until = max(asked.now, asked.until_at)
-    return frames.events(tables, asked, names=_names(asked, kind), until=until)
+    events = frames.events(tables, asked, names=names, until=until)
+    order_id = frames.text(events.properties, "order_id")
+    return events.select("customer_id", "event_id", "name", "occurred_at", order_id=order_id)
+
+
+def _since(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: str) -> "ibis.Table":
+    """Return of these the events of one kind."""
+    told = _told(tables, asked)
+    return told.filter(told["name"].isin(_names(asked, kind)))
 
 
 def _names(asked: Asked, kind: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from amity.analysis.logic.behaviour.answers import (
     asked_by_post,
     express_answers,
     express_asked,
+    express_asks,
     latest,
 )
 from amity.analysis.logic.behaviour.opinions import (
@@ -79,6 +80,12 @@ class Satisfaction(Report):
         ),
     )
     columnar = frozenset(("asked",))
+
+    def shared(self, tables: Mapping[str, "ibis.Table"], asked: Asked) -> dict[str, "ibis.Table"]:
+        return {
+            "answers": express_answers(tables, asked, _kind(asked)),
+            "asks": express_asks(tables, asked, _kind(asked)),
+        }
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked

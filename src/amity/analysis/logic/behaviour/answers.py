@@ -46,6 +46,11 @@ def express_answers(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: Kind
     )
 
 
+def express_asks(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: Kind) -> "ibis.Table":
+    """Return who was asked in the window, each time: customer_id, occurred_at, post."""
+    return _told(tables, asked, ASKED, kind).select("customer_id", "occurred_at", "post")
+
+
 def latest(answers: "ibis.Table", by: list[str]) -> "ibis.Table":
     """Return the latest readable answer of each customer, within each of ``by``."""
     import ibis  # noqa: PLC0415  # loads slowly
@@ -66,7 +71,7 @@ def express_asked(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: Kind) 
     """
     import ibis  # noqa: PLC0415  # loads slowly
 
-    told = _told(tables, asked, ASKED, kind)
+    told = express_asks(tables, asked, kind)
     first = told.group_by("customer_id").aggregate(asked_at=told.occurred_at.min())
     answers = express_answers(tables, asked, kind).join(first, "customer_id")
     answers = latest(answers.filter(answers.occurred_at >= answers.asked_at), [])
@@ -96,5 +101,5 @@ def express_asked(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: Kind) 
 
 def asked_by_post(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: Kind) -> "ibis.Table":
     """Return how many customers were asked at each listening post: post, customers."""
-    told = _told(tables, asked, ASKED, kind)
+    told = express_asks(tables, asked, kind)
     return told.group_by("post").aggregate(customers=told.customer_id.nunique())
