@@ -22,6 +22,8 @@ SETTLING = "ledger_settle"
 CHANNEL = "broadcast/channels/email.py"
 CONNECTION = "broadcast/logic/smtp.py"
 SENDER = "broadcast/logic/sending.py"
+STAFF_MAIL = "broadcast/logic/staff_mail.py"
+STAFF_ACCOUNTS = "web/staff/addresses.py"
 
 # Whoever opens a way to another machine or process, and for what.
 OPENS = {
@@ -222,6 +224,33 @@ def test_only_the_gate_makes_tokens_and_only_the_sender_asks_it():
         and ast.unparse(node) == "gate.enter"
     }
     assert askers == {SENDER}
+
+
+def test_staff_mail_has_its_own_gate_and_goes_to_the_accounts_of_staff_alone():
+    trees = modules()
+    assert find_callers(trees, "enter_staff") | find_mentions(trees, "enter_staff") == {STAFF_MAIL}
+    assert find_callers(trees, "StaffAddress") == {STAFF_ACCOUNTS}
+    # Where the addresses of customers are known, nobody can write to staff, nor the other way.
+    for place in (STAFF_MAIL, STAFF_ACCOUNTS):
+        told = ast.unparse(trees[place])
+        assert "amity.store" not in told
+        assert "contact_point" not in told
+    writers = {
+        (place, name)
+        for place, name, text in statements()
+        if "broadcast_staff_mail" in text and "'wire'" in re.sub(r"WHERE[^;]*", "", text)
+    }
+    assert writers == {(GATE_QUERIES, "gate_enter_staff")}
+
+
+def find_mentions(trees: dict[str, ast.Module], name: str) -> set[str]:
+    """Name the modules that speak of something of another, such as `gate.enter`."""
+    return {
+        place
+        for place, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == name
+    }
 
 
 def test_the_end_of_a_message_is_written_in_one_place_and_after_its_token():

@@ -14,7 +14,8 @@ from psycopg import Cursor
 from psycopg.rows import TupleRow
 
 from amity.broadcast.channel import GateToken
-from amity.broadcast.logic.fence import Fence, advance_file
+from amity.broadcast.contracts_staff import StaffLetter
+from amity.broadcast.logic.fence import Fence, advance_file, check
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
@@ -82,6 +83,30 @@ def enter(
         given = GateToken(send_id) if state == "wire" else None
         rulings[send_id] = Ruling(state, reason, given)
     return rulings
+
+
+def enter_staff(letter: StaffLetter, *, mail_id: UUID, now: datetime) -> GateToken | None:
+    """Put a message to staff on the wire; None when it was there before, or nothing may leave.
+
+    Consents, quiet hours and caps are about customers and have no say here; the fence and the
+    stop have.
+    """
+    with transaction() as connection:
+        connection.execute(_SQL["gate_lock_fence"])
+        if not check(connection).is_open:
+            return None
+        values = {
+            "key": letter.key,
+            "mail_id": mail_id,
+            "staff_id": letter.recipient.staff_id,
+            "subject": letter.subject,
+            "now": now,
+        }
+        row = connection.execute(_SQL["gate_enter_staff"], values).fetchone()
+    if row is None:
+        return None
+    advance_file(row[0])
+    return GateToken(mail_id)
 
 
 def ask(

@@ -135,3 +135,12 @@ WITH moment AS MATERIALIZED (
 )
 SELECT r.id, r.state, r.reason, CASE WHEN %(to_wire)s THEN nextval('broadcast_progress') ELSE 0 END
 FROM ruled r WHERE r.state = 'claimed' OR r.id IN (SELECT id FROM written)
+
+-- name: gate_enter_staff
+-- A message to staff that may go on the wire: one that never was there, or that was put off.
+INSERT INTO broadcast_staff_mail AS m (key, id, staff_id, subject, state, wire_at)
+VALUES (%(key)s, %(mail_id)s, %(staff_id)s, %(subject)s, 'wire', %(now)s)
+ON CONFLICT (key) DO UPDATE
+SET id = excluded.id, state = 'wire', wire_at = excluded.wire_at, settled_at = NULL, reply = ''
+WHERE m.state = 'deferred'
+RETURNING nextval('broadcast_progress')
