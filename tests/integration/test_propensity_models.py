@@ -24,6 +24,11 @@ def happened(rng):
     """Half are keen: they look often, and who has looked lately signs up for a course."""
     for who in range(CUSTOMERS):
         keen = who % 2 == 0
+        about = {"kind": "nps", "post": "mail"}
+        yield event("Survey Asked", who, 90, properties=about)
+        if who % 10 < (9 if keen else 4):
+            said = about | {"answer": 9 if keen else 5}
+            yield event("Survey Answered", who, 89, properties=said)
         yield event("identify", who, DAYS - 1, traits={"plan": "plus" if keen else "basic"})
         for day in range(DAYS - 2, 0, -12):
             if rng.random() < (0.7 if keen else 0.25):
@@ -64,7 +69,11 @@ def create(**more):
 def test_an_event_becomes_scores_with_reasons_a_version_and_a_proof(shop, capsys):
     model = create()
     assert model.score == "propensity:course"
-    [run] = api_models.refresh_models(now=NOW)
+    first_time, run = sorted(
+        api_models.refresh_models(now=NOW), key=lambda run: run.estimator, reverse=True
+    )
+    assert first_time.estimator == "propensity:lead"
+    assert "nobody did 'Order Completed'" in first_time.report["refused"]
     assert run.customers > 100
     quality = run.report["quality"]
     assert quality["auc"]["low"] > 0.6
@@ -80,7 +89,7 @@ def test_an_event_becomes_scores_with_reasons_a_version_and_a_proof(shop, capsys
     assert (score.name, score.computed_at) == ("propensity:course", NOW)
     assert score.low <= score.value <= score.high
     assert "(" in score.label
-    [state] = api_models.list_models()
+    state = api_models.get_model(key="course")
     assert state.run.model_run_id == run.model_run_id
     assert "plan" in run.report["weight"]
     best = {"op": "gte", "value": 90}
@@ -91,7 +100,59 @@ def test_an_event_becomes_scores_with_reasons_a_version_and_a_proof(shop, capsys
     _what_cannot_be_carried_keeps_old_scores(len(scores))
     api_models.archive_model(key="course", now=NOW)
     assert _scores() == {}
-    assert api_models.list_models() == []
+    assert [state.model.key for state in api_models.list_models()] == ["lead"]
+    assert _open_predictions("propensity:course") == 0
+
+
+def test_what_was_said_is_compared_with_what_came_since(shop):
+    """The horizon is over when the model is learnt again: page and sums say what came."""
+    create()
+    before = NOW - timedelta(days=31)
+    [run] = api_models.refresh_models(now=before, key="course")
+    assert "refused" not in run.report
+    [waiting] = api.list_reliability(now=before)
+    assert waiting.score == "propensity:course"
+    assert "Not enough time" in waiting.sentence
+    assert waiting.rounds[0].customers == run.customers
+    api_models.refresh_models(now=NOW, key="course")
+    [held] = api.list_reliability(now=NOW)
+    first = held.rounds[-1]
+    assert first.observed == _did_between(before, before + timedelta(days=30))
+    assert first.observed == pytest.approx(first.expected, rel=0.4)
+    assert held.groups[-1].observed > held.groups[0].observed
+    assert _open_predictions("propensity:course") == held.rounds[0].customers
+
+
+def test_estimates_over_the_store_are_kept_or_say_why_not(shop, capsys):
+    runs = {run.estimator: run for run in api_models.refresh_store_estimates(now=NOW)}
+    assert set(runs) == {"send_time", "discounts", "satisfaction", "referrals"}
+    for name in ("send_time", "discounts", "referrals"):
+        assert any(letter.isdigit() for letter in runs[name].report["refused"])
+    assert runs["satisfaction"].customers > 50
+    scores = {one.name: one for one in api.list_scores(profile_id=_profile(0))}
+    assert scores["satisfaction:nps"].value == 9
+    assert "speaks for" in scores["satisfaction:nps"].label
+    [run] = api_models.refresh_store_estimates(now=NOW, name="satisfaction")
+    state = api_models.get_store_estimate(name="satisfaction")
+    assert state.run.model_run_id == run.model_run_id
+    with pytest.raises(NotFound, match="satisfaction"):
+        api_models.get_store_estimate(name="mood")
+
+
+def _did_between(since, until):
+    with transaction("readonly") as connection:
+        return connection.execute(
+            "SELECT count(DISTINCT profile_id) FROM store_activity WHERE name = 'Course Booked' "
+            "AND occurred_at > %s AND occurred_at <= %s",
+            [since, until],
+        ).fetchone()[0]
+
+
+def _open_predictions(score):
+    with transaction("readonly") as connection:
+        return connection.execute(
+            "SELECT count(*) FROM analysis_prediction WHERE score = %s", [score]
+        ).fetchone()[0]
 
 
 def _command_lists(capsys):
@@ -196,7 +257,8 @@ def test_models_are_made_read_and_archived_over_the_control_api(db):
     assert call("post", "/models", model).status_code == 409
     assert call("post", "/models", {**model, "key": "Soon!"}).status_code == 422
     assert call("post", "/models", model, scopes=["segments:read"]).status_code == 403
-    [listed] = call("get", "/models").json()["items"]
+    listed, lead = call("get", "/models").json()["items"][::-1]
+    assert (lead["model"]["key"], lead["model"]["is_first"]) == ("lead", True)
     assert (listed["model"]["event"], listed["run"]) == ("Order Completed", None)
     assert call("delete", "/models/soon").status_code == 204
     assert call("get", "/models/soon").status_code == 404

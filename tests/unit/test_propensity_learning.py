@@ -10,7 +10,9 @@ from amity.analysis.estimator import Refused
 from amity.analysis.logic.learning.calibrating import Curve, Steps, expit
 from amity.analysis.logic.learning.columns import Column, type_columns
 from amity.analysis.logic.learning.measures import auc, auc_interval, measure
-from amity.analysis.logic.learning.models import fit_adding
+from amity.analysis.logic.learning.models import fit_adding, fit_trees
+from amity.analysis.logic.learning.moments import History, sort_facts
+from amity.analysis.logic.learning.predicting import predict
 from amity.analysis.logic.learning.propensity import learn, list_reasons, refuse_too_little, tell
 from amity.analysis.logic.learning.splitting import split_rows
 from amity.analysis.logic.learning.watching import auc_of_one, drift_of, watch
@@ -263,3 +265,51 @@ def test_levels_never_seen_and_far_numbers_do_no_harm():
         Column(name="plan", kind="level", values=np.array([0.0, 1.0]), levels=["", "gold"]),
     ]
     assert np.all(np.isfinite(model.logit(odd)))
+
+
+def test_a_first_time_is_learnt_from_and_said_of_those_who_never_did_it():
+    """Who looks often orders sooner; the first order is all that is asked for."""
+    rng = np.random.default_rng(4)
+    day, now = 86_400, 400 * 86_400
+    views, orders = [], []
+    for who in range(500):
+        keen = who % 2 == 0
+        views += [(who, now - int(at * day)) for at in rng.uniform(0, 200, 12 if keen else 3)]
+        first = rng.exponential(120 if keen else 700)
+        if first < 200:
+            orders += [(who, now - int((200 - first) * day)), (who, now - day)]
+    history = History(
+        events={"view": sort_facts(*np.array(views).T)},
+        orders=sort_facts(*np.array(orders).T, amount=np.ones(len(orders))),
+        traits={},
+        earlier=np.arange(0, 500, 50),
+    )
+    found = predict(
+        history,
+        history.orders,
+        horizon_days=30,
+        now_second=now,
+        members=None,
+        rng=rng,
+        is_first=True,
+    )
+    done = {who for who, _ in orders} | set(range(0, 500, 50))
+    assert not done & set(found.customer.tolist())
+    assert len(found.customer) == len({who for who, _ in views} - done)
+    keen = found.customer % 2 == 0
+    assert found.told.probability[keen].mean() > 2 * found.told.probability[~keen].mean()
+    assert found.learnt.rows["learn"] < 500 * 4
+
+
+def test_trees_learn_beside_a_column_of_which_hardly_anything_is_known():
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=400)
+    label = (values + rng.normal(size=400) > 0) * 1.0
+    unknown = np.full(400, np.nan)
+    unknown[7] = 3.0
+    columns = [
+        Column(name="a", kind="number", values=values),
+        Column(name="b", kind="number", values=unknown),
+    ]
+    told = fit_trees(columns, label, seed=1, rounds=10).model.logit(columns)
+    assert auc(told, label) > 0.7

@@ -1,13 +1,15 @@
-"""The analysis engine's door for models of what customers will do: an event, a horizon, no code.
+"""The analysis engine's door for models of what customers will do, and estimates over the store.
 
-A lead score is such a model by another name: the event is what makes a lead a customer.
+A model is an event and a horizon, no code; a lead score is such a model of a first order. An
+estimate over the store is a plug-in that makes scores of the warehouse each night.
 """
 
 from datetime import datetime
 
 from amity.analysis.contracts import ModelRun
-from amity.analysis.contracts_models import Model, ModelState
+from amity.analysis.contracts_models import Model, ModelState, ScoreWords, StoreEstimateState
 from amity.analysis.logic.learning import definitions, refreshing
+from amity.analysis.store_estimate import load_store_estimates
 
 
 def create_model(  # noqa: PLR0913  # one argument a part of the definition
@@ -18,14 +20,15 @@ def create_model(  # noqa: PLR0913  # one argument a part of the definition
     horizon_days: int,
     segment_id: int | None = None,
     traits: list[str] | None = None,
+    is_first: bool = False,
     by: str,
     now: datetime,
 ) -> Model:
     """Add a model of who will do ``event`` within ``horizon_days``.
 
     Its scores are called `propensity:<key>` and come with the next refresh. It learns from all
-    customers active in a year and scores those, or the members of a segment. Raises Invalid,
-    NotFound for the segment, Conflict when the key is taken.
+    customers active in a year and scores those, or the members of a segment; with ``is_first``
+    only those who have never done it. Raises Invalid, NotFound for the segment, Conflict when the key is taken.
     """
     return definitions.create_model(
         Model(
@@ -38,6 +41,7 @@ def create_model(  # noqa: PLR0913  # one argument a part of the definition
             traits=traits or [],
             created_by=by,
             created_at=now,
+            is_first=is_first,
         )
     )
 
@@ -69,3 +73,37 @@ def learn_new_models(*, now: datetime) -> list[ModelRun]:
 def get_model(*, key: str) -> ModelState:
     """Return a model with its latest run; raise NotFound when there is none, or it is archived."""
     return refreshing.get_state(key)
+
+
+def list_store_estimates() -> list[StoreEstimateState]:
+    """Return the estimates over the store by title, each with its card and its latest run."""
+    from amity.analysis.logic.scoring import standing  # noqa: PLC0415  # loads slowly
+
+    return standing.list_estimates()
+
+
+def get_store_estimate(*, name: str) -> StoreEstimateState:
+    """Return an estimate over the store with its latest run; raise NotFound."""
+    from amity.analysis.logic.scoring import standing  # noqa: PLC0415  # loads slowly
+
+    return standing.get_estimate(name)
+
+
+def refresh_store_estimates(*, now: datetime, name: str | None = None) -> list[ModelRun]:
+    """Make the scores of every estimate over the store anew, or of one, from the warehouse.
+
+    What cannot be carried has a run that says why under "refused", and no scores. Raises NotFound
+    for an unknown name, Unavailable without a warehouse.
+    """
+    from amity.analysis.logic.scoring import standing  # noqa: PLC0415  # loads slowly
+
+    return standing.refresh_estimates(now=now, name=name)
+
+
+def find_score_words(*, name: str) -> ScoreWords | None:
+    """Return what a score of an estimate over the store is called and means; None for others."""
+    for kind in load_store_estimates():
+        for words in kind.scores:
+            if words.name == name:
+                return words
+    return None

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from amity.analysis.contracts import ModelRun
+from amity.analysis.contracts_estimates import ModelCard
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     traits: list[str]
     created_by: str
     created_at: datetime
+    is_first: bool = False
+    """Whether it is about the first time only: of those who have never done it."""
 
     @property
     def score(self) -> str:
@@ -31,4 +34,22 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     """A model and its latest run, whose number and time are the model's version."""
 
     model: Model
+    run: ModelRun | None
+
+
+class ScoreWords(msgspec.Struct, frozen=True, kw_only=True):
+    """A score, for people."""
+
+    name: str
+    title: str
+    meaning: str
+
+
+class StoreEstimateState(msgspec.Struct, frozen=True, kw_only=True):
+    """An estimate over the store and its latest run, which may say why it was refused."""
+
+    name: str
+    version: int
+    card: ModelCard
+    scores: tuple[ScoreWords, ...]
     run: ModelRun | None

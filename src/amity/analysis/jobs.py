@@ -1,9 +1,25 @@
 """The analysis engine's standing jobs, run by the worker."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from procrastinate.contrib.django import app
 
 from amity.analysis import api, api_models, api_reports
 from amity.infra.clock import house_now
+from amity.kernel.errors import Unavailable
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def _waiting_for_warehouse(what: str) -> Iterator[None]:
+    """Let work wait for its next turn while nothing is exported yet, or somebody else reads."""
+    try:
+        yield
+    except Unavailable as error:
+        _log.info("%s wait: %s", what, error.message)
 
 
 @app.periodic(cron="22 * * * *")
@@ -31,14 +47,24 @@ def refresh_scores(timestamp: int) -> None:
 @app.task(queueing_lock="analysis.learn_new_models", pass_context=False)
 def learn_new_models(timestamp: int) -> None:
     """Learn the models somebody has just made."""
-    api_models.learn_new_models(now=house_now())
+    with _waiting_for_warehouse("new models"):
+        api_models.learn_new_models(now=house_now())
 
 
 @app.periodic(cron="35 3 * * *")
 @app.task(queueing_lock="analysis.refresh_models", pass_context=False)
 def refresh_models(timestamp: int) -> None:
     """Learn the models of what customers will do anew and score everyone, each night (UTC)."""
-    api_models.refresh_models(now=house_now())
+    with _waiting_for_warehouse("models"):
+        api_models.refresh_models(now=house_now())
+
+
+@app.periodic(cron="5 4 * * *")
+@app.task(queueing_lock="analysis.refresh_store_estimates", pass_context=False)
+def refresh_store_estimates(timestamp: int) -> None:
+    """Make the scores of send time, reductions, satisfaction and referrals, each night (UTC)."""
+    with _waiting_for_warehouse("scores of the warehouse"):
+        api_models.refresh_store_estimates(now=house_now())
 
 
 @app.periodic(cron="50 3 * * *")

@@ -60,6 +60,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "customers have a score `profit` beside their value.",
         ),
     ] = None
+    referred_by: Annotated[
+        str,
+        Meta(
+            description="Where customers tell who brought them, by user id or e-mail address: a "
+            "trait, such as `referred_by`, or a property of an event, such as "
+            "`Signed Up.invited_by`. The score `referral_value` is made of it.",
+        ),
+    ] = "referred_by"
     time_zone: Annotated[str, Meta(description="Zone the screens show times in (IANA).")] = "UTC"
     max_event_bytes: Annotated[int, Meta(description="Largest single event accepted.")] = 32_768
     max_batch_bytes: Annotated[int, Meta(description="Largest request accepted.")] = 512_000

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 
 from amity.analysis.contracts_estimates import FileEstimate, ModelCard, Option
@@ -17,21 +16,25 @@ from amity.analysis.file_estimate import (
     OutTable,
     Table,
 )
+from amity.analysis.logic.preferences.choosing import (
+    SURE,
+    Chosen,
+    Messages,
+    choose,
+    learn_hours,
+    learn_places,
+)
 from amity.analysis.logic.preferences.hours import (
     BLOCKS,
     HOURS,
     block_of,
     hours_of_week,
-    population_profile,
     profile_p_value,
     show_hour,
 )
-from amity.analysis.logic.preferences.leaning import Leaning, learn_leaning
+from amity.analysis.logic.preferences.leaning import Leaning
 
 _SEED: Final = 19_730_301
-_FEWEST_MESSAGES: Final = 200
-_FEWEST_ANSWERS: Final = 50
-_SURE: Final = 0.05
 
 CARD: Final = ModelCard(
     title="Send time and channel",
@@ -55,17 +58,6 @@ CARD: Final = ModelCard(
         "Fader, Hardie (2013), The Gamma-Gamma model of monetary value (gamma priors by moments).",
     ],
 )
-
-
-class _Chosen(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What is chosen for each customer among hours or channels."""
-
-    best: IntArray
-    index: FloatArray
-    low: FloatArray
-    high: FloatArray
-    is_own: FloatArray
-    """1 where the customer's own answers show the preference, 0 where it is the population's."""
 
 
 @FILE_ESTIMATES.register("send-time")
@@ -110,7 +102,6 @@ class SendTime(FileEstimator):
     def run(self, table: Table, options: Options, *, now: datetime) -> Estimated:
         answered = table.columns["answered"].real
         customer = table.columns["customer"].whole
-        _refuse_too_little(answered)
         rng = np.random.default_rng(_SEED)
         zones = table.columns["zone"] if options.is_given("zone") else None
         hour = hours_of_week(
@@ -118,12 +109,11 @@ class SendTime(FileEstimator):
             np.zeros(len(table), np.int64) if zones is None else zones.whole,
             ["UTC"] if zones is None else zones.names,
         )
-        if len(np.unique(hour)) < 2:
-            raise Refused(f"all {len(hour):,} messages left in one hour of the week")
-        profile = population_profile(hour, answered)
         size = len(table.columns["customer"].names)
-        blocks = _learn(customer, block_of(hour), answered, (size, BLOCKS), rng)
-        by_time = _choose_hours(blocks, profile, np.bincount(hour, minlength=HOURS))
+        learnt = learn_hours(
+            Messages(customer=customer, hour=hour, answered=answered, size=size), rng
+        )
+        profile, blocks, by_time = learnt.profile, learnt.blocks, learnt.chosen
         general = profile_p_value(block_of(hour), answered, BLOCKS)
         words = [_say_time(general, profile, hour), _say_own("hours", blocks, by_time)]
         result: dict[str, Any] = {
@@ -189,55 +179,6 @@ class SendTime(FileEstimator):
         )
 
 
-def _refuse_too_little(answered: FloatArray) -> None:
-    if len(answered) < _FEWEST_MESSAGES:
-        raise Refused(f"{len(answered):,} messages, and it takes at least {_FEWEST_MESSAGES}")
-    if answered.sum() < _FEWEST_ANSWERS:
-        raise Refused(
-            f"{int(answered.sum()):,} messages were answered, and it takes at least "
-            f"{_FEWEST_ANSWERS}"
-        )
-
-
-def _learn(
-    customer: IntArray,
-    place: IntArray,
-    answered: FloatArray,
-    shape: tuple[int, int],
-    rng: np.random.Generator,
-) -> Leaning:
-    cell = customer * shape[1] + place
-    size = shape[0] * shape[1]
-    sent = np.bincount(cell, minlength=size).reshape(shape).astype(np.float64)
-    came = np.bincount(cell, weights=answered, minlength=size).reshape(shape).astype(np.float64)
-    profile = (came.sum(axis=0) + 1) / (sent.sum(axis=0) + 2)
-    return learn_leaning(sent, came, profile, rng)
-
-
-def _choose_hours(leaning: Leaning, profile: FloatArray, tried: IntArray) -> _Chosen:
-    """Return each customer's best hour among those at which anything was ever sent."""
-    block = block_of(np.arange(HOURS))
-    open_hours = np.where(tried > 0, profile, 0.0)
-    best_in_block = np.array(
-        [int(np.argmax(np.where(block == each, open_hours, -1.0))) for each in range(BLOCKS)]
-    )
-    best_block = np.argmax(leaning.index * open_hours[best_in_block], axis=1)
-    return _chosen(leaning, best_block, best_in_block[best_block])
-
-
-def _chosen(leaning: Leaning, place: IntArray, best: IntArray) -> _Chosen:
-    low, high = leaning.limits()
-    rows = np.arange(len(place))
-    own = (low[rows, place] > 1) * (leaning.p_value < _SURE)
-    return _Chosen(
-        best=best,
-        index=leaning.index[rows, place],
-        low=low[rows, place],
-        high=high[rows, place],
-        is_own=own.astype(np.float64),
-    )
-
-
 def _channels(
     table: Table, customer: IntArray, answered: FloatArray, rng: np.random.Generator
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -246,11 +187,11 @@ def _channels(
     if len(cells.names) < 2:
         raise Refused(f"all {len(answered):,} messages went by one channel; leave --channel out")
     size = len(table.columns["customer"].names)
-    leaning = _learn(customer, cells.whole, answered, (size, len(cells.names)), rng)
+    leaning = learn_places(customer, cells.whole, answered, (size, len(cells.names)), rng)
     sent = np.bincount(cells.whole, minlength=len(cells.names))
     rate = np.bincount(cells.whole, answered, len(cells.names)) / sent
     best = np.argmax(leaning.index * rate, axis=1)
-    chosen = _chosen(leaning, best, best)
+    chosen = choose(leaning, best, best)
     found = {
         "channel_p_value": profile_p_value(cells.whole, answered, len(cells.names)),
         "channel_own_p_value": leaning.p_value,
@@ -263,7 +204,7 @@ def _channels(
     return _say_own("channels", leaning, chosen), found, columns
 
 
-def _parts(name: str, chosen: _Chosen) -> dict[str, Any]:
+def _parts(name: str, chosen: Chosen) -> dict[str, Any]:
     return {
         f"{name}_index": chosen.index,
         f"{name}_index_low": chosen.low,
@@ -278,13 +219,13 @@ def _best_hour(profile: FloatArray, hour: IntArray) -> str:
 
 
 def _say_time(p_value: float, profile: FloatArray, hour: IntArray) -> str:
-    if p_value >= _SURE:
+    if p_value >= SURE:
         return "No preference shown: all customers together answer alike at all hours."
     return f"All customers together answer most in the hour from {_best_hour(profile, hour)}."
 
 
-def _say_own(what: str, leaning: Leaning, chosen: _Chosen) -> str:
-    if leaning.p_value >= _SURE:
+def _say_own(what: str, leaning: Leaning, chosen: Chosen) -> str:
+    if leaning.p_value >= SURE:
         return (
             f"No customer shows {what} of their own: their answers differ no more than chance "
             f"makes them (p = {leaning.p_value:.2g}), so all are given the best of all."

@@ -1,14 +1,15 @@
 -- Models of what customers will do: their definitions, and who is scored.
 
 -- name: model_add
-INSERT INTO analysis_model (key, name, event, horizon_days, segment_id, traits, created_by, created_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO analysis_model
+    (key, name, event, horizon_days, segment_id, traits, created_by, created_at, is_first)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (key) WHERE archived_at IS NULL DO NOTHING
 RETURNING id
 
 -- name: models_list
 SELECT m.id, m.key, m.name, m.event, m.horizon_days, m.segment_id, m.traits, m.created_by,
-       m.created_at
+       m.created_at, m.is_first
 FROM analysis_model m
 WHERE m.archived_at IS NULL AND (%(key)s::text IS NULL OR m.key = %(key)s)
 ORDER BY m.name, m.id

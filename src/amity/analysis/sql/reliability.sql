@@ -32,6 +32,12 @@ WHERE score = %s AND predicted_at = %s AND place = %s
 -- name: predictions_drop
 DELETE FROM analysis_prediction WHERE score = %s AND predicted_at = %s
 
+-- name: predictions_drop_all
+DELETE FROM analysis_prediction WHERE score = %s
+
+-- name: reliability_drop_open
+DELETE FROM analysis_reliability WHERE score = %s AND observed_customers IS NULL
+
 -- name: forget_predictions
 DELETE FROM analysis_prediction WHERE profile_id = ANY(%s)
 

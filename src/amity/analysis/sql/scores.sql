@@ -43,3 +43,9 @@ FROM analysis_model_run
 WHERE estimator = %s
 ORDER BY id DESC
 LIMIT 1
+
+-- name: scores_of
+-- In millionths, since columns are read as whole numbers.
+SELECT profile_id, round(value * 1000000)::bigint FROM analysis_score
+WHERE name = %s AND value IS NOT NULL
+ORDER BY profile_id

@@ -37,6 +37,7 @@ def create_model(model: Model) -> Model:
                 model.traits,
                 model.created_by,
                 model.created_at,
+                model.is_first,
             ],
         ).fetchone()
         if row is None:

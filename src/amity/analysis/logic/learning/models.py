@@ -21,6 +21,7 @@ MOST_LEVELS: Final = 30
 MOST_TREES: Final = 300
 _LEAST_ROWS_OF_LEVEL: Final = 10
 _FAR: Final = 6.0
+_FEWEST_KNOWN: Final = 10
 _SMALL: Final = 50_000
 """Below so many rows threads wait for each other longer than they work."""
 
@@ -173,7 +174,7 @@ def fit_trees(
             n_iter_no_change=15,
             categorical_features=[each.kind == "level" for each in encodings],
             random_state=seed,
-        ).fit(stack(columns, encodings), label)
+        ).fit(fill_unknown(stack(columns, encodings)), label)
     return Tried(model=TreesModel(encodings, fitted), warnings=[])
 
 
@@ -182,6 +183,15 @@ def stack(columns: Sequence[Column], encodings: list[Encoding]) -> FloatArray:
     return np.column_stack(
         [encode(column, each) for column, each in zip(columns, encodings, strict=True)]
     )
+
+
+def fill_unknown(matrix: FloatArray) -> FloatArray:
+    """Return a matrix for trees to learn from, with nothing but zeros where hardly any is known.
+
+    Trees cannot cut a column of which nothing is known, in all rows or in those held back.
+    """
+    known = np.count_nonzero(~np.isnan(matrix), axis=0)
+    return np.where(known < _FEWEST_KNOWN, 0.0, matrix)
 
 
 def spread(columns: Sequence[Column], encodings: list[Encoding]) -> tuple[FloatArray, IntArray]:

@@ -53,6 +53,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     events: Mapping[str, Facts]
     orders: Facts
     traits: Mapping[str, Facts]
+    earlier: IntArray = np.zeros(0, np.int64)
+    """Who had done what is predicted before all of this, sorted."""
 
 
 def sort_facts(
@@ -121,6 +123,17 @@ def known_at(
     for facts in (*history.events.values(), history.orders):
         seen |= _count(facts, moments, days) > 0
     return seen
+
+
+def never_done(
+    history: History, outcome: Facts, moments: Moments
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Say of each whether they had never done what is predicted by their moment."""
+    done = _before(outcome, moments, moments.second) > _start(outcome, moments)
+    never: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = ~(
+        done | np.isin(moments.customer, history.earlier)
+    )
+    return never
 
 
 def _before(facts: Facts, moments: Moments, second: IntArray) -> IntArray:

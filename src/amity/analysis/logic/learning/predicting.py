@@ -22,6 +22,7 @@ from amity.analysis.logic.learning.moments import (
     build_features,
     known_at,
     label_of,
+    never_done,
 )
 from amity.analysis.logic.learning.propensity import Learnt, Told, learn, list_reasons, tell
 from amity.analysis.logic.learning.splitting import Split
@@ -50,7 +51,7 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     warnings: list[str]
 
 
-def predict(
+def predict(  # noqa: PLR0913  # one argument a part of the question
     history: History,
     outcome: Facts,
     *,
@@ -58,14 +59,17 @@ def predict(
     now_second: int,
     members: IntArray | None,
     rng: np.random.Generator,
+    is_first: bool = False,
 ) -> Predicted:
     """Learn at past moments and score now; ``members`` are scored, or everybody active.
 
-    Raises Refused when the history is too short or there is too little to learn from.
+    With ``is_first`` only those are looked at who had never done it by the moment. Raises Refused
+    when the history is too short or there is too little to learn from.
     """
     cutoffs, lookback = choose_cutoffs(history, horizon_days, now_second)
     customers = _all_customers(history)
-    moments, place = _sample(history, customers, cutoffs, rng)
+    first_of = outcome if is_first else None
+    moments, place = _sample(history, customers, cutoffs, rng, first_of)
     label = label_of(outcome, moments, horizon_days * DAY_SECONDS)
     features = build_features(history, moments, lookback_days=lookback)
     kept = [at for at, column in enumerate(features) if not why_useless(column)]
@@ -79,6 +83,7 @@ def predict(
     )
     learnt = learn(columns, label, moments.second.astype(np.float64), rng, split=split)
     scored = _who_now(history, customers, members, now_second)
+    scored = _still_to_do(history, scored, first_of)
     if not len(scored):
         raise Refused(f"of {len(customers):,} customers nobody that is to be scored was active")
     today = build_features(history, scored, lookback_days=lookback)
@@ -132,15 +137,25 @@ def _all_customers(history: History) -> IntArray:
 
 
 def _sample(
-    history: History, customers: IntArray, cutoffs: Sequence[int], rng: np.random.Generator
+    history: History,
+    customers: IntArray,
+    cutoffs: Sequence[int],
+    rng: np.random.Generator,
+    first_of: Facts | None,
 ) -> tuple[Moments, IntArray]:
-    """Return who was active at each moment, and the moment's place; a random share if too many."""
+    """Return who was active at each moment, and the moment's place; a random share if too many.
+
+    With ``first_of`` only who had never done it.
+    """
     place = np.repeat(np.arange(len(cutoffs)), len(customers))
     moments = Moments(
         customer=np.tile(customers, len(cutoffs)),
         second=np.array(cutoffs, np.int64)[place],
     )
-    rows = np.flatnonzero(known_at(history, moments, ACTIVE_DAYS))
+    looked_at = known_at(history, moments, ACTIVE_DAYS)
+    if first_of is not None:
+        looked_at &= never_done(history, first_of, moments)
+    rows = np.flatnonzero(looked_at)
     if len(rows) > MOST_ROWS:
         rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
     return Moments(customer=moments.customer[rows], second=moments.second[rows]), place[rows]
@@ -153,6 +168,13 @@ def _who_now(
         customers = np.intersect1d(customers, members)
     moments = Moments(customer=customers, second=np.full(len(customers), now_second, np.int64))
     rows = np.flatnonzero(known_at(history, moments, ACTIVE_DAYS))
+    return Moments(customer=moments.customer[rows], second=moments.second[rows])
+
+
+def _still_to_do(history: History, moments: Moments, first_of: Facts | None) -> Moments:
+    if first_of is None:
+        return moments
+    rows = np.flatnonzero(never_done(history, first_of, moments))
     return Moments(customer=moments.customer[rows], second=moments.second[rows])
 
 

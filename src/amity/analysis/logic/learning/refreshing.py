@@ -9,13 +9,14 @@ import numpy as np
 
 from amity.analysis.contracts import ModelRun
 from amity.analysis.contracts_models import Model, ModelState
-from amity.analysis.estimator import IntArray, Refused
+from amity.analysis.estimator import FloatArray, IntArray, Refused
 from amity.analysis.logic.learning.definitions import (
     archive_model,
     find_model,
     list_models,
     list_segment_members,
 )
+from amity.analysis.logic.learning.moments import Facts, History, Moments, label_of
 from amity.analysis.logic.learning.predicting import (
     ACTIVE_DAYS,
     MOST_MOMENTS,
@@ -26,6 +27,7 @@ from amity.analysis.logic.learning.predicting import (
 from amity.analysis.logic.learning.warehouse_history import ORDER_EVENT, read_history
 from amity.analysis.logic.scores import get_latest_run
 from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
+from amity.analysis.logic.scoring.reliability import Due, remember, settle, stop_following
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
@@ -71,6 +73,7 @@ def retire_model(*, key: str, now: datetime) -> None:
         model = find_model(connection, key)
         archive_model(connection, key, now)
         replace_scores(connection, names=[model.score], rows=[])
+        stop_following(connection, score=model.score)
 
 
 def _find_run(model: Model) -> ModelRun | None:
@@ -81,37 +84,87 @@ def _find_run(model: Model) -> ModelRun | None:
 
 
 def _refresh(model: Model, now: datetime) -> ModelRun:
+    history, members = _read(model, now)
+    outcome = history.orders if model.event == ORDER_EVENT else history.events[model.event]
     try:
-        found = _predict(model, now)
+        found = _predict(model, history, outcome, members, now)
     except Refused as error:
         with transaction() as connection:
+            _settle(connection, model, outcome, now)
             return _record(connection, model, now, customers=0, report={"refused": error.message})
     with transaction() as connection:
         connection.execute(_SQL["scores_lock"], [_LOCK])
+        _settle(connection, model, outcome, now)
         alive = connection.execute(_SQL["model_alive"], [found.customer.tolist()]).fetchall()
         known = {row[0] for row in alive}
         run = _record(connection, model, now, customers=len(known), report=report_of(found))
         rows = (row for row in _rows(model, found, run) if row[0] in known)
         replace_scores(connection, names=[model.score], rows=rows)
+        _remember(connection, model, found, run, known)
     return run
 
 
-def _predict(model: Model, now: datetime) -> Predicted:
+def _settle(connection: Connection, model: Model, outcome: Facts, now: datetime) -> None:
+    """Compare what was said when it was due with who did it.
+
+    Not known of who is no customer any more, nor of a time further back than is read.
+    """
+    read_since = now - timedelta(days=_days_back(model))
+
+    def observe(due: Due) -> FloatArray:
+        if due.predicted_at < read_since:
+            return np.full(len(due.profile_id), np.nan)
+        rows = connection.execute(_SQL["model_alive"], [due.profile_id.tolist()])
+        alive = np.isin(due.profile_id, [row[0] for row in rows])
+        second = np.full(len(due.profile_id), int(due.predicted_at.timestamp()))
+        horizon = int((due.due_at - due.predicted_at).total_seconds())
+        did = label_of(outcome, Moments(customer=due.profile_id, second=second), horizon)
+        came: FloatArray = np.where(alive, did, np.nan)
+        return came
+
+    settle(connection, score=model.score, now=now, observe=observe)
+
+
+def _remember(
+    connection: Connection, model: Model, found: Predicted, run: ModelRun, known: set[int]
+) -> None:
+    there = np.isin(found.customer, list(known))
+    remember(
+        connection,
+        score=model.score,
+        model_run_id=run.model_run_id,
+        now=run.computed_at,
+        horizon_days=model.horizon_days,
+        profile_id=found.customer[there],
+        expected=found.told.probability[there],
+    )
+
+
+def _read(model: Model, now: datetime) -> tuple[History, IntArray | None]:
+    """Return the facts a model learns from, and whom it scores; None for everybody active."""
     members: IntArray | None = None
     if model.segment_id is not None:
         with transaction("readonly") as connection:
             members = np.array(list_segment_members(connection, model.segment_id), np.int64)
-    back = ACTIVE_DAYS + MOST_MOMENTS * model.horizon_days
-    history = read_history(
+    return read_history(
         event=model.event,
         traits=model.traits,
-        since=now - timedelta(days=back),
+        since=now - timedelta(days=_days_back(model)),
         until=now,
         currency=settings().currency,
-    )
-    outcome = history.orders if model.event == ORDER_EVENT else history.events[model.event]
+        is_first=model.is_first,
+    ), members
+
+
+def _days_back(model: Model) -> int:
+    return ACTIVE_DAYS + MOST_MOMENTS * model.horizon_days
+
+
+def _predict(
+    model: Model, history: History, outcome: Facts, members: IntArray | None, now: datetime
+) -> Predicted:
     if not len(outcome):
-        raise Refused(f"in {back} days nobody did {model.event!r}: is it called so?")
+        raise Refused(f"in {_days_back(model)} days nobody did {model.event!r}: is it called so?")
     return predict(
         history,
         outcome,
@@ -120,6 +173,7 @@ def _predict(model: Model, now: datetime) -> Predicted:
         members=members,
         # Seeded by the model: the same history always teaches the same.
         rng=np.random.default_rng(model.model_id),
+        is_first=model.is_first,
     )
 
 

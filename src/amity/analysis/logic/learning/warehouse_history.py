@@ -26,11 +26,17 @@ ORDER_EVENT: Final = "Order Completed"
 
 
 def read_history(
-    *, event: str, traits: list[str], since: datetime, until: datetime, currency: str
+    *,
+    event: str,
+    traits: list[str],
+    since: datetime,
+    until: datetime,
+    currency: str,
+    is_first: bool = False,
 ) -> History:
     """Return what happened from ``since`` to ``until``: the commonest events, and ``event``.
 
-    Raises Unavailable without a warehouse.
+    With ``is_first`` also who had done ``event`` before. Raises Unavailable without a warehouse.
     """
     from amity.infra.warehouse_reading import tables  # noqa: PLC0415  # loads slowly
 
@@ -49,7 +55,22 @@ def read_history(
         events=_read_events(events, names) if names else {},
         orders=_read_orders(there, since, until, currency),
         traits={name: _read_trait(events, name) for name in traits},
+        earlier=_read_earlier(there, event, since) if is_first else np.zeros(0, np.int64),
     )
+
+
+def _read_earlier(there: dict[str, Any], event: str, since: datetime) -> IntArray:
+    """Return who had done an event up to a moment, however long ago."""
+    if event == ORDER_EVENT:
+        orders = there["orders"]
+        done = orders.filter(orders.placed_at <= since).select(customer="profile_id")
+    else:
+        events, profiles = there["events"], there["profiles"]
+        events = events.filter(events.occurred_at <= since, events.name == event)
+        owners = profiles.select("profile_id", "root_id")
+        done = events.join(owners, events.origin_id == owners.profile_id)
+        done = done.select(customer="root_id")
+    return _whole(_query(done.distinct().order_by("customer")), "customer")
 
 
 def _events(there: dict[str, Any], since: datetime, until: datetime) -> "ibis.Table":

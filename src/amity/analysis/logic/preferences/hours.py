@@ -51,6 +51,14 @@ def _local(hours: IntArray, name: str) -> IntArray:
     return np.array([each.weekday() * 24 + each.hour for each in local], np.int64)
 
 
+def find_zone_or(name: str | None, usual: str) -> str:
+    """Return a zone as it was told where there is one of that name, else the usual one."""
+    try:
+        return str(ZoneInfo(name).key) if name else usual
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return usual
+
+
 def block_of(hour: IntArray) -> IntArray:
     """Return the part of the day of an hour of the week, those of the weekend after the others."""
     weekend = hour >= 5 * 24

@@ -108,6 +108,12 @@ def settle(
     return len(rounds)
 
 
+def stop_following(connection: Connection, *, score: str) -> None:
+    """Forget the predictions of a score that are open, and whose they were; what came stays."""
+    connection.execute(_SQL["predictions_drop_all"], [score])
+    connection.execute(_SQL["reliability_drop_open"], [score])
+
+
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
     """One group of one round."""
 
@@ -153,7 +159,10 @@ def _describe(score: str, rows: list[_Row]) -> Reliability:
 def _say(groups: list[ReliabilityGroup], rounds: list[PredictionRound]) -> str:
     if not groups:
         first = min(a_round.due_at for a_round in rounds)
-        return f"The first predictions can be compared with what came on {first:%Y-%m-%d}"
+        return (
+            "Not enough time has passed yet: the first predictions can be compared with what came "
+            f"on {first:%Y-%m-%d}"
+        )
     expected = sum(group.expected * group.customers for group in groups)
     observed = sum(group.observed * group.customers for group in groups)
     return describe_miss(expected, observed, "in all")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amity.analysis.estimator import FloatArray
+from amity.analysis.logic.learning.models import fill_unknown
 
 Base = Literal["linear", "trees"]
 _PENALTIES: Final = np.logspace(-2, 5, 15)
@@ -95,5 +96,5 @@ def fit(
         n_iter_no_change=10,
         categorical_features=matrices.is_level,
         random_state=seed,
-    ).fit(matrices.trees[rows], target[rows])
+    ).fit(fill_unknown(matrices.trees[rows]), target[rows])
     return fitted

@@ -1,0 +1,1 @@
+"""Estimates over the store, one file each."""
