@@ -160,11 +160,19 @@ def test_costs_targets_and_policies_are_entered_and_taken_back(client):
     days = {"from_on": "2026-01-01", "until_on": "2026-01-31"}
     client.post("/reports/costs/enter/", cost | days)
     client.post("/reports/costs/enter/", {"kind": "unit_cost", "unit": "email", "amount": "0.01"})
-    target = {"kind": "target", "report": "scorecard", "figure": "retention", "value": "0.4"}
-    client.post("/reports/costs/enter/", target)
+    for aim, amount in (("scorecard.retention", "40 %"), ("scorecard.per_customer", "75.50")):
+        target = {"kind": "target", "aim": aim, "amount": amount, "owner": "Ann"}
+        client.post("/reports/costs/enter/", target)
+    for wrong in (
+        {"aim": "scorecard.nothing", "amount": "1"},
+        {"aim": "scorecard.retention", "amount": "much"},
+        {"aim": "scorecard.retention", "amount": "nan"},
+    ):
+        answer = client.post("/reports/costs/enter/", wrong | {"kind": "target"}, follow=True)
+        assert b"toast error" in answer.content
     client.post("/reports/costs/enter/", {"kind": "policy", "cell": "latent", "words": "Invite"})
     page = client.get("/reports/costs/").content.decode()
-    for said in ("12.50 EUR", "0.01 USD", "Invite", "0.4"):
+    for said in ("12.50 EUR", "0.01 USD", "Invite", "40.0 %", "75.50 USD"):
         assert said in page
     for wrong in ({"kind": "nothing"}, cost | {"amount": "much"}, cost, {"kind": "policy"}):
         assert b"toast error" in client.post("/reports/costs/enter/", wrong, follow=True).content

@@ -222,10 +222,12 @@ def test_the_scorecard_judges_by_targets_and_says_what_is_next():
         town.order(customer, DAY, 1000)
     town.event(1, "Product Viewed", DAY, source_id=9)
     targets = [
-        {"report": "scorecard", "figure": name, "value": value, "owner": ""}
+        {"report": "scorecard", "figure": name, "value": value, "owner": "", "currency": ""}
         for name, value in (("reachable", 0.9), ("online", 0.1), ("per_customer", 500))
     ]
-    targets.append({"report": "other", "figure": "joined", "value": 0.9, "owner": ""})
+    targets.append(
+        {"report": "other", "figure": "joined", "value": 0.9, "owner": "", "currency": ""}
+    )
     answer = find(Scorecard, town, facts={"targets": targets})
     known = {row["figure"]: row for row in rows(answer, "scorecard")}
     assert known["Reachable by mail or phone"]["verdict"] == "missed"

@@ -41,11 +41,16 @@ class UnitCost(msgspec.Struct, frozen=True, kw_only=True, tag="unit_cost", tag_f
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target", tag_field="kind"):
-    """What a figure of a report should come to, in the figure's own unit; the latest holds."""
+    """What a figure of a report should come to; the latest holds.
+
+    The value is in the figure's own unit: a share from 0 to 1, money in minor units of
+    ``currency``, which only figures of money have.
+    """
 
     report: Name
     figure: Name
     value: float
+    currency: Annotated[str, Meta(pattern="^([A-Z]{3})?$")] = ""
     owner: Annotated[str, Meta(max_length=100)] = ""
 
 

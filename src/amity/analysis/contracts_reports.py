@@ -166,6 +166,14 @@ class ReportAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return {table.name: table for table in self.tables}[name]
 
 
+class Aim(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure of a report that a company can set a target for."""
+
+    figure: str
+    title: str
+    unit: Unit
+
+
 class ReportWords(msgspec.Struct, frozen=True, kw_only=True):
     """What a report says about itself, for the gallery, the API and the documentation."""
 
@@ -177,6 +185,7 @@ class ReportWords(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...]
     uses: tuple[str, ...]
     can_drill: bool
+    aims: tuple[Aim, ...] = ()
 
 
 class ReportRun(msgspec.Struct, frozen=True, kw_only=True):

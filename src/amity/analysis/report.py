@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import msgspec
 
-from amity.analysis.contracts_reports import Cell, Group, Parameter, ReportAnswer, ReportWords
+from amity.analysis.contracts_reports import Aim, Cell, Group, Parameter, ReportAnswer, ReportWords
 from amity.kernel.registry import Registry
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class Report(ABC):
     """
     metrics: ClassVar[frozenset[str]] = frozenset()
     """The metrics of the catalogue it shows; one that `needs` all of them need not say."""
+    aims: ClassVar[tuple[Aim, ...]] = ()
+    """The figures it compares with the targets entered for them; then it `needs` `targets`."""
     days: ClassVar[int] = 90
     """The window looked at when none is said."""
     columnar: ClassVar[frozenset[str]] = frozenset()
@@ -156,6 +158,7 @@ class Report(ABC):
             parameters=cls.parameters,
             uses=tuple(sorted(cls.uses)),
             can_drill=cls.drill is not Report.drill,
+            aims=cls.aims,
         )
 
 

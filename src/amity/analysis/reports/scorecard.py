@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import msgspec
 
 from amity.analysis.contracts_reports import (
+    Aim,
     Cell,
     Picture,
     ReportAnswer,
@@ -165,11 +166,12 @@ class Scorecard(Report):
     definition = (
         "Six E's of electronic customer relations: electronic channels, enterprise, empowerment, "
         "economics, evaluation, external information. Each figure is computed from what is "
-        "recorded; the targets are yours (Costs and targets: report scorecard, the figure's name). "
+        "recorded; the targets are yours (under Costs and targets). "
         "A target is met when the value reaches it, missed when even the upper end of the "
         "interval stays below, and open in between, where chance alone may decide."
     )
     needs = frozenset(("targets",))
+    aims = tuple(Aim(figure=line.name, title=line.title, unit=line.unit) for line in _LINES)
     days: ClassVar[int] = 90
 
     def expressions(
@@ -193,7 +195,7 @@ class Scorecard(Report):
         targets = {
             fact["figure"]: fact["value"]
             for fact in asked.facts.get("targets", [])
-            if fact["report"] == self.name
+            if fact["report"] == self.name and fact["currency"] in ("", asked.currency)
         }
         measures = [(line, line.measure(counts)) for line in _LINES]
         lines = tuple(_row(line, found, targets, asked) for line, found in measures)

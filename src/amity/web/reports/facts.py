@@ -1,5 +1,6 @@
 """What a company enters for its reports: what channels and single things cost, what it aims at."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, cast, get_args
 
@@ -10,7 +11,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from amity.analysis import api_reports as reports
 from amity.analysis.contracts_facts import Cell as LoyaltyCell
-from amity.analysis.contracts_facts import FactKind, UnitOfCost
+from amity.analysis.contracts_facts import CompanyFact, FactKind, Target, UnitOfCost
+from amity.analysis.contracts_reports import Aim, say_value
 from amity.infra.config import settings
 from amity.kernel.errors import AmityError, Invalid
 from amity.kernel.money import to_minor
@@ -42,14 +44,33 @@ def show(request: HttpRequest) -> HttpResponse:
     return render(request, "reports/facts.html", _context(request))
 
 
+def _aims() -> dict[tuple[str, str], Aim]:
+    """Return what targets can be set for, by the report's name and the figure's."""
+    return {
+        (entry.words.name, aim.figure): aim
+        for entry in reports.list_reports()
+        for aim in entry.words.aims
+    }
+
+
+def _told(one: CompanyFact, aims: Mapping[tuple[str, str], Aim]) -> tuple[CompanyFact, str, str]:
+    """Return a target with its figure's title and what it should come to, in words."""
+    target = cast("Target", one.fact)
+    aim = aims.get((target.report, target.figure))
+    if aim is None:
+        return one, f"{target.report}, {target.figure}", f"{target.value:g}"
+    return one, aim.title, say_value(target.value, aim.unit, target.currency)
+
+
 def _context(request: HttpRequest) -> dict[str, Any]:
+    aims = _aims()
     units = {one.fact.unit: one for one in reports.list_facts(kind="unit_cost")}  # type: ignore[union-attr]  # of this kind
     policies = {one.fact.cell: one for one in reports.list_facts(kind="policy")}  # type: ignore[union-attr]  # of this kind
     return {
         "channel_costs": reports.list_facts(kind="channel_cost")[::-1],
         "units": [(key, words, units.get(key)) for key, words in UNITS.items()],
-        "targets": reports.list_facts(kind="target")[::-1],
-        "reports": [entry.words for entry in reports.list_reports()],
+        "targets": [_told(one, aims) for one in reports.list_facts(kind="target")[::-1]],
+        "aims": [(report, aim) for (report, _), aim in aims.items()],
         "cells": [(key, words, policies.get(key)) for key, words in CELLS.items()],
         "currency": settings().currency,
         "can_write": may(request, "reports.write"),
@@ -76,6 +97,8 @@ def enter(request: HttpRequest) -> HttpResponse:
 
 def _read(request: HttpRequest, kind: str) -> dict[str, Any]:
     """Return the posted fact; an amount is told in units of its currency."""
+    if kind == "target":
+        return _read_target(request)
     leave = {"csrfmiddlewaretoken", "kind", "amount"}
     fact: dict[str, Any] = {
         name: str(value).strip() for name, value in request.POST.items() if name not in leave
@@ -87,6 +110,34 @@ def _read(request: HttpRequest, kind: str) -> dict[str, Any]:
             raise Invalid("an amount is a number, such as 12.50")
         fact["amount_minor"] = amount
     return fact
+
+
+def _read_target(request: HttpRequest) -> dict[str, Any]:
+    """Return a posted target: people write shares in per cent and money in its currency."""
+    report, _, figure = request.POST.get("aim", "").partition(".")
+    aim = _aims().get((report, figure))
+    if aim is None:
+        raise Invalid("choose the figure that the target is for")
+    fact = {"report": report, "figure": figure, "owner": request.POST.get("owner", "").strip()}
+    said = request.POST.get("amount", "").strip().removesuffix("%").strip()
+    if aim.unit == "money":
+        currency = settings().currency
+        value: float | None = to_minor(said, currency)
+        fact["currency"] = currency
+    else:
+        value = _number(said)
+        if value is not None and aim.unit == "share":
+            value /= 100
+    if value is None:
+        raise Invalid("a target is a number, such as 40 for 40 % or 12.50 for an amount")
+    return fact | {"value": value}
+
+
+def _number(said: str) -> float | None:
+    try:
+        return float(said)
+    except ValueError:
+        return None
 
 
 @require_POST

@@ -1,5 +1,6 @@
 """What a company enters for its reports: costs, targets, policies; checked, listed, taken back."""
 
+import math
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
@@ -7,8 +8,9 @@ from typing import Any, Final
 import msgspec
 from psycopg.types.json import Jsonb
 
-from amity.analysis.contracts_facts import KINDS, ChannelCost, CompanyFact, FactKind
+from amity.analysis.contracts_facts import KINDS, ChannelCost, CompanyFact, FactKind, Target
 from amity.analysis.logic.measuring import catalogue
+from amity.analysis.report import load_reports
 from amity.infra.database import transaction
 from amity.infra.queries import load
 from amity.kernel.errors import Invalid, NotFound
@@ -31,6 +33,8 @@ def enter_fact(*, kind: FactKind, fact: dict[str, Any], by: str, now: datetime) 
         read = msgspec.convert(fact, KINDS[kind], strict=False)
     except msgspec.ValidationError as error:
         raise Invalid(f"the fact cannot be read: {error}", code="bad_fact") from None
+    if isinstance(read, Target):
+        _check_target(read)
     if isinstance(read, ChannelCost) and read.until_on < read.from_on:
         raise Invalid("a cost ends before it begins", code="bad_window")
     given = {"kind": kind, "fact": Jsonb(msgspec.to_builtins(read)), "by": by, "now": now}
@@ -38,6 +42,24 @@ def enter_fact(*, kind: FactKind, fact: dict[str, Any], by: str, now: datetime) 
         row = connection.execute(_SQL["fact_insert"], given).fetchone()
     assert row is not None
     return CompanyFact(fact_id=row[0], kind=kind, fact=read, entered_by=by, entered_at=now)
+
+
+def _check_target(target: Target) -> None:
+    """Raise Invalid unless the report compares the figure with targets, in the right unit."""
+    reports = load_reports()
+    aims = reports[target.report].aims if target.report in reports else ()
+    found = {aim.figure: aim for aim in aims}.get(target.figure)
+    if found is None:
+        raise Invalid(
+            f"there is no figure {target.figure!r} of a report {target.report!r} to set a target "
+            "for",
+            code="bad_target",
+        )
+    if (found.unit == "money") != bool(target.currency):
+        which = "needs a currency" if found.unit == "money" else "has no currency"
+        raise Invalid(f"a target for {found.title.lower()} {which}", code="bad_target")
+    if not math.isfinite(target.value):
+        raise Invalid("a target is a number", code="bad_target")
 
 
 def list_facts(*, kind: FactKind) -> list[CompanyFact]:
