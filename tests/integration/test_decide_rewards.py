@@ -6,13 +6,17 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from amity.analysis import api_reports as reports
+from amity.analysis.logic.measuring.builtin import BUILT_IN
 from amity.infra import database
 from amity.kernel.clock import format_instant
+from amity.kernel.errors import Conflict, Invalid
 from amity.personalization import api
 from amity.personalization.contracts import DecideRequest
 from amity.store import api as store
 
 DAY = timedelta(days=1)
+WORTH = {"goal": "metric", "goal_metric": "revenue"}
 
 
 def _now():
@@ -207,6 +211,42 @@ def test_an_order_belongs_to_the_last_click_within_seven_days(shop):
     assert shop.arms(top) == {"gift": (1, 0, 1, 1, 1, 2500, 0)}
 
 
+def test_a_metric_of_the_catalogue_rewards_by_the_version_it_was_chosen_in(shop):
+    hero = shop.placement("hero", "sale", **WORTH)
+    quiz = shop.placement("quiz", "game", goal="metric", goal_metric="clicks")
+    ann = shop.person("ann")
+    sale, _ = shop.decide("hero", ann)
+    game, _ = shop.decide("quiz", ann)
+    shop.send(shop.event("ann", "Order Completed", at=shop.now - DAY, total=99))
+    shop.send(shop.event("ann", "Promotion Viewed", decision_id=sale, promotion_id="sale"))
+    shop.send(shop.event("ann", "Promotion Viewed", decision_id=game, promotion_id="game"))
+    assert shop.arms(hero) == {"sale": (0, 1, 1, 0, 0, 0, 0)}
+    bought = {"order_id": "1", "total": 30}
+    shop.send(shop.event("ann", "Order Completed", at=shop.now + DAY, **bought))
+    assert shop.arms(hero) == {"sale": (1, 0, 1, 0, 0, 0, 0)}
+    shop.send(shop.event("ann", "Order Refunded", order_id="1", at=shop.now + DAY))
+    assert shop.arms(hero) == {"sale": (0, 1, 1, 0, 0, 0, 0)}
+
+    gross = BUILT_IN["revenue"]
+    column = msgspec.structs.replace(gross.expression, column="total_minor")
+    changed = msgspec.to_builtins(msgspec.structs.replace(gross, expression=column))
+    reports.save_metric(name="revenue", definition=changed, by="t", now=_now())
+    placement = api.get_placement(placement_id=hero)
+    assert (placement.goal_metric, placement.goal_version) == ("revenue", 0)
+    shop.send(shop.event("ann", "Email Link Clicked", at=shop.now + 2 * DAY))
+    assert shop.arms(hero) == {"sale": (0, 1, 1, 0, 0, 0, 0)}, "by net revenue still"
+    assert shop.arms(quiz) == {"game": (1, 0, 1, 0, 0, 0, 0)}
+    with pytest.raises(Conflict, match="another goal"):
+        api.update_placement(placement_id=hero, by="t", now=_now(), goal_metric="orders")
+    after = shop.placement("after", "late", **WORTH)
+    assert api.get_placement(placement_id=after).goal_version == 1
+    for name, words in (("average_order", "an average"), ("repeat_rate", "two windows")):
+        with pytest.raises(Invalid, match=words):
+            shop.placement("bad", goal="metric", goal_metric=name)
+    with pytest.raises(Invalid, match="names one"):
+        shop.placement("bad", goal="metric")
+
+
 def test_an_unsubscription_takes_the_success_of_the_message_back(shop):
     mail = shop.placement("mail", "sale", "gift", slots=2)
     ann = shop.person("ann")
@@ -263,7 +303,7 @@ class _Replica:
         self.placements = [
             shop.placement(f"web-{number}", *offers, slots=2),
             shop.placement(f"shop-{number}", f"lure-{number}", goal="order"),
-            shop.placement(f"mail-{number}", f"mail-{number}"),
+            shop.placement(f"mail-{number}", f"mail-{number}", **WORTH),
         ]
         self.told = [
             shop.decide(f"{key}-{number}", person, channel="email" if key == "mail" else "web")[0]

@@ -3,10 +3,25 @@
 The catalogue itself is behind `api_reports`, beside the reports that show it.
 """
 
+from collections.abc import Collection
+from datetime import datetime
+
+import msgspec
+
 from amity.analysis.contracts_metrics import GroupedMetric, Metric
-from amity.analysis.logic.measuring import groups
+from amity.analysis.logic.measuring import catalogue, groups, happenings
+from amity.analysis.logic.measuring.of_customer import OfCustomer
 from amity.infra.database import Connection
+from amity.kernel.errors import Invalid
 from amity.rules import Fragment
+
+
+class Reward(msgspec.Struct, frozen=True):
+    """A version of a metric as a reward."""
+
+    of_customer: OfCustomer
+    events: frozenset[str]
+    """After which events there may be more or less of it."""
 
 
 def list_customer_metrics() -> list[Metric]:
@@ -27,3 +42,30 @@ def read_metric_of_groups(*, connection: Connection, name: str, people: Fragment
     when it is no number of each customer. Costs one reading of their orders or events.
     """
     return groups.read_groups(connection, name=name, people=people)
+
+
+def latest_reward_version(*, name: str) -> int:
+    """Return the version of a metric that holds; raise Invalid when no moments make it up."""
+    found = {metric.name: metric for metric in catalogue.list_metrics()}
+    if name not in found:
+        raise Invalid(f"there is no metric {name!r}", code="no_metric")
+    happenings.read_moves(name, found[name].version)
+    return found[name].version
+
+
+def read_reward(*, connection: Connection, name: str, version: int) -> Reward:
+    """Return what a version of a metric counts as a reward; raise NotFound or Invalid."""
+    found = happenings.read_moves(name, version, connection)
+    return Reward(found, happenings.events_of(found))
+
+
+def list_rewards(
+    *, connection: Connection, reward: Reward, profile_ids: Collection[int], since: datetime
+) -> list[tuple[int, datetime, int]]:
+    """Return who moved the metric when and by how much, by profile and time; never by nothing.
+
+    Orders count by when they were placed, as they stand now; money is in minor units.
+    """
+    return happenings.list_happenings(
+        connection, reward.of_customer, profile_ids=profile_ids, since=since
+    )

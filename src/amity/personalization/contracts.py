@@ -9,11 +9,12 @@ import msgspec
 from amity.store.contracts_events import EventWords
 
 PlacementKind = Literal["offers", "products"]
-Goal = Literal["click", "order"]
+Goal = Literal["click", "order", "metric"]
+"""What counts as success; of a metric of the catalogue, anything above nothing."""
 OfferState = Literal["draft", "live", "paused", "archived"]
 Stage = Literal["lawful", "preference", "fatigue", "eligibility", "budget", "rank"]
 """The order in which a candidate is judged; it never changes."""
-OutcomeKind = Literal["impression", "click", "order", "unsubscribe"]
+OutcomeKind = Literal["impression", "click", "order", "unsubscribe", "metric"]
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,10 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     """Of offers a policy (`thompson`), of products a recommender (`also_bought`)."""
     goal: Goal
+    goal_metric: str
+    """The metric of the catalogue, when that is the goal."""
+    goal_version: int
+    """The version of it that what is learnt here is about."""
     is_enabled: bool
     created_by: str
     created_at: datetime
@@ -71,6 +76,7 @@ class PlacementChanges(TypedDict, total=False):
     slots: int
     policy: str
     goal: Goal
+    goal_metric: str
     is_enabled: bool
 
 

@@ -26,7 +26,7 @@ _MAX_COUNT: Final = 2**31 - 1
 _MAX_BUDGET: Final = 2**63 - 1
 _MAX_DAYS: Final = 3650
 _KINDS: Final = ("offers", "products")
-_GOALS: Final = ("click", "order")
+_GOALS: Final = ("click", "order", "metric")
 STATES: Final = ("draft", "live", "paused", "archived")
 
 
@@ -71,6 +71,8 @@ def check_placement(values: Mapping[str, Any]) -> None:
         raise Invalid(f"a placement shows one of {', '.join(_KINDS)}", code="bad_kind")
     if values["goal"] not in _GOALS:
         raise Invalid(f"a goal is one of {', '.join(_GOALS)}", code="bad_goal")
+    if (values["goal"] == "metric") != bool(values["goal_metric"]):
+        raise Invalid("the goal `metric` names one, and no other does", code="bad_goal")
     if not 1 <= values["slots"] <= MAX_SLOTS:
         raise Invalid(f"a placement has 1 to {MAX_SLOTS} slots", code="bad_slots")
     plugs = load_policies() if values["kind"] == "offers" else load_recommenders()

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 import msgspec
 import psycopg
 
+from amity.analysis import api_metrics as metrics
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
@@ -25,6 +26,7 @@ _DEFAULTS: Final[PlacementChanges] = {
     "description": "",
     "slots": 1,
     "goal": "click",
+    "goal_metric": "",
     "is_enabled": True,
 }
 _FIRST_POLICY: Final[Mapping[str, str]] = {"offers": "thompson", "products": "also_bought"}
@@ -46,6 +48,7 @@ def create_placement(
     given = {"name": key, "policy": _FIRST_POLICY.get(kind, ""), **_DEFAULTS, **changes}
     values = clean_texts(check_known(given, Placement) | {"kind": kind, "key": check_key(key)})
     check_placement(values)
+    values["goal_version"] = _version_of(values["goal_metric"])
     try:
         with transaction() as connection:
             row = connection.execute(
@@ -67,15 +70,23 @@ def update_placement(
         before = msgspec.structs.asdict(held)
         values = clean_texts(before | check_known(dict(changes), Placement))
         check_placement(values)
-        if values["goal"] != held.goal and _has_learnt(connection, placement_id):
+        is_same = (values["goal"], values["goal_metric"]) == (held.goal, held.goal_metric)
+        if not is_same and _has_learnt(connection, placement_id):
             raise Conflict(
                 "what was learnt here is about another goal; make a new placement for this one",
                 code="goal_is_learnt",
             )
+        if not is_same:
+            values["goal_version"] = _version_of(values["goal_metric"])
         connection.execute(
             _SQL["update_placement"], values | {"id": placement_id, "by": by, "now": now}
         )
         return read_placement(connection, placement_id)
+
+
+def _version_of(metric: str) -> int:
+    """Return the version of a metric that holds: what is learnt is about that one."""
+    return metrics.latest_reward_version(name=metric) if metric else 0
 
 
 def _has_learnt(connection: Connection, placement_id: int) -> bool:

@@ -4,15 +4,18 @@ A turn is one transaction: outcomes, posteriors, counts of troubles and the cons
 are committed together.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
+from amity.analysis import api_metrics as metrics
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
+from amity.kernel.errors import Invalid, NotFound
 from amity.personalization.contracts import OutcomeKind
 from amity.personalization.logic.decision_log import read_chosen
 from amity.personalization.logic.facts_loading import find_roots
@@ -23,10 +26,12 @@ from amity.personalization.logic.rewards import (
     Claim,
     Happenings,
     Made,
+    Measure,
     Outcomes,
     Pair,
     Tally,
     Told,
+    Touches,
     derive,
     judge,
     list_touches,
@@ -39,11 +44,12 @@ from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
 
 _SQL: Final = queries.load("amity.personalization")
+_log = logging.getLogger("amity.rewards")
 CONSUMER: Final = "rewards"
 _ORDERS: Final = frozenset({"Order Completed", "Order Refunded", "Order Cancelled"})
 _UNSUBSCRIBED: Final = "Unsubscribed"
 _JOINED: Final = frozenset({"Profile Merged", "Profile Unmerged"})
-_DERIVED: Final[tuple[OutcomeKind, ...]] = ("order", "unsubscribe")
+_DERIVED: Final[tuple[OutcomeKind, ...]] = ("order", "unsubscribe", "metric")
 
 
 def reward_batch(*, now: datetime, limit: int) -> FoldResult:
@@ -70,15 +76,14 @@ class _Turn:
         self._troubles: Counter[tuple[str, str]] = Counter()
         self._made: dict[UUID, Made] = {}
         self._roots: dict[int, int] = {}
+        self._rewards = _load_rewards(connection)
 
     def take(self, activities: Sequence[Activity]) -> None:
         """Take in activities."""
+        rewarding = _ORDERS | {_UNSUBSCRIBED}
+        rewarding = rewarding.union(*(reward.events for reward in self._rewards.values()))
         claims = [claim for activity in activities for claim in read_claims(activity)]
-        people = {
-            activity.profile_id
-            for activity in activities
-            if activity.name in _ORDERS or activity.name == _UNSUBSCRIBED
-        }
+        people = {activity.profile_id for activity in activities if activity.name in rewarding}
         joined = {
             activity.profile_id
             for activity in activities
@@ -123,7 +128,7 @@ class _Turn:
     def _read_made(self, decision_ids: Iterable[UUID | None]) -> None:
         wanted = sorted({one for one in decision_ids if one is not None} - self._made.keys())
         rows = self._connection.execute(_SQL["reward_decisions"], [wanted]) if wanted else ()
-        found = [Made(*(*row[:7], read_chosen(row[7]))) for row in rows]
+        found = [Made(*(*row[:-1], read_chosen(row[-1]))) for row in rows]
         self._made |= {made.decision_id: made for made in found}
         owners = {made.profile_id for made in found if made.profile_id is not None}
         if owners:
@@ -172,14 +177,14 @@ class _Turn:
             root: list_touches(pairs, self._made, frozenset(theirs[root]))
             for root, pairs in by_person.items()
         }
-        starts = [touches[0].at for both in touched.values() for touches in both if touches]
+        starts = [found.first_at for found in touched.values() if found.first_at is not None]
         happened = self._read_happenings(touched, min(starts)) if starts else {}
-        for root, (buying, leaving) in touched.items():
-            derived = derive(root, happened.get(root, Happenings()), buying, leaving)
+        for root, touches in touched.items():
+            derived = derive(root, happened.get(root, Happenings()), touches)
             _replace(by_person[root], theirs[root], derived)
 
     def _read_happenings(
-        self, touched: Mapping[int, Any], since: datetime
+        self, touched: Mapping[int, Touches], since: datetime
     ) -> dict[int, Happenings]:
         wanted = {"ids": sorted(touched), "since": since, "currency": settings().currency}
         orders: dict[int, list[tuple[datetime, int]]] = {}
@@ -188,10 +193,30 @@ class _Turn:
         left: dict[int, list[datetime]] = {}
         for root, at in self._connection.execute(_SQL["reward_unsubscribes"], wanted):
             left.setdefault(root, []).append(at)
+        measured = self._read_measured(touched, since)
         return {
-            root: Happenings(orders.get(root, ()), left.get(root, ()))
-            for root in orders.keys() | left.keys()
+            root: Happenings(orders.get(root, ()), left.get(root, ()), measured.get(root, {}))
+            for root in orders.keys() | left.keys() | measured.keys()
         }
+
+    def _read_measured(
+        self, touched: Mapping[int, Touches], since: datetime
+    ) -> dict[int, dict[Measure, list[tuple[datetime, int]]]]:
+        """Return by person and metric when it was moved and by how much."""
+        people: dict[Measure, list[int]] = {}
+        for root, touches in touched.items():
+            for measure in touches.measured:
+                people.setdefault(measure, []).append(root)
+        found: dict[int, dict[Measure, list[tuple[datetime, int]]]] = {}
+        for measure, roots in people.items():
+            reward = self._rewards.get(measure)
+            if reward is None:
+                continue
+            for root, at, value in metrics.list_rewards(
+                connection=self._connection, reward=reward, profile_ids=roots, since=since
+            ):
+                found.setdefault(root, {}).setdefault(measure, []).append((at, value))
+        return found
 
     def _write(self, before: Outcomes, after: Outcomes) -> None:
         written: list[tuple[Pair, OutcomeKind, Told]] = []
@@ -259,9 +284,22 @@ class _Turn:
             self._connection.execute(_SQL["move_arms"], wanted)
 
 
+def _load_rewards(connection: Connection) -> dict[Measure, metrics.Reward]:
+    """Return the metrics that placements learn by, each as it was when that was said."""
+    found = {}
+    for name, version in connection.execute(_SQL["reward_metrics"]).fetchall():
+        try:
+            found[name, version] = metrics.read_reward(
+                connection=connection, name=name, version=version
+            )
+        except (Invalid, NotFound) as error:
+            _log.warning("nothing is rewarded by the metric %s: %s", name, error.message)
+    return found
+
+
 def _touches(claim: Claim, made: Made) -> bool:
     """Say whether an order or an unsubscription may belong to what is claimed."""
-    return claim.kind == "click" or made.goal == "order" or made.channel == EMAIL_CHANNEL
+    return claim.kind == "click" or made.goal != "click" or made.channel == EMAIL_CHANNEL
 
 
 def _replace(outcomes: Outcomes, members: set[int], derived: Outcomes) -> None:

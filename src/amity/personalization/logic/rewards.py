@@ -49,6 +49,8 @@ class Told(msgspec.Struct, frozen=True, order=True, array_like=True):
     value_minor: int = 0
 
 
+Measure = tuple[str, int]
+"""A metric of the catalogue and its version."""
 Outcomes = dict[Pair, dict[OutcomeKind, Told]]
 
 
@@ -62,7 +64,14 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     placement_kind: PlacementKind
     goal: Goal
     channel: str
+    goal_metric: str
+    goal_version: int
     items: list[str]
+
+    @property
+    def measure(self) -> Measure | None:
+        """The version of a metric that rewards it, where that is the goal."""
+        return (self.goal_metric, self.goal_version) if self.goal == "metric" else None
 
 
 class Touch(msgspec.Struct, frozen=True, order=True, array_like=True):
@@ -179,16 +188,31 @@ class Happenings(msgspec.Struct, frozen=True):
     orders: Sequence[tuple[datetime, int]] = ()
     """When, and worth how much."""
     unsubscribes: Sequence[datetime] = ()
+    measured: Mapping[Measure, Sequence[tuple[datetime, int]]] = {}
+    """By metric, when it was moved and by how much."""
 
 
-def list_touches(
-    outcomes: Outcomes, made: Mapping[UUID, Made], members: frozenset[int]
-) -> tuple[list[Touch], list[Touch]]:
-    """Return what may have brought these members' orders, and what their unsubscriptions.
+class Touches(msgspec.Struct, frozen=True):
+    """What was shown that may have brought what a person did, each list by time."""
+
+    buying: list[Touch]
+    leaving: list[Touch]
+    measured: Mapping[Measure, list[Touch]] = {}
+
+    @property
+    def first_at(self) -> datetime | None:
+        """When the first of all was."""
+        every = (self.buying, self.leaving, *self.measured.values())
+        return min((touches[0].at for touches in every if touches), default=None)
+
+
+def list_touches(outcomes: Outcomes, made: Mapping[UUID, Made], members: frozenset[int]) -> Touches:
+    """Return what may have brought these members' orders, unsubscriptions and what metrics count.
 
     Orders follow a click, or an impression where orders are the goal; unsubscriptions follow a
-    message.
+    message; what a metric counts follows what was shown where it is the goal.
     """
+    measured: dict[Measure, list[Touch]] = {}
     buying: list[Touch] = []
     leaving: list[Touch] = []
     for (decision_id, item), kinds in outcomes.items():
@@ -198,38 +222,58 @@ def list_touches(
         click, seen = kinds.get("click"), kinds.get("impression")
         if click is not None and click.profile_id in members:
             buying.append(Touch(click.at, decision_id, item))
+            if decision.measure is not None:
+                touch = Touch(click.at, decision_id, item)
+                measured.setdefault(decision.measure, []).append(touch)
         if seen is not None and seen.profile_id in members:
             if decision.goal == "order":
                 buying.append(Touch(seen.at, decision_id, item))
+            if decision.measure is not None:
+                touch = Touch(seen.at, decision_id, item)
+                measured.setdefault(decision.measure, []).append(touch)
             if decision.channel == EMAIL_CHANNEL:
                 leaving.append(Touch(seen.at, decision_id, item))
-    return sorted(buying), sorted(leaving)
+    return Touches(
+        sorted(buying),
+        sorted(leaving),
+        {measure: sorted(touches) for measure, touches in measured.items()},
+    )
 
 
-def derive(
-    person: int, happenings: Happenings, buying: Sequence[Touch], leaving: Sequence[Touch]
-) -> Outcomes:
+def derive(person: int, happenings: Happenings, touches: Touches) -> Outcomes:
     """Return the outcomes that follow from what a person did, given what touched them."""
     derived: Outcomes = {}
-    for at, value in happenings.orders:
-        touch = _last_before(buying, at)
-        if touch is not None:
-            kinds = derived.setdefault((touch.decision_id, touch.item), {})
-            held = kinds.get("order", Told(at, person))
-            kinds["order"] = Told(
-                min(at, held.at), person, min(held.value_minor + value, _MOST_VALUE)
-            )
+    _add_up(derived, "order", person, happenings.orders, touches.buying)
+    for measure, moves in happenings.measured.items():
+        _add_up(derived, "metric", person, moves, touches.measured.get(measure, ()))
     for at in happenings.unsubscribes:
-        touch = _last_before(leaving, at)
+        touch = _last_before(touches.leaving, at)
         if touch is None:
             continue
-        for other in leaving:
+        for other in touches.leaving:
             if other.decision_id == touch.decision_id:
                 kinds = derived.setdefault((other.decision_id, other.item), {})
                 kinds["unsubscribe"] = min(
                     Told(at, person), kinds.get("unsubscribe", Told(at, person))
                 )
     return derived
+
+
+def _add_up(
+    derived: Outcomes,
+    kind: OutcomeKind,
+    person: int,
+    moves: Iterable[tuple[datetime, int]],
+    touches: Sequence[Touch],
+) -> None:
+    """Add what was done to what touched the person last before: since when, and how much."""
+    for at, value in moves:
+        touch = _last_before(touches, at)
+        if touch is not None:
+            kinds = derived.setdefault((touch.decision_id, touch.item), {})
+            held = kinds.get(kind, Told(at, person))
+            worth = min(held.value_minor + value, _MOST_VALUE)
+            kinds[kind] = Told(min(at, held.at), person, worth)
 
 
 def _last_before(touches: Sequence[Touch], at: datetime) -> Touch | None:

@@ -1,6 +1,6 @@
 -- name: select_placements
-SELECT p.id, p.key, p.name, p.description, p.kind, p.slots, p.policy, p.goal, p.is_enabled,
-       p.created_by, p.created_at, p.updated_at
+SELECT p.id, p.key, p.name, p.description, p.kind, p.slots, p.policy, p.goal, p.goal_metric,
+       p.goal_version, p.is_enabled, p.created_by, p.created_at, p.updated_at
 FROM personalization_placement p
 WHERE (%(id)s::integer IS NULL OR p.id = %(id)s) AND (%(key)s::text IS NULL OR p.key = %(key)s)
 ORDER BY lower(p.name), p.id
@@ -10,15 +10,17 @@ SELECT p.id FROM personalization_placement p WHERE p.id = %s FOR UPDATE
 
 -- name: insert_placement
 INSERT INTO personalization_placement
-    (key, name, description, kind, slots, policy, goal, is_enabled, created_by, created_at, updated_at)
+    (key, name, description, kind, slots, policy, goal, goal_metric, goal_version, is_enabled,
+     created_by, created_at, updated_at)
 VALUES (%(key)s, %(name)s, %(description)s, %(kind)s, %(slots)s, %(policy)s, %(goal)s,
-        %(is_enabled)s, %(by)s, %(now)s, %(now)s)
+        %(goal_metric)s, %(goal_version)s, %(is_enabled)s, %(by)s, %(now)s, %(now)s)
 RETURNING id
 
 -- name: update_placement
 UPDATE personalization_placement
 SET name = %(name)s, description = %(description)s, slots = %(slots)s, policy = %(policy)s,
-    goal = %(goal)s, is_enabled = %(is_enabled)s, updated_at = %(now)s
+    goal = %(goal)s, goal_metric = %(goal_metric)s, goal_version = %(goal_version)s,
+    is_enabled = %(is_enabled)s, updated_at = %(now)s
 WHERE id = %(id)s
 
 -- name: placement_has_arms

@@ -1,9 +1,13 @@
 -- name: reward_decisions
 -- What was decided, by whom it may be rewarded, and what counts as success there.
 SELECT d.id, d.decided_at, d.profile_id, d.placement_id, p.kind, p.goal, d.channel,
-       d.result
+       p.goal_metric, p.goal_version, d.result
 FROM personalization_decision d JOIN personalization_placement p ON p.id = d.placement_id
 WHERE d.id = ANY (%s::uuid[])
+
+-- name: reward_metrics
+SELECT DISTINCT p.goal_metric, p.goal_version FROM personalization_placement p
+WHERE p.goal = 'metric'
 
 -- name: reward_members
 -- Everybody who lives on as one of these, themselves included.

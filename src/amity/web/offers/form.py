@@ -151,6 +151,9 @@ def _local(moment: datetime | None) -> str:
     return "" if moment is None else timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M")
 
 
+_METRIC: Final = "metric:"
+
+
 class TypedPlacement(msgspec.Struct, frozen=True, kw_only=True):
     """A placement's fields as text."""
 
@@ -182,7 +185,7 @@ def typed_placement(placement: Placement) -> TypedPlacement:
         kind=placement.kind,
         slots=str(placement.slots),
         policy=placement.policy,
-        goal=placement.goal,
+        goal=f"{_METRIC}{placement.goal_metric}" if placement.goal_metric else placement.goal,
         is_enabled="yes" if placement.is_enabled else "",
     )
 
@@ -194,7 +197,10 @@ def placement_changes(typed: TypedPlacement, *, has_switch: bool) -> PlacementCh
         description=typed.description,
         slots=_whole(typed.slots, "the number of slots") or 1,
         goal="order" if typed.goal == "order" else "click",
+        goal_metric="",
     )
+    if typed.goal.startswith(_METRIC):
+        changes["goal"], changes["goal_metric"] = "metric", typed.goal.removeprefix(_METRIC)
     if typed.policy:
         changes["policy"] = typed.policy
     if has_switch:

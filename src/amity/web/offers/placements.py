@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
+from amity.analysis import api_metrics
 from amity.infra.config import settings
 from amity.kernel.errors import AmityError, Conflict, Invalid
 from amity.personalization import api as personalization
@@ -109,6 +110,7 @@ def _form(
         "error": error,
         "policies": personalization.list_policies(),
         "recommenders": personalization.list_recommenders(),
+        "metrics": api_metrics.list_customer_metrics(),
     }
     return render(request, "offers/placement_edit.html", page, status=422 if error else 200)
 

@@ -1,6 +1,7 @@
 """The catalogue of metrics: what holds, its versions, and what changing one changes."""
 
 import re
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,11 +23,8 @@ _DECODER: Final = msgspec.json.Decoder(MetricDefinition)
 
 def list_metrics(connection: Connection | None = None) -> list[Metric]:
     """Return the metrics that hold: the built-in ones first, each in its latest version."""
-    if connection is None:
-        with transaction("readonly") as own:
-            latest = _latest(own)
-    else:
-        latest = _latest(connection)
+    with nullcontext(connection) if connection else transaction("readonly") as reading:
+        latest = _latest(reading)
     found = [latest.get(name) or _built_in(name) for name in BUILT_IN]
     own = [metric for name, metric in latest.items() if name not in BUILT_IN]
     return [metric for metric in [*found, *own] if not metric.is_retired]
@@ -37,10 +35,10 @@ def definitions(connection: Connection | None = None) -> dict[str, MetricDefinit
     return {metric.name: metric.definition for metric in list_metrics(connection)}
 
 
-def list_versions(*, name: str) -> list[Metric]:
+def list_versions(*, name: str, connection: Connection | None = None) -> list[Metric]:
     """Return all versions of a metric, the latest first; raise NotFound when there is none."""
-    with transaction("readonly") as connection:
-        rows = connection.execute(_SQL["metric_versions"], {"name": name}).fetchall()
+    with nullcontext(connection) if connection else transaction("readonly") as reading:
+        rows = reading.execute(_SQL["metric_versions"], {"name": name}).fetchall()
     found = [_metric(row) for row in rows]
     if name in BUILT_IN:
         found.append(_built_in(name))

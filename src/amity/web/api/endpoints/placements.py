@@ -19,6 +19,11 @@ Policy = Annotated[
     str, Meta(max_length=100, description="A policy (offers) or a recommender (products).")
 ]
 
+Metric = Annotated[
+    str,
+    Meta(max_length=60, description="The metric of the catalogue that is the goal `metric`."),
+]
+
 
 class NewPlacement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A placement to make; its key and kind stay."""
@@ -30,6 +35,7 @@ class NewPlacement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     slots: Slots | UnsetType = UNSET
     policy: Policy | UnsetType = UNSET
     goal: Goal | UnsetType = UNSET
+    goal_metric: Metric | UnsetType = UNSET
     is_enabled: bool | UnsetType = UNSET
 
 
@@ -41,6 +47,7 @@ class PlacementChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     slots: Slots | UnsetType = UNSET
     policy: Policy | UnsetType = UNSET
     goal: Goal | UnsetType = UNSET
+    goal_metric: Metric | UnsetType = UNSET
     is_enabled: bool | UnsetType = UNSET
 
 
