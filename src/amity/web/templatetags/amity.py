@@ -13,7 +13,7 @@ from django.contrib.staticfiles import finders
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, json_script
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
 
 from amity.analysis.contracts import Figure, Score
@@ -159,6 +159,20 @@ def event_series(name: str) -> str:
 def spell(name: str) -> str:
     """Turn a name of code into words."""
     return words.spell(name)
+
+
+@register.filter
+def ticked(text: str) -> SafeString:
+    """Write text with names between backticks as code."""
+    parts = text.split("`")
+    return format_html_join(
+        "",
+        "{}",
+        (
+            (format_html("<code>{}</code>", part) if place % 2 else part,)
+            for place, part in enumerate(parts)
+        ),
+    )
 
 
 @register.filter
