@@ -21,6 +21,7 @@ from amity.infra import database
 from amity.kernel.errors import Invalid
 from amity.store import api as store
 from amity.store.contracts import Choices
+from amity.web.metric_uses import find_metric_uses
 
 
 @pytest.fixture
@@ -162,6 +163,13 @@ def test_revenue_is_net_in_the_home_currency_and_within_the_window(house):
         {"revenue": 30, "orders": 1, "refunded": 20, "active_customers": 1}
     )
     assert {one.verdict for one in found.metrics} == {found.verdict}
+
+
+def test_a_metric_names_the_campaigns_measured_by_it(house):
+    house.make(goal_metric="revenue", guardrail_metrics=["refunded"])
+    house.make("Other")
+    assert find_metric_uses(name="refunded").campaigns == ("Spring",)
+    assert find_metric_uses(name="orders").campaigns == ()
 
 
 def test_a_metric_that_is_no_number_of_each_customer_is_refused(house):

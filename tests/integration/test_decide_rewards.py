@@ -14,6 +14,7 @@ from amity.kernel.errors import Conflict, Invalid
 from amity.personalization import api
 from amity.personalization.contracts import DecideRequest
 from amity.store import api as store
+from amity.web.metric_uses import find_metric_uses
 
 DAY = timedelta(days=1)
 WORTH = {"goal": "metric", "goal_metric": "revenue"}
@@ -231,6 +232,7 @@ def test_a_metric_of_the_catalogue_rewards_by_the_version_it_was_chosen_in(shop)
     column = msgspec.structs.replace(gross.expression, column="total_minor")
     changed = msgspec.to_builtins(msgspec.structs.replace(gross, expression=column))
     reports.save_metric(name="revenue", definition=changed, by="t", now=_now())
+    assert find_metric_uses(name="revenue").rewards == ("hero (version 0)",)
     placement = api.get_placement(placement_id=hero)
     assert (placement.goal_metric, placement.goal_version) == ("revenue", 0)
     shop.send(shop.event("ann", "Email Link Clicked", at=shop.now + 2 * DAY))

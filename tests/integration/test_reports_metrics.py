@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from amity.analysis import api as analysis
 from amity.analysis import api_reports as reports
 from amity.analysis.logic.measuring.builtin import BUILT_IN
 from amity.analysis.logic.measuring.computing import check_definition
@@ -141,12 +142,24 @@ def test_changing_one_shows_what_it_changes_before_it_is_saved(db):
         pass
     ensure_exports(list_exports())
     export_all(list_exports())
+    often = {"node": "metric", "metric": "orders", "is": {"op": "gte", "value": 3}}
+    small = {"node": "metric", "metric": "average_order", "is": {"op": "lt", "value": 60}}
+    for name, rule in (("Often", often), ("Small", small)):
+        analysis.create_segment(name=name, rule=rule, by="ann", now=NOW)
+    while analysis.follow_batch(now=NOW).events:
+        pass
     changed = msgspec.to_builtins(BUILT_IN["orders"]) | {"expression": BIG["expression"]}
     impact = reports.describe_metric_impact(name="orders", definition=changed, now=NOW)
     values = {name: (before, after) for name, before, after in impact.values}
     assert values["orders"] == (3, 2)
     assert values["average_order"] == (pytest.approx(16000 / 3), 8000)
     assert impact.uses.metrics == ("average_order",)
+    assert impact.uses.segments == ("Often", "Small")
+    moved = {one.name: (one.members, one.entering, one.leaving) for one in impact.segments}
+    assert moved == {"Often": (1, 0, 1)}
+    assert [refusal[:26] for refusal in impact.refusals] == ["The segment “Small” asks f"]
+    assert "do not count the same orders" in impact.refusals[0]
     assert reports.list_metrics()[0].version == 0
+    assert analysis.find_segment(name="Often").version == 1
     for path in sorted(warehouse.folder().rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()

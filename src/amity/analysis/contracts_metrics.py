@@ -101,6 +101,21 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime | None
 
 
+class GroupValues(msgspec.Struct, frozen=True, kw_only=True):
+    """What a metric comes to in one group of customers."""
+
+    customers: int
+    values: list[float]
+    """One number for each of whom it is above 0; money in minor units. The others have 0."""
+
+
+class GroupedMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """What a metric comes to for each customer of several groups, by the version that holds."""
+
+    metric: Metric
+    groups: dict[str, GroupValues]
+
+
 class MetricUses(msgspec.Struct, frozen=True, kw_only=True):
     """Where a metric is used."""
 
@@ -113,6 +128,10 @@ class MetricUses(msgspec.Struct, frozen=True, kw_only=True):
     """The targets set for it, with their values."""
     segments: tuple[str, ...] = ()
     """Segments whose rule asks for it, or for one made of it."""
+    campaigns: tuple[str, ...] = ()
+    """Campaigns it is to move or not to harm; their reports read the definition that holds."""
+    rewards: tuple[str, ...] = ()
+    """Placements that learn by it, with the version each goes on learning by."""
 
 
 class MetricImpact(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ from amity.broadcast.logic import (
     making_data,
     measuring,
     messages,
+    naming,
     observed,
     reasons,
     retention,
@@ -58,6 +59,8 @@ from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
 from amity.store.api_retention import Sweep
 from amity.store.contracts import FoldResult
+
+naming.tell_names()
 
 # Templates
 
@@ -372,6 +375,11 @@ def list_campaigns(
 ) -> Page[Campaign]:
     """Return campaigns, the latest made first, without the archived unless ``state`` asks."""
     return campaigns.list_campaigns(search=search, state=state, cursor=cursor, limit=limit)
+
+
+def list_campaigns_measured_by(*, metrics: list[str]) -> list[str]:
+    """Return the names of campaigns that are to move, or not to harm, any of some metrics."""
+    return campaigns.list_measured_by(metrics)
 
 
 def list_campaign_counts(*, campaign_ids: list[int]) -> dict[int, SendCounts]:

@@ -132,19 +132,32 @@ def set_(name: str, definition: str, *, dry_run: bool, as_json: bool) -> None:
     read = read_object(definition, "definition")
     now = datetime.now(UTC)
     if dry_run:
-        impact = api_reports.describe_metric_impact(name=name, definition=read, now=now)
+        from amity.web.metric_uses import describe_metric_impact
+
+        impact = describe_metric_impact(name=name, definition=read, now=now)
         if as_json:
             print_json(impact)
             return
         print_facts(
             [
                 ("Metrics made of it", ", ".join(impact.uses.metrics)),
+                ("Segments", ", ".join(impact.uses.segments)),
+                ("Campaigns", ", ".join(impact.uses.campaigns)),
+                ("Rewards", ", ".join(impact.uses.rewards)),
                 ("Reports", ", ".join(impact.uses.reports)),
                 ("Saved views", ", ".join(impact.uses.views)),
                 ("Targets", ", ".join(impact.uses.targets)),
             ]
         )
         print_table(("METRIC", "NOW", "THEN"), impact.values, empty="Nothing changes.")
+        if impact.segments:
+            print_table(
+                ("SEGMENT", "MEMBERS", "WOULD ENTER", "WOULD LEAVE"),
+                [(one.name, one.members, one.entering, one.leaving) for one in impact.segments],
+                empty="",
+            )
+        for refusal in impact.refusals:
+            click.echo(refusal)
         return
     made = api_reports.save_metric(name=name, definition=read, by="command line", now=now)
     if as_json:

@@ -204,6 +204,13 @@ def list_campaigns(
     return Page(found, encode_cursor([found[-1].campaign_id]) if more else None)
 
 
+def list_measured_by(metrics: list[str]) -> list[str]:
+    """Return the names of campaigns measured by any of some metrics, the latest made first."""
+    with transaction("readonly") as connection:
+        rows = connection.execute(_SQL["campaigns_measured_by"], {"names": metrics}).fetchall()
+    return [row[0] for row in rows]
+
+
 def list_counts(*, campaign_ids: list[int]) -> dict[int, SendCounts]:
     """Return what became of the messages of campaigns, by campaign."""
     with transaction("readonly") as connection:

@@ -35,6 +35,11 @@ WHERE (%(campaign_id)s::bigint IS NULL OR c.id = %(campaign_id)s)
   AND (%(before)s::bigint IS NULL OR c.id < %(before)s)
 ORDER BY c.id DESC LIMIT %(limit)s
 
+-- name: campaigns_measured_by
+SELECT c.name FROM broadcast_campaign c
+WHERE c.state <> 'archived' AND (c.goal_metric = ANY (%(names)s) OR c.guardrail_metrics && %(names)s)
+ORDER BY c.id DESC
+
 -- name: campaign_template
 SELECT t.content_id, t.is_archived, k.class, k.channel
 FROM broadcast_template t JOIN broadcast_content k ON k.id = t.content_id WHERE t.id = %s

@@ -14,6 +14,7 @@ from amity.analysis.contracts_metrics import Metric
 from amity.analysis.contracts_reports import Unit
 from amity.kernel.errors import AmityError, Invalid
 from amity.web.access import may, requires, staff_of
+from amity.web.metric_uses import describe_metric_impact, find_metric_uses
 
 
 @require_GET
@@ -40,7 +41,7 @@ def _context(request: HttpRequest, name: str) -> dict[str, Any]:
         "name": name,
         "metric": versions[0],
         "versions": versions,
-        "uses": reports.find_metric_uses(name=name),
+        "uses": find_metric_uses(name=name),
         "units": get_args(Unit),
         "expression": _expression(versions[0]),
         "told": versions[0].definition,
@@ -65,9 +66,7 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
     try:
         definition = _read(request)
         if request.POST.get("look"):
-            context["impact"] = reports.describe_metric_impact(
-                name=name, definition=definition, now=now
-            )
+            context["impact"] = describe_metric_impact(name=name, definition=definition, now=now)
             return render(request, "reports/metric.html", context)
         by = staff_of(request).get_username()
         made = reports.save_metric(name=name, definition=definition, by=by, now=now)

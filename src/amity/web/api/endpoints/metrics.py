@@ -13,6 +13,7 @@ from amity.analysis.contracts_metrics import (
     MetricUses,
 )
 from amity.kernel.pagination import Page
+from amity.web import metric_uses
 from amity.web.api.routing import Call, route
 
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,59}$")]
@@ -45,9 +46,9 @@ def list_metric_versions(name: Name) -> Page[Metric]:
 
 @route("GET", "/metrics/{name}/uses", scope="reports:read")
 def find_metric_uses(name: Name) -> MetricUses:
-    """Say where a metric is used: metrics made of it, reports, saved views, targets."""
+    """Say where a metric is used: metrics made of it, segments, campaigns, rewards, reports …"""
     reports.list_metric_versions(name=name)
-    return reports.find_metric_uses(name=name)
+    return metric_uses.find_metric_uses(name=name)
 
 
 @route("POST", "/metrics/{name}", scope="reports:write")
@@ -64,7 +65,10 @@ def save_metric(name: Name, body: NewVersion, call: Call) -> Metric:
 
 @route("POST", "/metrics/{name}/impact", scope="reports:read")
 def describe_metric_impact(name: Name, body: Tried, call: Call) -> MetricImpact:
-    """Say what saving a definition would change: who uses it, and values now and then."""
-    return reports.describe_metric_impact(
+    """Say what saving a definition would change: who uses it, and values now and then.
+
+    Of each segment that asks for it how many would enter and leave, and why it could not be saved.
+    """
+    return metric_uses.describe_metric_impact(
         name=name, definition=msgspec.to_builtins(body.definition), now=call.now
     )
