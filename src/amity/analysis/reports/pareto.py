@@ -1,7 +1,7 @@
 """The 80/20 page: on how few customers the result hangs, and who costs more than he brings."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from amity.analysis.contracts_reports import (
     ReportTable,
     say_value,
 )
+from amity.analysis.estimator import IntArray
 from amity.analysis.logic.overview_statistics import Measure
 from amity.analysis.logic.reporting import concentrating, frames, serving
 from amity.analysis.logic.reporting.tables import bounded
@@ -21,7 +22,10 @@ from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
     import ibis
+    import pyarrow as pa
 
+Ranked = dict[str, IntArray]
+"""The customers, the best first: each column of `customers_served`, and `cost` and `margin`."""
 _FIFTH: Final = 0.2
 _ZONES: Final[dict[str, tuple[str, str]]] = {
     "retain": ("Retain", "Together they bring the first 80 % of all positive contribution."),
@@ -55,6 +59,7 @@ class Pareto(Report):
     uses = frozenset(("window", "comparison", "segment", "currency"))
     needs = frozenset(("unit_costs",))
     days: ClassVar[int] = 365
+    columnar = frozenset(("served",))
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
@@ -63,23 +68,22 @@ class Pareto(Report):
         return {"served": served, "others": frames.other_currencies(tables, asked)}
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
-        served = rows["served"]
-        if not any(row["orders"] for row in served):
+        costs = serving.unit_costs(asked)
+        ranked = _rank(cast("pa.Table", rows["served"]), costs)
+        if not ranked["orders"].any():
             return ReportAnswer(
                 sentence="Nobody bought in this window.",
                 empty=f"There is no order in {asked.currency} from {asked.from_on} until before "
                 f"{asked.until_on}. Choose an earlier window or another currency.",
             )
-        costs = serving.unit_costs(asked)
-        ranked = _rank(served, costs)
-        values = np.array([row["margin"] for row in ranked], np.float64)
+        values = ranked["margin"].astype(np.float64)
         figures = _figures(values, ranked, asked)
         tables = (_deciles(ranked), _zones(ranked), *_curve(values))
         notes = serving.notes_of_costs(
             asked,
             costs,
-            priced=sum(row["priced"] for row in served),
-            told=sum(row["told"] for row in served),
+            priced=int(ranked["priced"].sum()),
+            told=int(ranked["told"].sum()),
         )
         return ReportAnswer(
             sentence=_sentence(figures, asked),
@@ -110,20 +114,25 @@ class Pareto(Report):
         return inside.select("customer_id")
 
 
-def _rank(served: list[dict[str, Any]], costs: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Return the customers with their contribution, the best first."""
-    ranked = []
-    for row in served:
-        cost = serving.cost_to_serve(row, costs)
-        ranked.append(row | {"cost": cost, "margin": row["net"] - row["goods"] - cost})
-    return sorted(ranked, key=lambda row: (-row["margin"], row["customer_id"]))
+def _rank(served: "pa.Table", costs: Mapping[str, int]) -> Ranked:
+    """Return the columns of the customers with their contribution, the best first."""
+    told = {name: served[name].to_numpy().astype(np.int64) for name in served.column_names}
+    cost = np.zeros(len(served), np.int64)
+    for name, each in costs.items():
+        cost += told[name] * each
+    margin = told["net"] - told["goods"] - cost
+    order = np.lexsort((told["customer_id"], -margin))
+    return {name: told[name][order] for name in told} | {
+        "cost": cost[order],
+        "margin": margin[order],
+    }
 
 
 def _figures(
-    values: concentrating.FloatArray, ranked: list[dict[str, Any]], asked: Asked
+    values: concentrating.FloatArray, ranked: Ranked, asked: Asked
 ) -> tuple[ReportFigure, ...]:
     del asked
-    revenue = np.array([row["net"] for row in ranked], np.float64)
+    revenue = ranked["net"].astype(np.float64)
     share = concentrating.top_share(revenue, _FIFTH)
     low, high = concentrating.top_share_interval(revenue, _FIFTH) or (None, None)
     below = values[values < 0]
@@ -185,25 +194,22 @@ def _sentence(figures: tuple[ReportFigure, ...], asked: Asked) -> str:
     )
 
 
-def _deciles(ranked: list[dict[str, Any]]) -> ReportTable:
-    total = sum(row["margin"] for row in ranked)
+def _deciles(ranked: Ranked) -> ReportTable:
+    total = int(ranked["margin"].sum())
     rows: list[tuple[Cell, ...]] = []
-    parts = concentrating.split_tenths(len(ranked))
+    parts = concentrating.split_tenths(len(ranked["margin"]))
     for number, (first, last) in enumerate(parts, start=1):
-        inside = ranked[first:last]
-        if not inside:
+        if first == last:
             continue
-        margin = sum(row["margin"] for row in inside)
+        inside = {name: int(column[first:last].sum()) for name, column in ranked.items()}
+        margin = inside["margin"]
         rows.append(
             (
                 number,
                 first + 1,
                 last,
-                len(inside),
-                sum(row["orders"] for row in inside),
-                sum(row["net"] for row in inside),
-                sum(row["goods"] for row in inside),
-                sum(row["cost"] for row in inside),
+                last - first,
+                *(inside[name] for name in ("orders", "net", "goods", "cost")),
                 margin,
                 margin / total if total > 0 else None,
             )
@@ -228,21 +234,21 @@ def _deciles(ranked: list[dict[str, Any]]) -> ReportTable:
     )
 
 
-def _zones(ranked: list[dict[str, Any]]) -> ReportTable:
-    margins = np.array([row["margin"] for row in ranked], np.float64)
-    positive = np.where(margins > 0, margins, 0.0)
+def _zones(ranked: Ranked) -> ReportTable:
+    margins = ranked["margin"]
+    positive = np.where(margins > 0, margins, 0).astype(np.float64)
     above = int((margins >= 0).sum())
     reached = np.cumsum(positive)
     retained = int((reached < _RETAINED * positive.sum()).sum()) + 1 if positive.sum() > 0 else 0
     retained = min(retained, above)
-    edges = {"retain": (0, retained), "grow": (retained, above), "select": (above, len(ranked))}
+    edges = {"retain": (0, retained), "grow": (retained, above), "select": (above, len(margins))}
     rows: list[tuple[Cell, ...]] = []
     for zone, (first, last) in edges.items():
-        inside = ranked[first:last]
-        if inside:
-            margin = sum(row["margin"] for row in inside)
+        customers = last - first
+        if customers:
+            margin = int(margins[first:last].sum())
             title, words = _ZONES[zone]
-            rows.append((title, first + 1, last, len(inside), margin, margin / len(inside), words))
+            rows.append((title, first + 1, last, customers, margin, margin / customers, words))
     return ReportTable(
         name="zones",
         title="Whom to keep, to grow, to choose",

@@ -1,7 +1,7 @@
 """Penetration and share of wallet: how much of the market, of the range, of what people spend."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
     import ibis
+    import pyarrow as pa
 
 _UNTOLD: Final = "no category told"
 _WALLET: Final = 0.9
@@ -61,6 +62,8 @@ class Penetration(Report):
     )
     days: ClassVar[int] = 365
 
+    columnar = frozenset(("spent",))
+
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:
@@ -79,7 +82,7 @@ class Penetration(Report):
         }
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
-        spent = np.array(sorted(row["net"] for row in rows["spent"]), np.float64)
+        spent = np.sort(cast("pa.Table", rows["spent"])["net"].to_numpy().astype(np.float64))
         if not len(spent):
             return ReportAnswer(
                 sentence="Nobody bought in this window.",

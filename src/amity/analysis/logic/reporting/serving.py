@@ -7,7 +7,7 @@ costs nothing, and the answer says so.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from amity.analysis.logic.reporting import frames
 from amity.analysis.report import Asked
@@ -104,11 +104,6 @@ def unit_costs(asked: Asked) -> dict[str, int]:
         if fact["currency"] == asked.currency:
             costs[UNITS[fact["unit"]]] = fact["amount_minor"]
     return costs
-
-
-def cost_to_serve(row: Mapping[str, Any], costs: Mapping[str, int]) -> int:
-    """Return what serving a customer cost, in minor units."""
-    return sum(int(row[name]) * cost for name, cost in costs.items())
 
 
 def notes_of_costs(asked: Asked, costs: Mapping[str, int], *, priced: int, told: int) -> list[str]:
