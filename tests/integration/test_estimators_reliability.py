@@ -45,12 +45,12 @@ def count(table):
 def test_predictions_are_compared_when_their_time_is_over(shop):
     api.refresh_scores(now=MADE)
     waiting = reliability(MADE)
-    assert set(waiting) == {"expected_purchases", "churn", "clv"}
+    assert set(waiting) == {"expected_purchases", "churn", "next_basket", "clv"}
     assert waiting["churn"].groups == []
     assert waiting["churn"].rounds[0].observed is None
     assert f"{MADE + timedelta(days=90):%Y-%m-%d}" in waiting["churn"].sentence
     followed = waiting["churn"].rounds[0].customers
-    assert count("analysis_prediction") == 3 * followed
+    assert count("analysis_prediction") == 4 * followed
 
     api.refresh_scores(now=DUE)
     held = reliability(DUE)
@@ -69,20 +69,27 @@ def test_predictions_are_compared_when_their_time_is_over(shop):
     lowest, highest = held["churn"].groups[0], held["churn"].groups[-1]
     assert lowest.observed < highest.observed
     assert sum(group.customers for group in bought.groups) == followed
+    basket = held["next_basket"]
+    # Of the next basket only who bought can tell.
+    assert basket.rounds[-1].customers == len({who for who, _ in days})
+    assert basket.rounds[-1].observed == pytest.approx(basket.rounds[-1].expected, rel=0.3)
     # A year is not over, and whose predictions came true is forgotten.
     assert held["clv"].groups == []
     with transaction("readonly") as connection:
         rows = connection.execute(
             "SELECT DISTINCT score, predicted_at FROM analysis_prediction ORDER BY 1, 2"
         ).fetchall()
-    assert rows == [("churn", DUE), ("clv", MADE), ("clv", DUE), ("expected_purchases", DUE)]
+    assert rows == [
+        *(("churn", DUE), ("clv", MADE), ("clv", DUE)),
+        *(("expected_purchases", DUE), ("next_basket", DUE)),
+    ]
 
 
 def test_no_more_than_a_round_a_week_is_kept(shop):
     for day in range(3):
         api.refresh_scores(now=MADE + timedelta(days=day))
     found = reliability(MADE + timedelta(days=3))
-    assert [len(each.rounds) for each in found.values()] == [1, 1, 1]
+    assert [len(each.rounds) for each in found.values()] == [1, 1, 1, 1]
     api.refresh_scores(now=MADE + timedelta(days=8))
     found = reliability(MADE + timedelta(days=9))
     assert len(found["churn"].rounds) == 2
@@ -108,3 +115,38 @@ def test_the_erased_are_forgotten_and_the_merged_left_out(shop):
     round_ = reliability(DUE)["churn"].rounds[-1]
     gone = len({3, 10, 17} & set(shop.customer_id[shop.day <= 10_100].tolist()))
     assert round_.customers == before - gone
+
+
+def test_a_model_that_misses_otherwise_than_before_is_said_to_have_drifted(shop):
+    api.refresh_scores(now=MADE)
+    with transaction() as connection:
+        # From a hundred days on everybody buys once more, which no model can know.
+        connection.execute(
+            "INSERT INTO store_order (profile_id, order_id, placed_at, total_minor, currency) "
+            "SELECT DISTINCT profile_id, 'gift-' || profile_id, %s::timestamptz, 1000, 'USD' "
+            "FROM store_order",
+            [MADE + timedelta(days=95)],
+        )
+    api.refresh_scores(now=MADE + timedelta(days=8))
+    assert reliability(MADE + timedelta(days=9))["churn"].drift == ""
+    api.refresh_scores(now=MADE + timedelta(days=99))
+    found = reliability(MADE + timedelta(days=99))["churn"]
+    assert len([one for one in found.rounds if one.observed is not None]) == 2
+    assert found.has_drifted
+    assert found.drift.startswith("It has drifted")
+
+
+def test_each_score_of_orders_says_what_moves_it(shop):
+    api.refresh_scores(now=MADE)
+    seen = shop.day <= 10_100
+    customers, counts = np.unique(shop.customer_id[seen], return_counts=True)
+    most = int(customers[counts.argmax()])
+    found = api.explain_scores(profile_id=most, now=MADE)
+    assert set(found) == {
+        *("p_alive", "expected_purchases", "churn", "next_purchase_days", "next_basket", "clv"),
+    }
+    first = found["expected_purchases"][0]
+    assert first.text.startswith("bought ")
+    assert first.change > 0
+    assert all(reason.change for reasons in found.values() for reason in reasons)
+    assert api.explain_scores(profile_id=10**9, now=MADE) == {}

@@ -132,11 +132,47 @@ def test_estimates_over_the_store_are_kept_or_say_why_not(shop, capsys):
     scores = {one.name: one for one in api.list_scores(profile_id=_profile(0))}
     assert scores["satisfaction:nps"].value == 9
     assert "speaks for" in scores["satisfaction:nps"].label
+    pages = _open_pages(f"/customers/{_profile(0)}/", *PAGES)
+    assert "Would recommend us" in pages[f"/customers/{_profile(0)}/"]
+    assert "Answered 9; speaks for" in pages[f"/customers/{_profile(0)}/"]
+    assert "Refused: 0 messages" in pages["/models/"]
+    assert "0 messages, and it takes at least 200" in pages["/models/scores/send_time/"]
+    assert "What it rests on" in pages["/models/scores/satisfaction/"]
+    assert "nobody can ever see" in pages["/models/reliability/"]
+    _command_scores(capsys)
     [run] = api_models.refresh_store_estimates(now=NOW, name="satisfaction")
     state = api_models.get_store_estimate(name="satisfaction")
     assert state.run.model_run_id == run.model_run_id
     with pytest.raises(NotFound, match="satisfaction"):
         api_models.get_store_estimate(name="mood")
+
+
+PAGES = (
+    "/models/",
+    "/models/scores/send_time/",
+    "/models/scores/satisfaction/",
+    "/models/reliability/",
+)
+
+
+def _open_pages(*paths):
+    from django.test import Client
+
+    from amity.web.staff.models import Staff
+
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(Staff.objects.create_user("ben", password="x" * 12, role="analyst"))
+    assert client.get("/models/scores/mood/").status_code == 404
+    return {path: client.get(path).content.decode() for path in paths}
+
+
+def _command_scores(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["scores", "refresh"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert "satisfaction" in shown
+    assert "referrals" in shown
 
 
 def _did_between(since, until):

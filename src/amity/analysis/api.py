@@ -14,6 +14,7 @@ from amity.analysis.contracts import (
     ModelRun,
     Preview,
     Score,
+    ScoreReason,
     Segment,
     SegmentCount,
     SegmentMoves,
@@ -48,7 +49,7 @@ from amity.analysis.logic import (
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic import together as together_
 from amity.analysis.logic.files import running
-from amity.analysis.logic.scoring import recent, reliability
+from amity.analysis.logic.scoring import reasons, recent, reliability
 from amity.analysis.logic.segment_tools import (
     automatic,
     differences,
@@ -468,6 +469,15 @@ def refresh_recent_scores(*, now: datetime) -> int:
 def list_scores(*, profile_id: int) -> list[Score]:
     """Return the scores of a profile, by name; none when it has never ordered."""
     return scores.list_scores(profile_id=profile_id)
+
+
+def explain_scores(*, profile_id: int, now: datetime) -> dict[str, list[ScoreReason]]:
+    """Return what moves each score of a customer's orders most, by score, the strongest first.
+
+    Made by the models of the last refresh: each fact is put to what is typical, in turn. Scores
+    made otherwise say their reasons in their labels. Some milliseconds.
+    """
+    return reasons.explain_scores(profile_id=profile_id, now=now)
 
 
 def get_latest_run(*, estimator: str) -> ModelRun:

@@ -83,6 +83,14 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     much."""
 
 
+class ScoreReason(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact about a customer, and how far a score would move were it as with a typical one."""
+
+    text: str
+    change: float
+    """In the score's own unit; more than nothing where the fact raises it."""
+
+
 class ModelRun(msgspec.Struct, frozen=True, kw_only=True):
     """One fitting of an estimator."""
 

@@ -51,3 +51,7 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
     rounds: list[PredictionRound]
     """The latest first."""
     sentence: str
+    drift: str = ""
+    """Whether the latest rounds missed otherwise than those before; empty with fewer than two."""
+    has_drifted: bool = False
+    """Whether by more than chance gives (95 %)."""

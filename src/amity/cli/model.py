@@ -22,6 +22,7 @@ def model() -> None:
 @click.option("--within", type=int, default=30, show_default=True, help="Days ahead.")
 @click.option("--name", help="What people call it. [default: the key]")
 @click.option("--segment", type=int, help="Number of the segment whose members are scored.")
+@click.option("--first", is_flag=True, help="Only of those who have never done it.")
 @click.option("--trait", "traits", multiple=True, help="A trait it may look at. May be repeated.")
 @json_option
 @needs_database
@@ -32,6 +33,7 @@ def create(  # noqa: PLR0913  # one parameter an option
     within: int,
     name: str | None,
     segment: int | None,
+    first: bool,
     traits: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -45,6 +47,7 @@ def create(  # noqa: PLR0913  # one parameter an option
         horizon_days=within,
         segment_id=segment,
         traits=list(traits),
+        is_first=first,
         by=getpass.getuser(),
         now=datetime.now(UTC),
     )

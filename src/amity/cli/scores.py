@@ -17,10 +17,16 @@ def scores() -> None:
 @json_option
 @needs_database
 def refresh(*, as_json: bool) -> None:
-    """Fit every estimator to the orders of now and score everyone."""
-    from amity.analysis import api
+    """Fit every estimator to the orders of now, and to what the warehouse holds; score everyone."""
+    from amity.analysis import api, api_models
+    from amity.kernel.errors import Unavailable
 
-    runs = api.refresh_scores(now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    runs = api.refresh_scores(now=now)
+    try:
+        runs += api_models.refresh_store_estimates(now=now)
+    except Unavailable as error:
+        click.echo(f"Scores of messages, prices, surveys and referrals: {error.message}.", err=True)
     if as_json:
         print_json(runs)
         return

@@ -142,14 +142,24 @@ def get_latest_run(*, estimator: str) -> ModelRun:
 
 
 def read_orders(
-    connection: Connection, now: datetime, currency: str, *, since: datetime | None = None
+    connection: Connection,
+    now: datetime,
+    currency: str,
+    *,
+    since: datetime | None = None,
+    profile_id: int | None = None,
 ) -> tuple[Transactions, int]:
     """Return all orders as purchases, and how many are in another currency than ours.
 
-    With ``since`` only those of customers who have ordered since then.
+    With ``since`` only those of customers who have ordered since then, with ``profile_id`` hers.
     """
-    query = load("amity.analysis")["scores_orders" if since is None else "scores_recent_orders"]
-    given = [currency, currency, now] + ([] if since is None else [since, now])
+    sql = load("amity.analysis")
+    query = sql["scores_orders"]
+    given: list[Any] = [currency, currency, now]
+    if profile_id is not None:
+        query, given = sql["scores_orders_of"], [*given, profile_id]
+    elif since is not None:
+        query, given = sql["scores_recent_orders"], [*given, since, now]
     profile, day, amount, foreign = fetch_columns(connection, query, given, width=4)
     purchases = Transactions(
         customer_id=profile,
@@ -180,6 +190,7 @@ def _compute(
         ]
         alive = buying_run.columns["p_alive"].value
         buying_run.columns.update(predict_waiting(buying, histories, alive))
+        buying_run.report["typical"] = _typical_of(histories)
     if buying is not None and spending is not None:
         spend = spending_run.columns["expected_spend"]
         clv = predict_value(buying, histories, buying_run.columns["p_alive"].value, spend)
@@ -196,6 +207,19 @@ def _compute(
     if "expected_spend" in spending_run.columns:
         spending_run.columns["next_basket"] = spending_run.columns.pop("expected_spend")
     return [rfm_run, buying_run, spending_run, rival_run]
+
+
+def _typical_of(histories: Histories) -> dict[str, float]:
+    """Return the medians of those who came back, which `scoring.reasons` compares with."""
+    back = histories.take(histories.frequency > 0)
+    if not len(back):
+        return {}
+    return {
+        "frequency": float(np.median(back.frequency)),
+        "silent_days": float(np.median(back.age_days - back.recency_days)),
+        "age_days": float(np.median(back.age_days)),
+        "spend": float(np.median(back.spend)),
+    }
 
 
 def _second_opinion(

@@ -25,6 +25,15 @@ WHERE placed_at <= %s AND NOT is_cancelled
       SELECT profile_id FROM store_order
       WHERE placed_at > %s AND placed_at <= %s AND NOT is_cancelled)
 
+-- name: scores_orders_of
+SELECT profile_id,
+       ((placed_at AT TIME ZONE 'UTC')::date - date '1970-01-01')::bigint,
+       CASE WHEN is_refunded OR currency <> %s THEN 0
+            ELSE greatest(total_minor - refunded_minor, 0) END,
+       (currency <> %s)::int::bigint
+FROM store_order
+WHERE placed_at <= %s AND NOT is_cancelled AND profile_id = %s
+
 -- name: scores_record
 INSERT INTO analysis_model_run (estimator, computed_at, customers, parameters, report)
 VALUES (%s, %s, %s, %s::jsonb, %s::jsonb)

@@ -27,6 +27,7 @@ from amity.web.customers.words import (
     is_known,
     is_reasoned,
     who,
+    why_of,
 )
 from amity.web.identity.together import linked
 from amity.web.purposes import what_for
@@ -160,8 +161,10 @@ def _merge(merge: Merge, profile_id: int, sources: dict[int, str]) -> dict[str, 
 
 def _scores(profile_id: int) -> list[dict[str, Any]]:
     rows = []
+    reasons = analysis.explain_scores(profile_id=profile_id, now=datetime.now(UTC))
     for score in analysis.list_scores(profile_id=profile_id):
         title, meaning = describe_score(score.name)
         row = {"is": score, "title": title, "meaning": meaning}
-        rows.append({**row, "is_reasoned": is_reasoned(score.name)})
+        row["reasons"] = reasons.get(score.name, [])
+        rows.append({**row, "is_reasoned": is_reasoned(score.name), "why": why_of(score)})
     return rows

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from amity.analysis import api_models
+from amity.analysis.contracts import Score
 from amity.kernel.clock import parse_instant
 from amity.store.contracts import Profile, ProfileRow
 
@@ -81,12 +83,26 @@ def describe_score(name: str) -> tuple[str, str]:
             "customers with alike probabilities. What moved it most is said with the logit it adds "
             "or takes; it is no cause.",
         )
+    words = api_models.find_score_words(name=name)
+    if words is not None:
+        return words.title, words.meaning
     return SCORES.get(name, (spell(name), ""))
 
 
 def is_reasoned(name: str) -> bool:
     """Say whether a score's label holds its reasons."""
-    return name.startswith(_PREDICTED)
+    return name.startswith(_PREDICTED) or api_models.find_score_words(name=name) is not None
+
+
+def why_of(score: Score) -> str:
+    """Return the reasons a score's label holds, as a sentence; nothing where it holds none."""
+    if score.name == "send_channel":
+        return f"Answers {score.value:.1f} × as often there as others do" if score.value else ""
+    if not score.label or not is_reasoned(score.name):
+        return ""
+    if score.name.startswith(_PREDICTED):
+        return f"Moved most by {score.label}"
+    return score.label[:1].upper() + score.label[1:]
 
 
 def who(profile: Profile | ProfileRow) -> str:

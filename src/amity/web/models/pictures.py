@@ -22,7 +22,16 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
 def draw_calibration(calibration: dict[str, Any]) -> Chart:
     """Draw, by purchases so far, what was predicted for the held-out time and what came."""
-    pairs = [
+    return _draw_pairs(
+        _pairs_of(calibration),
+        title=calibration.get("sentence", "Predicted for the held-out time, and what came"),
+        x="purchases before, after the first",
+        y="purchases a customer",
+    )
+
+
+def _pairs_of(calibration: dict[str, Any]) -> list[Pair]:
+    return [
         Pair(
             label=str(group["label"]),
             predicted=group["predicted"],
@@ -32,12 +41,19 @@ def draw_calibration(calibration: dict[str, Any]) -> Chart:
         )
         for group in calibration["groups"]
     ]
-    return _draw_pairs(
-        pairs,
-        title=calibration.get("sentence", "Predicted for the held-out time, and what came"),
-        x="purchases before, after the first",
-        y="purchases a customer",
+
+
+def draw_groups(calibration: dict[str, Any], *, is_share: bool) -> Chart:
+    """Draw what was expected of later messages, lines or answers, and what came."""
+    chart = _draw_pairs(
+        _pairs_of(calibration),
+        title=calibration["sentence"],
+        x="groups, by what was expected",
+        y="share" if is_share else "average",
     )
+    if is_share:
+        chart.figure["layout"]["yaxis"]["tickformat"] = ".0%"
+    return chart
 
 
 def draw_reliability(found: Reliability, y: str) -> Chart:

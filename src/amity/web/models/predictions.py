@@ -68,6 +68,7 @@ def create(request: HttpRequest) -> HttpResponse:
             event=request.POST.get("event", ""),
             horizon_days=_days(request.POST.get("days", "")),
             segment_id=int(segment) if segment.isdecimal() else None,
+            is_first=bool(request.POST.get("first")),
             traits=[each.strip() for each in _parts(request) if each.strip()],
             by=staff_of(request).get_username(),
             now=datetime.now(UTC),

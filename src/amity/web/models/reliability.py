@@ -8,9 +8,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from amity.analysis import api as analysis
+from amity.analysis import api_models
 from amity.analysis.contracts_reliability import Reliability
 from amity.web.access import requires
-from amity.web.customers.words import SCORES, spell
+from amity.web.customers.words import describe_score
 from amity.web.models import pictures
 from amity.web.segments.figures_csv import answer_csv
 
@@ -21,7 +22,22 @@ _UNITS: Final = {
     "churn": "share who bought nothing",
     "expected_purchases": "purchases a customer",
     "clv": "money a customer",
+    "profit": "money a customer",
+    "referral_value": "money a customer",
+    "next_basket": "money a purchase",
+    "answer_chance": "share of messages answered",
+    "discount_share": "share of lines bought reduced",
 }
+_NEVER: Final = {
+    "p_alive": "nobody can ever see whether somebody has left for good; `churn`, which is made of "
+    "it, is followed",
+    "rfm": "it says where somebody stands, and predicts nothing",
+    "next_purchase_days": "it is a median of those who still buy, whom nobody can tell; "
+    "`expected_purchases`, of the same model, is followed",
+    "send_hour": "`answer_chance` is followed, which is the chance to answer at that hour",
+    "send_channel": "no later message shows what another channel would have brought",
+}
+"""Scores that no time proves right or wrong, and why."""
 
 
 @requires("models.read")
@@ -30,7 +46,11 @@ def reliability(request: HttpRequest) -> HttpResponse:
     """Show of each followed score what was predicted by tenths of customers, and what came."""
     found = analysis.list_reliability(now=datetime.now(UTC))
     shown = [_told(each) for each in found]
-    page: dict[str, Any] = {"scores": shown, "has_chart": any(one["chart"] for one in shown)}
+    page: dict[str, Any] = {
+        "scores": shown,
+        "has_chart": any(one["chart"] for one in shown),
+        "unfollowed": _unfollowed({each.score for each in found}),
+    }
     return render(request, "models/reliability.html", page)
 
 
@@ -54,8 +74,24 @@ def reliability_csv(request: HttpRequest) -> HttpResponse:
     return answer_csv("reliability", _HEADS, rows)
 
 
+def _unfollowed(followed: set[str]) -> list[dict[str, str]]:
+    """Say of scores no round is kept of why, in what they are called."""
+    rows = [{"title": describe_score(name)[0], "why": why} for name, why in _NEVER.items()]
+    waiting = [
+        words.name
+        for state in api_models.list_store_estimates()
+        for words in state.scores
+        if words.name not in followed and words.name not in _NEVER
+    ]
+    waiting += [
+        state.model.score for state in api_models.list_models() if state.model.score not in followed
+    ]
+    why = "nothing predicted yet: it was not computed, or the data could not carry it"
+    return [*rows, *({"title": describe_score(name)[0], "why": why} for name in waiting)]
+
+
 def _told(found: Reliability) -> dict[str, Any]:
-    title, meaning = SCORES.get(found.score, (spell(found.score), ""))
+    title, meaning = describe_score(found.score)
     unit = _UNITS.get(found.score, "share who did" if found.is_share else "average")
     return {
         "is": found,

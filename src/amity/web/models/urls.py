@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.web.models import predictions, reliability, views
+from amity.web.models import predictions, reliability, standing, views
 from amity.web.shell import Entry
 
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("models/predictions/new/", predictions.create, name="prediction_create"),
     path("models/predictions/<slug:key>/", predictions.prediction, name="prediction"),
     path("models/predictions/<slug:key>/archive/", predictions.archive, name="prediction_archive"),
+    path("models/scores/<slug:name>/", standing.standing, name="models_standing"),
     path("models/reliability/", reliability.reliability, name="models_reliability"),
     path("models/reliability.csv", reliability.reliability_csv, name="models_reliability_csv"),
 ]

@@ -10,7 +10,7 @@ from amity.analysis import api as analysis
 from amity.analysis.contracts import ModelRun
 from amity.kernel.errors import NotFound
 from amity.web.access import requires
-from amity.web.models import pictures
+from amity.web.models import pictures, standing
 
 _Z95: Final = 1.96
 _MEANINGS: Final = {
@@ -40,6 +40,7 @@ def models(request: HttpRequest) -> HttpResponse:
         "contest": _compare(buying, rival),
         "cards": [words.card for words in analysis.list_estimators()],
         "has_run": buying is not None,
+        "standing": standing.list_rows(),
     }
     if buying is not None:
         page |= _calibration(buying)

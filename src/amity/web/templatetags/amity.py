@@ -55,7 +55,16 @@ def chance(rate: float | None) -> str:
 @register.simple_tag
 def score_value(score: Score) -> str:
     """Write a prediction's value in its own unit; a dash for none."""
-    return _in_unit(score.name, score.value)
+    return score.label if score.name == "send_channel" else _in_unit(score.name, score.value)
+
+
+@register.simple_tag
+def score_change(name: str, change: float) -> str:
+    """Write how far a fact moves a score: chances in points, the rest in its own unit."""
+    sign = "+" if change > 0 else "−"
+    if _is_chance(name):
+        return f"{sign}{abs(change) * 100:.0f} points"
+    return f"{sign}{_in_unit(name, abs(change))}"
 
 
 @register.simple_tag
@@ -68,12 +77,21 @@ def score_range(score: Score) -> str:
     return f"if they still buy; {shown}" if score.name == "next_purchase_days" else shown
 
 
+def _is_chance(name: str) -> bool:
+    chances = {"p_alive", "churn", "answer_chance", "discount_share"}
+    return name in chances or name.startswith("propensity:")
+
+
 def _in_unit(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    if name in {"p_alive", "churn"} or name.startswith("propensity:"):
+    if _is_chance(name):
         return chance(value)
-    if name in {"clv", "next_basket", "profit"}:
+    if name == "send_hour":
+        return f"{value:02.0f}:00"
+    if name == "send_channel":
+        return f"{value:.1f} ×"
+    if name in {"clv", "next_basket", "profit", "referral_value"}:
         currency = settings().currency
         minor = to_minor(round(value, 6), currency)
         return "–" if minor is None else format_minor(minor, currency)

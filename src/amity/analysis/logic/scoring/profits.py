@@ -21,28 +21,35 @@ def score_profit(
 
     None while no margin rate is set: revenue would look like profit otherwise.
     """
-    rate = settings().margin_rate
-    if rate is None:
+    terms = find_terms()
+    if terms is None:
         return None, {"refused": "no margin rate is set (AMITY_MARGIN_RATE)"}
-    terms = ProfitTerms(
-        margin_rate=rate,
-        cost_per_order=_cost_of_order(settings().currency),
-        yearly_discount_rate=YEARLY_DISCOUNT_RATE,
-    )
     found = expect_profit(fits, histories, terms, horizon_days=_MONTHS * MONTH_DAYS)
     total = found.total
     known = isinstance(total, Estimate)
     return found.profit, {
         "months": _MONTHS,
-        "margin_rate": rate,
+        "margin_rate": terms.margin_rate,
         "cost_per_order": terms.cost_per_order,
         "yearly_discount_rate": YEARLY_DISCOUNT_RATE,
         "total": total.value if isinstance(total, Estimate) else total,
         "low": total.low if isinstance(total, Estimate) else None,
         "high": total.high if isinstance(total, Estimate) else None,
-        "note": "referral value is not in it: nothing says who brought whom"
+        "note": "referral value is a score of its own, beside it"
         + ("" if known else "; the data do not determine every parameter, so no interval"),
     }
+
+
+def find_terms() -> ProfitTerms | None:
+    """Return what the company says of its margin and costs; None while no margin rate is set."""
+    rate = settings().margin_rate
+    if rate is None:
+        return None
+    return ProfitTerms(
+        margin_rate=rate,
+        cost_per_order=_cost_of_order(settings().currency),
+        yearly_discount_rate=YEARLY_DISCOUNT_RATE,
+    )
 
 
 def _cost_of_order(currency: str) -> float:

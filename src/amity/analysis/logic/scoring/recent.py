@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Final
 
+import msgspec
+
 from amity.analysis.estimator import Column, Fit, FloatArray, Histories
 from amity.analysis.estimators.bgnbd import BgNbd
 from amity.analysis.estimators.gamma_gamma import GammaGamma
@@ -28,6 +30,18 @@ from amity.infra.queries import load
 _EPOCH: Final = date(1970, 1, 1)
 
 
+class Fits(msgspec.Struct, frozen=True, kw_only=True):
+    """The models of the last refresh."""
+
+    since: datetime
+    buying_run: int
+    buying: Fit
+    spending_run: int
+    spending: Fit | None
+    typical: dict[str, float]
+    """The facts of a typical customer; see `scoring.reasons`."""
+
+
 def refresh_recent_scores(*, now: datetime) -> int:
     """Predict anew who ordered since the last refresh; return of how many customers scores changed.
 
@@ -37,25 +51,49 @@ def refresh_recent_scores(*, now: datetime) -> int:
     sql = load("amity.analysis")
     with transaction() as connection:
         connection.execute(sql["scores_lock"], [LOCK])
-        buying = _find_fit(connection, "bgnbd")
-        if buying is None:
+        fits = find_fits(connection)
+        if fits is None:
             return 0
-        run_id, since, fit = buying
-        orders, _ = read_orders(connection, now, settings().currency, since=since)
+        orders, _ = read_orders(connection, now, settings().currency, since=fits.since)
         histories = summarise(orders, until=(now.astimezone(UTC).date() - _EPOCH).days)
         if not len(histories):
             return 0
-        alive, columns = _predict_buying(fit, histories)
-        rows = list(_rows(histories, columns, run_id))
-        spending = _find_fit(connection, "gamma_gamma")
-        if spending is not None:
-            worth = _predict_spending(fit, spending[2], histories, alive)
-            rows += _rows(histories, worth, spending[0])
+        alive, columns = _predict_buying(fits.buying, histories)
+        rows = list(_rows(histories, columns, fits.buying_run))
+        if fits.spending is not None:
+            worth = _predict_spending(fits.buying, fits.spending, histories, alive)
+            rows += _rows(histories, worth, fits.spending_run)
         return renew_scores(connection, rows)
 
 
-def _find_fit(connection: Connection, estimator: str) -> tuple[int, datetime, Fit] | None:
-    """Return the latest run with its time and fit; None when there is none or it was refused."""
+def find_fits(connection: Connection) -> Fits | None:
+    """Return the models of the last refresh; None when there are none or they were refused."""
+    buying = _find_fit(connection, "bgnbd")
+    if buying is None:
+        return None
+    spending = _find_fit(connection, "gamma_gamma")
+    return Fits(
+        since=buying[1],
+        buying_run=buying[0],
+        buying=buying[2],
+        spending_run=0 if spending is None else spending[0],
+        spending=None if spending is None else spending[2],
+        typical=buying[3],
+    )
+
+
+def predict_scores(buying: Fit, spending: Fit | None, histories: Histories) -> dict[str, Column]:
+    """Return the scores the models make of some histories, by name."""
+    alive, columns = _predict_buying(buying, histories)
+    if spending is not None:
+        columns |= _predict_spending(buying, spending, histories, alive)
+    return columns
+
+
+def _find_fit(
+    connection: Connection, estimator: str
+) -> tuple[int, datetime, Fit, dict[str, float]] | None:
+    """Return the latest run with its time, fit and typical customer, if it was not refused."""
     row = connection.execute(load("amity.analysis")["scores_latest"], [estimator]).fetchone()
     if row is None or not row[3]:
         return None
@@ -67,7 +105,7 @@ def _find_fit(connection: Connection, estimator: str) -> tuple[int, datetime, Fi
         customers=customers,
         covariance=report.get("covariance") or [],
     )
-    return run_id, computed_at, fit
+    return run_id, computed_at, fit, report.get("typical") or {}
 
 
 def _predict_buying(fit: Fit, histories: Histories) -> tuple[FloatArray, dict[str, Column]]:

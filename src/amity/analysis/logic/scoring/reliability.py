@@ -146,6 +146,7 @@ def _describe(score: str, rows: list[_Row]) -> Reliability:
         for place in sorted({row.place for row in settled})
     ]
     horizon = rows[0].due_at - rows[0].predicted_at
+    drift, has_drifted = _look_for_drift(settled)
     return Reliability(
         score=score,
         horizon_days=horizon.days,
@@ -153,7 +154,36 @@ def _describe(score: str, rows: list[_Row]) -> Reliability:
         groups=groups,
         rounds=rounds,
         sentence=_say(groups, rounds),
+        drift=drift,
+        has_drifted=has_drifted,
     )
+
+
+def _look_for_drift(settled: list[_Row]) -> tuple[str, bool]:
+    """Compare the average miss of the latest settled round with that of those before."""
+    times = sorted({row.predicted_at for row in settled})
+    if len(times) < 2:
+        return "", False
+    last = [row for row in settled if row.predicted_at == times[-1]]
+    before = [row for row in settled if row.predicted_at != times[-1]]
+    (now, now_error), (then, then_error) = _miss(last), _miss(before)
+    has_drifted = abs(now - then) > _Z95 * float(np.hypot(now_error, then_error))
+    about = f"the round of {times[-1]:%Y-%m-%d} came {now:+.3g} a customer from what was said, "
+    about += f"those before {then:+.3g}"
+    if has_drifted:
+        return f"It has drifted: {about}", True
+    return f"No drift to be seen: {about}, within what chance gives", False
+
+
+def _miss(rows: Iterable[_Row]) -> tuple[float, float]:
+    """Return how much more came than was said, a customer, and its standard error."""
+    known = list(rows)
+    number = sum(row.observed_customers or 0 for row in known)
+    came = sum(row.observed_sum or 0.0 for row in known)
+    said = sum((row.observed_customers or 0) * row.expected for row in known)
+    squares = sum(row.observed_squares or 0.0 for row in known)
+    variance = max(squares / number - (came / number) ** 2, 0.0)
+    return (came - said) / number, float(np.sqrt(variance / number))
 
 
 def _say(groups: list[ReliabilityGroup], rounds: list[PredictionRound]) -> str:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from amity.analysis import api_models
-from amity.analysis.contracts_models import Model, ModelState
+from amity.analysis.contracts_models import Model, ModelState, StoreEstimateState
 from amity.kernel.pagination import Page
 from amity.web.api.routing import Call, SmallRowId, route
 
@@ -30,6 +30,9 @@ class NewModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     horizon_days: Annotated[int, Meta(ge=1, le=365)]
     segment_id: SmallRowId | None = None
     traits: Annotated[list[str], Meta(max_length=20)] = []
+    is_first: Annotated[
+        bool, Meta(description="Only of those who have never done it, as a lead score is.")
+    ] = False
 
 
 @route("GET", "/models", scope="segments:read")
@@ -51,6 +54,7 @@ def create_model(body: NewModel, call: Call) -> Model:
         horizon_days=body.horizon_days,
         segment_id=body.segment_id,
         traits=body.traits,
+        is_first=body.is_first,
         by=call.caller,
         now=call.now,
     )
@@ -66,3 +70,9 @@ def get_model(key: Key) -> ModelState:
 def archive_model(key: Key, call: Call) -> None:
     """Take a model out of use and its scores away; its runs stay."""
     api_models.archive_model(key=key, now=call.now)
+
+
+@route("GET", "/estimates", scope="segments:read")
+def list_estimates() -> Page[StoreEstimateState]:
+    """List the estimates over the store: their scores, cards and latest runs, or why refused."""
+    return Page(api_models.list_store_estimates())
