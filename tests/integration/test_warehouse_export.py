@@ -172,6 +172,8 @@ def test_scores_come_with_their_model_and_go_when_they_are_gone(source):
     with database.transaction() as connection:
         connection.execute("UPDATE warehouse_gone SET gone_at = now() - interval '2 days'")
     prune_all(list_exports())
+    sizes = {table.name: table for table in warehouse.status(now=NOW).tables}
+    assert sizes["scores"].rows == 2, "older versions are gone too"
     assert check().is_clean
     with database.transaction() as connection:
         assert connection.execute("SELECT count(*) FROM warehouse_gone").fetchone() == (0,)

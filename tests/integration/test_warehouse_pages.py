@@ -56,7 +56,10 @@ def test_commands_and_page_say_how_things_stand(filled):
         "profiles": 0,
         "identities": 0,
         "orders": 0,
+        "links": 0,
+        "link_reviews": 0,
         "memberships": 0,
+        "scores": 0,
         "decisions": 0,
         "sends": 0,
         "participants": 0,
@@ -68,6 +71,9 @@ def test_commands_and_page_say_how_things_stand(filled):
     shown = page()
     assert "no difference" in shown
     assert "everything that happened" in shown
+    from amity.web.warehouse.views import _WORDS
+
+    assert _WORDS.keys() == {table["name"] for table in status["tables"]}, "each has its words"
 
 
 def test_differences_are_said_everywhere(filled):

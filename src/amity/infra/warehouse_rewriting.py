@@ -136,18 +136,27 @@ def _compact_table(name: str, many: int) -> int:
 def prune(connection: Connection, export: Export, keys: pa.Array, *, token: int) -> list[FileRow]:
     """Take out rows whose key is not among ``keys``, all there are at the source.
 
+    Of tables whose rows change, files with little in them that still holds are written anew too.
     Exchanges the files in the caller's transaction, and returns the old ones, to be deleted after
     its commit.
     """
 
-    def change(table: pa.Table) -> pa.Table:
-        return table.filter(pc.is_in(table[export.shape.key], value_set=keys))
-
+    shape = export.shape
     # What went a day ago is seen in the source by everybody, and from here on in the files.
     connection.execute(SQL["warehouse_gone_is_known"], [export.name])
     files = list_files(connection, export.name)
-    wrong = [f for f in files if any(_lacks(b, export, keys) for b in _keys_of(f, export.shape))]
-    _exchange(connection, wrong, _rewrite(export.name, export.shape, wrong, change, token=token))
+    latest = _latest(shape, files) if shape.changes and files else _same
+
+    def change(table: pa.Table) -> pa.Table:
+        return latest(table.filter(pc.is_in(table[shape.key], value_set=keys)))
+
+    wrong = [
+        file
+        for file in files
+        if any(_lacks(batch, export, keys) for batch in _keys_of(file, shape))
+        or (shape.changes and _is_stale(file, shape, latest))
+    ]
+    _exchange(connection, wrong, _rewrite(export.name, shape, wrong, change, token=token))
     return wrong
 
 
@@ -208,6 +217,13 @@ def _keys_of(file: FileRow, shape: Shape) -> Iterable[pa.RecordBatch]:
 
 def _lacks(batch: pa.RecordBatch, export: Export, keys: pa.Array) -> bool:
     return not pc.all(pc.is_in(batch[export.shape.key], value_set=keys)).as_py()
+
+
+def _is_stale(file: FileRow, shape: Shape, latest: Change) -> bool:
+    """Say whether of more than half of a file's rows there is a later version."""
+    read = read_batches(file, [shape.key, shape.present, VERSION])
+    kept = sum(latest(pa.Table.from_batches([batch])).num_rows for batch in read)
+    return kept * 2 < file.rows
 
 
 def _holding(files: list[FileRow], shape: Shape, subjects: Sequence[int]) -> list[FileRow]:

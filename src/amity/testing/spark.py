@@ -64,6 +64,8 @@ class SparkAnswer(msgspec.Struct, frozen=True):
     tables: dict[str, pa.Table]
     failures: dict[str, str]
     seconds: dict[str, float]
+    start_seconds: float
+    """How long it took until the cluster was ready to be asked."""
     workers: int
     """How many workers took part at the end."""
 
@@ -95,15 +97,25 @@ class Cluster:
         tables: Mapping[str, pa.Table],
         queries: Mapping[str, str],
         *,
+        views: Mapping[str, str] | None = None,
         prelude: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
+        at_once: int = 2,
         seconds: float = 300.0,
     ) -> SparkAnswer:
-        """Write the tables as Parquet, have every query run over them, and return what came."""
+        """Write the tables as Parquet, have every query run over them, and return what came.
+
+        ``views`` are queries over what lies somewhere already; ``settings`` are Spark's own, for
+        more than a few rows.
+        """
         out = Path(tempfile.mkdtemp(dir=self._folder))
         request = {
             "master": self._master,
             "out": str(out),
             "prelude": list(prelude),
+            "settings": dict(settings or {}),
+            "at_once": at_once,
+            "views": dict(views or {}),
             "tables": {name: _write(out, name, table) for name, table in tables.items()},
             "queries": dict(queries),
         }
@@ -122,6 +134,7 @@ class Cluster:
             tables={path.stem: _read(path) for path in out.glob("*.arrow")},
             failures={path.stem: path.read_text("utf-8") for path in out.glob("*.failure")},
             seconds=report["seconds"],
+            start_seconds=report["start_seconds"],
             workers=report["workers"],
         )
 
@@ -134,8 +147,8 @@ def to_spark_sql(expression: ibis.Expr) -> str:
 
 
 @contextlib.contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """Run a master and two workers until the block ends."""
+def running_cluster(*, memory: str = "600m") -> Iterator[Cluster]:
+    """Run a master and two workers of one core until the block ends."""
     place = find_spark()
     assert place, "AMITY_SPARK does not say where Spark is (make spark-check)"
     with tempfile.TemporaryDirectory(prefix="amity-spark-", ignore_cleanup_errors=True) as name:
@@ -143,7 +156,7 @@ def running_cluster() -> Iterator[Cluster]:
         port = _free_port()
         master = f"spark://127.0.0.1:{port}"
         common = ["--host", "127.0.0.1", "--webui-port", "0"]
-        small = ["--cores", "1", "--memory", "600m", "--work-dir", str(folder)]
+        small = ["--cores", "1", "--memory", memory, "--work-dir", str(folder)]
         roles = [["master.Master", "--port", str(port), *common]]
         roles += [["worker.Worker", *common, *small, master] for _ in range(_WORKERS)]
         processes = []
@@ -177,6 +190,8 @@ def _environment(place: Path) -> dict[str, str]:
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DAEMON_MEMORY": "256m",
         "PYSPARK_PYTHON": str(place / "bin" / "python"),
+        # They live for minutes: what makes Java fast in the long run costs more than it gives.
+        "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     }
 
 

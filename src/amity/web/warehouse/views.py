@@ -15,8 +15,14 @@ _WORDS: Final = {
     "decisions": "what was decided for whom, with its odds",
     "events": "everything that happened, as it was understood",
     "identities": "which identifier belongs to whom",
+    "link_reviews": "who belongs together or does not, as somebody decided",
+    "links": "households and companies, as found each hour",
+    "memberships": "who was in which segment and when",
+    "order_lines": "the lines orders were told with",
     "orders": "orders with their refunds",
+    "participants": "whom campaigns drew, to be written to or held out",
     "profiles": "every customer as known now",
+    "scores": "what models expect of each customer, with model and percentile",
     "sends": "every message and what became of it",
 }
 _LATE_TURNS: Final = 10

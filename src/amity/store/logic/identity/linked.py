@@ -39,7 +39,10 @@ _HERE: Final = LinkTables(
 IN_THE_WAREHOUSE: Final = LinkTables(
     links=Fragment("links"),
     reviews=Fragment("link_reviews"),
-    living=Fragment("SELECT profile_id AS id FROM profiles WHERE merged_into IS NULL"),
+    living=Fragment(
+        "SELECT w.id FROM (SELECT profile_id AS id, merged_into FROM profiles) AS w "
+        "WHERE w.merged_into IS NULL"
+    ),
 )
 
 
