@@ -7,14 +7,25 @@ import pytest
 
 from amity.analysis import api as analysis
 from amity.analysis import api_reports as reports
+from amity.analysis.contracts_metrics import Counted, Where
 from amity.analysis.logic.measuring.builtin import BUILT_IN
 from amity.analysis.logic.measuring.computing import check_definition
+from amity.analysis.logic.reporting.answering import answer
+from amity.analysis.report import load_reports
 from amity.analysis.reports.main_figures import MainFigures
 from amity.infra import warehouse
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.store import api as store
-from amity.testing.reports_kit import Town, find
+from amity.testing.reports_kit import (
+    ASKED,
+    Town,
+    complete,
+    duckdb_engine,
+    expressions,
+    find,
+    random_town,
+)
 from amity.web.warehousing import list_exports
 
 NOW = datetime.now(UTC)
@@ -60,6 +71,46 @@ def test_every_built_in_metric_can_be_computed_and_counts_by_hand():
     nothing.order(1, DAY - timedelta(days=200), 500)
     none = {figure.name: figure.value for figure in find(MainFigures, nothing).figures}
     assert (none["orders"], none["average_order"], none["repeat_rate"]) == (0, None, None)
+
+
+def _metrics_shown(run, facts):
+    """Return by metric what each report shows of it, over the same window."""
+    shown = {}
+    for kind in load_reports():
+        if kind.metrics or kind is MainFigures:
+            found = answer(kind(), expressions(), complete(kind, ASKED, facts), run)
+            for figure in found.figures:
+                if figure.metric:
+                    shown.setdefault(figure.metric, {})[kind.name] = figure
+    return shown
+
+
+def _own_definitions():
+    """Return facts with definitions a company put in the place of some built-in ones."""
+    gross = Counted(base="orders", what="sum", column="total_minor")
+    large = Counted(base="orders", where=(Where(column="net_minor", op="at_least", value=3000),))
+    own = {
+        "revenue": msgspec.structs.replace(BUILT_IN["revenue"], expression=gross),
+        "orders": msgspec.structs.replace(BUILT_IN["orders"], expression=large),
+    }
+    known = BUILT_IN | own
+    return {"metrics": [{"name": name, "definition": one} for name, one in known.items()]}
+
+
+def test_reports_that_show_the_same_metric_never_disagree():
+    run = duckdb_engine(random_town(7, customers=25).tables())
+    built_in, changed = _metrics_shown(run, {}), _metrics_shown(run, _own_definitions())
+    several = {name: found for name, found in built_in.items() if len(found) > 1}
+    assert several.keys() >= {"revenue", "orders", "revenue_per_customer", "repeat_rate"}
+    for found in (built_in, changed):
+        for name, by_report in found.items():
+            values = {report: figure.value for report, figure in by_report.items()}
+            wanted = pytest.approx(values["main_figures"])
+            assert all(value == wanted for value in values.values()), (name, values)
+    for name in ("revenue", "orders", "revenue_per_customer"):
+        assert built_in[name]["main_figures"].value != changed[name]["main_figures"].value
+        others = [one for report, one in changed[name].items() if report != "main_figures"]
+        assert all(one.low is None for one in others), "nobody has worked out an interval for it"
 
 
 def test_versions_are_kept_and_what_is_made_of_it_is_known(db):

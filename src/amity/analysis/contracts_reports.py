@@ -73,6 +73,8 @@ class ReportFigure(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
     good: Literal["up", "down", ""] = ""
     """Which way is better, where one is."""
+    metric: str = ""
+    """The metric of the catalogue it shows, where it is one."""
 
     def of(self, estimate: Estimated) -> "ReportFigure":
         """Return the figure with a value and its interval."""
@@ -91,6 +93,8 @@ class ReportColumn(msgspec.Struct, frozen=True, kw_only=True):
     low: str = ""
     """The column with the lower end of the interval, of a column of estimates; shown in one."""
     high: str = ""
+    is_for_files: bool = False
+    """It is in files and in what opens a row, and not in the table people read."""
 
 
 class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +114,9 @@ class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
     def shown(self) -> tuple[ReportColumn, ...]:
         """Return the columns that people read: the ends of intervals stand with their values."""
         ends = {end for column in self.columns for end in (column.low, column.high)}
-        return tuple(column for column in self.columns if column.name not in ends)
+        return tuple(
+            column for column in self.columns if column.name not in ends and not column.is_for_files
+        )
 
     def row(self, number: int) -> dict[str, Cell]:
         """Return a row by the names of its columns."""

@@ -87,7 +87,7 @@ class Report(ABC):
     And `metrics` (the catalogue's) and `sources` (their names).
     """
     metrics: ClassVar[frozenset[str]] = frozenset()
-    """The metrics of the catalogue it shows; one that `needs` all of them need not say."""
+    """The metrics of the catalogue its figures show; one that shows all of them says none."""
     aims: ClassVar[tuple[Aim, ...]] = ()
     """The figures it compares with the targets entered for them; then it `needs` `targets`."""
     days: ClassVar[int] = 90
@@ -144,7 +144,7 @@ class Report(ABC):
     @classmethod
     def uses_metrics(cls, names: Set[str]) -> bool:
         """Say whether any of some metrics of the catalogue is in its answers."""
-        return "metrics" in cls.needs or bool(cls.metrics & names)
+        return bool(cls.metrics & names) if cls.metrics else "metrics" in cls.needs
 
     @classmethod
     def words(cls) -> ReportWords:

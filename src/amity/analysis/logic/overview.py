@@ -323,8 +323,10 @@ def concentration() -> Concentration:
     total = int(revenues.sum())
     shares = np.cumsum(revenues) / total if total else np.zeros(len(revenues))
     definition = (
-        "Customers with an order, those who brought most first (refunds taken off, home currency "
-        "only), and the share of all revenue that they bring together."
+        "All customers who ever ordered, those who brought most first (all their orders, refunds "
+        "taken off, home currency only), and the share of all revenue that they brought together. "
+        "The 80/20 page looks at one window, and at visitors and those written to as well, so its "
+        "best fifth brings more."
     )
     if not total:
         return Concentration(
@@ -354,7 +356,7 @@ def concentration() -> Concentration:
         top_share=top,
         half_share=half,
         curve=curve,
-        sentence=f"The best fifth of {size:,} customers brings {top:.0%} of the revenue; "
-        f"half of it comes from {half:.0%}.",
+        sentence=f"Of the {size:,} customers who ever bought, the best fifth brought {top:.0%} of "
+        f"all revenue; half of it comes from {half:.0%}.",
         definition=definition,
     )

@@ -15,6 +15,7 @@ from amity.analysis.contracts_reports import (
     say_value,
 )
 from amity.analysis.logic import overview_statistics as statistics
+from amity.analysis.logic.measuring.shown import express_changed, show
 from amity.analysis.logic.reporting import frames
 from amity.analysis.logic.reporting.tables import bounded, cells
 from amity.analysis.report import REPORTS, Asked, Report, Rows
@@ -70,7 +71,8 @@ class Acquisition(Report):
             help="A text trait of the profile.",
         ),
     )
-    needs = frozenset(("channel_costs",))
+    needs = frozenset(("channel_costs", "metrics"))
+    metrics = frozenset(("new_customers",))
     days: ClassVar[int] = 90
 
     def expressions(
@@ -82,7 +84,11 @@ class Acquisition(Report):
             repeated=(won.orders > 1).sum(),
             net=won.net.sum(),
         )
-        return {"channels": channels, "others": frames.other_currencies(tables, asked)}
+        return {
+            "channels": channels,
+            "others": frames.other_currencies(tables, asked),
+            **express_changed(tables, asked, self.metrics),
+        }
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
         channels = {row["channel"]: row for row in rows["channels"]}
@@ -99,7 +105,7 @@ class Acquisition(Report):
             )
         lines = [_line(row, costs.get(row["channel"])) for row in channels.values()]
         lines.sort(key=lambda line: (-int(str(line[1])), str(line[0])))
-        figures = _figures(list(channels.values()), costs)
+        figures, changed = show(_figures(list(channels.values()), costs), rows, asked)
         return ReportAnswer(
             sentence=_sentence(lines, figures, asked),
             figures=figures,
@@ -130,7 +136,7 @@ class Acquisition(Report):
                     high="repeat_high",
                 ),
             ),
-            notes=_notes(costs, asked) + frames.note_of_currencies(rows["others"], asked),
+            notes=_notes(costs, asked) + changed + frames.note_of_currencies(rows["others"], asked),
         )
 
     def drill(
@@ -220,6 +226,7 @@ def _figures(channels: list[dict[str, Any]], costs: Mapping[str, int]) -> tuple[
     return (
         ReportFigure(
             name="won",
+            metric="new_customers",
             title="Customers won",
             unit="customers",
             definition="Customers whose first order ever was in the window.",

@@ -15,6 +15,7 @@ from amity.analysis.contracts_reports import (
 from amity.analysis.logic.behaviour.attribution import RULES, Credits, Journey, allot
 from amity.analysis.logic.behaviour.caused import Caused, compare_arms, express_arms
 from amity.analysis.logic.behaviour.touches import PLACES, led, orders, touches, widen
+from amity.analysis.logic.measuring.shown import express_changed, show
 from amity.analysis.logic.overview_statistics import share
 from amity.analysis.logic.reporting import frames
 from amity.analysis.logic.reporting.tables import cells, columns
@@ -40,6 +41,8 @@ class Attribution(Report):
     question = "Which channels came before the orders, and what did our campaigns cause?"
     group = "acquisition"
     uses = frozenset(("window", "comparison", "segment", "currency"))
+    needs = frozenset(("metrics",))
+    metrics = frozenset(("orders",))
     definition = (
         "A touch is an event that says by which channel a customer came: a click in one of our "
         "mails, a campaign in the address, a channel among the properties, or the site before. "
@@ -96,6 +99,7 @@ class Attribution(Report):
             "totals": placed.aggregate(orders=placed.count(), value=placed.value.sum()),
             "arms": express_arms(tables, asked),
             "others": frames.other_currencies(tables, asked),
+            **express_changed(tables, asked, self.metrics),
         }
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
@@ -118,14 +122,15 @@ class Attribution(Report):
             _credit_table(credits, total - shared, is_value=is_value),
             _channel_table(rows["channels"]),
         ]
+        figures, changed = show(_figures(known, totals["orders"]), rows, asked)
         if caused:
             tables.append(_caused_table(caused))
         return ReportAnswer(
             sentence=_sentence(credits, known, totals["orders"]),
-            figures=_figures(known, totals["orders"]),
+            figures=figures,
             tables=tuple(tables),
             pictures=_pictures(known),
-            notes=(*notes, *_notes(caused)),
+            notes=(*notes, *_notes(caused), *changed),
         )
 
     def drill(
@@ -298,6 +303,7 @@ def _figures(known: int, total: int) -> tuple[ReportFigure, ...]:
             unit="orders",
             value=total,
             definition="Orders of the window that were not cancelled.",
+            metric="orders",
         ),
         ReportFigure(
             name="known",

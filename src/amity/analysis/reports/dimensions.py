@@ -14,6 +14,7 @@ from amity.analysis.contracts_reports import (
     say_value,
 )
 from amity.analysis.logic import overview_statistics as statistics
+from amity.analysis.logic.measuring.shown import express_changed, show
 from amity.analysis.logic.reporting import frames
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -52,6 +53,10 @@ class Dimensions(Report):
         "a count of independent happenings, of a mean over customers, and Wilson's of a share."
     )
     uses = frozenset(("window", "comparison", "segment", "currency", "granularity"))
+    needs = frozenset(("metrics",))
+    metrics = frozenset(
+        ("new_customers", "revenue_per_customer", "repeat_rate", "active_customers", "revenue")
+    )
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
@@ -61,6 +66,7 @@ class Dimensions(Report):
             "totals": _totals(placed, asked),
             "periods": _periods(placed, asked),
             "others": frames.other_currencies(tables, asked),
+            **express_changed(tables, asked, self.metrics),
         }
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
@@ -73,13 +79,13 @@ class Dimensions(Report):
                 f"{asked.until_on}, nor in as many days before. Orders arrive as Order Completed "
                 "events; choose an earlier window, or another currency.",
             )
-        figures = _figures(totals)
+        figures, changed = show(_figures(totals), rows, asked)
         return ReportAnswer(
             sentence=_sentence(figures, asked.currency),
             figures=figures,
             tables=(_table(periods, asked),),
             pictures=_pictures(figures, asked) if periods else (),
-            notes=frames.note_of_currencies(rows["others"], asked),
+            notes=changed + frames.note_of_currencies(rows["others"], asked),
         )
 
     def drill(
@@ -145,6 +151,7 @@ def _figures(totals: Mapping[str, Any]) -> tuple[ReportFigure, ...]:
     return (
         ReportFigure(
             name="acquisition",
+            metric="new_customers",
             title="Acquisition",
             unit="customers",
             definition="Customers whose first order ever was in the window.",
@@ -152,6 +159,7 @@ def _figures(totals: Mapping[str, Any]) -> tuple[ReportFigure, ...]:
         ).of(count),
         ReportFigure(
             name="expansion",
+            metric="revenue_per_customer",
             title="Expansion",
             unit="money",
             definition="Revenue of the window divided by the customers who ordered in it.",
@@ -159,6 +167,7 @@ def _figures(totals: Mapping[str, Any]) -> tuple[ReportFigure, ...]:
         ).of(mean),
         ReportFigure(
             name="retention",
+            metric="repeat_rate",
             title="Retention",
             unit="share",
             definition="Of who ordered in the window before, the share who ordered in this one.",
@@ -166,6 +175,7 @@ def _figures(totals: Mapping[str, Any]) -> tuple[ReportFigure, ...]:
         ).of(share),
         ReportFigure(
             name="active",
+            metric="active_customers",
             title="Active customers",
             unit="customers",
             value=active,
@@ -174,6 +184,7 @@ def _figures(totals: Mapping[str, Any]) -> tuple[ReportFigure, ...]:
         ),
         ReportFigure(
             name="revenue",
+            metric="revenue",
             title="Revenue",
             unit="money",
             value=net,

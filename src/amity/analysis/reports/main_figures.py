@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from amity.analysis.contracts_metrics import MetricDefinition
 from amity.analysis.contracts_reports import (
     ReportAnswer,
     ReportColumn,
@@ -12,7 +11,7 @@ from amity.analysis.contracts_reports import (
     say_value,
 )
 from amity.analysis.logic.measuring import computing
-from amity.analysis.logic.measuring.builtin import BUILT_IN
+from amity.analysis.logic.measuring.shown import known_metrics
 from amity.analysis.logic.reporting import frames
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -37,7 +36,7 @@ class MainFigures(Report):
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:
-        counted = computing.express(tables, asked, _known(asked))
+        counted = computing.express(tables, asked, known_metrics(asked))
         placed = frames.orders(tables, asked)
         found = {
             "placed": placed.aggregate(orders=placed.count()),
@@ -46,7 +45,7 @@ class MainFigures(Report):
         return found if counted is None else found | {"counted": counted}
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
-        known = _known(asked)
+        known = known_metrics(asked)
         values = computing.combine(rows.get("counted", []), known)
         has_orders = bool(rows["placed"] and rows["placed"][0]["orders"])
         if not any(values.values()) and not has_orders:
@@ -63,6 +62,7 @@ class MainFigures(Report):
                 value=values[name],
                 definition=one.definition,
                 good=one.direction,
+                metric=name,
             )
             for name, one in known.items()
         )
@@ -97,9 +97,3 @@ class MainFigures(Report):
             tables=(table,),
             notes=frames.note_of_currencies(rows["others"], asked),
         )
-
-
-def _known(asked: Asked) -> dict[str, MetricDefinition]:
-    """Return what holds; the built-in metrics where nobody says."""
-    told = asked.facts.get("metrics") or []
-    return {one["name"]: one["definition"] for one in told} or BUILT_IN

@@ -86,7 +86,7 @@ class Pareto(Report):
             told=int(ranked["told"].sum()),
         )
         return ReportAnswer(
-            sentence=_sentence(figures, asked),
+            sentence=_sentence(figures, ranked, asked),
             figures=figures,
             tables=tables,
             pictures=_pictures(tables, figures, asked),
@@ -141,7 +141,9 @@ def _figures(
             name="top_share",
             title="The best fifth brings",
             unit="share",
-            definition="Share of revenue of the fifth of customers with the most revenue.",
+            definition="Share of the window's revenue that comes from the fifth with the most, of "
+            "all who bought or cost something in the window: who only visited or was written to "
+            "counts too, so it is larger than among buyers alone.",
         ).of(Measure(value=share, low=low, high=high)),
         ReportFigure(
             name="gini",
@@ -178,13 +180,14 @@ def _figures(
     )
 
 
-def _sentence(figures: tuple[ReportFigure, ...], asked: Asked) -> str:
+def _sentence(figures: tuple[ReportFigure, ...], ranked: Ranked, asked: Asked) -> str:
     said = {one.name: say_value(one.value, one.unit, asked.currency) for one in figures}
     known = {one.name: one.value for one in figures}
     best = (
         "There is no revenue to share out"
         if known["top_share"] is None
-        else f"The best fifth of the customers brings {said['top_share']} of the revenue"
+        else f"Of the {len(ranked['net']):,} customers who bought or cost something in the window, "
+        f"the best fifth brings {said['top_share']} of its revenue"
     )
     if not known["subsidised"]:
         return f"{best}; nobody costs more than he or she brings."

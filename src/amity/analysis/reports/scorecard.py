@@ -21,6 +21,7 @@ from amity.analysis.contracts_reports import (
     say_value,
 )
 from amity.analysis.logic import overview_statistics as statistics
+from amity.analysis.logic.measuring.shown import express_changed, show
 from amity.analysis.logic.overview_statistics import Measure
 from amity.analysis.logic.reporting import frames
 from amity.analysis.report import REPORTS, Asked, Report, Rows
@@ -42,6 +43,8 @@ class _Line(msgspec.Struct, frozen=True):
     definition: str
     measure: Callable[[Counts], Measure]
     next_step: str
+    metric: str = ""
+    """The metric of the catalogue it shows, where it is one."""
 
 
 def _part(part: str, whole: str) -> Callable[[Counts], Measure]:
@@ -102,6 +105,7 @@ _LINES: Final = (
         "Revenue of the window, refunds taken off, divided by who ordered in it.",
         _mean("net", "active"),
         "See the 80/20 page: whom to keep, to grow, to serve otherwise.",
+        "revenue_per_customer",
     ),
     _Line(
         "Economics",
@@ -111,6 +115,7 @@ _LINES: Final = (
         "Of the customers of the window before, the share who ordered in this one.",
         _part("again", "base"),
         "See who is slipping away in the grid of recency and frequency, and write to them.",
+        "repeat_rate",
     ),
     _Line(
         "Evaluation",
@@ -170,7 +175,8 @@ class Scorecard(Report):
         "A target is met when the value reaches it, missed when even the upper end of the "
         "interval stays below, and open in between, where chance alone may decide."
     )
-    needs = frozenset(("targets",))
+    needs = frozenset(("targets", "metrics"))
+    metrics = frozenset(line.metric for line in _LINES if line.metric)
     aims = tuple(Aim(figure=line.name, title=line.title, unit=line.unit) for line in _LINES)
     days: ClassVar[int] = 90
 
@@ -182,6 +188,7 @@ class Scorecard(Report):
             "seen": _seen(tables, asked),
             "campaigns": _campaigns(tables, asked),
             "others": frames.other_currencies(tables, asked),
+            **express_changed(tables, asked, self.metrics),
         }
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
@@ -197,11 +204,14 @@ class Scorecard(Report):
             for fact in asked.facts.get("targets", [])
             if fact["report"] == self.name and fact["currency"] in ("", asked.currency)
         }
-        measures = [(line, line.measure(counts)) for line in _LINES]
+        figures, changed = show(
+            (_figure(line, line.measure(counts)) for line in _LINES), rows, asked
+        )
+        measures = [(line, _measure(one)) for line, one in zip(_LINES, figures, strict=True)]
         lines = tuple(_row(line, found, targets, asked) for line, found in measures)
         return ReportAnswer(
             sentence=_sentence(lines),
-            figures=tuple(_figure(line, found) for line, found in measures),
+            figures=figures,
             tables=(
                 ReportTable(
                     name="scorecard",
@@ -226,6 +236,7 @@ class Scorecard(Report):
                 if targets
                 else ("No target is set: define your objectives under Costs and targets.",)
             )
+            + changed
             + frames.note_of_currencies(rows["others"], asked),
         )
 
@@ -309,7 +320,12 @@ def _figure(line: _Line, found: Measure) -> ReportFigure:
         unit=line.unit,
         definition=line.definition,
         good="up",
+        metric=line.metric,
     ).of(found)
+
+
+def _measure(figure: ReportFigure) -> Measure:
+    return Measure(value=figure.value, low=figure.low, high=figure.high)
 
 
 def _row(line: _Line, found: Measure, targets: Mapping[str, Any], asked: Asked) -> tuple[Cell, ...]:
