@@ -14,7 +14,7 @@ from amity.analysis.contracts_reports import (
 from amity.analysis.logic.behaviour.baskets import Rule, find_rules
 from amity.analysis.logic.overview_statistics import Measure, share
 from amity.analysis.logic.reporting import frames
-from amity.analysis.logic.reporting.tables import cells, columns
+from amity.analysis.logic.reporting.tables import cells, columns, for_files
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -200,10 +200,9 @@ def _rule_table(rules: list[Rule], titles: Mapping[str, str]) -> ReportTable:
     return ReportTable(
         name="rules",
         title="Who buys the first also buys the second",
-        columns=columns(
-            ("first", "First", "text"),
-            ("second", "Second", "text"),
-            ("words", "In words", "text"),
+        columns=for_files(("first", "First", "text"), ("second", "Second", "text"))
+        + columns(
+            ("words", "Goods", "text"),
             ("together", "Baskets with both", "orders"),
             ("customers", "Customers", "customers"),
             ("support", "Support", "share", "support_low", "support_high"),
@@ -231,9 +230,9 @@ def _item_table(items: list[dict[str, object]], baskets: int) -> ReportTable:
     return ReportTable(
         name="items",
         title="The most frequent goods",
-        columns=columns(
-            ("item", "Goods", "text"),
-            ("title", "Name", "text"),
+        columns=for_files(("item", "Key", "text"))
+        + columns(
+            ("title", "Goods", "text"),
             ("baskets", "Baskets", "orders"),
             ("customers", "Customers", "customers"),
             ("share", "Share of baskets", "share", "low", "high"),

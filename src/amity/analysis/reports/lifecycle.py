@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 _FOREVER_DAYS: Final = 36_500
 _TITLES: Final = {
-    "engage": "Engage: until the first order",
-    "transact": "Transact: until the order is fulfilled",
-    "fulfil": "Fulfil: until they ask for service",
-    "service": "Service: until the request is closed",
+    "engage": "until the first order",
+    "transact": "until the order is fulfilled",
+    "fulfil": "until they ask for service",
+    "service": "until the request is closed",
 }
 _LEAKS: Final = {
     "engage": "engaged and did not order",
@@ -137,7 +137,7 @@ class Lifecycle(Report):
                     kind="bar",
                     table="stages",
                     title="What went on, what still waits, and what leaked",
-                    x="title",
+                    x="stage",
                     y=("moved", "waiting", "leaked"),
                     is_stacked=True,
                 ),
@@ -311,10 +311,10 @@ def _stage_table(stages: Mapping[str, Stage], customers: Mapping[str, int]) -> R
             ("waiting", "Still in time", "number"),
             ("leaked", "Leaked", "number"),
             ("leaking", "Leaking", "share", "low", "high"),
-            ("hours_25", "Hours: a quarter within", "number"),
-            ("hours_50", "half within", "number"),
-            ("hours_75", "three quarters within", "number"),
-            ("hours_90", "nine tenths within", "number"),
+            ("hours_25", "Hours, a quarter", "number"),
+            ("hours_50", "half", "number"),
+            ("hours_75", "three quarters", "number"),
+            ("hours_90", "nine tenths", "number"),
         ),
         rows=tuple(
             (

@@ -19,6 +19,14 @@ def columns(*told: Told) -> tuple[ReportColumn, ...]:
     return tuple(made)
 
 
+def for_files(*told: Plain) -> tuple[ReportColumn, ...]:
+    """Return columns that are in files only: keys whose names people read in another column."""
+    return tuple(
+        ReportColumn(name=name, title=title, unit=unit, is_for_files=True)
+        for name, title, unit in told
+    )
+
+
 def bounded(
     column: ReportColumn, low: str = "low", high: str = "high"
 ) -> tuple[ReportColumn, ReportColumn, ReportColumn]:
