@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 
 from amity.analysis import api as analysis
+from amity.broadcast import api as broadcast
 from amity.store import api as store
 
 NOW = datetime.now(UTC)
@@ -323,18 +324,42 @@ def test_edit_and_duplicate_begin_with_the_rule(marketer: Client) -> None:
     assert copy["r.of.0.v.value"] == "DE"
 
 
-def test_a_condition_without_fields_is_shown_in_words_and_kept(marketer: Client) -> None:
-    monthly = {"node": "did", "event": "Order Completed", "during": {"unit": "month"}}
-    segment = make("This month", {"node": "all", "of": [monthly]})
+def test_conditions_known_by_their_shape_are_said_with_names_and_changed_in_fields(
+    marketer: Client,
+) -> None:
+    winter = broadcast.create_journey(
+        name="Winter",
+        definition={
+            "entry": {"event": "Product Added"},
+            "start": "pause",
+            "nodes": {"pause": {"kind": "wait", "days": 1}},
+        },
+        by="t",
+        now=NOW,
+    )
+    rule = {
+        "node": "all",
+        "of": [
+            {"node": "did", "event": "Order Completed", "during": {"unit": "month"}},
+            {"node": "message", "what": "opened", "journey_id": winter.journey_id},
+        ],
+    }
+    segment = make("This month", rule)
+    assert segment.words.endswith("opened a message of journey “Winter”")
     page = marketer.get(f"/segments/{segment.segment_id}/edit/")
-    assert "Did “Order Completed” in this month" in text_of(page)
+    assert "Opened a message of journey “Winter”" in text_of(page)
     edit = fields_of(page)
-    assert json.loads(edit["r.of.0.json"]) == monthly
-    # Without a script the form's own field leads, as the JSON of the whole was not touched.
-    edit["r.of.0.json"] = edit["r.of.0.json"].replace("month", "quarter")
+    assert (edit["r.of.0.window"], edit["r.of.0.unit"]) == ("this", "month")
+    assert edit["r.of.1.f.journey_id"] == str(winter.journey_id)
+    edit |= {"r.of.0.unit": "quarter", "r.of.0.zone": "Mars/Base", "r.of.1.f.what": "clicked"}
+    wrong = marketer.post(f"/segments/{segment.segment_id}/edit/", edit)
+    assert wrong.status_code == 422
+    assert "is not a time zone such as Europe/Paris" in text_of(wrong)
+    edit["r.of.0.zone"] = "Europe/Paris"
     marketer.post(f"/segments/{segment.segment_id}/edit/", edit)
     changed = analysis.get_segment(segment_id=segment.segment_id)
-    assert changed.rule["of"][0]["during"] == {"unit": "quarter"}
+    assert changed.rule["of"][0]["during"] == {"unit": "quarter", "zone": "Europe/Paris"}
+    assert changed.rule["of"][1]["what"] == "clicked"
 
 
 def test_the_export_holds_everyone_and_is_guarded(marketer: Client) -> None:

@@ -9,6 +9,7 @@ from amity.rules import decode_rule, encode_rule
 from amity.web.segments.convert import read_rule, write_rule
 from amity.web.segments.draft import Agreed, Check, Coded, Did, Group, Member, Node, walk
 from amity.web.segments.form import read_draft
+from amity.web.segments.more import Window
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8).map(
     lambda text: text.strip() or "x"
@@ -99,7 +100,7 @@ def _fields(node: Node) -> dict[str, str]:
                 fields |= {f"{path}.name": one.name} | _test(path, one.test)
             case Did():
                 fields |= {f"{path}.node": "did"}
-                for name in ("event", "times", "count", "most", "window", "days"):
+                for name in (*("event", "times", "count", "most"), *Window.__struct_fields__):
                     fields[f"{path}.{name}"] = getattr(one, name)
                 for index, where in enumerate(one.where):
                     place = f"{path}.where.{index}"

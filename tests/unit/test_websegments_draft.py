@@ -164,7 +164,7 @@ def test_a_condition_in_json_that_cannot_be_read_says_so_in_its_place() -> None:
         assert view_tree(draft, []).children[0].words == ""
     wrong = Group(of=(Coded(json='{"node": "did", "event": "A", "during": {"unit": "hour"}}'),))
     found = build(wrong).problems
-    assert [one.path for one in found] == ["r.of.0"]
+    assert [one.path for one in found] == ["r.of.0.f.window"]
     assert "hour" in found[0].message
 
 

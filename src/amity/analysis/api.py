@@ -1,6 +1,6 @@
 """The analysis engine's door: keyword-only functions, contracts in and out."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from amity.analysis.logic import (
     following,
     following_evaluation,
     forgetting,
+    naming,
     past_membership,
     rule_texts,
     scores,
@@ -145,6 +146,24 @@ def read_rule(*, written: str) -> dict[str, Any]:
 def write_rule(*, rule: dict[str, Any]) -> str:
     """Write a rule as text that `read_rule` reads back; raise Invalid when it cannot be read."""
     return rule_texts.write_rule(rule)
+
+
+def describe_rule(*, rule: dict[str, Any]) -> str:
+    """Say a rule in words, with the names there are; raise Invalid when it cannot be read."""
+    return rule_texts.describe_rule(rule)
+
+
+def know_names(*, kind: str, load: Callable[[list[int]], Mapping[int, str]]) -> None:
+    """Say how to look up the names of a kind, `campaign` or `journey`, that rules give by number.
+
+    The engine that keeps them says so when it is loaded.
+    """
+    naming.know_names(kind=kind, load=load)
+
+
+def list_score_names() -> list[str]:
+    """Return the names of the scores somebody has."""
+    return segments_reading.list_score_names()
 
 
 def preview(*, rule: dict[str, Any], now: datetime) -> Preview:

@@ -26,6 +26,20 @@ Names = Mapping[int, str]
 NO_NAMES: Names = {}
 
 
+class Named(dict[int, str]):
+    """Names of segments by id, and of the campaigns and journeys that rules name by number."""
+
+    def find_run(self, kind: str, number: int) -> str | None:
+        """Return the name of a `campaign` or `journey`; None when nothing is known of it."""
+        return None
+
+
+def describe_run(names: Names, kind: str, number: int) -> str:
+    """Name a `campaign` or `journey`, by its number where its name is not known."""
+    name = names.find_run(kind, number) if isinstance(names, Named) else None
+    return f"{kind} no. {number}" if name is None else f"{kind} “{name}”"
+
+
 class Condition(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="node"
 ):

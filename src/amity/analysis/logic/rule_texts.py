@@ -27,6 +27,13 @@ def write_rule(rule: dict[str, Any]) -> str:
     return write_with(rule, names)
 
 
+def describe_rule(rule: dict[str, Any]) -> str:
+    """Say a rule in words; see `api.describe_rule`."""
+    with transaction("readonly") as connection:
+        names = Definitions(connection).names
+    return decode_rule(rule).describe(names)
+
+
 def write_with(rule: dict[str, Any], names: Mapping[int, str]) -> str:
     """Write a rule's JSON as text; a segment without a name here by its number."""
     return write_text(strip_filled(encode_rule(decode_rule(rule))), names)

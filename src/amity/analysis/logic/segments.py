@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from amity.analysis.contracts import Segment
 from amity.analysis.logic.measuring.conditions import read_rule
+from amity.analysis.logic.naming import RuleNames
 from amity.analysis.logic.segment_tools.recording import record_version
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
@@ -47,7 +48,7 @@ class Definitions:
     def __init__(self, connection: Connection) -> None:
         rows = connection.execute(_SQL["select_segments"]).fetchall()
         self._rows = {row[0]: _Row(*row) for row in rows}
-        self.names = {row.segment_id: row.name for row in self._rows.values()}
+        self.names = RuleNames((row.segment_id, row.name) for row in self._rows.values())
 
     def live_names(self) -> dict[int, str]:
         """Return the names of the segments that are not archived: of those none is there twice."""

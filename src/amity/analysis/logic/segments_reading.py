@@ -51,6 +51,12 @@ def preview(*, rule: dict[str, Any], now: datetime) -> Preview:
         )
 
 
+def list_score_names() -> list[str]:
+    """Return the names of the scores somebody has."""
+    with transaction("readonly") as connection:
+        return [row[0] for row in connection.execute(_SQL["score_names"])]
+
+
 def _list_warnings(connection: Connection, found: Mentions, definitions: Definitions) -> list[str]:
     def absent(query: str, names: frozenset[str]) -> list[str]:
         if not names:

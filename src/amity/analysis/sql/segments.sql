@@ -76,3 +76,13 @@ WHERE NOT EXISTS (SELECT FROM store_activity a WHERE a.name = wanted)
 -- name: unknown_purposes
 SELECT wanted FROM unnest(%s::text[]) AS wanted
 WHERE NOT EXISTS (SELECT FROM store_profile p WHERE p.consents ? wanted)
+
+-- name: score_names
+-- From one name to the next by the index, whatever the number of customers.
+WITH RECURSIVE found AS (
+    (SELECT name FROM analysis_score ORDER BY name LIMIT 1)
+    UNION ALL
+    SELECT (SELECT s.name FROM analysis_score s WHERE s.name > f.name ORDER BY s.name LIMIT 1)
+    FROM found f WHERE f.name IS NOT NULL
+)
+SELECT name FROM found WHERE name IS NOT NULL

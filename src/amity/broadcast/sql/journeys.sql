@@ -207,3 +207,6 @@ FROM unnest(%(place)s::integer[], %(profile_id)s::bigint[], %(name)s::text[],
      AS g (place, profile_id, name, since, position)
 JOIN store_activity a ON a.profile_id = g.profile_id AND a.name = g.name
  AND a.occurred_at >= g.since AND a.position < g.position
+
+-- name: journey_names
+SELECT id, name FROM broadcast_journey WHERE id = ANY (%s::bigint[])

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, Self
 
 from amity.rules.bounds import AtLeast, AtMost, Bounds
-from amity.rules.condition import NO_NAMES, Condition, Names, conditions
+from amity.rules.condition import NO_NAMES, Condition, Names, conditions, describe_run
 from amity.rules.event_filter import EventFilter, WindowDays, answer_of, check_window, where_sql
 from amity.rules.fragment import Fragment, join, sql
 from amity.rules.mentions import Look, Mentions
@@ -150,16 +150,16 @@ class Messaged(Condition, frozen=True, tag="message"):
 
     def describe(self, names: Names = NO_NAMES) -> str:
         bounds = self._bounds
-        words = f"{_WORDS[self.what]}{self._describe_run()}"
+        words = f"{_WORDS[self.what]}{self._describe_run(names)}"
         times = bounds.describe("once", "times")
         words = f"never {words}" if bounds.high == 0 else f"{words} {times}".rstrip()
         return words + self._events.describe_window()
 
-    def _describe_run(self) -> str:
+    def _describe_run(self, names: Names) -> str:
         if self.campaign_id is not None:
-            return f" of campaign no. {self.campaign_id}"
+            return f" of {describe_run(names, 'campaign', self.campaign_id)}"
         if self.journey_id is not None:
-            return f" of journey no. {self.journey_id}"
+            return f" of {describe_run(names, 'journey', self.journey_id)}"
         return " of any campaign" if self.what == "held_out" else ""
 
     def next_change(self, subject: Subject, now: datetime) -> datetime | None:

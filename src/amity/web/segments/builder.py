@@ -29,6 +29,7 @@ from amity.web.segments.convert import read_rule
 from amity.web.segments.draft import (
     EMPTY,
     Check,
+    Coded,
     Group,
     Member,
     Node,
@@ -41,7 +42,7 @@ from amity.web.segments.draft import (
 from amity.web.segments.form import read_draft
 from amity.web.segments.shown import show_uses
 from amity.web.segments.starts import STARTS, find_start
-from amity.web.segments.tree import fitting_test, view_test
+from amity.web.segments.tree import TestView, fitting_test, view_part, view_test
 
 _SUGGESTED: Final = 20
 _COMBINED: Final = 10
@@ -260,15 +261,25 @@ def from_written(request: HttpRequest) -> HttpResponse:
 def redraw_test(request: HttpRequest) -> HttpResponse:
     """Draw one test again, after its operator, its type or its trait has changed."""
     path = request.POST.get("path", "")
-    found = _find_test(read_draft(request.POST.dict()), path)
-    if found is None:
+    draft = read_draft(request.POST.dict())
+    shown = _view_part(draft, path)
+    found = None if shown else _find_test(draft, path)
+    if found is not None:
+        test, field, trait = found
+        is_guess = bool(trait and request.POST.get("guess"))
+        shown = view_test(_guess(test, trait) if is_guess else test, path, field=field)
+    if shown is None:
         raise Http404
-    test, field, trait = found
-    if trait and request.POST.get("guess"):
-        test = _guess(test, trait)
-    response = render(request, "segments/_test.html", {"test": view_test(test, path, field=field)})
+    response = render(request, "segments/_test.html", {"test": shown})
     response["HX-Trigger-After-Settle"] = "rule-changed"
     return response
+
+
+def _view_part(draft: Group, path: str) -> TestView | None:
+    """Return a test of a condition known by its shape as it is shown, if it is of one."""
+    holder, _, at = path.partition(".f.")
+    node = dict(walk(draft)).get(holder) if at else None
+    return view_part(node, holder, at) if isinstance(node, Coded) else None
 
 
 def _find_test(draft: Group, path: str) -> tuple[Test, str, str] | None:

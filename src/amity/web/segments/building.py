@@ -20,9 +20,11 @@ from amity.store import api as store
 from amity.store.contracts import ProfileRow
 from amity.web.customers.words import who
 from amity.web.segments.convert import Problem, Rule, read_rule, write_rule
-from amity.web.segments.draft import Group, count_conditions, walk
+from amity.web.segments.draft import Coded, Group, count_conditions, walk
 from amity.web.segments.form import read_draft
-from amity.web.segments.tree import NodeView, gather_messages, view_tree
+from amity.web.segments.more import rows_of
+from amity.web.segments.picks import fill_choices, name_lists
+from amity.web.segments.tree import Known, NodeView, gather_messages, view_tree
 from amity.web.segments.uses import list_uses
 
 TIMES: Final = (
@@ -34,6 +36,10 @@ TIMES: Final = (
 )
 _WITH_PLACE: Final = re.compile(r"the rule(?: at (?P<path>\S+))?: (?P<reason>.*)\Z", re.DOTALL)
 _EXAMPLES: Final = 6
+
+
+def _describe(rule: Rule) -> str:
+    return analysis.describe_rule(rule=rule)
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +57,7 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tree(self) -> NodeView:
         """The draft as the page shows it."""
-        return view_tree(self.draft, self.problems)
+        return view_tree(self.draft, self.problems, Known(_describe, fill_choices))
 
     @property
     def written(self) -> str:
@@ -198,6 +204,13 @@ def slots(built: Built) -> list[dict[str, Any]]:
         for path, node in walk(built.draft)
         for index in range(len(getattr(node, "where", ())))
     ]
+    places += [
+        f"{path}.f.{row.at}"
+        for path, node in walk(built.draft)
+        if isinstance(node, Coded)
+        for row in rows_of(node.json)
+        if row.at
+    ]
     return [{"slug": path.replace(".", "-"), "messages": messages.get(path)} for path in places]
 
 
@@ -213,4 +226,5 @@ def suggestions(segments: list[Segment], *, but: int | None) -> dict[str, Any]:
         "segments": others,
         "segment_ids": {str(segment.segment_id) for segment in others},
         "times": TIMES,
+        **name_lists(),
     }

@@ -26,7 +26,10 @@ from amity.web.segments.draft import (
     Test,
     Times,
     Where,
+    WindowKind,
 )
+from amity.web.segments.more import MoreRow, decode, rows_of, write_value
+from amity.web.segments.more_editing import get_at, set_at, write_window
 
 OPERATORS: Final[dict[str, OperatorWords]] = {info.op: info for info in list_operators()}
 
@@ -91,7 +94,7 @@ class _Writer:
         if isinstance(node, Did):
             return self.did(node, path, at)
         if isinstance(node, Coded):
-            return self.coded(node, path)
+            return self.coded(node, path, at)
         return self.membership(node, path)
 
     def group(self, group: Group, path: str, at: str) -> Rule:
@@ -109,14 +112,21 @@ class _Writer:
         rule: Rule = {"node": "any" if group.mode in ("any", "none") else "all", "of": children}
         return {"node": "not", "of": rule} if is_negated else rule
 
-    def coded(self, coded: Coded, path: str) -> Rule:
-        try:
-            rule = msgspec.json.decode(coded.json)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            rule = None
-        if not isinstance(rule, dict):
+    def coded(self, coded: Coded, path: str, at: str) -> Rule:
+        rule = decode(coded.json)
+        if rule is None:
             self.note(path, "This is not the JSON of a condition.")
             return {"node": ""}
+        for row in rows_of(coded.json):
+            place = f"{path}.f.{row.at}" if row.at else path
+            if row.at:
+                self.places[f"{at}.{row.at}".lstrip(".")] = place
+            for name in row.names:
+                self.places[f"{at}.{name}".lstrip(".")] = place
+            if any(field.is_required and not field.value for field in row.fields):
+                self.ask(place, "Fill in what is empty.")
+            if row.test in coded.tests:
+                set_at(rule, row.test, self.test(typed_test(coded, row), place))
         return rule
 
     def check(self, check: Check, path: str) -> Rule:
@@ -139,6 +149,10 @@ class _Writer:
         rule |= self.times(did, path)
         if did.window == "days":
             rule["within_days"] = self.number(did.days, path, "Say within how many days.")
+        elif did.window == "last":
+            self.count(did.periods, path, least=1)
+        if did.window in ("this", "last"):
+            rule |= write_window(msgspec.structs.asdict(did))
         return rule
 
     def times(self, did: Did, path: str) -> Rule:
@@ -255,9 +269,7 @@ def _read(rule: Rule) -> Node:
 
 
 def _has_fields(rule: Rule) -> bool:
-    """Say whether the form can show all that an event or a check says."""
-    if rule["node"] == "did":
-        return "during" not in rule
+    """Say whether the form can show all that a check says."""
     if rule["node"] == "check":
         kind, _, name = rule["field"].partition(".")
         return kind == "trait" or name in PROFILE_FIELDS
@@ -299,7 +311,8 @@ def _read_check(rule: Rule) -> Check:
 
 
 def _read_did(rule: Rule) -> Did:
-    days = rule.get("within_days")
+    days, during = rule.get("within_days"), rule.get("during") or {}
+    window: WindowKind = "ever" if days is None else "days"
     times, count, most = _read_times(rule.get("at_least"), rule.get("at_most"))
     return Did(
         event=rule["event"],
@@ -310,8 +323,11 @@ def _read_did(rule: Rule) -> Did:
         times=times,
         count=str(count),
         most=str(most),
-        window="ever" if days is None else "days",
+        window=during.get("which", "this") if during else window,
         days="30" if days is None else _write_number(days),
+        unit=during.get("unit", "month"),
+        periods=write_value(during.get("count", 1)),
+        zone=during.get("zone", ""),
     )
 
 
@@ -334,6 +350,27 @@ def _read_times(low: int | None, high: int | None) -> tuple[Times, int, int]:
     if low is None:
         return ("never", 1, 3) if high == 0 else ("at_most", high, 3)
     return ("exactly" if low == high else "between"), low, high
+
+
+def typed_test(coded: Coded, row: MoreRow) -> Test:
+    """Return the test of a row: as it was typed, else as the JSON says it."""
+    typed = coded.tests.get(row.test)
+    if typed is not None:
+        # Of a number nothing is asked how it is to be read.
+        as_type: AsType = "number" if row.test_of == "number" else typed.as_type
+        return msgspec.structs.replace(typed, as_type=as_type)
+    held = get_at(decode(coded.json) or {}, row.test)
+    try:
+        return _read_test(held)
+    except (KeyError, TypeError):
+        op = held.get("op") if isinstance(held, dict) else ""
+        return Test(op=op if isinstance(op, str) else "")
+
+
+def bare_json(coded: Coded) -> str:
+    """Return the JSON of a condition with its tests as they were typed."""
+    rule = _Writer().coded(coded, ROOT, "")
+    return _write_json(rule) if rule["node"] and coded.tests else coded.json
 
 
 def _read_test(test: Rule) -> Test:

@@ -5,16 +5,18 @@ lost while something is wrong. Paths such as `r.of.0.where.1` name a place in it
 names of its form fields.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal
 
 import msgspec
 
-from amity.web.segments.more import find_kind
+from amity.web.segments.more import find_kind, rows_of
+from amity.web.segments.more_editing import add_part, drop_part, shift_tests
 
 Mode = Literal["all", "any", "none", "not_all"]
 Times = Literal["at_least", "at_most", "exactly", "between", "never"]
 Word = Literal["consent", "said_yes"]
+WindowKind = Literal["ever", "days", "this", "last"]
 AsType = Literal["text", "number", "boolean", "json"]
 
 ROOT: Final = "r"
@@ -56,8 +58,12 @@ class Did(msgspec.Struct, frozen=True, kw_only=True):
     count: str = "1"
     most: str = "3"
     """The upper end of `between`."""
-    window: Literal["ever", "days"] = "days"
+    window: WindowKind = "days"
     days: str = "30"
+    unit: str = "month"
+    """Of a calendar window, like the two after it."""
+    periods: str = "1"
+    zone: str = ""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +83,11 @@ class Agreed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coded(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition the form has no fields for, as its JSON."""
+    """A condition the form knows only by its shape, as its JSON."""
 
     json: str = ""
+    tests: Mapping[str, Test] = {}
+    """By place, the tests as they were typed, which count and not what the JSON says there."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +133,8 @@ def count_conditions(draft: Group) -> int:
 def edit(draft: Group, action: str) -> Group:
     """Carry out what a button asks for: `add:PATH:KIND`, `where:PATH` or `remove:PATH`.
 
+    Of a condition known by its shape `part:PATH:WHAT` adds a part and `drop:PATH:WHERE` takes one.
+
     What makes no sense (a path that has gone, one condition too many) leaves the draft as it is.
     """
     verb, _, rest = action.partition(":")
@@ -136,6 +146,8 @@ def edit(draft: Group, action: str) -> Group:
         changed = _change(draft, steps, lambda node: _append(node, new))
     elif verb == "where":
         changed = _change(draft, steps, _append_where)
+    elif verb in ("part", "drop"):
+        changed = _change(draft, steps, lambda node: _change_part(node, verb, kind))
     elif verb == "remove" and steps:
         changed = _remove(draft, steps)
     return changed if isinstance(changed, Group) else draft
@@ -145,13 +157,17 @@ def focus_after(draft: Group, action: str) -> str:
     """Return the path where typing goes on after `edit` has done ``action``; else empty."""
     verb, _, rest = action.partition(":")
     path = rest.partition(":")[0]
-    at = dict(walk(draft))
-    node = at.get(path)
+    nodes = dict(walk(draft))
+    node = nodes.get(path)
     if verb == "add" and isinstance(node, Group) and node.of:
         last = f"{path}.of.{len(node.of) - 1}"
-        return f"{last}.of.0" if isinstance(at[last], Group) else last
+        return f"{last}.of.0" if isinstance(nodes[last], Group) else last
     if verb == "where" and isinstance(node, Did) and node.where:
         return f"{path}.where.{len(node.where) - 1}"
+    if verb == "part" and isinstance(node, Coded):
+        at = rest.partition(":")[2].partition("=")[2]
+        rows = [row.at for row in rows_of(node.json) if f"{row.at}.".startswith(f"{at}.")]
+        return f"{path}.f.{rows[-1]}" if rows else path
     if verb == "remove":
         return path.rpartition(".where." if ".where." in path else ".of.")[0]
     return ""
@@ -177,6 +193,15 @@ def _append_where(node: Node) -> Node:
         if isinstance(node, Did)
         else node
     )
+
+
+def _change_part(node: Node, verb: str, what: str) -> Node:
+    if not isinstance(node, Coded):
+        return node
+    if verb == "part":
+        return msgspec.structs.replace(node, json=add_part(node.json, what))
+    tests = shift_tests(node.tests, what)
+    return msgspec.structs.replace(node, json=drop_part(node.json, what), tests=tests)
 
 
 def _change(node: Node, steps: list[str], change: Callable[[Node], Node]) -> Node:

@@ -22,13 +22,15 @@ from amity.web.segments.draft import (
     Test,
     Times,
     Where,
+    WindowKind,
 )
-from amity.web.segments.more import apply_fields
+from amity.web.segments.more_editing import apply_fields
 
 _Tree = dict[str, Any]
 
-# Nested names are `r`, then `of` and a number a level, then `where`, a number, `v` and a parameter.
-_MAX_STEPS: Final = 2 * (MAX_DEPTH + 1) + 5
+# Nested names are `r`, then `of` and a number a level, then `f`, a part, `where`, a number,
+# `is`, `v` and a parameter.
+_MAX_STEPS: Final = 2 * (MAX_DEPTH + 1) + 7
 
 
 def read_draft(fields: Mapping[str, str]) -> Group:
@@ -108,8 +110,11 @@ def _read_did(tree: _Tree) -> Did:
         times=_one_of(tree, "times", Times, "at_least"),
         count=_text(tree, "count", "1"),
         most=_text(tree, "most", "3"),
-        window="ever" if _text(tree, "window") == "ever" else "days",
+        window=_one_of(tree, "window", WindowKind, "days"),
         days=_text(tree, "days", "30"),
+        unit=_text(tree, "unit", "month"),
+        periods=_text(tree, "periods", "1"),
+        zone=_text(tree, "zone").strip(),
     )
 
 
@@ -131,7 +136,20 @@ def _read_coded(tree: _Tree) -> Coded:
     text, typed = _text(tree, "json"), dict(_flat(tree.get("f"), ""))
     # What was changed last counts: the JSON, or the fields that were made from it.
     is_edited = "".join(text.split()) != "".join(_text(tree, "json_before").split())
-    return Coded(json=text if is_edited else apply_fields(text, typed))
+    if is_edited:
+        return Coded(json=text)
+    return Coded(json=apply_fields(text, typed), tests=dict(_tests(tree.get("f"), "")))
+
+
+def _tests(tree: object, prefix: str) -> Iterator[tuple[str, Test]]:
+    """Give the tests that were typed into a coded condition, by their places."""
+    if not isinstance(tree, dict):
+        return
+    if isinstance(tree.get("op"), str):
+        yield prefix, _read_test(tree)
+        return
+    for name, value in tree.items():
+        yield from _tests(value, f"{prefix}.{name}" if prefix else name)
 
 
 def _flat(tree: object, prefix: str) -> Iterator[tuple[str, str]]:

@@ -1,44 +1,84 @@
 """Fields for every condition the builder has no words of its own for, read from the condition.
 
-A condition is kept as its JSON; what of it is plain (texts, numbers, choices, an operator and its
-values, the event of a part) has a field, and the rest is edited as JSON. So a condition that is
-added to the rule language can be used here at once.
+A condition is kept as its JSON; what it says stands in rows: plain things (texts, numbers,
+choices), the steps it is made of, the tests of properties, and its window. So a condition that is
+added to the rule language can be used here at once, without JSON.
 """
 
-import re
-from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import inspect
 
-from amity.rules import encode_rule, list_operators, strip_filled
+from amity.rules import encode_rule, strip_filled
 from amity.rules.condition import Condition, conditions, name_of
+from amity.rules.event_filter import Step
+from amity.rules.operator import ValueType
+from amity.rules.period import Period
+from amity.rules.where import Where
+from amity.web.segments.more_words import choice_words, kind_words, label_of, lead_of, suggests
 
 Kind = Literal["text", "number", "choice", "flag"]
+Shape = Literal["plain", "test", "wheres", "step", "window", ""]
 KNOWN: Final = frozenset({"all", "any", "not", "check", "did", "in_segment", "consent", "said_yes"})
 """What the builder has fields of its own for."""
-_NUMBER: Final = re.compile(r"[+-]?\d{1,15}(\.\d{1,9})?\Z", re.ASCII)
-_OPERATORS: Final = {info.op: info for info in list_operators()}
-_USUAL: Final[dict[str, Any]] = {"number": 1, "days": 30, "scalars": [""]}
+UNITS: Final = ("day", "week", "month", "quarter", "year")
+_NUMBERED: Final = frozenset({"measure", "metric"})
+"""Fields of conditions whose operator is asked of a number."""
+_WINDOW: Final = ("within_days", "during")
 
 
 class MoreField(msgspec.Struct, frozen=True, kw_only=True):
     """One plain thing a condition says."""
 
     name: str
-    """Where it stands: `event`, `first.event`, `is.value`."""
+    """Where it stands: `event`, `first.event`."""
     label: str
     kind: Kind
     value: str
     choices: list[tuple[str, str]] = []
     """Values with their words; an empty value leaves the thing out."""
+    suggests: str = ""
+    """What typing is helped with: `events`, `properties`, `offers` …"""
+    is_required: bool = False
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """When something must have been, as it is chosen on the form."""
+
+    window: str = "ever"
+    days: str = "30"
+    unit: str = "month"
+    periods: str = "1"
+    zone: str = ""
 
     @property
-    def is_event(self) -> bool:
-        """Whether it names an event, so that events are suggested."""
-        return self.name.rpartition(".")[2] == "event"
+    def units(self) -> tuple[str, ...]:
+        """The calendar periods there are."""
+        return UNITS
+
+
+class MoreRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands beside each other: fields, a test, or a window."""
+
+    at: str
+    """Its place in the condition; empty for the first."""
+    lead: str = ""
+    fields: list[MoreField] = []
+    test: str = ""
+    """Where the operator stands, if there is one."""
+    test_of: ValueType | None = None
+    """What the operator is asked of; None for anything."""
+    event_at: str = ""
+    """Where the event stands whose properties are meant, without `event` itself."""
+    window: Window | None = None
+    names: list[str] = []
+    """What else of the condition stands here, for what is said about it."""
+    drops: str = ""
+    """What taking the row out takes out."""
+    adds: list[tuple[str, str]] = []
+    """What can be added after it, each with its words."""
 
 
 class MoreKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +91,7 @@ class MoreKind(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def list_kinds() -> tuple[MoreKind, ...]:
-    """Return the conditions that can be added as JSON with fields, by name."""
+    """Return the conditions that can be added so, by name."""
     found = []
     for condition in conditions:
         name = name_of(condition)
@@ -59,7 +99,7 @@ def list_kinds() -> tuple[MoreKind, ...]:
             example = next(iter(condition.examples()))
             written = msgspec.json.encode(strip_filled(encode_rule(example)))
             text = msgspec.json.format(written, indent=2).decode()
-            found.append(MoreKind(name=name, words=name.replace("_", " "), json=text))
+            found.append(MoreKind(name=name, words=kind_words(name), json=text))
     return tuple(sorted(found, key=lambda each: each.name))
 
 
@@ -68,41 +108,22 @@ def find_kind(name: str) -> MoreKind | None:
     return next((each for each in list_kinds() if each.name == name), None)
 
 
-def fields_of(text: str) -> list[MoreField]:
-    """Return the plain things the JSON of a condition says or could say; none when unreadable."""
-    rule = _decode(text)
+def rows_of(text: str) -> list[MoreRow]:
+    """Return what the JSON of a condition says or could say, in rows; none when unreadable."""
+    rule = decode(text)
     condition = None if rule is None else _condition_of(rule)
-    return [] if rule is None or condition is None else list(_walk(condition, rule, ""))
+    if rule is None or condition is None:
+        return []
+    return _Rows(condition, rule).finish()
 
 
-def apply_fields(text: str, typed: Mapping[str, str]) -> str:
-    """Return the JSON of a condition with what was typed into its fields; else as it is."""
-    rule = _decode(text)
-    if rule is None:
-        return text
-    before = {field.name: field for field in fields_of(text)}
-    changed = {
-        name: value
-        for name, value in typed.items()
-        if name in before and value.strip() != before[name].value
-    }
-    for name, value in changed.items():
-        *path, last = name.split(".")
-        holder = rule
-        for step in path:
-            holder = holder.setdefault(step, {})
-        if last == "op":
-            _change_operator(holder, value)
-        elif value.strip():
-            holder[last] = _read(value.strip(), before[name].kind, holder.get(last))
-        else:
-            holder.pop(last, None)
-    if not changed:
-        return text
-    return msgspec.json.format(msgspec.json.encode(rule), indent=2).decode()
+def fields_of(text: str) -> list[MoreField]:
+    """Return the plain things of all rows."""
+    return [field for row in rows_of(text) for field in row.fields]
 
 
-def _decode(text: str) -> dict[str, Any] | None:
+def decode(text: str) -> dict[str, Any] | None:
+    """Return the JSON of a condition, or None for what is none."""
     try:
         rule = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -110,34 +131,40 @@ def _decode(text: str) -> dict[str, Any] | None:
     return rule if isinstance(rule, dict) else None
 
 
+def write(rule: dict[str, Any]) -> str:
+    """Return the JSON of a condition as people read it."""
+    return msgspec.json.format(msgspec.json.encode(rule), indent=2).decode()
+
+
+def write_value(value: Any) -> str:
+    """Return a plain value as it is typed."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return msgspec.json.encode(value).decode()
+
+
 def _condition_of(rule: dict[str, Any]) -> type[Condition] | None:
-    for condition in conditions:
-        if name_of(condition) == rule.get("node"):
-            return condition
-    return None
+    return next((each for each in conditions if name_of(each) == rule.get("node")), None)
 
 
-def _walk(shape: Any, held: dict[str, Any], prefix: str) -> Iterator[MoreField]:
-    for field in inspect.type_info(shape).fields:  # type: ignore[attr-defined]  # a struct's
-        name = field.encode_name
-        value = held.get(name)
-        types = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
-        kinds = [each for each in types if not isinstance(each, inspect.NoneType)]
-        structs = [each for each in kinds if isinstance(each, inspect.StructType)]
-        if structs and structs[0].tag_field == "op":
-            if isinstance(value, dict):
-                yield from _test(value, f"{prefix}{name}")
-        elif len(kinds) == len(structs) == 1:
-            if isinstance(value, dict) and not prefix:
-                yield from _walk(structs[0].cls, value, f"{name}.")
-        elif len(kinds) == 1 and (kind := _kind(kinds[0])):
-            yield MoreField(
-                name=f"{prefix}{name}",
-                label=f"{prefix}{name}".replace(".", " ").replace("_", " "),
-                kind=kind,
-                value=_write(value),
-                choices=_choices(kinds[0], is_required=field.required),
-            )
+def _kinds(shape: inspect.Type) -> list[inspect.Type]:
+    types = shape.types if isinstance(shape, inspect.UnionType) else (shape,)
+    return [each for each in types if not isinstance(each, inspect.NoneType)]
+
+
+def _shape_of(shape: inspect.Type) -> Shape:
+    kinds = _kinds(shape)
+    first = kinds[0]
+    if isinstance(first, inspect.StructType):
+        if first.tag_field == "op":
+            return "test"
+        return {Step: "step", Period: "window"}.get(first.cls, "") if len(kinds) == 1 else ""  # type: ignore[return-value]
+    if isinstance(first, inspect.VarTupleType):
+        item = first.item_type
+        return "wheres" if isinstance(item, inspect.StructType) and item.cls is Where else ""
+    return "plain" if len(kinds) == 1 and _kind(first) else ""
 
 
 def _kind(shape: inspect.Type) -> Kind | None:
@@ -150,6 +177,131 @@ def _kind(shape: inspect.Type) -> Kind | None:
     return "choice" if isinstance(shape, inspect.LiteralType) else None
 
 
+class _Rows:
+    """The rows of one condition, in the order of its fields."""
+
+    def __init__(self, condition: type[Condition], rule: dict[str, Any]) -> None:
+        self._rule = rule
+        self._node = name_of(condition)
+        self._rows: list[MoreRow] = []
+        self._plain: list[MoreField] = []
+        self._adds: list[tuple[str, str]] = []
+        self._fields = [
+            field
+            for field in inspect.type_info(condition).fields  # type: ignore[attr-defined]  # a struct's
+            if field.name not in condition.filled
+        ]
+        self._names = {field.encode_name for field in self._fields}
+
+    def finish(self) -> list[MoreRow]:
+        """Return them all; the first is never empty, and holds the messages about the whole."""
+        has_window = set(_WINDOW) <= self._names
+        for field in self._fields:
+            name = field.encode_name
+            if not (has_window and name in _WINDOW):
+                self._take(field, self._rule.get(name))
+        self._flush()
+        if has_window:
+            window = _read_window(self._rule)
+            self._rows.append(MoreRow(at="window", names=[*_WINDOW], window=window))
+        if self._adds:
+            self._rows[-1] = msgspec.structs.replace(
+                self._rows[-1], adds=[*self._rows[-1].adds, *self._adds]
+            )
+        return self._rows
+
+    def _flush(self, test: str = "") -> None:
+        """End the row of plain things."""
+        if self._plain or test:
+            at = "" if not self._rows else f"row{len(self._rows)}"
+            of: ValueType | None = "number" if _NUMBERED & self._names else None
+            names = [field.name for field in self._plain] + [test] * bool(test)
+            row = MoreRow(at=at, names=names, fields=self._plain, test=test, test_of=of)
+            self._rows.append(row)
+            self._plain = []
+
+    def _take(self, field: inspect.Field, value: Any) -> None:
+        name, shape = field.encode_name, _shape_of(field.type)
+        if shape == "plain":
+            self._plain.append(self._field(field, name, value))
+        elif shape == "test" and field.required:
+            self._flush(name)
+        elif shape == "wheres":
+            self._wheres(name, value, "")
+        elif shape in ("test", "step"):
+            if not field.required and not isinstance(value, dict):
+                self._adds.append((f"{shape}={name}", f"+ {lead_of(self._node, name)} …"))
+                return
+            self._flush()
+            self._part(name, shape, value, "" if field.required else name)
+
+    def _part(self, name: str, shape: Shape, value: Any, drops: str) -> None:
+        lead = lead_of(self._node, name)
+        if shape == "test":
+            self._rows.append(
+                MoreRow(at=name, lead=lead, test=name, test_of="instant", drops=drops)
+            )
+            return
+        held = value if isinstance(value, dict) else {}
+        event = MoreField(
+            name=f"{name}.event",
+            label="event",
+            kind="text",
+            value=write_value(held.get("event")),
+            suggests="events",
+            is_required=True,
+        )
+        self._rows.append(MoreRow(at=name, lead=lead, fields=[event], drops=drops))
+        self._wheres(f"{name}.where", held.get("where"), name)
+
+    def _wheres(self, at: str, value: Any, event_at: str) -> None:
+        self._flush()
+        name = at.rpartition(".")[2]
+        lead = lead_of(self._node, name)
+        for index, each in enumerate(value if isinstance(value, list) else []):
+            place = f"{at}.{index}"
+            field = MoreField(
+                name=f"{place}.property",
+                label="property",
+                kind="text",
+                value=write_value(each.get("property")) if isinstance(each, dict) else "",
+                suggests="" if name == "lines" else "properties",
+                is_required=True,
+            )
+            self._rows.append(
+                MoreRow(
+                    at=place,
+                    lead=lead,
+                    fields=[field],
+                    test=f"{place}.is",
+                    event_at=event_at,
+                    drops=place,
+                )
+            )
+        add = (f"wheres={at}", f"+ {lead} …")
+        if event_at:
+            self._rows[-1] = msgspec.structs.replace(self._rows[-1], adds=[add])
+        else:
+            self._adds.append(add)
+
+    def _field(self, field: inspect.Field, name: str, value: Any) -> MoreField:
+        kind = _kind(_kinds(field.type)[0])
+        assert kind is not None
+        return MoreField(
+            name=name,
+            label=label_of(self._node, name),
+            kind=kind,
+            value=write_value(self._usual(field) if value is None else value),
+            choices=_choices(_kinds(field.type)[0], is_required=bool(field.required)),
+            suggests=suggests(self._node, name),
+            is_required=bool(field.required),
+        )
+
+    def _usual(self, field: inspect.Field) -> Any:
+        """Return what counts when nothing is said, where that is a text to be shown."""
+        return field.default if isinstance(field.default, str) else None
+
+
 def _choices(shape: inspect.Type, *, is_required: bool) -> list[tuple[str, str]]:
     if isinstance(shape, inspect.LiteralType):
         values = [str(each) for each in shape.values]
@@ -157,59 +309,19 @@ def _choices(shape: inspect.Type, *, is_required: bool) -> list[tuple[str, str]]
         values = ["true", "false"]
     else:
         return []
-    words = [(each, {"true": "yes", "false": "no"}.get(each, each)) for each in values]
-    return words if is_required else [("", "as usual"), *words]
+    words = [(each, choice_words(each)) for each in values]
+    # What is not required and no choice of several is a yes that may be left out.
+    is_yes = isinstance(shape, inspect.BoolType) and not is_required
+    return [("", "no"), words[0]] if is_yes else words
 
 
-def _test(test: dict[str, Any], name: str) -> Iterator[MoreField]:
-    yield MoreField(
-        name=f"{name}.op",
-        label="how to compare",
-        kind="choice",
-        value=str(test.get("op", "")),
-        choices=[(info.op, info.label) for info in _OPERATORS.values()],
-    )
-    info = _OPERATORS.get(str(test.get("op")))
-    for parameter in info.parameters if info else ():
-        yield MoreField(
-            name=f"{name}.{parameter.name}",
-            label=parameter.name,
-            kind="text",
-            value=_write(test.get(parameter.name)),
+def _read_window(rule: dict[str, Any]) -> Window:
+    days, during = rule.get("within_days"), rule.get("during")
+    if isinstance(during, dict):
+        return Window(
+            window=str(during.get("which", "this")),
+            unit=str(during.get("unit", "month")),
+            periods=write_value(during.get("count", 1)),
+            zone=write_value(during.get("zone")),
         )
-
-
-def _change_operator(test: dict[str, Any], op: str) -> None:
-    info = _OPERATORS.get(op.strip())
-    if info is None:
-        return
-    kept = {
-        parameter.name: test.get(parameter.name, _USUAL.get(parameter.kind, ""))
-        for parameter in info.parameters
-    }
-    test.clear()
-    test.update({"op": info.op, **kept})
-
-
-def _write(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    if isinstance(value, list):
-        return ", ".join(_write(each) for each in value)
-    return msgspec.json.encode(value).decode()
-
-
-def _read(text: str, kind: Kind, before: Any) -> Any:
-    """Return what was typed: several for what held several, else a number where it looks so."""
-    if isinstance(before, list):
-        like = before[0] if before else None
-        return [_read(each.strip(), kind, like) for each in text.split(",") if each.strip()]
-    if kind == "flag" or (isinstance(before, bool) and text in ("true", "false")):
-        return text == "true"
-    # A text stays one, however much like a number it looks, unless there was a number before.
-    is_number = kind == "number" or isinstance(before, int | float)
-    if is_number and _NUMBER.match(text):
-        return float(text) if "." in text else int(text)
-    return text
+    return Window() if days is None else Window(window="days", days=write_value(days))

@@ -1,13 +1,14 @@
 """A draft as its page shows it: every node with its choices, its fields and what is wrong there."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 
 from amity.kernel.errors import Invalid
 from amity.rules import FIELD_LABELS, PROFILE_FIELDS, OperatorWords, decode_rule
 from amity.rules.operator import ValueType
-from amity.web.segments.convert import OPERATORS, Problem
+from amity.web.segments.convert import OPERATORS, Problem, bare_json, typed_test
 from amity.web.segments.draft import (
     MAX_DEPTH,
     ROOT,
@@ -20,7 +21,8 @@ from amity.web.segments.draft import (
     Node,
     Test,
 )
-from amity.web.segments.more import MoreField, MoreKind, fields_of, list_kinds
+from amity.web.segments.more import MoreKind, MoreRow, Window, decode, list_kinds, rows_of
+from amity.web.segments.more_words import kind_words
 
 FIELDS: Final[dict[str, tuple[str, ValueType]]] = {
     f"profile.{name}": (FIELD_LABELS[name], kind) for name, kind in PROFILE_FIELDS.items()
@@ -97,8 +99,9 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[Choice] = []
     wheres: list["WhereView"] = []
     children: list["NodeView"] = []
+    rows: list["RowView"] = []
     words: str = ""
-    """What a condition without fields says, when it can be read."""
+    """What a condition known by its shape says, when it can be read."""
 
     @property
     def slug(self) -> str:
@@ -111,9 +114,21 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
         return list_kinds()
 
     @property
-    def coded_fields(self) -> list[MoreField]:
-        """The fields of a condition that is kept as its JSON."""
-        return fields_of(self.node.json) if isinstance(self.node, Coded) else []
+    def shown_json(self) -> str:
+        """The JSON of a condition known by its shape, with all that was typed."""
+        return bare_json(self.node) if isinstance(self.node, Coded) else ""
+
+    @property
+    def called(self) -> str:
+        """What a condition known by its shape is called."""
+        rule = decode(self.node.json) if isinstance(self.node, Coded) else None
+        return kind_words(str(rule.get("node", ""))) if rule else "a condition in JSON"
+
+    @property
+    def window(self) -> Window:
+        """The window of an event condition, as it is chosen."""
+        names = Window.__struct_fields__
+        return Window(**{name: getattr(self.node, name) for name in names})
 
     @property
     def can_nest(self) -> bool:
@@ -135,48 +150,88 @@ class WhereView(msgspec.Struct, frozen=True, kw_only=True):
         return self.path.replace(".", "-")
 
 
-def view_tree(draft: Group, problems: list[Problem]) -> NodeView:
+class RowView(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of a condition known by its shape."""
+
+    path: str
+    """Where what is said about it stands; its fields are named after the condition's."""
+    node_path: str
+    row: MoreRow
+    test: TestView | None
+    messages: "Messages"
+
+    @property
+    def slug(self) -> str:
+        """The path as an element id."""
+        return self.path.replace(".", "-")
+
+    @property
+    def event_path(self) -> str:
+        """The field of the event whose properties are suggested, without `.event`."""
+        return f"{self.node_path}.f.{self.row.event_at}".removesuffix(".")
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What names there are: how a rule is said in words, and what rows let choose by name."""
+
+    describe: Callable[[dict[str, Any]], str] = lambda rule: decode_rule(rule).describe()
+    fill: Callable[[list[MoreRow]], list[MoreRow]] = lambda rows: rows
+
+
+_NOTHING: Final = Known()
+
+
+def view_tree(draft: Group, problems: list[Problem], known: Known = _NOTHING) -> NodeView:
     """Return the tree to show, each problem beside its node."""
-    return _view(draft, ROOT, gather_messages(problems), 0)
+    return _Viewer(gather_messages(problems), known).view(draft, ROOT, 0)
 
 
-def _view(node: Node, path: str, messages: dict[str, Messages], depth: int) -> NodeView:
-    test: TestView | None = None
-    fields: list[Choice] = []
-    wheres: list[WhereView] = []
-    children: list[NodeView] = []
-    words = ""
-    if isinstance(node, Group):
-        children = [
-            _view(child, f"{path}.of.{index}", messages, depth + 1)
-            for index, child in enumerate(node.of)
-        ]
-    elif isinstance(node, Check):
-        test = view_test(node.test, path, field=node.field)
-        fields = field_choices(node.field)
-    elif isinstance(node, Did):
-        wheres = _view_wheres(node, path, messages)
-    elif isinstance(node, Coded):
-        words = _words_of(node)
-    return NodeView(
-        kind=_KINDS[type(node)],
-        path=path,
-        node=node,
-        messages=messages.get(path, _SILENT),
-        depth=depth,
-        test=test,
-        fields=fields,
-        wheres=wheres,
-        children=children,
-        words=words,
-    )
+class _Viewer:
+    """Makes the views of nodes."""
 
+    def __init__(self, messages: dict[str, Messages], known: Known) -> None:
+        self._messages = messages
+        self._known = known
 
-def _words_of(coded: Coded) -> str:
-    try:
-        return decode_rule(coded.json).describe()
-    except Invalid:
-        return ""
+    def view(self, node: Node, path: str, depth: int) -> NodeView:
+        """Return the view of a node and of all inside it."""
+        children: list[NodeView] = []
+        test: TestView | None = None
+        if isinstance(node, Group):
+            children = [
+                self.view(child, f"{path}.of.{index}", depth + 1)
+                for index, child in enumerate(node.of)
+            ]
+        elif isinstance(node, Check):
+            test = view_test(node.test, path, field=node.field)
+        return NodeView(
+            kind=_KINDS[type(node)],
+            path=path,
+            node=node,
+            messages=self._messages.get(path, _SILENT),
+            depth=depth,
+            test=test,
+            fields=field_choices(node.field) if isinstance(node, Check) else [],
+            wheres=_view_wheres(node, path, self._messages) if isinstance(node, Did) else [],
+            children=children,
+            rows=self._rows(node, path) if isinstance(node, Coded) else [],
+            words=self._words(node) if isinstance(node, Coded) else "",
+        )
+
+    def _words(self, coded: Coded) -> str:
+        try:
+            return self._known.describe(msgspec.json.decode(bare_json(coded)))
+        except (Invalid, msgspec.DecodeError):
+            return ""
+
+    def _rows(self, coded: Coded, path: str) -> list[RowView]:
+        views = []
+        for row in self._known.fill(rows_of(coded.json)):
+            place = f"{path}.f.{row.at}" if row.at else path
+            test = view_part(coded, path, row.test) if row.test else None
+            said = self._messages.get(place, _SILENT) if row.at else _SILENT
+            views.append(RowView(path=place, node_path=path, row=row, test=test, messages=said))
+        return views
 
 
 _KINDS: Final[dict[type, str]] = {
@@ -187,6 +242,14 @@ _KINDS: Final[dict[type, str]] = {
     Agreed: "agreed",
     Coded: "coded",
 }
+
+
+def view_part(coded: Coded, path: str, at: str) -> TestView | None:
+    """Return a test of a condition known by its shape; None when there is none at that place."""
+    row = next((row for row in rows_of(coded.json) if row.test == at), None)
+    if row is None:
+        return None
+    return view_test(typed_test(coded, row), f"{path}.f.{at}", kind=row.test_of)
 
 
 def _view_wheres(did: Did, path: str, messages: dict[str, Messages]) -> list[WhereView]:
@@ -222,10 +285,13 @@ def fitting_test(test: Test, field: str) -> Test:
     return Test(op=usual if usual in OPERATORS else "exists", as_type=as_type)
 
 
-def view_test(test: Test, path: str, *, field: str = "trait") -> TestView:
-    """Return what a test is chosen and typed with; ``field`` narrows what can be chosen."""
-    known = FIELDS.get(field)
+def view_test(
+    test: Test, path: str, *, field: str = "trait", kind: ValueType | None = None
+) -> TestView:
+    """Return what a test is chosen and typed with; ``field`` or ``kind`` narrows the choice."""
+    known = FIELDS.get(field) if kind is None else ("", kind)
     accepted = [info for info in OPERATORS.values() if known is None or known[1] in info.accepts]
+    is_trait = field == "trait" and not any(part in path for part in (".where.", ".f."))
     groups: dict[str, list[Choice]] = {name: [] for name in _GROUPS}
     for info in accepted:
         group = "" if known else _group_of(info)
@@ -240,7 +306,7 @@ def view_test(test: Test, path: str, *, field: str = "trait") -> TestView:
         groups=[(name, choices) for name, choices in groups.items() if choices],
         fields=_fields(chosen, test) if chosen else [],
         types=_type_choices(test) if has_scalar and known is None else [],
-        suggests="trait" if field == "trait" and ".where." not in path else "",
+        suggests="trait" if is_trait else "",
     )
 
 
