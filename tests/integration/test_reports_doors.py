@@ -97,3 +97,45 @@ def test_a_program_asks_enters_and_changes_what_a_person_can(shop, tmp_path):
     assert "2" in amity("metric", "set", "orders", str(file))
     wrong = CliRunner().invoke(root, ["report", "run", "pareto", "--with", "days"])
     assert wrong.exit_code != 0
+
+
+def test_a_view_is_mailed_by_the_api_and_the_command_line(db):
+    from amity.analysis import api_reports
+    from amity.analysis.contracts_reports import ViewChanges
+    from amity.testing.mailing import sending_to_sink
+    from amity.web.staff import api_keys
+    from amity.web.staff.models import Staff
+
+    Staff.objects.create_user("ann", password="x" * 12, role="analyst", email="a@shop.example")
+    changes = ViewChanges(name="Board", report="dimensions", parameters={}, is_shared=True)
+    view = api_reports.save_report_view(changes=changes, by="ann", now=NOW)
+    key = api_keys.create_api_key(name="Reports", scopes=["*"], by="ann")
+    client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {key}"})
+
+    def ask(method, path, body=None):
+        given = {"data": json.dumps(body), "content_type": "application/json"} if body else {}
+        answer = getattr(client, method)(f"/api/v1/report-schedules{path}", **given)
+        return answer.status_code, json.loads(answer.content or b"null")
+
+    asked = {
+        "view_id": view.view_id,
+        "recipients": ["ann"],
+        "times": {"every": "day", "at": "07:30", "zone": "Europe/Berlin"},
+    }
+    status, told = ask("post", "", asked)
+    assert (status, told["code"]) == (503, "no_mail_server")
+    with sending_to_sink(now=NOW):
+        assert ask("post", "", asked | {"recipients": ["a@x.example"]})[0] == 422
+        status, made = ask("post", "", asked)
+        assert (status, made["times"]["at"]) == (201, "07:30")
+        here = f"/{made['schedule_id']}"
+        assert ask("post", f"{here}/pause", {"is_paused": True})[1]["is_paused"] is True
+        amity("report", "schedule", str(view.view_id), "--to", "ann", "--every", "weekday")
+        assert "paused" in amity("report", "schedules")
+        assert "Board" in amity("report", "views")
+        assert ask("delete", here)[0] == 204
+        [left] = json.loads(amity("report", "schedules", "--json"))
+        amity("report", "pause", str(left["schedule_id"]))
+        amity("report", "pause", str(left["schedule_id"]), "--off")
+        amity("report", "unschedule", str(left["schedule_id"]))
+    assert ask("get", "")[1]["items"] == []

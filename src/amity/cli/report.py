@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
 from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
-from amity.cli.running import needs_database
+from amity.cli.running import needs_database, needs_django
 from amity.kernel.errors import Invalid
 
 
@@ -91,6 +93,122 @@ def _read(given: tuple[str, ...]) -> dict[str, str]:
             raise Invalid(f"a parameter is told as NAME=VALUE, not {one!r}")
         parameters[name.strip()] = value
     return parameters
+
+
+@report.command()
+@json_option
+@needs_database
+def views(*, as_json: bool) -> None:
+    """List the saved views that are shared, with their numbers."""
+    from amity.analysis import api_reports
+
+    found = api_reports.list_report_views(by="")
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("VIEW", "NAME", "REPORT", "OWNER"),
+        [(one.view_id, one.name, one.report, one.owner) for one in found],
+        empty="No view is shared.",
+    )
+
+
+@report.command()
+@json_option
+@needs_database
+def schedules(*, as_json: bool) -> None:
+    """List which saved views are mailed, when, to whom, and what came of it."""
+    from amity.analysis import api_schedules
+
+    found = api_schedules.list_schedules(by="", may_all=True)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("ID", "VIEW", "TO", "NEXT", "LAST RESULT"),
+        [
+            (
+                one.schedule_id,
+                one.view.name,
+                ", ".join(one.recipients),
+                "paused" if one.is_paused else one.slot_at,
+                one.last_result,
+            )
+            for one in found
+        ],
+        empty="Nothing is mailed.",
+    )
+
+
+@report.command()
+@click.argument("view", type=int)
+@click.option("--to", "recipients", multiple=True, required=True, help="Who works here; repeat.")
+@click.option(
+    "--every",
+    type=click.Choice(["day", "weekday", "week", "month"]),
+    default="week",
+    show_default=True,
+)
+@click.option(
+    "--day",
+    type=click.IntRange(1, 28),
+    default=1,
+    show_default=True,
+    help="Of a week (1 is Monday) or a month.",
+)
+@click.option("--at", default="07:00", show_default=True, metavar="HH:MM")
+@click.option("--zone", default="UTC", show_default=True, help="Such as Europe/Berlin.")
+@click.option("--files", is_flag=True, help="With the tables as CSV, where the role may export.")
+@json_option
+@needs_django
+def schedule(as_json: bool, recipients: tuple[str, ...], files: bool, **told: Any) -> None:  # noqa: FBT001  # from click
+    """Have the shared view VIEW (its number) mailed to people who work here."""
+    from amity.analysis import api_schedules
+    from amity.analysis.contracts_schedules import ScheduleChanges
+    from amity.broadcast import api_staff
+    from amity.web.reports.mailing import check_recipients
+
+    api_staff.check_mail_server()
+    check_recipients(recipients)
+    times = {name: told[name] for name in ("every", "day", "at", "zone")}
+    given = {"view_id": told["view"], "recipients": recipients, "times": times, "has_files": files}
+    try:
+        changes = msgspec.convert(given, ScheduleChanges)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error)) from None
+    made = api_schedules.save_schedule(changes=changes, by="command line", now=datetime.now(UTC))
+    if as_json:
+        print_json(made)
+        return
+    print_facts([("Schedule", made.schedule_id), ("View", made.view.name), ("Next", made.slot_at)])
+
+
+@report.command()
+@click.argument("schedule_id", type=int)
+@click.option("--off", is_flag=True, help="Let it go on.")
+@needs_database
+def pause(schedule_id: int, *, off: bool) -> None:
+    """Pause the schedule SCHEDULE_ID, or let it go on with its next run."""
+    from amity.analysis import api_schedules
+
+    held = api_schedules.pause_schedule(
+        schedule_id=schedule_id,
+        is_paused=not off,
+        by="command line",
+        now=datetime.now(UTC),
+        may_all=True,
+    )
+    print_facts([("View", held.view.name), ("Next", "paused" if held.is_paused else held.slot_at)])
+
+
+@report.command()
+@click.argument("schedule_id", type=int)
+@needs_database
+def unschedule(schedule_id: int) -> None:
+    """Mail the schedule SCHEDULE_ID no more."""
+    from amity.analysis import api_schedules
+
+    api_schedules.delete_schedule(schedule_id=schedule_id, by="command line", may_all=True)
 
 
 @click.group()

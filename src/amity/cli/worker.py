@@ -89,6 +89,7 @@ def _load() -> None:
     from amity.personalization import api as personalization  # noqa: F401
     from amity.store import api as store  # noqa: F401
     from amity.web import erasing  # noqa: F401
+    from amity.web.reports import mailing  # noqa: F401
     from amity.web.requests import copying  # noqa: F401
     from amity.web.retention import sweeping  # noqa: F401
 
@@ -117,6 +118,7 @@ def _kept_beside() -> list[tuple[str, Turn, float]]:
         ("linkage", _learn, _RETENTION_POLL_SECONDS),
         ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
         ("reports", _Reports().turn, _IMPORT_POLL_SECONDS),
+        ("reports by mail", _mail_reports, _RETENTION_POLL_SECONDS),
     ]
 
 
@@ -188,6 +190,13 @@ class _Reports:
             reports.release_reports(now=house_now())
             self._has_released = True
         return reports.run_waiting_reports(now=house_now())
+
+
+def _mail_reports() -> int:
+    """Mail the saved view that is due longest to those of the staff who want it."""
+    from amity.web.reports.mailing import mail_due
+
+    return mail_due(now=house_now())
 
 
 def _project() -> int:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.web.reports import customers, facts, files, metrics, views
+from amity.web.reports import customers, facts, files, metrics, schedules, views
 from amity.web.shell import Entry
 
 RAIL = [
@@ -22,6 +22,30 @@ urlpatterns = [
     path("reports/costs/enter/", facts.enter, name="report_fact_enter"),
     path("reports/costs/<int:fact_id>/delete/", facts.delete, name="report_fact_delete"),
     path("reports/views/<int:view_id>/delete/", views.delete_view, name="report_view_delete"),
+    path("reports/schedules/", schedules.show_list, name="report_schedules"),
+    path("reports/schedules/form/", schedules.show_form, name="report_schedule_form"),
+    path("reports/schedules/save/", schedules.save, name="report_schedule_save"),
+    path(
+        "reports/schedules/<int:schedule_id>/preview/",
+        schedules.preview,
+        name="report_schedule_preview",
+    ),
+    path(
+        "reports/schedules/<int:schedule_id>/now/", schedules.send_now, name="report_schedule_now"
+    ),
+    path(
+        "reports/schedules/<int:schedule_id>/pause/", schedules.pause, name="report_schedule_pause"
+    ),
+    path(
+        "reports/schedules/<int:schedule_id>/delete/",
+        schedules.delete,
+        name="report_schedule_delete",
+    ),
+    path(
+        "reports/schedules/<int:schedule_id>/choose/",
+        schedules.choose,
+        name="report_schedule_choose",
+    ),
     path("reports/metrics/", metrics.show_list, name="metrics"),
     path("reports/metrics/<slug:name>/", metrics.show_one, name="metric"),
     path("reports/metrics/<slug:name>/save/", metrics.save, name="metric_save"),

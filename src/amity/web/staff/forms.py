@@ -63,6 +63,9 @@ class PersonForm(forms.Form):
         label="Sign-in name", max_length=150, help_text="Letters, digits, - and _."
     )
     name = forms.CharField(label="Full name", max_length=150, required=False)
+    email = forms.EmailField(
+        label="Mail address", required=False, help_text="For reports by mail; never for customers."
+    )
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
 
     def clean_username(self) -> str:
@@ -90,3 +93,9 @@ class KeyForm(forms.Form):
         choices=[(30, "in 30 days"), (90, "in 90 days"), (365, "in a year"), (0, "never")],
         initial=90,
     )
+
+
+class AddressForm(forms.Form):
+    """Where somebody who works here is mailed; empty for nowhere."""
+
+    email = forms.EmailField(required=False)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("settings/password/", views.set_password, name="set_password"),
     path("settings/people/", views.people, name="people"),
     path("settings/people/<int:staff_id>/", views.change_person, name="change_person"),
+    path("settings/people/<int:staff_id>/address/", views.change_address, name="change_address"),
     path("settings/people/<int:staff_id>/link/", views.make_link, name="make_link"),
     path("settings/keys/", views.keys, name="keys"),
     path("settings/keys/<int:key_id>/revoke/", views.revoke_key, name="revoke_key"),

@@ -159,6 +159,7 @@ def _people(form: forms.PersonForm, link: str = "") -> dict[str, object]:
             "id": person.pk,
             "username": person.username,
             "name": person.get_full_name(),
+            "email": person.email,
             "role": person.role,
             "is_active": person.is_active,
             "last_login": person.last_login,
@@ -185,6 +186,22 @@ def change_person(request: HttpRequest, staff_id: int) -> HttpResponse:
     person.role, person.is_active = role, is_active
     person.save(update_fields=["role", "is_active"])
     messages.success(request, f"{person.username} was changed; their sessions have ended.")
+    return redirect("people")
+
+
+@requires("staff.manage", step_up=True)
+@require_POST
+def change_address(request: HttpRequest, staff_id: int) -> HttpResponse:
+    """Set where somebody who works here is mailed; their sessions go on."""
+    person = get_object_or_404(Staff, pk=staff_id)
+    form = forms.AddressForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "That is no mail address.")
+        return redirect("people")
+    person.email = form.cleaned_data["email"]
+    person.save(update_fields=["email"])
+    where = person.email or "nowhere"
+    messages.success(request, f"{person.username} is mailed reports at {where}.")
     return redirect("people")
 
 

@@ -7,10 +7,14 @@ import msgspec
 from msgspec import Meta
 
 from amity.analysis import api_reports as reports
+from amity.analysis import api_schedules as schedules
 from amity.analysis.contracts_facts import CompanyFact, FactKind
 from amity.analysis.contracts_reports import ReportEntry, ReportPage, ReportRun, ReportView
+from amity.analysis.contracts_schedules import ReportSchedule, ScheduleChanges
+from amity.broadcast import api_staff
 from amity.kernel.pagination import Page
 from amity.web.api.routing import Call, SmallRowId, route
+from amity.web.reports.mailing import check_recipients
 
 ReportName = Annotated[str, Meta(pattern="^[a-z0-9_-]{1,60}$")]
 
@@ -83,6 +87,46 @@ def run_report(name: ReportName, body: ReportQuestion, call: Call) -> ReportRun:
 def list_report_views(call: Call) -> Page[ReportView]:
     """List the saved views that are shared."""
     return Page(reports.list_report_views(by=call.caller))
+
+
+class SchedulePause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether a schedule rests."""
+
+    is_paused: bool
+
+
+@route("GET", "/report-schedules", scope="reports:read")
+def list_report_schedules(call: Call) -> Page[ReportSchedule]:
+    """List which saved views are mailed, when, to whom of the staff, and what came of it."""
+    return Page(schedules.list_schedules(by=call.caller, may_all=True))
+
+
+@route("POST", "/report-schedules", scope="reports:write", status=201)
+def create_report_schedule(body: ScheduleChanges, call: Call) -> ReportSchedule:
+    """Have a shared view mailed to people who work here, by their user names."""
+    api_staff.check_mail_server()
+    check_recipients(body.recipients)
+    return schedules.save_schedule(changes=body, by=call.caller, now=call.now)
+
+
+@route("POST", "/report-schedules/{schedule_id}/pause", scope="reports:write")
+def pause_report_schedule(
+    schedule_id: SmallRowId, body: SchedulePause, call: Call
+) -> ReportSchedule:
+    """Pause a schedule, or let it go on with its next run; nothing is made up for."""
+    return schedules.pause_schedule(
+        schedule_id=schedule_id,
+        is_paused=body.is_paused,
+        by=call.caller,
+        now=call.now,
+        may_all=True,
+    )
+
+
+@route("DELETE", "/report-schedules/{schedule_id}", scope="reports:write")
+def delete_report_schedule(schedule_id: SmallRowId, call: Call) -> None:
+    """Mail a view no more."""
+    schedules.delete_schedule(schedule_id=schedule_id, by=call.caller, may_all=True)
 
 
 @route("GET", "/report-facts", scope="reports:read")
