@@ -1,6 +1,7 @@
 """Every tool about segments through the command line, the control API and its page."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -171,6 +172,32 @@ def test_movement(town, ask, page):
     wrong = text(page.get(f"/segments/{town}/moves/?since=2026-01-02&until=2026-01-01"))
     assert "The second moment comes after the first" in wrong
     assert "Coming and going" in text(page.get(f"/segments/{town}/moves/?since=x&until=9999-12-31"))
+
+
+def test_who_was_in_it_then_and_why(town, ask, page):
+    now = datetime.now(UTC)
+    at = (now + timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
+    then = ask(f"/segments/{town}/members?at={at}")["items"]
+    assert len(then) == 3
+    assert ask(f"/segments/{town}/members?at=2020-01-01T00:00:00Z")["items"] == []
+    ask(f"/segments/{town}/members?at=2020-01-01T00:00:00", status=422)
+    why = ask(f"/segments/{town}/members/{then[0]['profile_id']}/why?at={at}")
+    assert (why["why"]["holds"], why["rule_version"]) == (True, 1)
+    today = now.date().isoformat()
+    shown = text(page.get(f"/segments/{town}/past/?on={today}"))
+    assert shown.count("still in it") == 3
+    assert "Nobody that day" in text(page.get(f"/segments/{town}/past/?on=2020-01-01"))
+    assert "still in it" in text(page.get(f"/segments/{town}/past/?on=soon"))
+    address = f"/segments/{town}/past/{then[0]['profile_id']}/"
+    assert "In it since" in text(page.get(f"{address}?on={today}"))
+    assert 'role="alert"' in text(page.get(f"/segments/{town}/past/999999/?on={today}"))
+    session = page.session
+    session["confirmed_at"] = now.isoformat()
+    session.save()
+    answer = page.get(f"/segments/{town}/members.csv?on=2020-01-01")
+    assert b"".join(answer.streaming_content).decode().count("\n") == 1
+    answer = page.get(f"/segments/{town}/members.csv?on={today}")
+    assert b"".join(answer.streaming_content).decode().count("\n") == 4
 
 
 def test_what_sets_it_apart(db, ask, page):

@@ -34,7 +34,7 @@ def show_movement(request: HttpRequest, segment_id: int) -> HttpResponse:
     }
     try:
         found = analysis.describe_movement(
-            segment_id=segment_id, since=_end_of(since, now), until=_end_of(until, now)
+            segment_id=segment_id, since=end_of(since, now), until=end_of(until, now)
         )
     except Invalid as refusal:
         context["failure"] = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
@@ -54,19 +54,20 @@ def show_movement(request: HttpRequest, segment_id: int) -> HttpResponse:
 
 def _read_period(request: HttpRequest, now: datetime) -> tuple[date, date]:
     today = now.date()
-    until = _read_day(request.GET.get("until", "")) or today
-    since = _read_day(request.GET.get("since", "")) or until - timedelta(days=_DAYS)
+    until = read_day(request.GET.get("until", "")) or today
+    since = read_day(request.GET.get("since", "")) or until - timedelta(days=_DAYS)
     return since, until
 
 
-def _read_day(text: str) -> date | None:
+def read_day(text: str) -> date | None:
+    """Return the day that was written, or None."""
     try:
         return date.fromisoformat(text)
     except ValueError:
         return None
 
 
-def _end_of(day: date, now: datetime) -> datetime:
+def end_of(day: date, now: datetime) -> datetime:
     """Return the end of a day (UTC); of today, what it is now."""
     if day >= date.max:
         return now

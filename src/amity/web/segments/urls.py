@@ -11,6 +11,7 @@ from amity.web.segments import (
     history,
     moving,
     overlapping,
+    past,
     tidying,
     views,
 )
@@ -58,6 +59,12 @@ urlpatterns = [
     path("segments/<int:segment_id>/alike/find/", alike.find_alike, name="segment_alike_find"),
     path("segments/<int:segment_id>/alike/save/", alike.save_alike, name="segment_alike_save"),
     path("segments/<int:segment_id>/moves/", moving.show_movement, name="segment_movement"),
+    path("segments/<int:segment_id>/past/", past.show_past, name="segment_past"),
+    path(
+        "segments/<int:segment_id>/past/<int:profile_id>/",
+        past.show_why,
+        name="segment_why",
+    ),
     path("segments/<int:segment_id>/versions/", history.show_versions, name="segment_versions"),
     path(
         "segments/<int:segment_id>/versions/<int:number>/restore/",

@@ -8,13 +8,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from amity.analysis import api as analysis
 from amity.analysis.contracts import Membership, Preview, Segment
+from amity.analysis.contracts_batch import PastMembership
 from amity.kernel.pagination import Page
 from amity.web.api.documents import (
     SegmentCountsDocument,
     SegmentDocument,
     segment_document,
 )
-from amity.web.api.routing import Call, Cursor, Limit, SmallRowId, route
+from amity.web.api.routing import Call, Cursor, Limit, RowId, SmallRowId, route
 from amity.web.purposes import RECORDS, check_purpose, list_allowed
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -61,6 +62,13 @@ class MembersQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     cursor: Cursor | None = None
     limit: Limit = 50
+    at: (
+        Annotated[
+            datetime,
+            Meta(tz=True, description="At which moment they were in it, with its time zone."),
+        ]
+        | None
+    ) = None
     purpose: Annotated[
         str, Meta(max_length=100, description="What for: who does not allow it now is left out.")
     ] = RECORDS
@@ -121,15 +129,32 @@ def archive_segment(segment_id: SmallRowId, call: Call) -> None:
 
 @route("GET", "/segments/{segment_id}/members", scope="segments:read")
 def list_members(segment_id: SmallRowId, query: MembersQuery) -> Page[Membership]:
-    """List who is in a segment now.
+    """List who is in a segment now, or was at a moment.
 
     Whoever does not allow the purpose now is left out, so a page can be shorter than `limit`.
     """
     purpose = check_purpose(query.purpose)
     analysis.get_segment(segment_id=segment_id)
-    page = analysis.list_members(segment_id=segment_id, cursor=query.cursor, limit=query.limit)
+    wanted = {"segment_id": segment_id, "cursor": query.cursor, "limit": query.limit}
+    page = (
+        analysis.list_members(**wanted)
+        if query.at is None
+        else analysis.list_members_at(**wanted, at=query.at)
+    )
     allowed = list_allowed([each.profile_id for each in page.items], purpose, datetime.now(UTC))
     return Page([each for each in page.items if each.profile_id in allowed], page.next_cursor)
+
+
+class MomentQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A moment of the past."""
+
+    at: Annotated[datetime, Meta(tz=True, description="The moment, with its time zone.")]
+
+
+@route("GET", "/segments/{segment_id}/members/{profile_id}/why", scope="segments:read")
+def explain_member(segment_id: SmallRowId, profile_id: RowId, query: MomentQuery) -> PastMembership:
+    """Say whether a customer was in a segment at a moment, and why, by what was known then."""
+    return analysis.explain_at(segment_id=segment_id, profile_id=profile_id, at=query.at)
 
 
 @route("GET", "/segments/{segment_id}/counts", scope="segments:read")
