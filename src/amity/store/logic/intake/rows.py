@@ -73,13 +73,16 @@ class Sorted(msgspec.Struct, gc=False):
 
 
 # A copy of a beginning is cheaper than a beginning.
+_begin_key: Final = hashlib.blake2b(digest_size=16).copy
 _begin_payload: Final = hashlib.blake2b(digest_size=8).copy
 _signed: Final = struct.Struct("!q").unpack
 
 
 def digest_of(message_id: str) -> bytes:
     """Return the sixteen bytes a message id is known by."""
-    return hashlib.blake2b(message_id.encode(), digest_size=16).digest()
+    digest = _begin_key()
+    digest.update(message_id.encode())
+    return digest.digest()
 
 
 def _payload_hash(canonical: bytes) -> int:
