@@ -73,7 +73,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     one_to_one: bool = False
     max_block: int = 0
     seed: int = 11
-    workers: int = 1
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -17,6 +17,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     codes: Rows
     values: list[str]
     counts: Rows
+    _keyed: dict[str, Rows] = msgspec.field(default_factory=dict)
+    """What `key_codes` made, by way: keys are asked for when they are chosen and when used."""
 
     @property
     def filled_rate(self) -> float:
@@ -28,8 +30,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         place = self.matcher.ways.index(way)
         if way == "whole":
             return self.codes
-        keys = [self.matcher.keys(value)[place] for value in self.values[1:]]
-        return _number(["", *keys])[0][self.codes]
+        if way not in self._keyed:
+            keys = [self.matcher.keys(value)[place] for value in self.values[1:]]
+            self._keyed[way] = _number(["", *keys])[0][self.codes]
+        return self._keyed[way]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, eq=False):
