@@ -118,6 +118,7 @@ def test_a_view_is_mailed_once_a_slot_with_files_for_whose_role_may_export(staff
     text = told["ben@shop.example"].get_body(("plain",)).get_content()
     assert "Four of ten <came> again." in text
     assert "Retention: 40.0 % (30.0 to 50.0), before 35.0 %" in text
+    assert "As of 4 May 2026, 07:30 (Europe/Berlin)." in text
     assert "/reports/dimensions/" in text
     html = told["ben@shop.example"].get_body(("html",)).get_content()
     assert "&lt;came&gt;" in html

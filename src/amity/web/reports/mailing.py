@@ -178,12 +178,14 @@ def _send(
 
 def _tell(schedule: ReportSchedule, run: ReportRun) -> dict[str, object]:
     view = schedule.view
+    # Written here: a template would show it by the clocks of the installation.
+    as_of = run.as_of.astimezone(ZoneInfo(schedule.times.zone))
     base = screens_address()
     query = f"?{urlencode(view.parameters)}" if view.parameters else ""
     return {
         "view": view,
         "answer": run.answer,
-        "as_of": run.as_of.astimezone(ZoneInfo(schedule.times.zone)),
+        "as_of": f"{as_of:%-d %b %Y, %H:%M}",
         "zone": schedule.times.zone,
         "figures": [_say_figure(figure, run.currency) for figure in run.answer.figures],
         "page": f"{base}{reverse('report', args=[view.report])}{query}",
