@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from amity.analysis import api as analysis
+from amity.analysis.logic import following_backfill
 from amity.infra import database
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Conflict, Invalid, NotFound
@@ -149,6 +150,38 @@ def test_windows_end_by_timer(shop):
     assert shop.events_of("ann", "Segment Left") == [("Segment Left", "time")]
     with database.transaction() as connection:
         assert connection.execute("SELECT count(*) FROM analysis_timer").fetchone() == (0,)
+
+
+def test_a_large_segment_is_filled_in_slices(shop, monkeypatch):
+    monkeypatch.setattr(following_backfill, "_SLICE", 2)
+    for number in range(5):
+        shop.track(f"u{number}", "Order Completed", order_id=str(number), total=5)
+    now = _now()
+    made = analysis.create_segment(name="Buyers", rule=BUYER, by="test", now=now).segment_id
+    asking = {"node": "not", "of": {"node": "in_segment", "segment_id": made}}
+    above = analysis.create_segment(name="Others", rule=asking, by="test", now=now).segment_id
+
+    def timers():
+        with database.transaction() as connection:
+            query = "SELECT count(*) FROM analysis_timer WHERE segment_id = %s"
+            return connection.execute(query, [made]).fetchone()[0]
+
+    seen = []
+    while analysis.get_segment(segment_id=above).state == "building":
+        analysis.follow_batch(now=_now())
+        found = analysis.get_segment(segment_id=made)
+        seen.append((found.state, found.members, timers()))
+    assert seen[:5] == [
+        ("building", 2, 0),
+        ("building", 4, 0),
+        ("building", 5, 2),
+        ("building", 5, 4),
+        ("live", 5, 5),
+    ]
+    assert len(shop.members(made)) == 5
+    assert shop.members(above) == []
+    shop.run()
+    assert shop.events_of("u3", "Segment Entered") == [("Segment Entered", "definition")]
 
 
 def test_a_sequence_is_followed_by_event_and_by_timer(shop):

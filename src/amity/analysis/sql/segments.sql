@@ -24,6 +24,7 @@ DELETE FROM analysis_segment_count WHERE segment_id = %s
 UPDATE analysis_segment SET state = 'archived', updated_at = %(now)s WHERE id = %(segment_id)s
 
 -- name: restore_segment
+WITH forgotten AS (DELETE FROM analysis_segment_filling WHERE segment_id = %(segment_id)s)
 UPDATE analysis_segment SET state = 'building', updated_at = %(now)s
 WHERE id = %(segment_id)s AND state = 'archived'
 

@@ -55,11 +55,28 @@ WHERE m.segment_id = d.segment_id AND m.profile_id = d.profile_id AND m.left_at 
 
 -- name: timed_by_events
 SELECT DISTINCT a.profile_id FROM store_activity a
-WHERE a.name = ANY(%(names)s)
+WHERE a.name = ANY(%(names)s) AND a.profile_id > %(after)s
   AND (%(since)s::timestamptz IS NULL OR a.occurred_at > %(since)s)
+ORDER BY a.profile_id LIMIT %(limit)s
 
 -- name: everybody
-SELECT id FROM store_profile WHERE merged_into IS NULL
+SELECT id FROM store_profile WHERE merged_into IS NULL AND id > %(after)s ORDER BY id LIMIT %(limit)s
+
+-- name: filled_to
+-- Nothing of a rule that was changed meanwhile.
+SELECT f.timed_to FROM analysis_segment_filling f
+JOIN analysis_segment s ON s.id = f.segment_id AND s.version = f.version WHERE s.id = %s
+
+-- name: note_filling
+INSERT INTO analysis_segment_filling (segment_id, version, timed_to)
+SELECT id, version, %(timed_to)s FROM analysis_segment WHERE id = %(segment_id)s
+ON CONFLICT (segment_id) DO UPDATE SET version = EXCLUDED.version, timed_to = EXCLUDED.timed_to
+
+-- name: forget_fillings
+DELETE FROM analysis_segment_filling WHERE segment_id = ANY (%s::integer[])
+
+-- name: go_on_building
+UPDATE analysis_segment SET state = 'building' WHERE id = ANY (%s::integer[]) AND state = 'live'
 
 -- name: count_today
 INSERT INTO analysis_segment_count (segment_id, day, members, method)
@@ -72,15 +89,17 @@ DO UPDATE SET members = EXCLUDED.members, method = EXCLUDED.method
 UPDATE analysis_segment SET state = 'building' WHERE state = 'live'
 
 -- name: rebuild_for_purposes
--- Live segments that ask for a purpose which was changed since they were looked at.
+-- Segments that ask for a purpose which was changed since they were looked at.
+WITH changed AS (
+    SELECT t.id, max(q.updated_at) AS at
+    FROM analysis_segment t JOIN store_purpose q ON q.updated_at > t.updated_at
+    WHERE t.state <> 'archived' AND jsonb_path_exists(
+        t.rule, '$.** ? (@.node == "consent" && @.purpose == $purpose)',
+        jsonb_build_object('purpose', q.key))
+    GROUP BY t.id),
+forgotten AS (DELETE FROM analysis_segment_filling f USING changed c WHERE f.segment_id = c.id)
 UPDATE analysis_segment s SET state = 'building', updated_at = changed.at
-FROM (SELECT t.id, max(q.updated_at) AS at
-      FROM analysis_segment t JOIN store_purpose q ON q.updated_at > t.updated_at
-      WHERE t.state = 'live' AND jsonb_path_exists(
-          t.rule, '$.** ? (@.node == "consent" && @.purpose == $purpose)',
-          jsonb_build_object('purpose', q.key))
-      GROUP BY t.id) AS changed
-WHERE s.id = changed.id
+FROM changed WHERE s.id = changed.id
 
 -- name: next_to_reconstruct
 SELECT id, version, rule, weeks_reconstructed FROM analysis_segment

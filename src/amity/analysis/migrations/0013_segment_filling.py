@@ -1,0 +1,10 @@
+"""How far the filling of a large segment has come, from the SQL file beside this one."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("analysis", "0011_report_schedules")]
+    operations = [migrations.RunSQL(Path(__file__).with_suffix(".sql").read_text("utf-8"))]
