@@ -108,11 +108,14 @@ def test_a_segment_asks_for_a_metric_and_follows_its_versions(shop):
     shop.rest()
     assert shop.members(made.segment_id) == {"b", "e", "f"}
     assert reports.find_metric_uses(name="revenue").segments == ("Spenders",)
-    with pytest.raises(Conflict, match="“Spenders” asks for it"):
-        reports.save_metric(name="revenue", definition=gross, by="bob", now=NOW, is_retired=True)
-    lines = gross | {"expression": {"kind": "difference", "of": "orders", "less": "orders"}}
-    with pytest.raises(Conflict, match="difference of two numbers"):
-        reports.save_metric(name="revenue", definition=lines, by="bob", now=NOW)
+    left = {"node": "metric", "metric": "opt_outs", "is": {"op": "gte", "value": 1}}
+    analysis.create_segment(name="Gone", rule=left, by="ann", now=NOW)
+    kept = msgspec.to_builtins(BUILT_IN["opt_outs"])
+    with pytest.raises(Conflict, match="“Gone” asks for it, and there is no metric 'opt_outs'"):
+        reports.save_metric(name="opt_outs", definition=kept, by="bob", now=NOW, is_retired=True)
+    less = gross | {"expression": {"kind": "difference", "of": "orders", "less": "orders"}}
+    with pytest.raises(Conflict, match=r"“Spenders” asks for it, .* difference of two numbers"):
+        reports.save_metric(name="revenue", definition=less, by="bob", now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -193,9 +193,12 @@ def test_a_metric_is_looked_at_changed_after_seeing_what_changes_and_kept(client
         "unit": "orders",
         "expression": f'{{"kind": "count", "base": "orders", "where": {where}}}',
     }
+    often = {"node": "metric", "metric": "orders", "is": {"op": "gte", "value": 1}}
+    analysis.create_segment(name="Buyers", rule=often, by="ann", now=datetime.now(UTC))
     looked = client.post("/reports/metrics/orders/save/", told | {"look": "yes"}).content.decode()
     assert "What it would change" in looked
-    assert "8,000.00" in looked
+    assert "80.00" in looked
+    assert "Would leave" in looked, "of the segment that asks for it"
     assert [one.version for one in reports.list_metric_versions(name="orders")] == [0]
     client.post("/reports/metrics/orders/save/", told)
     assert reports.list_metrics()[0].definition.title == "Orders of note"

@@ -116,6 +116,8 @@ def _refuse(treatment: Arm, holdout: Arm) -> str | None:
     if expected >= FEWEST_BUYERS:
         return None
     counted = len(treatment.spent) + len(holdout.spent)
+    if not counted:
+        return "No claim can be made: it is 0 for everybody."
     return (
         f"No claim can be made: it is above 0 for {counted:,} customers of both groups, and chance "
         f"puts {expected:.1f} of them into the smaller one; it takes at least {FEWEST_BUYERS}."

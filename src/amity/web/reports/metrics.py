@@ -1,7 +1,7 @@
 """The catalogue of metrics: what each means, where it is used, and what changing one changes."""
 
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 from django.contrib import messages
@@ -10,8 +10,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from amity.analysis import api_reports as reports
-from amity.analysis.contracts_metrics import Metric
-from amity.analysis.contracts_reports import Unit
+from amity.analysis.contracts_metrics import Metric, MetricImpact
+from amity.analysis.contracts_reports import Unit, say_value
+from amity.infra.config import settings
 from amity.kernel.errors import AmityError, Invalid
 from amity.web.access import may, requires, staff_of
 from amity.web.metric_uses import describe_metric_impact, find_metric_uses
@@ -66,7 +67,8 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
     try:
         definition = _read(request)
         if request.POST.get("look"):
-            context["impact"] = describe_metric_impact(name=name, definition=definition, now=now)
+            impact = describe_metric_impact(name=name, definition=definition, now=now)
+            context |= {"impact": impact, "moves": _moves(impact, context["told"]["unit"])}
             return render(request, "reports/metric.html", context)
         by = staff_of(request).get_username()
         made = reports.save_metric(name=name, definition=definition, by=by, now=now)
@@ -75,6 +77,21 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
         return render(request, "reports/metric.html", context)
     messages.success(request, f"Version {made.version} holds from the next answers on.")
     return redirect("metric", name)
+
+
+def _moves(impact: MetricImpact, unit: str) -> list[tuple[str, str, str]]:
+    """Return the metrics whose values would move: title, now and then, written with their unit."""
+    known = {one.name: one.definition for one in reports.list_metrics()}
+    currency = settings().currency
+
+    def say(value: float | None, name: str) -> str:
+        found = known[name].unit if name in known and name != impact.name else unit
+        return say_value(value, cast(Unit, found), currency)
+
+    return [
+        (known[name].title if name in known else name, say(before, name), say(after, name))
+        for name, before, after in impact.values
+    ]
 
 
 def _read(request: HttpRequest) -> dict[str, Any]:
