@@ -175,6 +175,11 @@ def _answer(table: Table, options: Options, found: Elasticity) -> FileEstimate:
         counts=table.count(telling_rows=found.rows, telling_products=found.products),
         parameters={"slope": found.slope.value},
         standard_errors={"slope": found.standard_error},
+        fit={"telling_rows": found.rows, "telling_products": found.products},
+        calibration={
+            "refused": "a slope beside what each product and period usually sells foretells no "
+            "quantity that rows held out could judge"
+        },
         result={
             "mover": "log_price" if is_price else "discount",
             "slope": msgspec.to_builtins(found.slope),

@@ -16,6 +16,7 @@ from amity.analysis.file_estimate import (
     OutTable,
     Table,
 )
+from amity.analysis.logic.preferences.backtesting import judge_hours
 from amity.analysis.logic.preferences.choosing import (
     SURE,
     Chosen,
@@ -110,9 +111,8 @@ class SendTime(FileEstimator):
             ["UTC"] if zones is None else zones.names,
         )
         size = len(table.columns["customer"].names)
-        learnt = learn_hours(
-            Messages(customer=customer, hour=hour, answered=answered, size=size), rng
-        )
+        messages = Messages(customer=customer, hour=hour, answered=answered, size=size)
+        learnt = learn_hours(messages, rng)
         profile, blocks, by_time = learnt.profile, learnt.blocks, learnt.chosen
         general = profile_p_value(block_of(hour), answered, BLOCKS)
         words = [_say_time(general, profile, hour), _say_own("hours", blocks, by_time)]
@@ -143,7 +143,9 @@ class SendTime(FileEstimator):
             words=words,
             counts=table.count(customers=size, answers=int(answered.sum())),
             parameters={"answer_rate": float(answered.mean()), "hour_strength": blocks.strength},
+            fit={"hour_p_value": general, "hour_own_p_value": blocks.p_value},
             result=result,
+            calibration=judge_hours(messages, table.columns["sent"].whole, rng),
             card=CARD,
             warnings=warnings,
             rejected=table.rejected,

@@ -125,7 +125,8 @@ class Uplift(FileEstimator):
         cells = table.columns["outcome"]
         binary = find_binary(cells)
         outcome = as_numbers(cells) if binary is None else binary
-        known = np.flatnonzero(~np.isnan(outcome) & (chance > 0) & (chance < 1))
+        told = ~np.isnan(outcome) & ~np.isnan(treated)
+        known = np.flatnonzero(told & (chance > 0) & (chance < 1))
         refuse_too_little(treated[known], outcome[known])
         _refuse_repeats(table, options)
         typed = type_columns(table.others, None)
@@ -138,7 +139,7 @@ class Uplift(FileEstimator):
             chance=chance[known],
         )
         found = read_trial(given, rng, cost=cost)
-        warnings = _warn(outcome, chance, typed) + found.warnings
+        warnings = _warn(np.where(told, outcome, np.nan), chance, typed) + found.warnings
         answer = _answer(table, found, cost, warnings)
         return Estimated(answer=answer, out=_rows(table, options, found, known))
 
@@ -214,7 +215,9 @@ def _warn(outcome: FloatArray, chance: FloatArray, typed: Typed) -> list[str]:
     warnings = list(typed.warnings)
     unknown, certain = int(np.isnan(outcome).sum()), int(((chance <= 0) | (chance >= 1)).sum())
     if unknown:
-        warnings.append(f"{unknown:,} rows have no outcome and were left out")
+        warnings.append(
+            f"{unknown:,} rows have no outcome, or do not say who was treated, and were left out"
+        )
     if certain:
         warnings.append(
             f"overlap missing: {certain:,} rows could not have been drawn otherwise (chance 0 or "

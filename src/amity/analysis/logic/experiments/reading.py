@@ -17,6 +17,8 @@ MOST_ARMS: Final = 20
 CONTROLS: Final = ("control", "holdout", "held out", "baseline", "0", "false", "no", "none")
 """What the arm to compare with is called when nobody says, in this order."""
 
+_ALIKE: Final = 1e-12
+
 
 class Design(msgspec.Struct, frozen=True, kw_only=True):
     """What was decided before: the arms by name, the control, the kind of outcome, the shares."""
@@ -164,9 +166,15 @@ def _warn_before(units: Units, design: Design) -> list[str]:
 
 
 def _between(groups: list[FloatArray]) -> float:
-    """Return the p-value of Welch's test of equal means, the smallest of all pairs corrected."""
+    """Return the p-value of Welch's test of equal means, the smallest of all pairs corrected.
+
+    Numbers that differ by less than can be told at their size are equal.
+    """
     from scipy import stats  # noqa: PLC0415  # loads slowly
 
+    together = np.concatenate(groups)
+    if np.ptp(together) <= _ALIKE * float(np.abs(together).max(initial=0.0)):
+        return 1.0
     chances = [
         float(stats.ttest_ind(groups[0], other, equal_var=False).pvalue) for other in groups[1:]
     ]

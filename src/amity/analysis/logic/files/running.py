@@ -6,6 +6,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from amity.analysis.contracts_estimates import (
     FileEstimate,
     FileEstimateWords,
@@ -14,6 +16,7 @@ from amity.analysis.contracts_estimates import (
 )
 from amity.analysis.estimator import Refused
 from amity.analysis.file_estimate import FileEstimator, Options, load_file_estimates
+from amity.analysis.logic.files.doubting import describe_doubts
 from amity.analysis.logic.files.reading import list_wanted, read_table
 from amity.analysis.logic.files.writing import write_table
 from amity.kernel.errors import Invalid, NotFound
@@ -62,7 +65,9 @@ def estimate_file(
         if estimated.out is None:
             raise Invalid(f"`{name}` has no rows to write: leave --out away")
         write_table(out, estimated.out)
-    return estimated.answer
+    doubts = describe_doubts(table, now=now)
+    answer = estimated.answer
+    return msgspec.structs.replace(answer, warnings=[*doubts, *answer.warnings])
 
 
 def choose(estimator: FileEstimator, given: Mapping[str, OptionValue]) -> Options:

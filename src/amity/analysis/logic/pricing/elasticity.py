@@ -115,6 +115,8 @@ def _refuse_too_little(sales: Sales, kept: NDArray[np.bool_]) -> None:
             f"{rows:,} of {len(kept):,} rows are of products that sold and whose price or "
             f"discount ever changed, and it takes at least {FEWEST_ROWS}"
         )
+    if np.ptp(sales.quantity[kept]) == 0:
+        raise Refused(f"the quantities of all {rows:,} rows are the same")
     mover, product = sales.mover[kept], _renumber(sales.product[kept])
     usual = np.bincount(product, mover) / np.bincount(product)
     changed = int(np.count_nonzero(np.abs(mover - usual[product]) > 0.01))
