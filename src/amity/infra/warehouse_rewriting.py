@@ -222,7 +222,7 @@ def _lacks(batch: pa.RecordBatch, export: Export, keys: pa.Array) -> bool:
 def _is_stale(file: FileRow, shape: Shape, latest: Change) -> bool:
     """Say whether of more than half of a file's rows there is a later version."""
     read = read_batches(file, [shape.key, shape.present, VERSION])
-    kept = sum(latest(pa.Table.from_batches([batch])).num_rows for batch in read)
+    kept: int = sum(latest(pa.Table.from_batches([batch])).num_rows for batch in read)
     return kept * 2 < file.rows
 
 

@@ -27,7 +27,7 @@ from ibis.config import Config
 from amity.analysis.logic.batch.engines import SPARK
 from amity.infra.config import environment
 
-_START_SECONDS: Final = 60.0
+_START_SECONDS: Final = 180.0
 _WORKERS: Final = 2
 _DRIVER: Final = Path(__file__).with_name("spark_driver.py")
 
@@ -64,6 +64,8 @@ class SparkAnswer(msgspec.Struct, frozen=True):
     tables: dict[str, pa.Table]
     failures: dict[str, str]
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
+    """Of the whole cluster, whatever it was asked in that time."""
     start_seconds: float
     """How long it took until the cluster was ready to be asked."""
     workers: int
@@ -97,7 +99,6 @@ class Cluster:
         tables: Mapping[str, pa.Table],
         queries: Mapping[str, str],
         *,
-        views: Mapping[str, str] | None = None,
         prelude: Sequence[str] = (),
         settings: Mapping[str, str] | None = None,
         at_once: int = 2,
@@ -105,8 +106,7 @@ class Cluster:
     ) -> SparkAnswer:
         """Write the tables as Parquet, have every query run over them, and return what came.
 
-        ``views`` are queries over what lies somewhere already; ``settings`` are Spark's own, for
-        more than a few rows.
+        ``prelude`` is run before; ``settings`` are Spark's own, for more than a few rows.
         """
         out = Path(tempfile.mkdtemp(dir=self._folder))
         request = {
@@ -115,7 +115,6 @@ class Cluster:
             "prelude": list(prelude),
             "settings": dict(settings or {}),
             "at_once": at_once,
-            "views": dict(views or {}),
             "tables": {name: _write(out, name, table) for name, table in tables.items()},
             "queries": dict(queries),
         }
@@ -134,6 +133,7 @@ class Cluster:
             tables={path.stem: _read(path) for path in out.glob("*.arrow")},
             failures={path.stem: path.read_text("utf-8") for path in out.glob("*.failure")},
             seconds=report["seconds"],
+            cpu_seconds=report["cpu_seconds"],
             start_seconds=report["start_seconds"],
             workers=report["workers"],
         )

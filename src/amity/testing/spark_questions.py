@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any, Final
 
 import ibis
+import msgspec
 import pyarrow as pa
 
 from amity.analysis.logic.batch.finding import Question
 from amity.analysis.logic.reporting.answering import to_rows
-from amity.analysis.report import load_reports
+from amity.analysis.report import Asked, Report, load_reports
 from amity.rules import Check, Rule, conditions, mentions
 from amity.rules.operator import operators
 from amity.testing.reports_kit import ASKED, NOW, complete, expressions, random_town
@@ -53,13 +54,31 @@ def make_town() -> dict[str, pa.Table]:
     return town.tables()
 
 
-def report_questions() -> Iterator[tuple[str, str, ibis.Table]]:
-    """Name each report, each of its parts, and give the part's expression."""
+def report_questions(*, is_all: bool = False) -> Iterator[tuple[str, str, ibis.Table]]:
+    """Name each report, each of its parts, and give the part's expression.
+
+    With ``is_all`` also those of each other choice it can be asked with, of months and of a
+    segment; what does not depend on it comes again.
+    """
     for name in load_reports().names():
         kind = load_reports()[name]
-        asked = complete(kind, ASKED, {})
-        for part, expression in kind().expressions(expressions(), asked).items():
-            yield name, part, expression
+        for words, asked in _ways(kind) if is_all else [next(_ways(kind))]:
+            for part, expression in kind().expressions(expressions(), asked).items():
+                yield name, f"{part}{words}", expression
+
+
+def _ways(kind: type[Report]) -> Iterator[tuple[str, Asked]]:
+    plain = complete(kind, ASKED, {})
+    yield "", plain
+    for parameter in kind.parameters:
+        others: Sequence[Any] = [not parameter.default] if parameter.kind == "flag" else ()
+        for value in others or [value for value, _ in parameter.choices]:
+            choices = {**plain.choices, parameter.name: value}
+            yield f" {parameter.name} {value}", msgspec.structs.replace(plain, choices=choices)
+    if "granularity" in kind.uses:
+        yield " by months", msgspec.structs.replace(plain, granularity="month")
+    if "segment" in kind.uses:
+        yield " of a segment", msgspec.structs.replace(plain, segment_id=7)
 
 
 def rules() -> Iterator[Rule]:

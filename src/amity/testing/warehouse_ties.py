@@ -20,7 +20,6 @@ _REVIEWS: Final = pa.schema(
     {"kind": pa.string(), "state": pa.string(), "one_id": pa.int64(), "other_id": pa.int64()}
 )
 _MEMBERS: Final = pa.schema({"segment_id": pa.int64(), "profile_id": pa.int64()})
-_TIES: Final = ("links", "link_reviews", "members", "scores")
 
 
 def put_ties(duck: duckdb.DuckDBPyConnection, people: Sequence[Subject]) -> None:
@@ -41,10 +40,10 @@ def put_ties(duck: duckdb.DuckDBPyConnection, people: Sequence[Subject]) -> None
         links += [(kind, f"{place} again", each) for each in (place, *others[:1])]
         counted = people[place].together[kind].members
         members += [(each, other) for each, n in counted.items() for other in others[:n]]
-    for name, schema, rows in zip(
-        _TIES, (_LINKS, _REVIEWS, _MEMBERS, _SCORES), (links, [], members, scores), strict=True
-    ):
-        put(duck, name, schema, rows)
+    put(duck, "links", _LINKS, links)
+    put(duck, "link_reviews", _REVIEWS, [])
+    put(duck, "members", _MEMBERS, members)
+    put(duck, "scores", _SCORES, scores)
     others_of = pa.array(
         [other for _, _, others in _groups(people) for other in others], pa.int64()
     )

@@ -18,12 +18,13 @@ CREATE TEMPORARY TABLE score_old ON COMMIT DROP AS
 SELECT profile_id, name, value, label, percentile FROM analysis_score WHERE name = ANY (%s)
 
 -- name: scores_note_gone
--- The warehouse is told of scores that nothing comes in the place of.
+-- The warehouse, if there is one, is told of scores that nothing comes in the place of.
 INSERT INTO warehouse_gone (export, key, profile_id)
 SELECT 'scores', o.profile_id || ':' || o.name, o.profile_id
 FROM analysis_score o
 WHERE o.name = ANY (%s) AND NOT EXISTS (
     SELECT FROM score_new n WHERE n.profile_id = o.profile_id AND n.name = o.name)
+  AND EXISTS (SELECT FROM warehouse_export w WHERE w.name = 'scores')
 ON CONFLICT (export, key) DO UPDATE SET gone_at = now()
 
 -- name: scores_clear

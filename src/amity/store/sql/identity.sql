@@ -192,6 +192,7 @@ WITH gone AS (
     RETURNING id, one_id)
 INSERT INTO warehouse_gone (export, key, profile_id)
 SELECT 'link_reviews', id::text, one_id FROM gone
+WHERE EXISTS (SELECT FROM warehouse_export w WHERE w.name = 'link_reviews')
 ON CONFLICT (export, key) DO UPDATE SET gone_at = now()
 
 -- name: insert_candidates
@@ -265,12 +266,13 @@ WHERE id = %(id)s
 CREATE TEMPORARY TABLE link_found (LIKE store_link) ON COMMIT DROP
 
 -- name: note_gone_links
--- The warehouse is told of those that are no more.
+-- The warehouse, if there is one, is told of those that are no more.
 INSERT INTO warehouse_gone (export, key, profile_id)
 SELECT 'links', l.kind || ':' || l.link_key || ':' || l.profile_id, l.profile_id
 FROM store_link l WHERE NOT EXISTS (
     SELECT FROM link_found f
     WHERE f.kind = l.kind AND f.link_key = l.link_key AND f.profile_id = l.profile_id)
+  AND EXISTS (SELECT FROM warehouse_export w WHERE w.name = 'links')
 ON CONFLICT (export, key) DO UPDATE SET gone_at = now()
 
 -- name: delete_gone_links
