@@ -116,6 +116,50 @@ def test_who_is_behind_a_row_is_followed_as_a_segment_where_a_rule_says_who(clie
     assert analysis.preview(rule=segment.rule, now=NOW).members == 1
 
 
+def test_rules_of_rows_find_who_is_behind_them(client):
+    sell(("ann", 3, 20), ("ann", 40, 20), ("bob", 45, 20), ("cem", 3, 5), ("dan", 100, 9))
+    given = {"currency": "USD"}
+    run = reports.run_report(name="rfm_grid", given=given, now=NOW)
+    table, found = run.answer.table("cells"), 0
+    for number, row in enumerate(table.rows):
+        key = table.key_of(row)
+        rule = reports.find_row_rule(name="rfm_grid", given=given, table="cells", key=key, now=NOW)
+        if rule is None:
+            assert not table.row(number)["customers"]
+            continue
+        assert analysis.preview(rule=rule, now=NOW).members == table.row(number)["customers"], row
+        found += table.row(number)["customers"]
+    assert found == 4
+
+
+def test_whose_latest_answer_is_of_a_camp_is_followed(client):
+    source_id = sell(("ann", 3, 20))
+    told = [("ann", 9, 2), ("ann", 3, 1), ("bob", 3, 2), ("bob", 9, 1), ("cem", 10, 3)]
+    events = [
+        {
+            "type": "track",
+            "event": "Survey Answered",
+            "timestamp": (NOW - timedelta(days=days)).isoformat(),
+            "userId": user,
+            "properties": {"kind": "nps", "answer": value, "post": "shop"},
+        }
+        for user, value, days in told
+    ]
+    raw = [msgspec.json.encode(event) for event in events]
+    store.append_events(source_id=source_id, events=raw, now=NOW)
+    while store.fold_batch().events:
+        pass
+    export_all(list_exports())
+    run = reports.run_report(name="satisfaction", given={}, now=NOW)
+    counts = {row[0]: row[2] for row in run.answer.table("camps").rows}
+    assert counts == {"well": 2, "between": 0, "badly": 1}
+    for camp, customers in counts.items():
+        rule = reports.find_row_rule(
+            name="satisfaction", given={}, table="camps", key=camp, now=NOW
+        )
+        assert analysis.preview(rule=rule, now=NOW).members == customers, camp
+
+
 def test_who_is_behind_a_row_that_no_rule_says_is_kept_as_a_list_of_the_day(client):
     sell(("ann", 3, 20), ("bob", 3, 20), ("cem", 400, 5))
     reports.run_report(name="acquisition", given={}, now=NOW)

@@ -23,6 +23,7 @@ from amity.analysis.logic.reporting.answering import Helps, Keep, Run, answer, d
 from amity.analysis.report import Asked, Report
 from amity.infra.warehouse import Shape
 from amity.infra.warehouse_reading import schema_of
+from amity.rules import decode_rule
 from amity.web.warehousing import list_exports
 
 NOW: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -358,7 +359,7 @@ def check_answer(kind: type[Report], found: ReportAnswer) -> None:
 
 
 def check_drill(kind: type[Report], asked: Asked, found: ReportAnswer, run: Run) -> None:
-    """Opened, a row has as many customers as it counts, each once."""
+    """Opened, a row has as many customers as it counts, each once; its rule can be read."""
     for table in found.tables:
         if not table.key:
             continue
@@ -368,11 +369,13 @@ def check_drill(kind: type[Report], asked: Asked, found: ReportAnswer, run: Run)
             ids = drill(kind(), expressions(), asked, run, table=table.name, row=row)
             assert ids is not None, (kind.name, table.name)
             assert len(ids) == row[table.counted], (kind.name, table.name, row, ids)
+            rule = kind().segment_rule(asked, table.name, row)
+            assert rule is None or decode_rule(rule).describe(), (kind.name, table.name, row)
 
 
 def check_shared(kind: type[Report], asked: Asked, town: Town, run: Run) -> None:
     """What it shares is used by what comes later, and computed once gives the same answer."""
-    parts = plan(kind(), expressions(), asked, is_keeping=True)
+    parts = plan(kind(), expressions(), asked, {})
     for place, part in enumerate(parts):
         later = (_to_sql(other.expression) for other in parts[place + 1 :])
         assert not part.is_kept or any(f'"{part.name}"' in sql for sql in later), part.name

@@ -12,7 +12,7 @@ from amity.analysis.contracts_reports import (
     ReportFigure,
     ReportTable,
 )
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting import frames, row_rules
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -98,10 +98,32 @@ class RfmGrid(Report):
         self, tables: Mapping[str, "ibis.Table"], asked: Asked, table: str, row: Mapping[str, Cell]
     ) -> "ibis.Table":
         cells = _cells(tables, asked)
-        recency = [_say_days(bounds) for bounds in _RECENCY].index(str(row["since"]))
-        frequency = [_say_orders(bounds) for bounds in _FREQUENCY].index(str(row["often"]))
+        recency, frequency = _place(row)
         inside = cells.filter(cells.recency == recency, cells.frequency == frequency)
         return inside.select("customer_id")
+
+    def segment_rule(
+        self, asked: Asked, table: str, row: Mapping[str, Cell]
+    ) -> dict[str, Any] | None:
+        """Return who has so many orders in the window, the last of them so long ago."""
+        days = row_rules.days_until_now(asked)
+        recency, frequency = _place(row)
+        (since, until), (least, after) = _RECENCY[recency], _FREQUENCY[frequency]
+        if days is None or since >= days:
+            return None
+        most = None if after > _FREQUENCY[-1][0] else after - 1
+        nodes = [row_rules.ordered(asked, days, least, most)]
+        if until < days:
+            nodes.append(row_rules.ordered(asked, until, 1))
+        if since:
+            nodes.append(row_rules.ordered(asked, since, 0, 0))
+        return row_rules.all_of(asked, *nodes)
+
+
+def _place(row: Mapping[str, Cell]) -> tuple[int, int]:
+    """Return which bounds of recency and of frequency a row has."""
+    recency = [_say_days(bounds) for bounds in _RECENCY].index(str(row["since"]))
+    return recency, [_say_orders(bounds) for bounds in _FREQUENCY].index(str(row["often"]))
 
 
 def _cells(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":

@@ -17,6 +17,7 @@ from amity.analysis.contracts_reports import (
 )
 from amity.analysis.estimator import FloatArray, Refused
 from amity.analysis.logic.behaviour.answers import (
+    ANSWERED,
     asked_by_post,
     express_answers,
     express_asked,
@@ -24,6 +25,7 @@ from amity.analysis.logic.behaviour.answers import (
     latest,
 )
 from amity.analysis.logic.behaviour.opinions import (
+    RANGES,
     TITLES,
     Camp,
     Kind,
@@ -32,7 +34,7 @@ from amity.analysis.logic.behaviour.opinions import (
     sum_up,
 )
 from amity.analysis.logic.overview_statistics import Measure, share
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting import frames, row_rules
 from amity.analysis.logic.reporting.tables import Told, cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -150,6 +152,26 @@ class Satisfaction(Report):
             low, high = camp_bounds(cast("Camp", row["camp"]), kind)
             return alone.filter(alone["value"].between(low, high)).select("customer_id")
         return None
+
+    def segment_rule(
+        self, asked: Asked, table: str, row: Mapping[str, Cell]
+    ) -> dict[str, Any] | None:
+        """Return whose latest readable answer is one of the camp’s."""
+        days, kind = row_rules.days_until_now(asked), _kind(asked)
+        if table != "camps" or days is None:
+            return None
+        camp = camp_bounds(cast("Camp", row["camp"]), kind)
+        answered = {
+            "node": "last_event",
+            "event": ANSWERED,
+            "within_days": days,
+            "where": [
+                {"property": "kind", "is": {"op": "eq", "value": kind}},
+                {"property": "answer", "is": row_rules.between(*RANGES[kind])},
+            ],
+            "has": [{"property": "answer", "is": row_rules.between(*camp)}],
+        }
+        return row_rules.all_of(asked, answered)
 
 
 def _kind(asked: Asked) -> Kind:
