@@ -10,9 +10,11 @@ from amity.rules import (
     FIELD_LABELS,
     PROFILE_FIELDS,
     Condition,
+    decode_rule,
     encode_rule,
     iter_conditions,
     list_operators,
+    strip_filled,
 )
 from amity.rules.condition import name_of
 from amity.rules.operator import operators
@@ -40,7 +42,9 @@ def make_operators_page() -> str:
 
 
 def _condition(kind: type[Condition]) -> str:
-    example, *_ = kind.examples()
+    complete, *_ = kind.examples()
+    # As a person writes it: without what Amity fills in.
+    example = decode_rule(strip_filled(encode_rule(complete)))
     shown = msgspec.json.format(msgspec.json.encode(example)).decode()
     text = write_text(encode_rule(example), {})
     return (
