@@ -28,6 +28,13 @@ def profiles_of(plan):
         return {row[0] for row in rows}
 
 
+def runs_of(score):
+    """Return the runs that scores of a name say they come from."""
+    with transaction() as connection:
+        query = "SELECT DISTINCT model_run_id FROM analysis_score WHERE name = %s"
+        return [row[0] for row in connection.execute(query, [score])]
+
+
 def test_groups_become_segments_that_hold_everybody(db):
     with pytest.raises(Refused, match="at least 200"):
         analysis.refresh_clusters(now=NOW, rng=rng())
@@ -45,6 +52,18 @@ def test_groups_become_segments_that_hold_everybody(db):
     # Saved again they are the same segments.
     again = analysis.save_clusters(by="t", now=NOW)
     assert [each.segment_id for each in again] == [each.segment_id for each in made]
+    settle()
+    with transaction("owner") as connection:
+        gone = connection.execute(
+            "UPDATE analysis_score SET label = 'nobody', value = 99 WHERE name = %s RETURNING 1",
+            [again[0].rule["score"]],
+        ).rowcount
+    # Each night everybody is put where they belong, by a run of its own.
+    assert gone == 240
+    assert analysis.renew_found_segments(now=NOW, rng=rng()) == 1
+    settle()
+    assert [members(each.segment_id) for each in made] == held
+    assert len(runs_of(again[0].rule["score"])) == 1
 
 
 def test_lookalikes_are_like_the_members_and_none_of_them(db):
@@ -77,6 +96,12 @@ def test_lookalikes_are_like_the_members_and_none_of_them(db):
     assert smaller.segment_id == made.segment_id
     assert len(members(made.segment_id)) == 5
     assert members(made.segment_id) <= rest
+    before = runs_of(f"lookalike_{seeds}")
+    assert analysis.renew_found_segments(now=NOW, rng=rng()) == 1
+    settle()
+    assert len(members(made.segment_id)) == 5
+    assert members(made.segment_id) <= rest
+    assert runs_of(f"lookalike_{seeds}") > before
     with pytest.raises(Invalid):
         analysis.save_lookalikes(segment_id=seeds, size=0, by="t", now=NOW)
 

@@ -58,6 +58,7 @@ from amity.analysis.logic.segment_tools import (
     lookalikes,
     movement,
     overlap,
+    renewing,
     reviewing,
     versions,
 )
@@ -417,6 +418,14 @@ def refresh_lookalikes(*, segment_id: int, now: datetime, rng: np.random.Generat
 def find_lookalikes(*, segment_id: int) -> Lookalikes | None:
     """Return what `refresh_lookalikes` learnt last, with when; None for nothing in 30 days."""
     return lookalikes.find_lookalikes(segment_id=segment_id)
+
+
+def renew_found_segments(*, now: datetime, rng: np.random.Generator) -> int:
+    """Learn lookalikes anew and put everybody into their group anew, where segments ask for it.
+
+    Returns how many scores were renewed. What cannot be learnt now stays as it was.
+    """
+    return renewing.renew_found(now=now, rng=rng)
 
 
 def save_lookalikes(*, segment_id: int, size: int, by: str, now: datetime) -> Segment:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from procrastinate.contrib.django import app
 
 from amity.analysis import api, api_models, api_reports
@@ -72,3 +73,11 @@ def refresh_store_estimates(timestamp: int) -> None:
 def keep_reports_warm(timestamp: int) -> None:
     """Have the reports people look at answered anew before they come, each night (UTC)."""
     api_reports.keep_reports_warm(now=house_now())
+
+
+@app.periodic(cron="5 4 * * *")
+@app.task(queueing_lock="analysis.renew_found_segments", pass_context=False)
+def renew_found_segments(timestamp: int) -> None:
+    """Bring segments of lookalikes and of groups up to date, each night (UTC)."""
+    # Each night the same draw of that night, so that a run can be done again.
+    api.renew_found_segments(now=house_now(), rng=np.random.default_rng(timestamp))

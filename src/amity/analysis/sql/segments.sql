@@ -87,3 +87,6 @@ WITH RECURSIVE found AS (
     FROM found f WHERE f.name IS NOT NULL
 )
 SELECT name FROM found WHERE name IS NOT NULL
+
+-- name: count_scored
+SELECT count(*) FROM analysis_score WHERE name = %s

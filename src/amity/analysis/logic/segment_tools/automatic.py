@@ -102,12 +102,7 @@ def save_clusters(*, by: str, now: datetime) -> list[Segment]:
     if found is None:
         raise NotFound("groups were not looked for yet", code="no_clusters")
     with transaction() as connection:
-        tune(connection)
-        run_id = _record(connection, found, now)
-        # Read before the scores are written: a connection does one thing at a time.
-        figures = read_figures(connection, now=now, ids=None)
-        rows = _rate_everybody(figures, found, run_id)
-        replace_scores(connection, names=[SCORE], rows=rows)
+        rescore(connection, found, now=now)
     made = []
     for cluster in found.clusters:
         name = f"Group: {cluster.name}"[:100]
@@ -130,9 +125,23 @@ def save_clusters(*, by: str, now: datetime) -> list[Segment]:
 
 
 _ABOUT: Final = (
-    "Alike customers, found by k-means on {day}. Everybody stays in their group until groups are "
-    "saved anew."
+    "Alike customers, found by k-means on {day}. Each night everybody is put into the group they "
+    "are nearest to; the groups stay as they are until they are saved anew."
 )
+
+
+def rescore(connection: Connection, found: ClusterSet, *, now: datetime) -> None:
+    """Put everybody into the nearest of the groups that were found."""
+    tune(connection)
+    run_id = _record(connection, found, now)
+    # Read before the scores are written: a connection does one thing at a time.
+    figures = read_figures(connection, now=now, ids=None)
+    replace_scores(connection, names=[SCORE], rows=_rate_everybody(figures, found, run_id))
+
+
+def keep_clusters(found: ClusterSet, now: datetime) -> None:
+    """Keep groups that segments are made of from being forgotten."""
+    keep_answer(_CLUSTERS, "", found, now)
 
 
 def _find(name: str) -> Segment | None:

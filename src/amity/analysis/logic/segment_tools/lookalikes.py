@@ -29,6 +29,8 @@ from amity.rules.mentions import join_mentions
 
 _SQL = queries.load("amity.analysis")
 _TOOL: Final = "lookalikes"
+SCORE: Final = "lookalike_"
+"""What the score of a segment's lookalikes begins with; then comes its id."""
 MEMBERS: Final = 5_000
 OTHERS: Final = 10_000
 MOST_SAVED: Final = 100_000
@@ -235,14 +237,9 @@ def save_lookalikes(*, segment_id: int, size: int, by: str, now: datetime) -> Se
     found = find_lookalikes(segment_id=segment_id)
     if found is None:
         raise NotFound("likeness was not learnt yet", code="no_lookalikes")
-    score = f"lookalike_{segment_id}"
+    score = f"{SCORE}{segment_id}"
     with transaction() as connection:
-        tune(connection)
-        ids, likeness = _rate_others(connection, found, now)
-        run_id = _record(connection, score, found, now)
-        best = np.argsort(-likeness, kind="stable")[:size]
-        rows = _rows(ids[best], likeness[best], score, run_id)
-        replace_scores(connection, names=[score], rows=rows)
+        count = rescore(connection, found, size=size, now=now)
         name = f"Like {found.name}"[:100]
         held = segments.Definitions(connection).find(name)
     rule = _rule(score, segment_id)
@@ -251,10 +248,24 @@ def save_lookalikes(*, segment_id: int, size: int, by: str, now: datetime) -> Se
             segment_id=held.segment_id, name=None, rule=rule, description=None, by=by, now=now
         )
     about = (
-        f"The {len(best):,} customers most like those in {found.name} on {now:%-d %b %Y}. It is "
-        "made anew only when it is saved anew."
+        f"The {count:,} customers most like those in {found.name}, first on {now:%-d %b %Y}. "
+        "Who they are is found anew each night."
     )
     return segments.create_segment(name=name, rule=rule, description=about, by=by, now=now)
+
+
+def rescore(connection: Connection, found: Lookalikes, *, size: int, now: datetime) -> int:
+    """Put the nearest into the score of a segment's lookalikes; return how many there are.
+
+    What was learnt is kept as a model's run, and each score names it.
+    """
+    tune(connection)
+    score = f"{SCORE}{found.segment_id}"
+    ids, likeness = _rate_others(connection, found, now)
+    run_id = _record(connection, score, found, now)
+    best = np.argsort(-likeness, kind="stable")[:size]
+    replace_scores(connection, names=[score], rows=_rows(ids[best], likeness[best], score, run_id))
+    return len(best)
 
 
 def _rule(score: str, segment_id: int) -> dict[str, Any]:
