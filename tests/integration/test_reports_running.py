@@ -144,6 +144,18 @@ def test_a_question_an_ended_worker_was_at_is_answered_by_the_next(shop):
     assert reports.run_waiting_reports(now=NOW) == 1
 
 
+def test_who_waits_comes_before_what_is_to_be_ready_in_the_morning(db):
+    later = NOW + timedelta(hours=5)
+    reports.keep_reports_warm(now=NOW)
+    with transaction() as connection:
+        connection.execute("UPDATE analysis_report_run SET wanted_at = NULL, started_at = NULL")
+    reports.keep_reports_warm(now=later)
+    reports.refresh_report(name="rfm_grid", given={"days": "9"}, now=later + timedelta(minutes=1))
+    with transaction() as connection:
+        taken = keeping.take(connection, now=later)
+    assert (taken.report, taken.parameters) == ("rfm_grid", {"days": "9"})
+
+
 def test_questions_that_make_no_sense_are_refused_in_words(db):
     for given in (
         {"days": "0"},

@@ -84,6 +84,10 @@ class Cohorts(Report):
     def check(self, asked: Asked) -> None:
         find_zone(str(asked.choices["zone"]))
 
+    def shared(self, tables: Mapping[str, "ibis.Table"], asked: Asked) -> dict[str, "ibis.Table"]:
+        days = {kind: _days(tables, asked, kind) for kind in dict.fromkeys(_kinds(asked))}
+        return days | {"first": _first(tables, asked)}
+
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:

@@ -16,12 +16,14 @@ SET wanted_at = coalesce(analysis_report_run.wanted_at, excluded.wanted_at),
                                       ELSE analysis_report_run.wanted_last_at END
 
 -- name: report_take
--- The one that waits longest; one that a worker was at for too long has lost its worker.
+-- The one that waits longest, those that people wait for before those that are to be ready when
+-- they come; one that a worker was at for too long has lost its worker.
 UPDATE analysis_report_run SET started_at = %(now)s, step = 0, steps = 0, is_cancelled = false
 WHERE (report, asked) = (
     SELECT r.report, r.asked FROM analysis_report_run r
     WHERE r.wanted_at IS NOT NULL AND (r.started_at IS NULL OR r.started_at < %(lost)s)
-    ORDER BY r.wanted_at, r.report, r.asked LIMIT 1 FOR UPDATE SKIP LOCKED)
+    ORDER BY r.wanted_last_at < r.wanted_at, r.wanted_at, r.report, r.asked
+    LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING report, asked, parameters
 
 -- name: report_step

@@ -1,17 +1,19 @@
 """Answering a report's question over tables, whichever machine runs its expressions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from amity.analysis.contracts_reports import Cell, ReportAnswer, ReportFigure
+from amity.analysis.logic.reporting import frames
 from amity.analysis.report import Asked, Report
 
 if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
+    from ibis.expr.operations import Node
 
 Run = Callable[["ibis.Table"], "pa.Table"]
 """Runs an expression: DuckDB over the warehouse, Spark, or an engine of a test."""
@@ -51,7 +53,8 @@ def answer(
     questions = [asked]
     if is_compared and "comparison" in report.uses:
         questions.append(asked.before())
-    wanted = [plan(report, tables, question, is_keeping=bool(helps.keep)) for question in questions]
+    kept: dict[Node, Node] | None = {} if helps.keep else None
+    wanted = [plan(report, tables, question, kept) for question in questions]
     steps = sum(map(len, wanted))
     done = 0
     answers = []
@@ -77,30 +80,49 @@ def answer(
 
 
 def plan(
-    report: Report, tables: Mapping[str, "ibis.Table"], asked: Asked, *, is_keeping: bool
+    report: Report,
+    tables: Mapping[str, "ibis.Table"],
+    asked: Asked,
+    kept: "dict[Node, Node] | None",
 ) -> list[Part]:
-    """Return what is to be computed, in order; with ``is_keeping`` what is shared only once."""
-    kept: dict[Any, Any] = {}
+    """Return what is to be computed, in order; what is shared only once where it can be kept.
+
+    ``kept`` is what earlier questions have kept already, and grows; None where nothing can be.
+    """
+    wanted = report.expressions(tables, asked)
+    if kept is None:
+        return [Part(name, expression, is_kept=False) for name, expression in wanted.items()]
     parts = []
-    if is_keeping:
-        for name, expression in report.shared(tables, asked).items():
-            parts.append(Part(f"shared_{name}", _replace(expression, kept), is_kept=True))
-            kept[expression.op()] = _stand_in(parts[-1])
-    for name, expression in report.expressions(tables, asked).items():
+    shared = report.shared(tables, asked).values()
+    common = [one for one in frames.common(tables) if _is_in(one, [*shared, *wanted.values()])]
+    for expression in (*common, *shared):
+        if expression.op() not in kept:
+            part = Part(f"kept_{len(kept)}", _replace(expression, kept), is_kept=True)
+            kept[expression.op()] = _stand_in(part)
+            parts.append(part)
+    for name, expression in wanted.items():
         parts.append(Part(name, _replace(expression, kept), is_kept=False))
     return parts
 
 
-def _replace(expression: "ibis.Table", kept: Mapping[Any, Any]) -> "ibis.Table":
+def _is_in(part: "ibis.Table", wholes: Iterable["ibis.Table"]) -> bool:
+    """Say whether one of some expressions is made of another."""
+    node = part.op()
+    return any(whole.op().find(lambda other: other == node) for whole in wholes)
+
+
+def _replace(expression: "ibis.Table", kept: "Mapping[Node, Node]") -> "ibis.Table":
     """Return an expression that reads the tables that are kept."""
-    found: ibis.Table = expression.op().replace(kept).to_expr() if kept else expression
+    found: ibis.Table = expression.op().replace(kept).to_expr()
     return found
 
 
-def _stand_in(part: Part) -> Any:
+def _stand_in(part: Part) -> "Node":
+    """Return the table of what is kept."""
     import ibis  # noqa: PLC0415  # loads slowly
 
-    return ibis.table(part.expression.schema(), name=part.name).op()
+    node: Node = ibis.table(part.expression.schema(), name=part.name).op()
+    return node
 
 
 def drill(

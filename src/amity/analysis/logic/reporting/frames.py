@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 _UNITS: Final[dict[Granularity, str]] = {"day": "D", "week": "W", "month": "M"}
 
 
+def common(tables: Mapping[str, "ibis.Table"]) -> tuple["ibis.Table", ...]:
+    """Return what many expressions of a report begin with, and is worth being computed once.
+
+    Rows of tables that change are found by their latest version, which costs more than the rest.
+    """
+    return (customers(tables), _known_orders(tables))
+
+
 def customers(tables: Mapping[str, "ibis.Table"]) -> "ibis.Table":
     """Return every profile with its customer: `profile_id`, `customer_id`."""
     profiles = tables["profiles"]
@@ -68,15 +76,17 @@ def placed_orders(
     """Return the orders of all currencies that were placed in a time and not cancelled."""
     import ibis  # noqa: PLC0415  # loads slowly
 
-    all_orders = tables["orders"].drop("day")
-    known = all_orders.filter(
-        all_orders.placed_at.notnull(),
-        ~all_orders.is_cancelled,
-        all_orders.placed_at < ibis.literal(until),
-    )
+    known = _known_orders(tables)
+    known = known.filter(known.placed_at < ibis.literal(until))
     if since is not None:
         known = known.filter(known.placed_at >= ibis.literal(since))
     return known.join(customers(tables), "profile_id")
+
+
+def _known_orders(tables: Mapping[str, "ibis.Table"]) -> "ibis.Table":
+    """Return the orders that were placed and not cancelled."""
+    every = tables["orders"].drop("day")
+    return every.filter(every.placed_at.notnull(), ~every.is_cancelled)
 
 
 def other_currencies(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
