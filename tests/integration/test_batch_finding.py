@@ -32,7 +32,7 @@ def _track(user, name, days=0.0, **more):
 
 EVENTS = [
     {"type": "identify", "userId": "ann", "traits": {"tier": "gold"}},
-    {"type": "identify", "userId": "bob", "traits": {"tier": "tin"}},
+    {"type": "identify", "userId": "bob", "traits": {"tier": "tin", "is_minor": True}},
     _track("ann", "Order Completed", 40),
     _track("ann", "Order Completed", 20),
     _track("bob", "Order Completed", 2),
@@ -77,6 +77,8 @@ def test_the_warehouse_finds_whom_the_database_finds(filled):
     assert len(twice.profile_ids) == 1, "the phone's order is bob's"
     assert twice.complete_at is not None
     assert twice.complete_at <= datetime.now(UTC)
+    profiled = {"node": "consent", "purpose": "profiling"}
+    assert len(_both(profiled).profile_ids) == 1, "bob is too young for it"
     gold = analysis.create_segment(name="Gold", rule=GOLD, by="test", now=NOW)
     inside = {"node": "in_segment", "segment_id": gold.segment_id}
     plain = {"node": "not", "of": inside}

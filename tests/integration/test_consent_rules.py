@@ -90,6 +90,39 @@ def test_whoever_has_an_end_leaves_at_that_second_and_a_pause_ends_by_itself(sho
     assert "bob@x.example" not in asked.output
 
 
+def test_a_child_is_written_to_and_profiled_once_a_guardian_agrees_or_she_is_of_age(shop):
+    may = shop.define("May", MAY)
+    tomorrow = (NOW + timedelta(days=1)).date()
+    born = tomorrow.replace(year=tomorrow.year - 16).isoformat()
+    traits = {"email": "kim@x.example", "birthday": born}
+    shop.send({"type": "identify", "userId": "kim", "traits": traits})
+    shop.consents("kim", True)
+    kim = shop.id_of("kim")
+
+    def refused():
+        asked = (MARKETING, "profiling", "sharing", "records")
+        return [reasons(purpose, kim)[0] for purpose in asked]
+
+    assert refused() == ["under_age", "under_age", "under_age", ""]
+    assert shop.members(may) == set()
+    # Neither she nor a page of hers is a guardian.
+    page = store.create_source(name="Page", kind="browser").source_id
+    told = {"categoryPreferences": {"guardian": True}}
+    name = "Segment Consent Preference Updated"
+    said = {"type": "track", "userId": "kim", "event": name, "properties": told}
+    store.append_events(source_id=page, events=[msgspec.json.encode(said)], now=NOW)
+    shop.follow(NOW)
+    assert refused()[0] == "under_age"
+    shop.consents("kim", True, "guardian", method="letter")
+    assert refused() == ["", "", "no_consent", ""]
+    assert shop.members(may) == {kim}
+    shop.consents("kim", False, "guardian")
+    assert refused()[0] == "under_age"
+    assert shop.members(may) == set()
+    shop.follow(NOW + timedelta(days=2))
+    assert shop.members(may) == {kim}
+
+
 def test_a_purpose_that_is_changed_moves_people_also_when_nobody_followed(shop):
     may = shop.define("May", {"node": "not", "of": {"node": "consent", "purpose": "profiling"}})
     for user in ("ann", "bob"):

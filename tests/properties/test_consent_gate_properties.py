@@ -30,9 +30,22 @@ POLICIES = st.none() | st.builds(
     st.booleans(),
     st.none() | st.integers(1, 60),
 )
+YOUNG = st.none() | st.builds(
+    Consent,
+    status=st.just("denied"),
+    at=MOMENTS,
+    source_id=st.just(0),
+    event_id=st.just(0),
+    expires_at=st.none() | MOMENTS,
+)
 CASES = st.lists(
     st.tuples(
-        st.lists(SAID, max_size=4), POLICIES, MOMENTS, st.none() | MOMENTS, st.integers(0, 3)
+        st.lists(SAID, max_size=4),
+        POLICIES,
+        MOMENTS,
+        st.none() | MOMENTS,
+        st.integers(0, 3),
+        st.tuples(YOUNG, st.none() | SAID),
     ),
     min_size=50,
     max_size=50,
@@ -60,14 +73,16 @@ def last_word(history):
 @given(cases=CASES)
 def test_memory_and_sql_give_the_same_reasons(server, cases):
     asked, wanted = [], []
-    for number, (history, policy, drawn, objected_at, kind) in enumerate(cases):
+    for number, (history, policy, drawn, objected_at, kind, age) in enumerate(cases):
         consents, now = last_word(history), drawn
-        if kind == 0 and consents and policy is not None and policy.expiry_months:
+        marks = dict(zip(("~young", "guardian"), age, strict=True))
+        consents |= {name: said for name, said in marks.items() if said is not None}
+        if kind == 0 and history and policy is not None and policy.expiry_months:
             now = consents["news"].at + timedelta(days=30 * policy.expiry_months)  # near the end
         policies = {} if policy is None else {"news": policy}
         reason = reason_of("news", consents, policies, now)
         at_point = reason
-        if objected_at is not None and reason != "objected":
+        if objected_at is not None and reason not in ("objected", "under_age"):
             said = consents.get("news")
             at_point = "objected" if said is None or objected_at >= said.at else reason
         suppression = "hard_bounce" if kind == 3 else ""

@@ -227,6 +227,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "separated by commas; empty = the signal is not recorded."
         ),
     ] = "sharing"
+    under_age: Annotated[
+        str,
+        Meta(
+            description="Below which age customers are neither advertised to nor profiled unless "
+            "a guardian agreed, such as `16 US=13`: the usual age, and others by country. Holds "
+            "for who is told of from then on; `amity rebuild` has it hold for all."
+        ),
+    ] = "16"
     tcf_purposes: Annotated[
         str,
         Meta(

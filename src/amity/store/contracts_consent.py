@@ -19,11 +19,13 @@ UseReason = Literal[
     "objected",
     "suppressed",
     "on_pause",
+    "under_age",
     "unknown",
 ]
 """Why a customer's data may not be used for a purpose; "" when it may.
 
 `restricted`: it may only be kept (GDPR Art. 18). `on_pause`: she wants nothing for a while.
+`under_age`: she is too young for it, and no guardian has agreed.
 `unknown`: there is no such customer, for instance since they were erased.
 """
 

@@ -12,6 +12,7 @@ REASONS: Final[dict[str, str]] = {
     "objected": "The customer said no to this purpose.",
     "consent_expired": "The customer's consent to this purpose is over.",
     "on_pause": "The customer wants nothing for a while.",
+    "under_age": "The customer is too young for this, and no guardian has agreed.",
     "suppressed": "Nothing may be sent to this address: it bounced, complained or was blocked.",
     "erased": "The customer was erased.",
     "frequency_cap": "The customer has had as many promotional messages as the cap allows.",

@@ -39,6 +39,7 @@ REASONS: Final[dict[UseReason, str]] = {
     "objected": "refused",
     "suppressed": "the address is blocked",
     "on_pause": "on pause",
+    "under_age": "too young, and no guardian agreed",
     "restricted": "processing is restricted",
     "unknown": "unknown",
 }

@@ -25,14 +25,12 @@ from amity.store.logic.consent.statements import (
     ends_at,
     reason_of,
 )
+from amity.store.logic.consent.under_age import GUARDIAN, RECORDS, YOUNG, span_of
 from amity.store.logic.profiles.contact_points import contact_key
 from amity.store.logic.profiles.reading import find_root
 
 _SQL: Final = queries.load("amity.store")
 _CONSENTS: Final = msgspec.json.Decoder(dict[str, Consent])
-RECORDS: Final = "records"
-"""The purpose of what is kept and looked at to do business at all."""
-
 SHARING: Final = "sharing"
 """The purpose of what leaves for somebody else."""
 
@@ -174,6 +172,8 @@ def plain_use_condition(
             now,
         ),
     ]
+    if purpose not in (RECORDS, GUARDIAN):
+        tests.append(_is_old_enough(consents, now))
     if policy is None or policy.needs_consent:
         tests.append(sql("coalesce({} = 'granted', false)", status))
         tests.append(sql("coalesce({} > {}, true)", ends, now))
@@ -182,6 +182,20 @@ def plain_use_condition(
             months = Fragment(f"INTERVAL '{policy.expiry_months:d} months'")
             tests.append(sql("coalesce({} + {} > {}, true)", said, months, now))
     return sql("({})", join(" AND ", tests))
+
+
+def _is_old_enough(consents: Fragment, now: datetime) -> Fragment:
+    """Say in any engine's SQL that age is no hindrance: no mark, or a guardian who agreed."""
+
+    def word(name: str, key: str) -> Fragment:
+        return sql("({} #>> ARRAY[{}::text, {}::text])", consents, name, key)
+
+    return sql(
+        "(coalesce({} <> 'denied', true) OR coalesce(amity_instant({}) <= {}, false)"
+        " OR (coalesce({} = 'granted', false) AND coalesce(amity_instant({}) > {}, true)))",
+        *(word(YOUNG, "status"), word(YOUNG, "expires_at"), now),
+        *(word(GUARDIAN, "status"), word(GUARDIAN, "expires_at"), now),
+    )
 
 
 def _key(channel: Channel, email: str | None, phone: str | None) -> str:
@@ -213,13 +227,15 @@ def judge_consents(
 def list_ends(
     *, consents: Mapping[str, Consent], purposes: Iterable[str], policies: Mapping[str, Purpose]
 ) -> dict[str, datetime]:
-    """Return when consents end by themselves, by purpose, where they do."""
+    """Return when purposes that are allowed end by themselves, where they do."""
     ends = {}
     for purpose in purposes:
         said, policy = consents.get(purpose), policies.get(purpose)
-        if said is None or said.status != "granted" or (policy and not policy.needs_consent):
-            continue
-        until = ends_at(said, policy)
+        is_asked = policy is None or policy.needs_consent
+        agreed = said is not None and said.status == "granted" and is_asked
+        span = span_of(purpose, consents)
+        found = [ends_at(said, policy) if said is not None and agreed else None, span and span[1]]
+        until = min((each for each in found if each is not None), default=None)
         if until is not None:
             ends[purpose] = until
     return ends

@@ -12,6 +12,7 @@ from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Invalid, NotFound
 from amity.store.contracts import Channel
 from amity.store.contracts_consent import AskedPurpose, LawfulBasis, Notice, Purpose
+from amity.store.logic.consent.under_age import GUARDIAN
 from amity.store.logic.folding.consumers import raise_epoch
 
 _SQL: Final = queries.load("amity.store")
@@ -57,7 +58,11 @@ def load_policies(connection: Connection) -> dict[str, Purpose]:
 def list_asked() -> list[AskedPurpose]:
     """Return what the preference centre asks about, in its order."""
     with transaction() as connection:
-        purposes = [each for each in list_purposes(connection=connection) if each.is_shown]
+        purposes = [
+            each
+            for each in list_purposes(connection=connection)
+            if each.is_shown and each.key != GUARDIAN  # not hers to say
+        ]
         notices = _latest(connection)
     asked = []
     for purpose in purposes:

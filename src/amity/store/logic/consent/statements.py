@@ -20,6 +20,7 @@ from amity.rules import Window
 from amity.store.contracts import Channel, Consent, ConsentStatus, SourceKind
 from amity.store.contracts_consent import Purpose, UseReason, is_spoken
 from amity.store.logic.consent.tcf import read_tc_string
+from amity.store.logic.consent.under_age import GUARDIAN, is_under_age, span_of
 from amity.store.logic.intake.decoding import DecodedEvent
 
 PREFERENCES_UPDATED: Final = "Segment Consent Preference Updated"
@@ -82,11 +83,13 @@ def read_statements(
 
 
 def read_wishes(properties: Mapping[str, Any]) -> list[str]:
-    """Return the purposes that `Consent Requested` asks for."""
+    """Return the purposes that `Consent Requested` asks for; nobody is their own guardian."""
     wanted = properties.get("purposes")
     if not isinstance(wanted, list):
         return []
-    return sorted({each for each in wanted if isinstance(each, str) and is_purpose(each)})
+    return sorted(
+        {each for each in wanted if isinstance(each, str) and is_purpose(each)} - {GUARDIAN}
+    )
 
 
 def is_purpose(text: str) -> bool:
@@ -153,6 +156,18 @@ def window_of(
 
     Everything that asks what is allowed comes down to this: `reason_of` says why it is not.
     """
+    window, span = _agreed_window(purpose, consents, policies), span_of(purpose, consents)
+    if window is None or span is None:
+        return None
+    since = [at for at in (window.since, span[0]) if at is not None]
+    until = [at for at in (window.until, span[1]) if at is not None]
+    return Window(max(since, default=None), min(until, default=None))
+
+
+def _agreed_window(
+    purpose: str, consents: Mapping[str, Consent], policies: Mapping[str, Purpose]
+) -> Window | None:
+    """Return when a purpose is agreed to, whatever the age."""
     if is_restricted(consents):
         return None
     said = consents.get(purpose)
@@ -191,7 +206,9 @@ def reason_of(
     """
     if is_restricted(consents):
         return "restricted"
-    window = window_of(purpose, consents, policies)
+    if is_under_age(purpose, consents, now):
+        return "under_age"
+    window = _agreed_window(purpose, consents, policies)
     if window is None:
         return "no_consent" if purpose not in consents else "objected"
     if window.until is not None and window.until <= now:

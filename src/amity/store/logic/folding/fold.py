@@ -22,6 +22,7 @@ from amity.store.logic.consent.statements import (
     list_statements,
     read_mark,
 )
+from amity.store.logic.consent.under_age import mark_age
 from amity.store.logic.folding.orders import OrderTotals
 from amity.store.logic.identity.rules import MAX_LENGTH, normalize_email, normalize_phone
 from amity.store.logic.intake.decoding import DecodedEvent, read_instant
@@ -173,6 +174,8 @@ def fold(state: State, happening: Happening, rules: Rules = NO_RULES) -> State:
         changes["consents"] = _fold_consents(state, happening)
     elif name in MARK_EVENTS and happening.source_kind == "system":
         changes["consents"] = _fold_mark(state, happening)
+    if "traits" in changes:
+        changes["consents"] = mark_age(state.consents, changes["traits"])
     return msgspec.structs.replace(state, **changes)
 
 
@@ -329,10 +332,11 @@ def combine(winner: State, loser: State, rules: Rules = NO_RULES) -> State:
     counts = dict(winner.event_counts)
     for name, count in loser.event_counts.items():
         counts[name] = counts.get(name, 0) + count
+    told = _combine_traits(winner, loser, rules)
     return msgspec.structs.replace(
         winner,
         user_id=winner.user_id or loser.user_id,
-        consents=combine_consents(winner.consents, loser.consents),
+        consents=mark_age(combine_consents(winner.consents, loser.consents), told["traits"]),
         first_seen_at=min(winner.first_seen_at, loser.first_seen_at),
         last_seen_at=max(winner.last_seen_at, loser.last_seen_at),
         event_count=winner.event_count + loser.event_count,
@@ -343,7 +347,7 @@ def combine(winner: State, loser: State, rules: Rules = NO_RULES) -> State:
         is_known=winner.is_known or loser.is_known,
         is_contested=winner.is_contested or loser.is_contested,
         version=max(winner.version, loser.version),
-        **_combine_traits(winner, loser, rules),
+        **told,
     )
 
 
