@@ -281,6 +281,10 @@ def test_members_come_by_pages_and_leave_visibly(
     assert cursor
     second = text_of(marketer.get(f"/segments/{segment.segment_id}/", {"cursor": cursor[1]}))
     assert "Next 3" not in second
+    # The first page looks again by itself; the others stand still.
+    again = html.unescape(re.search(r'id="members" hx-get="([^"]+)"', first)[1])
+    assert 'id="members" hx-get' not in second
+    assert marketer.get(again).status_code == 204
     source = store.find_source(name="Shop")
     assert source
     moved = b'{"type":"identify","userId":"u0","messageId":"moved","traits":{"country":"BE"}}'
@@ -289,6 +293,7 @@ def test_members_come_by_pages_and_leave_visibly(
     live = text_of(marketer.get(f"/segments/{segment.segment_id}/live/"))
     assert "<b>3</b>" in live
     assert "=Person 0" in live[live.index("Left lately") :]
+    assert "=Person 0" not in text_of(marketer.get(again))
 
 
 def test_archived_then_brought_back(marketer: Client) -> None:

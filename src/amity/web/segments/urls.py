@@ -52,6 +52,7 @@ urlpatterns = [
     path("segments/<int:segment_id>/", views.show_one, name="segment"),
     path("segments/<int:segment_id>/edit/", builder.change, name="segment_edit"),
     path("segments/<int:segment_id>/live/", views.show_live, name="segment_live"),
+    path("segments/<int:segment_id>/members/", views.show_members, name="segment_members"),
     path("segments/<int:segment_id>/members.csv", export.export_members, name="segment_export"),
     path("segments/<int:segment_id>/apart/", apart.show_apart, name="segment_apart"),
     path("segments/<int:segment_id>/apart/find/", apart.find_apart, name="segment_apart_find"),

@@ -117,17 +117,12 @@ def show_one(request: HttpRequest, segment_id: int) -> HttpResponse:
     """Show one segment."""
     segment = analysis.get_segment(segment_id=segment_id)
     counts = _counts(segment_id)
-    page = analysis.list_members(
-        segment_id=segment_id, cursor=request.GET.get("cursor") or None, limit=_PAGE
-    )
-    context = {
+    context = _members(segment, request.GET.get("cursor") or None)
+    context |= {
         "rule_json": msgspec.json.format(msgspec.json.encode(segment.rule), indent=2).decode(),
         "counts": counts[::-1],
         "chart_of": draw_sizes(counts, segment.name),
         "has_reconstructed": any(count.method == "reconstructed" for count in counts),
-        "members": name_members(page.items),
-        "next_cursor": page.next_cursor,
-        "page_size": _PAGE,
         "used_by": _users_of(segment_id),
         "uses": show_uses(request, list_uses([segment_id])),
         "can_write": may(request, "segments.write"),
@@ -139,6 +134,30 @@ def show_one(request: HttpRequest, segment_id: int) -> HttpResponse:
     }
     context |= _now(segment, counts)
     return render(request, "segments/one.html", context)
+
+
+def _members(segment: Segment, cursor: str | None) -> dict[str, Any]:
+    """Return a page of members; the first can be followed, and its mark says what it shows."""
+    page = analysis.list_members(segment_id=segment.segment_id, cursor=cursor, limit=_PAGE)
+    last = page.items[0] if page.items else None
+    newest = f"{last.profile_id}-{last.entered_at.timestamp()}" if last else ""
+    return {
+        "members": name_members(page.items),
+        "next_cursor": page.next_cursor,
+        "page_size": _PAGE,
+        "mark": "" if cursor else f"{segment.state}-{segment.members}-{newest}",
+    }
+
+
+@require_GET
+@requires("segments.read")
+def show_members(request: HttpRequest, segment_id: int) -> HttpResponse:
+    """Show the first members when these are others than the page shows; else nothing."""
+    segment = analysis.get_segment(segment_id=segment_id)
+    context = _members(segment, None)
+    if request.GET.get("was") == context["mark"]:
+        return HttpResponse(status=204)
+    return render(request, "segments/_members.html", context | {"segment": segment})
 
 
 def _count(number: int, one: str, many: str = "") -> str:
