@@ -1,5 +1,6 @@
 """Kill -9 at random, PostgreSQL standing still: nothing acknowledged is lost or doubled."""
 
+import contextlib
 import logging
 import os
 import random
@@ -151,6 +152,13 @@ def test_postgres_killed_again_and_again_is_429_and_comes_back(
     assert_books_are_right(installation, source, acknowledged_by(senders))
 
 
+def signal_all(pids, number):
+    for pid in pids:
+        # A session may have ended since they were listed.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def test_a_postgres_that_stands_still_makes_nobody_wait_for_ever(
     installation, source, tmp_path, rounds
 ):
@@ -160,15 +168,13 @@ def test_a_postgres_that_stands_still_makes_nobody_wait_for_ever(
     with send(installation, source, tmp_path, senders=3) as senders:
         wait_for(lambda: all(sender.taken_at for sender in senders), what="the first batches")
         stopped = nemesis.server()
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
+        signal_all(stopped, signal.SIGSTOP)
         try:
             began = time.monotonic()
             time.sleep(still)
             quiet = [s.taken_at[-1] for s in senders if s.taken_at[-1][1] > began + 1]
         finally:
-            for pid in reversed(stopped):
-                os.kill(pid, signal.SIGCONT)
+            signal_all(reversed(stopped), signal.SIGCONT)
         went_on = time.monotonic()
         assert quiet == [], "something was acknowledged while PostgreSQL stood still"
         wait_until_taken_after(went_on, senders)
