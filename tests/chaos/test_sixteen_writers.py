@@ -167,7 +167,9 @@ def drain(turns):
     def is_quiet():
         return not any([turn() for turn in turns.values()])
 
-    wait_for(lambda: is_quiet() and is_quiet(), seconds=60 + 6 * COMMITS, what="all to have read all")
+    wait_for(
+        lambda: is_quiet() and is_quiet(), seconds=60 + 6 * COMMITS, what="all to have read all"
+    )
 
 
 def test_everybody_who_reads_sees_each_event_once(receiver):
