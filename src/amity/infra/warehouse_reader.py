@@ -104,7 +104,7 @@ class _Pieces(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: "Buffer") -> int:  # type: ignore[override]  # only bytes come
+    def write(self, data: "Buffer") -> int:
         piece = bytes(data)
         self.send(DATA, piece)
         return len(piece)
