@@ -243,6 +243,23 @@ def test_a_calendar_window_moves_at_midnight_of_its_zone(shop):
     ]
 
 
+def test_refunds_larger_than_their_order_take_no_more_than_it(shop):
+    net = {"node": "ordered", "measure": "net", "currency": "EUR"}
+    nothing = shop.define("Nothing left", {**net, "is": {"op": "eq", "value": 0}})
+    below = shop.define("Below nothing", {**net, "is": {"op": "lt", "value": 0}})
+    average = {**net, "average": True, "is": {"op": "lte", "value": 100}}
+    average_of = shop.define("Small orders", average)
+    bought = {"order_id": "1", "total": 30, "currency": "EUR"}
+    shop.track("ann", "Order Completed", **bought)
+    assert shop.members(average_of) == [shop.id_of("ann")]
+    shop.track("ann", "Order Refunded", **{**bought, "total": 60})
+    assert shop.members(nothing) == [shop.id_of("ann")]
+    assert shop.members(below) == []
+    # Of whoever never ordered no average is known.
+    shop.track("bob", "Product Viewed", product_id="p1")
+    assert shop.id_of("bob") not in shop.members(average_of)
+
+
 def test_windows_of_history_end_by_timer_too(shop):
     bought_at = _now() - timedelta(days=10)
     shop.track("ann", "Order Completed", at=bought_at, order_id="1", total=5)

@@ -136,6 +136,14 @@ SPEND = {"node": "bought", "measure": "spend", "is": {"op": "eq", "value": 0.3}}
 TEA, CUP = {"category": "Tea", "price": 0.1}, {"category": "Cup", "price": 9, "cost": 4}
 LAST = {"node": "last_event", "event": "A", "has": [{"property": "p", "is": {"op": "exists"}}]}
 SINCE = {"node": "not_since", "event": "A", "since": {"event": "B"}}
+COUNTED = {
+    "node": "did",
+    "event": "A",
+    "where": [{"property": "p", "is": {"op": "gte", "value": 5}}],
+}
+IS_NINE = {"property": "p", "is": {"op": "eq", "value": "9"}}
+TOTAL = {**AVERAGE, "measure": "sum", "property": "total", "event": "Order Completed"}
+TOTAL |= {"is": {"op": "lt", "value": 0}}
 EDGES = [
     (UNBROKEN, [did("A", 36.9), did("B", 29.9)], True),  # it may begin before the window
     (UNBROKEN, [did("A", 37), did("B", 30)], False),  # the window is open at its start
@@ -168,6 +176,16 @@ EDGES = [
     ({**SPEND, "measure": "margin", "is": {"op": "eq", "value": 5}}, [order(1, TEA, CUP)], True),
     ({**SPEND, "measure": "margin", "is": {"op": "lte", "value": 1}}, [order(1, TEA)], False),
     ({**SPEND, "measure": "lines", "is": {"op": "eq", "value": 1}}, [order(1, TEA, "x")], True),
+    # A property that is now a text, now a number: each counts as what it is.
+    (COUNTED, [did("A", 1, p="9")], False),
+    (COUNTED, [did("A", 1, p="9"), did("A", 2, p=9)], True),
+    ({**COUNTED, "where": [IS_NINE]}, [did("A", 1, p=9)], False),
+    ({**COUNTED, "where": [IS_NINE]}, [did("A", 1, p="9")], True),
+    # Orders below nothing are added as they stand; the average of nothing is not known.
+    (TOTAL, [order(1, total=50), order(2, total=-80)], True),
+    ({**TOTAL, "measure": "average", "is": {"op": "lte", "value": 9}}, [], False),
+    ({**TOTAL, "measure": "average", "is": {"op": "gt", "value": 9}}, [order(1)], False),
+    (TOTAL, [order(1, total=-5, currency="EUR"), order(2, total=-5, currency="USD")], False),
 ]
 
 
