@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -84,7 +84,7 @@ class Discounts(StoreEstimator):
         ),
     )
     tables = frozenset(("orders", "order_lines", "profiles"))
-    follows: Mapping[str, int] = {"discount_share": _HORIZON_DAYS}
+    follows: ClassVar[Mapping[str, int]] = {"discount_share": _HORIZON_DAYS}
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], known: Known

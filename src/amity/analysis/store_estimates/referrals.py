@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Referrals(StoreEstimator):
         ),
     )
     tables = frozenset(("profiles", "identities", "events", "orders"))
-    follows: Mapping[str, int] = {"referral_value": _HORIZON_DAYS}
+    follows: ClassVar[Mapping[str, int]] = {"referral_value": _HORIZON_DAYS}
     needs = ("clv", "profit")
     days = 730
 

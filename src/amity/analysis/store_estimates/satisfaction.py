@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -89,7 +89,9 @@ class Attitudes(StoreEstimator):
         for kind in _KINDS
     )
     tables = frozenset(("events", "orders", "profiles"))
-    follows: Mapping[str, int] = {f"satisfaction:{kind}": _HORIZON_DAYS for kind in _KINDS}
+    follows: ClassVar[Mapping[str, int]] = {
+        f"satisfaction:{kind}": _HORIZON_DAYS for kind in _KINDS
+    }
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], known: Known

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -99,7 +99,7 @@ class SendTime(StoreEstimator):
         ),
     )
     tables = frozenset(("sends", "events", "profiles"))
-    follows: Mapping[str, int] = {"answer_chance": _HORIZON_DAYS}
+    follows: ClassVar[Mapping[str, int]] = {"answer_chance": _HORIZON_DAYS}
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], known: Known

@@ -87,8 +87,8 @@ def learn_hours(messages: Messages, rng: np.random.Generator) -> Hours:
     shape = (messages.size, BLOCKS)
     blocks = learn_places(customer, block_of(hour), messages.answered, shape, rng)
     sent = np.bincount(customer, minlength=messages.size)
-    came = np.bincount(customer, messages.answered, messages.size)
-    level, low, high = draw_to_mean(sent, came)
+    came = np.bincount(customer, messages.answered, messages.size).astype(np.float64)
+    level, low, high = draw_to_mean(sent.astype(np.float64), came)
     said = profile[hour] * blocks.index[customer, block_of(hour)]
     usual = np.bincount(customer, said, messages.size) / np.maximum(sent, 1)
     return Hours(
@@ -143,7 +143,7 @@ def choose(leaning: Leaning, place: IntArray, best: IntArray) -> Chosen:
     )
 
 
-def draw_to_mean(sent: IntArray, came: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def draw_to_mean(sent: FloatArray, came: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return each customer's share, drawn to that of all, and its 95 % interval.
 
     Shares are beta distributed; how widely is found by moments (Kleinman 1973).
@@ -157,5 +157,5 @@ def draw_to_mean(sent: IntArray, came: FloatArray) -> tuple[FloatArray, FloatArr
     alike = min(max((seen - float(sent.sum())) / pairs, 1e-4), 0.9)
     weight = (1 - alike) / alike
     hits, misses = came + weight * mean, sent - came + weight * (1 - mean)
-    low, high = (stats.beta.ppf(level, hits, misses) for level in (0.025, 0.975))
+    low, high = (np.asarray(stats.beta.ppf(level, hits, misses)) for level in (0.025, 0.975))
     return hits / (hits + misses), low, high

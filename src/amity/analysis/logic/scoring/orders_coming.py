@@ -58,7 +58,8 @@ def _earn(transactions: Transactions, due: Due) -> FloatArray:
     if transactions.amount is None or terms is None:
         return np.full(len(due.profile_id), np.nan)
     cost = terms.cost_per_order * transactions.minor_per_unit
-    return _discounted(transactions, transactions.amount * terms.margin_rate - cost, due)
+    earned = transactions.amount.astype(np.float64) * terms.margin_rate - cost
+    return _discounted(transactions, earned, due)
 
 
 def _spend_next(transactions: Transactions, due: Due) -> FloatArray:
