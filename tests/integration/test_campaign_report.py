@@ -16,6 +16,7 @@ from tests.fixtures.campaign_house import (
     tell,
 )
 
+from amity.analysis.contracts_metrics import Counted, MetricDefinition
 from amity.broadcast import api as broadcast
 from amity.infra import database
 from amity.kernel.errors import Invalid
@@ -163,6 +164,15 @@ def test_revenue_is_net_in_the_home_currency_and_within_the_window(house):
         {"revenue": 30, "orders": 1, "refunded": 20, "active_customers": 1}
     )
     assert {one.verdict for one in found.metrics} == {found.verdict}
+    # What another definition would say of it, in minor units.
+    gross = MetricDefinition(
+        title="Gross",
+        definition="Totals.",
+        unit="money",
+        expression=Counted(base="orders", what="sum", column="total_minor"),
+    )
+    tried = broadcast.try_metric_definition(name="revenue", definition=gross)
+    assert tried == [("Spring", pytest.approx(1000), pytest.approx(5000 / 3))]
 
 
 def test_a_metric_names_the_campaigns_measured_by_it(house):

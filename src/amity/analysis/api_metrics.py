@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from amity.analysis.contracts_metrics import GroupedMetric, Metric
+from amity.analysis.contracts_metrics import GroupedMetric, Metric, MetricDefinition
 from amity.analysis.logic.measuring import catalogue, groups, happenings
 from amity.analysis.logic.measuring.of_customer import OfCustomer
 from amity.infra.database import Connection
@@ -34,14 +34,21 @@ def check_customer_metric(*, name: str) -> None:
     groups.check_of_customer(name)
 
 
-def read_metric_of_groups(*, connection: Connection, name: str, people: Fragment) -> GroupedMetric:
+def read_metric_of_groups(
+    *,
+    connection: Connection,
+    name: str,
+    people: Fragment,
+    definition: MetricDefinition | None = None,
+) -> GroupedMetric:
     """Return what a metric comes to for each customer of groups, and by which version of it.
 
     ``people`` is a query of `profile_id`, `arm` (the group), `since` and `until` (half open), each
-    customer once. Raises NotFound when there is no such metric any more, Invalid with the reason
-    when it is no number of each customer. Costs one reading of their orders or events.
+    customer once. A ``definition`` is tried in the place of the one that holds. Raises NotFound
+    when there is no such metric any more, Invalid with the reason when it is no number of each
+    customer. Costs one reading of their orders or events.
     """
-    return groups.read_groups(connection, name=name, people=people)
+    return groups.read_groups(connection, name=name, people=people, definition=definition)
 
 
 def latest_reward_version(*, name: str) -> int:

@@ -145,3 +145,6 @@ class MetricImpact(msgspec.Struct, frozen=True, kw_only=True):
     """Of each segment that asks for it: how many are in it, would enter and would leave."""
     refusals: tuple[str, ...] = ()
     """Why it could not be saved so: what uses it and could not any more."""
+    campaigns: tuple[tuple[str, float | None, float | None], ...] = ()
+    """Of the latest campaigns measured by it: its mean for each customer drawn to get the message,
+    now and then; None where nobody was drawn yet, or it is no number of each customer."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Unpack
 from uuid import UUID
 
+from amity.analysis.contracts_metrics import MetricDefinition
 from amity.broadcast.contracts import (
     Campaign,
     CampaignEstimate,
@@ -41,6 +42,7 @@ from amity.broadcast.logic import (
     making,
     making_data,
     measuring,
+    measuring_metrics,
     messages,
     naming,
     observed,
@@ -380,6 +382,17 @@ def list_campaigns(
 def list_campaigns_measured_by(*, metrics: list[str]) -> list[str]:
     """Return the names of campaigns that are to move, or not to harm, any of some metrics."""
     return campaigns.list_measured_by(metrics)
+
+
+def try_metric_definition(
+    *, name: str, definition: MetricDefinition
+) -> list[tuple[str, float | None, float | None]]:
+    """Return what a metric is in the campaigns measured by it, now and by another definition.
+
+    Its mean for each customer drawn to get the message, of the ten latest campaigns; None where
+    nobody was drawn yet, or it would be no number of each customer. Money is in minor units.
+    """
+    return measuring_metrics.try_definition(name=name, definition=definition)
 
 
 def list_campaign_counts(*, campaign_ids: list[int]) -> dict[int, SendCounts]:

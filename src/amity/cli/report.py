@@ -274,6 +274,8 @@ def set_(name: str, definition: str, *, dry_run: bool, as_json: bool) -> None:
                 [(one.name, one.members, one.entering, one.leaving) for one in impact.segments],
                 empty="",
             )
+        if impact.campaigns:
+            print_table(("CAMPAIGN, A CUSTOMER", "NOW", "THEN"), impact.campaigns, empty="")
         for refusal in impact.refusals:
             click.echo(refusal)
         return

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from amity.analysis import api_reports as reports
-from amity.analysis.contracts_metrics import MetricImpact, MetricUses
+from amity.analysis.contracts_metrics import MetricDefinition, MetricImpact, MetricUses
 from amity.broadcast import api as broadcast
 from amity.personalization import api as personalization
 
@@ -19,7 +19,9 @@ def find_metric_uses(*, name: str) -> MetricUses:
 def describe_metric_impact(*, name: str, definition: dict[str, Any], now: datetime) -> MetricImpact:
     """Say what saving a definition would change; see `api_reports.describe_metric_impact`."""
     impact = reports.describe_metric_impact(name=name, definition=definition, now=now)
-    return msgspec.structs.replace(impact, uses=_add(name, impact.uses))
+    read = msgspec.convert(definition, MetricDefinition)
+    tried = broadcast.try_metric_definition(name=name, definition=read)
+    return msgspec.structs.replace(impact, uses=_add(name, impact.uses), campaigns=tuple(tried))
 
 
 def _add(name: str, uses: MetricUses) -> MetricUses:

@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 
 from amity.analysis import api_metrics
-from amity.analysis.contracts_metrics import GroupedMetric, Metric
+from amity.analysis.contracts_metrics import GroupedMetric, Metric, MetricDefinition
 from amity.broadcast.contracts import Campaign, MetricFigures
 from amity.infra import queries
 from amity.infra.config import settings
-from amity.infra.database import Connection
+from amity.infra.database import Connection, transaction
 from amity.kernel import lift as lift_maths
 from amity.kernel.errors import Invalid, NotFound
 from amity.kernel.lift import FEWEST_BUYERS, Arm, Lift
@@ -18,6 +18,7 @@ from amity.kernel.money import exponent_of
 from amity.rules import Fragment
 
 _SQL: Final = queries.load("amity.broadcast")
+_MOST_TRIED: Final = 10
 Role = Literal["goal", "guardrail"]
 
 
@@ -38,11 +39,39 @@ def read_metrics(connection: Connection, campaign: Campaign) -> list[ReadMetric]
     return [_read(connection, campaign, name, role) for name, role in wanted]
 
 
+def try_definition(
+    *, name: str, definition: MetricDefinition
+) -> list[tuple[str, float | None, float | None]]:
+    """Return the mean of a metric in campaigns now and by a definition; see the door."""
+    with transaction("readonly") as connection:
+        rows = connection.execute(_SQL["campaigns_measured_by"], {"names": [name]}).fetchall()
+        found = []
+        for campaign, campaign_id, window_days in rows[:_MOST_TRIED]:
+            people = _people(campaign_id, window_days)
+            both = (_mean(connection, name, people, one) for one in (None, definition))
+            found.append((campaign, *both))
+    return found
+
+
+def _mean(
+    connection: Connection, name: str, people: Fragment, definition: MetricDefinition | None
+) -> float | None:
+    try:
+        found = api_metrics.read_metric_of_groups(
+            connection=connection, name=name, people=people, definition=definition
+        )
+    except (Invalid, NotFound):
+        return None
+    treated = found.groups.get("treatment")
+    return sum(treated.values) / treated.customers if treated and treated.customers else None
+
+
+def _people(campaign_id: int, window_days: float) -> Fragment:
+    return Fragment(_SQL["measure_people"].decode(), (campaign_id, campaign_id, window_days))
+
+
 def _read(connection: Connection, campaign: Campaign, name: str, role: Role) -> ReadMetric:
-    people = Fragment(
-        _SQL["measure_people"].decode(),
-        (campaign.campaign_id, campaign.campaign_id, campaign.window_days),
-    )
+    people = _people(campaign.campaign_id, campaign.window_days)
     try:
         found = api_metrics.read_metric_of_groups(connection=connection, name=name, people=people)
     except (Invalid, NotFound) as error:

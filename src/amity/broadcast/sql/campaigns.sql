@@ -36,7 +36,7 @@ WHERE (%(campaign_id)s::bigint IS NULL OR c.id = %(campaign_id)s)
 ORDER BY c.id DESC LIMIT %(limit)s
 
 -- name: campaigns_measured_by
-SELECT c.name FROM broadcast_campaign c
+SELECT c.name, c.id, c.window_days FROM broadcast_campaign c
 WHERE c.state <> 'archived' AND (c.goal_metric = ANY (%(names)s) OR c.guardrail_metrics && %(names)s)
 ORDER BY c.id DESC
 

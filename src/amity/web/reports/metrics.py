@@ -68,7 +68,7 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
         definition = _read(request)
         if request.POST.get("look"):
             impact = describe_metric_impact(name=name, definition=definition, now=now)
-            context |= {"impact": impact, "moves": _moves(impact, context["told"]["unit"])}
+            context |= {"impact": impact} | _moves(impact, context["told"]["unit"])
             return render(request, "reports/metric.html", context)
         by = staff_of(request).get_username()
         made = reports.save_metric(name=name, definition=definition, by=by, now=now)
@@ -79,8 +79,8 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("metric", name)
 
 
-def _moves(impact: MetricImpact, unit: str) -> list[tuple[str, str, str]]:
-    """Return the metrics whose values would move: title, now and then, written with their unit."""
+def _moves(impact: MetricImpact, unit: str) -> dict[str, list[tuple[str, str, str]]]:
+    """Return what would move, metrics and campaigns: title, now and then, with their unit."""
     known = {one.name: one.definition for one in reports.list_metrics()}
     currency = settings().currency
 
@@ -88,10 +88,16 @@ def _moves(impact: MetricImpact, unit: str) -> list[tuple[str, str, str]]:
         found = known[name].unit if name in known and name != impact.name else unit
         return say_value(value, cast(Unit, found), currency)
 
-    return [
-        (known[name].title if name in known else name, say(before, name), say(after, name))
-        for name, before, after in impact.values
-    ]
+    return {
+        "moves": [
+            (known[name].title if name in known else name, say(before, name), say(after, name))
+            for name, before, after in impact.values
+        ],
+        "tried": [
+            (campaign, say(before, impact.name), say(after, impact.name))
+            for campaign, before, after in impact.campaigns
+        ],
+    }
 
 
 def _read(request: HttpRequest) -> dict[str, Any]:

@@ -59,12 +59,20 @@ def _of_everybody(name: str, found: OfCustomer) -> OfCustomer:
     return found
 
 
-def read_groups(connection: Connection, *, name: str, people: Fragment) -> GroupedMetric:
+def read_groups(
+    connection: Connection,
+    *,
+    name: str,
+    people: Fragment,
+    definition: MetricDefinition | None = None,
+) -> GroupedMetric:
     """Return what a metric comes to in each group; see `api.read_metric_of_groups`."""
     metrics = {metric.name: metric for metric in catalogue.list_metrics(connection)}
     if name not in metrics:
         raise NotFound(f"there is no metric {name!r} any more", code="no_metric")
     known = {each.name: each.definition for each in metrics.values()}
+    if definition is not None:
+        known[name] = definition
     found = _of_everybody(name, read_of_customer(name, known))
     query = sql(
         "WITH p AS MATERIALIZED ({}), counted AS ({}) "
