@@ -68,6 +68,13 @@ def test_a_program_asks_enters_and_changes_what_a_person_can(shop, tmp_path):
     assert figures["contribution"] == 8000
     kept = ask("get", "/reports/pareto?question=days%3D30")[1]
     assert kept["state"]["run"]["answer"] == run["answer"]
+    row = {"name": "First zone", "table": "zones", "row": "Retain~1~2"}
+    row |= {"parameters": {"days": "30"}}
+    status, segment = ask("post", "/reports/pareto/row-segment", row)
+    assert (status, segment["name"]) == (201, "First zone")
+    assert "the 2 who were there" in segment["description"]
+    assert ask("post", "/reports/pareto/row-segment", row)[0] == 409
+    assert ask("post", "/reports/pareto/row-segment", row | {"row": "Retain"})[0] == 404
     assert ask("get", "/reports/pareto?question=days%3D0")[0] == 422
     assert ask("get", "/reports/nothing")[0] == 404
     fact = {"kind": "unit_cost", "fact": {"unit": "order", "amount_minor": 5, "currency": "USD"}}
