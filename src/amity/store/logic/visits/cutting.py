@@ -92,7 +92,8 @@ def _parts(run: Sequence[Hit], cutting: Cutting) -> Iterable[list[Hit]]:
             yield part
             part, campaign = [], None
         part.append(hit)
-        campaign = hit.campaign or campaign
+        if hit.is_active:  # what a server tells brings nobody
+            campaign = hit.campaign or campaign
     yield part
 
 
