@@ -257,3 +257,21 @@ def test_a_schedule_is_made_looked_at_tried_paused_declined_and_deleted_on_scree
         client.post(f"{here}/delete/")
         assert schedules.list_schedules(by="ann") == []
         assert client.get(f"{here}/preview/").status_code == 404
+
+
+def test_an_admin_says_where_somebody_is_mailed(staff):
+    from amity.web.staff.models import Staff
+
+    admin = Staff.objects.create_user("eve", password="x" * 12, role="admin")
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(admin)
+    session = client.session
+    session["confirmed_at"] = NOW.isoformat()
+    session.save()
+    here = f"/settings/people/{staff['cem'].pk}/address/"
+    assert b"no mail address" in client.post(here, {"email": "cem@"}, follow=True).content
+    told = client.post(here, {"email": "cem@shop.example"}, follow=True).content
+    assert b"cem is mailed reports at cem@shop.example" in told
+    client.post(here, {"email": ""})
+    staff["cem"].refresh_from_db()
+    assert staff["cem"].email == ""
