@@ -9,9 +9,13 @@ from amity.analysis import api as analysis
 from amity.analysis import api_reports as reports
 from amity.analysis.logic.measuring.builtin import BUILT_IN
 from amity.analysis.logic.measuring.conditions import expand
+from amity.broadcast.nodes.branch import Branch
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Conflict, Invalid
-from amity.rules import decode_rule
+from amity.personalization import api as personalization
+from amity.rules import decode_rule, encode_rule, strip_filled
+from amity.rules.text_reading import read_text
+from amity.rules.text_writing import write_text
 from amity.store import api as store
 
 NOW = datetime.now(UTC)
@@ -169,3 +173,38 @@ def test_metrics_in_words(metric, op, words):
 def test_bounds_that_say_nothing_are_refused(metric, op):
     with pytest.raises(Invalid, match=metric):
         expand(decode_rule(SPENT | {"metric": metric, "is": op}), BUILT_IN, "USD")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "metric revenue in the last 90 days is at least 100",
+        "metric opt_outs is 0",
+        "metric orders in this month is between 2 and 5 and not metric clicks is 0",
+    ],
+)
+def test_metrics_as_text(text):
+    rule = read_text(text, {})
+    assert write_text(rule, {}) == text
+    assert strip_filled(encode_rule(decode_rule(rule))) == rule
+
+
+def test_who_is_in_and_why_is_said_with_the_meaning(shop):
+    shop.order("a", "1", 150, 10)
+    shop.rest()
+    # What somebody writes in the place of the meaning is not believed.
+    forged = SPENT | {"means": {"node": "all", "of": []}, "is": {"op": "gte", "value": 200}}
+    assert analysis.preview(rule=forged, now=NOW).members == 0
+    assert analysis.preview(rule=SPENT, now=NOW).members == 1
+    why = analysis.explain(rule=SPENT, profile_id=shop.id_of("a"), now=NOW)
+    assert why.holds
+    assert "what the orders brought (USD) in the last 90 days" in why.parts[0].words
+    made = analysis.create_segment(name="Spenders", rule=forged, by="ann", now=NOW)
+    assert made.rule["means"]["measure"] == "net"
+
+
+def test_who_decides_in_milliseconds_is_asked_by_way_of_a_segment(shop):
+    with pytest.raises(Invalid, match="asked for in a segment"):
+        personalization.create_offer(key="sale", by="ann", now=NOW, headline="Sale", rule=SPENT)
+    with pytest.raises(ValueError, match="asked for in a segment"):
+        Branch(rule={"node": "not", "of": SPENT})
