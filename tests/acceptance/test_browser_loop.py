@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from amity.testing.browser import Audit, card
 from amity.testing.installation import Installation, wait_for
+from amity.testing.template import begin_with
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 expect.set_options(timeout=10_000)  # a busy machine is slow, not wrong
@@ -39,8 +40,8 @@ for found in Session.objects.all():
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory):
-    made = Installation(tmp_path_factory.mktemp("loop"))
+def installation(tmp_path_factory, template):
+    made = begin_with(template, tmp_path_factory.mktemp("loop"))
     # Whoever runs this may do so at night.
     made.environment |= {"AMITY_QUIET_FROM": "0", "AMITY_QUIET_UNTIL": "0"}
     made.environment["AMITY_DEMO_SHOP"] = "true"

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from amity.testing.browser import Audit, card
 from amity.testing.installation import Installation, wait_for
+from amity.testing.template import begin_with
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 expect.set_options(timeout=10_000)  # a busy machine is slow, not wrong
@@ -32,8 +33,8 @@ SHOP = [
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory):
-    made = Installation(tmp_path_factory.mktemp("browser"))
+def installation(tmp_path_factory, template):
+    made = begin_with(template, tmp_path_factory.mktemp("browser"))
     made.start()
     yield made
     made.stop()
@@ -230,11 +231,40 @@ def build_the_segment(page):
     shown.fill(typed)
     expect(count).to_have_value("2")
     expect(page.locator("#written-error")).to_be_empty()
+    add_a_sequence(page, beside)
     page.get_by_role("button", name="Make the segment").click()
     expect(page.get_by_role("heading", name=SEGMENT, level=1)).to_be_visible()
     expect(card(page, "Now").get_by_text("live", exact=True)).to_be_visible(timeout=15_000)
     expect(card(page, "Entered lately").get_by_role("link", name="Ada Lovelace")).to_be_visible()
     return int(page.url.rstrip("/").rpartition("/")[2])
+
+
+def add_a_sequence(page, beside):
+    """Add "this, then that" in fields and take it out again; wrong words stand at their field."""
+    still = page.locator(".htmx-request, .htmx-swapping, .htmx-settling")
+
+    def press(name):
+        with page.expect_response(re.compile("/segments/tree/")):
+            page.get_by_role("button", name=name, exact=True).first.click()
+        expect(still).to_have_count(0)
+
+    page.locator("summary", has_text="More …").click()
+    press("One thing, then another")
+    steps = page.get_by_role("group", name="and later")
+    expect(steps.get_by_label("Name of the event")).to_have_value("Order Completed")
+    steps.get_by_label("Name of the event").fill("")
+    expect(page.get_by_text("Fill in what is empty.")).to_be_visible()
+    steps.get_by_label("Name of the event").fill("Checkout Started")
+    expect(beside).to_contain_text("and then “Checkout Started”")
+    with page.expect_response(re.compile("/segments/tree/")):
+        page.get_by_label("Within which time").last.select_option("last")
+    expect(still).to_have_count(0)
+    page.get_by_label("Time zone").fill("Europe/Vienna")
+    expect(beside).to_contain_text("in the last whole month (Europe/Vienna)")
+    with page.expect_response(re.compile("/segments/tree/")):
+        page.get_by_role("button", name="Remove this condition").last.click()
+    expect(still).to_have_count(0)
+    expect(beside).not_to_contain_text("Checkout Started")
 
 
 def watch_her_enter(installation, api_key, page, write_key, segment_id):

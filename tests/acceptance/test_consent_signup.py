@@ -15,15 +15,15 @@ import pytest
 from amity.infra import config, tokens
 from amity.store import api as store
 from amity.testing.chaos import connect
-from amity.testing.installation import Installation, wait_for
+from amity.testing.installation import wait_for
+from amity.testing.template import begin_with
 
 EVE = "eve@shop.example"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    made = Installation(tmp_path_factory.mktemp("signup") / "one")
-    made.folder.mkdir()
+def home(tmp_path_factory, template):
+    made = begin_with(template, tmp_path_factory.mktemp("signup") / "one")
     made.start()
     yield made
     if made.process is not None and made.process.poll() is None:

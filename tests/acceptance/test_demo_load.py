@@ -17,14 +17,15 @@ from amity.cli.demo.people import assign_people, write_customers
 from amity.cli.demo.shop import Calendar
 from amity.cli.demo.stand_in import StandIn
 from amity.cli.demo.understand import SEGMENTS
-from amity.testing.installation import Installation, wait_for
+from amity.testing.installation import wait_for
+from amity.testing.template import begin_with
 
 LOAD = ("demo", "load", "--offline")
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory):
-    made = Installation(tmp_path_factory.mktemp("demo"))
+def installation(tmp_path_factory, template):
+    made = begin_with(template, tmp_path_factory.mktemp("demo"))
     made.start()
     yield made
     made.stop()

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from amity.testing.chaos import connect
 from amity.testing.installation import Installation, wait_for
+from amity.testing.template import begin_with
 
 PLACEMENTS = """
     INSERT INTO personalization_placement (key, name, kind, slots, policy) VALUES
@@ -31,8 +32,10 @@ def names(installation: Installation) -> list[str]:
         return [row[0] for row in connection.execute("SELECT name FROM store_activity")]
 
 
-def test_the_shop_shows_decisions_and_tells_what_happens(page: Page, tmp_path: Path) -> None:
-    installation = Installation(tmp_path)
+def test_the_shop_shows_decisions_and_tells_what_happens(
+    page: Page, tmp_path: Path, template: Path
+) -> None:
+    installation = begin_with(template, tmp_path)
     installation.environment["AMITY_DEMO_SHOP"] = "true"
     installation.start()
     try:

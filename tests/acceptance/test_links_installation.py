@@ -12,13 +12,13 @@ import pytest
 from amity.infra import config, tokens
 from amity.store import api as store
 from amity.testing.chaos import connect
-from amity.testing.installation import Installation, wait_for
+from amity.testing.installation import wait_for
+from amity.testing.template import begin_with
 
 
 @pytest.fixture
-def home(tmp_path):
-    made = Installation(tmp_path / "one")
-    made.folder.mkdir()
+def home(tmp_path, template):
+    made = begin_with(template, tmp_path / "one")
     yield made
     if made.process is not None and made.process.poll() is None:
         made.stop()

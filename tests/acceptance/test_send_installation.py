@@ -7,14 +7,14 @@ import time
 import pytest
 
 from amity.testing.chaos import connect
-from amity.testing.installation import Installation, wait_for
+from amity.testing.installation import wait_for
 from amity.testing.mailing import make_content, make_people, queue
+from amity.testing.template import begin_with
 
 
 @pytest.fixture
-def home(tmp_path):
-    made = Installation(tmp_path / "one")
-    made.folder.mkdir()
+def home(tmp_path, template):
+    made = begin_with(template, tmp_path / "one")
     # Whoever runs this may do so at night.
     made.environment |= {"AMITY_QUIET_FROM": "0", "AMITY_QUIET_UNTIL": "0"}
     yield made

@@ -14,10 +14,15 @@ from amity.testing.installation import Installation, is_alive, wait_for
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory):
-    made = Installation(tmp_path_factory.mktemp("up"))
+    closed = tmp_path_factory.mktemp("up") / "closed"
+    closed.mkdir(mode=0o700)
+    made = Installation(closed)
     made.start()
     yield made
-    made.stop()
+    children = set(made.descendants())
+    assert made.stop() == 0
+    assert not any(is_alive(pid) for pid in children)
+    assert closed.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.fixture(scope="module")
@@ -85,35 +90,23 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(installation, write_ke
     )
 
 
-def test_the_children_of_a_killed_supervisor_go_and_the_data_stay(tmp_path):
-    made = Installation(tmp_path)
-    made.start()
-    key = made.amity_json("source", "create", "Till")["write_key"]
-    assert send(made, key)[0] == 200
-    children = set(made.descendants())
+def test_the_children_of_a_killed_supervisor_go_and_the_data_stay(installation, write_key):
+    assert send(installation, write_key)[0] == 200
+    stored = installation.amity_json("stats")["events"]["stored"]
+    children = set(installation.descendants())
     assert len(children) >= 4
-    made.process.kill()
-    made.process.wait()
+    installation.process.kill()
+    installation.process.wait()
     wait_for(
         lambda: not any(is_alive(pid) for pid in children),
         what="the children to end",
     )
-    made.start()
-    try:
-        assert made.amity_json("stats")["events"]["stored"] >= 1
-    finally:
-        children = set(made.descendants())
-        assert made.stop() == 0
-    assert not any(is_alive(pid) for pid in children)
+    installation.start()
+    assert installation.amity_json("stats")["events"]["stored"] >= max(stored, 1)
 
 
-def test_parent_folders_keep_their_permissions(tmp_path):
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    made = Installation(closed)
-    made.start()
-    made.stop()
-    assert closed.stat().st_mode & 0o777 == 0o700
+def test_parent_folders_keep_their_permissions(installation):
+    assert installation.folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_without_a_server_commands_say_so(tmp_path):

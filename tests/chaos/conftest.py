@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from amity.testing.installation import Installation
-from amity.testing.template import copy_template, make_template
+from amity.testing.template import begin_with
 
 OPTION = "--chaos-rounds"
 FOLDER = Path(__file__).parent
@@ -30,17 +29,10 @@ def rounds(request):
     return request.config.getoption(OPTION, 1)
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """A data folder that never ran, for all who begin with a database of their own."""
-    return make_template(tmp_path_factory.mktemp("template") / "data")
-
-
 @pytest.fixture(scope="package")
 def installation(tmp_path_factory, template):
     """One Amity for all that is done to it from outside; each test brings its own source."""
-    made = Installation(tmp_path_factory.mktemp("chaos")).without_mail()
-    copy_template(template, made.folder / "data")
+    made = begin_with(template, tmp_path_factory.mktemp("chaos")).without_mail()
     made.start()
     yield made
     assert made.stop() == 0

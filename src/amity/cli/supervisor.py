@@ -6,6 +6,7 @@ since the collector answers only what is committed.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final
@@ -63,7 +65,8 @@ class Child:
                 stderr=log,
                 env=config.environment(),
                 start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509  # the supervisor has one thread
+                # The supervisor has one thread, so this is safe.
+                preexec_fn=partial(die_with_parent, parent=os.getpid()),  # noqa: PLW1509
             )
         self.started = time.monotonic()
 
@@ -83,11 +86,15 @@ class Child:
         if now >= self.start_after:
             self.start()
 
+    def ask_to_end(self) -> None:
+        """Ask the process to end, without waiting for it."""
+        if self.process is not None:
+            self.process.terminate()
+
     def stop(self) -> None:
-        """Ask the process to end; kill it when it does not."""
+        """Wait for the process to end; kill it when it does not."""
         if self.process is None:
             return
-        self.process.terminate()
         try:
             self.process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -205,6 +212,9 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all processes: those that take work first, the database last."""
+        # Each takes a moment to end what it is at: they take it together.
+        for child in reversed(self.children):
+            child.ask_to_end()
         for child in reversed(self.children):
             child.stop()
         self.children = []

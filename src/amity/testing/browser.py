@@ -9,11 +9,31 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, ViewportSize, exp
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
 _AUDIT: Final = Path(__file__).with_name("browser_audit.js").read_text("utf-8")
-_PLUG_IN: Final = "|".join(
-    rf"(?<=/connectors/{kind}/)\w+" for kind in ("webhook", "client", "file", "asked", "out")
+_PLUG_INS: Final = [
+    f"/connectors/{kind}/" for kind in ("webhook", "client", "file", "asked", "out")
+]
+_NAMED: Final = "|".join(
+    rf"(?<={place})(?!new/)[\w.]+"
+    for place in (
+        *_PLUG_INS,
+        "/models/scores/",
+        "/reports/metrics/",
+        "/retention/rules/",
+        "/purposes/",
+    )
 )
-_ID: Final = re.compile(rf"[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|\d+|{_PLUG_IN}")
-"""What tells pages of one kind apart: one of each kind is looked at."""
+_ID: Final = re.compile(rf"[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_NAMED}|\d+")
+"""What tells pages of one kind apart: one of each kind is looked at, the others have to answer."""
+_ABOUT: Final = """() => {
+  const told = performance.getEntriesByType("navigation")[0];
+  const links = [...document.querySelectorAll("a[href]:not([download])")];
+  return [told.responseStart - told.requestStart, links.map(link => link.pathname)];
+}"""
+_UNFOLD: Final = """() => {
+  const folded = [...document.querySelectorAll("main details:not([open])")];
+  folded.forEach(one => one.open = true);
+  return folded.length > 0;
+}"""
 
 
 def card(page: Page, heading: str) -> Locator:
@@ -50,12 +70,10 @@ class Audit:
             return []
         if answer.status != 200:
             self.note(f"answered {answer.status}")
-        took = "performance.getEntriesByType('navigation')[0]"
-        self.milliseconds[path] = self.page.evaluate(f"{took}.responseStart - {took}.requestStart")
+        self.milliseconds[path], before = self.page.evaluate(_ABOUT)
         self.look_around(path)
-        find = "links => links.map(link => link.pathname)"
-        found: list[str] = self.page.eval_on_selector_all("a[href]:not([download])", find)
-        return found
+        after: list[str] = self.page.evaluate(_ABOUT)[1]
+        return list(dict.fromkeys([*before, *after]))
 
     def look_around(self, name: str) -> None:
         """Look at it on a phone in the dark, unfolded, on a desk by daylight, each dialog open."""
@@ -64,9 +82,8 @@ class Audit:
         self.page.emulate_media(color_scheme="dark")
         expect(self.page.locator(".chart:not(.drawn)")).to_have_count(0)
         self.look("shape", "contrast", "focus")
-        unfold = "all => all.forEach(one => one.open = true)"
-        self.page.eval_on_selector_all("main details", unfold)
-        self.look("shape", "contrast")
+        if self.page.evaluate(_UNFOLD):
+            self.look("shape", "contrast")
         self.page.emulate_media(color_scheme="light")
         self.page.set_viewport_size(DESK)
         self.look("shape", "contrast")
@@ -79,18 +96,34 @@ class Audit:
 
     def look(self, *what: str) -> None:
         """Note what the audit finds now."""
-        self.page.keyboard.press("Shift")  # from here on the browser shows focus, as for a keyboard
+        if "focus" in what:
+            self.page.keyboard.press("Shift")  # from here on it is shown, as for a keyboard
         self.faults += [f"{self.at}: {fault}" for fault in self.page.evaluate(_AUDIT, list(what))]
 
     def walk(self, *start: str, below: tuple[str, ...] = ("/",)) -> None:
-        """Visit every kind of page links lead to; an id in an address makes no other kind."""
+        """Visit every kind of page links lead to; an id in an address makes no other kind.
+
+        What only has another name is asked for without looking at it.
+        """
         waiting = list(start)
         seen = {_ID.sub("0", path) for path in start}
+        asked = set(start)
         while waiting:
             for link in self.visit(waiting.pop(0)):
                 kind = _ID.sub("0", link)
-                if kind in seen or link.startswith("/admin") or not link.endswith("/"):
+                if link in asked or link.startswith("/admin") or not link.endswith("/"):
                     continue
-                if link.startswith(below):
+                if not link.startswith(below):
+                    continue
+                if kind not in seen:
                     seen.add(kind)
+                    asked.add(link)
                     waiting.append(link)
+                elif re.search(_NAMED, link):
+                    asked.add(link)
+                    self._ask(link)
+
+    def _ask(self, path: str) -> None:
+        answer = self.page.request.get(self.origin + path)
+        if answer.status != 200:
+            self.faults.append(f"{path}: answered {answer.status}")

@@ -1,19 +1,26 @@
-"""Pytest fixtures: a real PostgreSQL once a session, a fresh copy of its database for each test."""
+"""Pytest fixtures: a real PostgreSQL once a session, a database as if fresh for each test.
+
+What a test leaves is taken out again (`restoring`), and where that cannot be, the next test gets
+another copy.
+"""
 
 import itertools
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from amity.infra import config, database, postgres
 from amity.infra.crypto import installation_secrets
+from amity.testing import restoring
 
 _numbers = itertools.count(1)
 
@@ -86,18 +93,31 @@ def module_db(server: postgres.EmbeddedPostgres) -> Iterator[str]:
         yield name
 
 
+@dataclass
+class _Spare:
+    """A database a test is done with, as it was before that test; and what all are like."""
+
+    name: str | None = None
+    origin: restoring.Origin | None = None
+
+
+_spare = _Spare()
+
+
 @contextmanager
 def _fresh_database(server: postgres.EmbeddedPostgres) -> Iterator[str]:
+    # A name of its own each time: what an earlier test left running cannot write into it.
     name = f"test_{os.getpid()}_{next(_numbers)}"
     owner = server.conninfo(postgres.OWNER, database="postgres")
     database.close_pools()  # nobody may be in a database that is copied
     _close_django()
     with psycopg.connect(owner, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-                sql.Identifier(name), sql.Identifier(postgres.DATABASE)
-            )
-        )
+        _make(connection, name)
+        if _spare.origin is None:
+            with psycopg.connect(
+                server.conninfo(postgres.OWNER, database=name), autocommit=True
+            ) as inside:
+                _spare.origin = restoring.remember(inside)
         # Another database under the same file would be a restored one, which sends nothing.
         (server.data / "sending.json").unlink(missing_ok=True)
         # Nor would the consent ledger be the one whose heads were signed.
@@ -107,8 +127,41 @@ def _fresh_database(server: postgres.EmbeddedPostgres) -> Iterator[str]:
         _point_django_at(name)
         yield name
         _close_django()
+        database.close_pools()
         database.use_database(postgres.DATABASE)
         _point_django_at(postgres.DATABASE)
+        _put_back(server, connection, name)
+
+
+def _make(connection: psycopg.Connection[TupleRow], name: str) -> None:
+    """Give the spare database a new name, or copy another from the template."""
+    if _spare.name is not None:
+        spare, _spare.name = sql.Identifier(_spare.name), None
+        try:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(spare, sql.Identifier(name))
+            )
+        except psycopg.errors.ObjectInUse:  # by what an earlier test left running
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(spare))
+        else:
+            return
+    connection.execute(
+        sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+            sql.Identifier(name), sql.Identifier(postgres.DATABASE)
+        )
+    )
+
+
+def _put_back(
+    server: postgres.EmbeddedPostgres, connection: psycopg.Connection[TupleRow], name: str
+) -> None:
+    """Keep the database for the next test if it can be made as it was; else drop it."""
+    inside = server.conninfo(postgres.OWNER, database=name)
+    with suppress(psycopg.Error), psycopg.connect(inside, autocommit=True) as owner:
+        assert _spare.origin is not None
+        if _spare.name is None and restoring.restore(owner, _spare.origin):
+            _spare.name = name
+    if _spare.name != name:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from amity.infra import config
 from amity.infra.crypto import load_secrets
 from amity.infra.postgres import EmbeddedPostgres
+from amity.testing.installation import Installation
 from amity.testing.post_office import copy_tree
 
 _MIGRATE = "from amity.site.migrate import migrate; migrate()"
@@ -36,3 +37,9 @@ def copy_template(template: Path, data: Path) -> None:
     """Make a data folder of a template."""
     data.parent.mkdir(parents=True, exist_ok=True)
     copy_tree(template, data)
+
+
+def begin_with(template: Path, folder: Path) -> Installation:
+    """Return an Amity below a folder whose data are a copy of a template, to be started."""
+    copy_template(template, folder / "data")
+    return Installation(folder)
