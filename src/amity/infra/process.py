@@ -14,11 +14,17 @@ _PR_SET_PDEATHSIG: Final = 1
 _NEW_BEFORE_COLLECTING: Final = 20_000
 
 
-def die_with_parent(signum: int = signal.SIGTERM) -> None:
-    """Ask the kernel (Linux) to send this process ``signum`` when its parent is gone."""
+def die_with_parent(signum: int = signal.SIGTERM, *, parent: int | None = None) -> None:
+    """Ask the kernel (Linux) to send this process ``signum`` when its parent is gone.
+
+    The kernel only tells of a parent that goes later: with the ``parent``'s process id, one that
+    is gone already counts too.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "prctl"):
         libc.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), signum)
 
 
 def collect_garbage_seldom() -> None:
