@@ -69,7 +69,7 @@ class Attitudes(StoreEstimator):
         purpose="To say what each customer thinks of us: the own answer with how many it speaks "
         "for, or, where earlier answers tell later ones, what such customers answer.",
         needs=[
-            "Events Survey Answered of the last year with `kind` (nps, csat, ces) and `answer`; "
+            "Events Survey Answered of the last year with a kind (nps, csat, ces) and an answer; "
             "30 of a kind for scores of those who answered, 100 to say anything of the silent.",
             "Events Survey Asked, to weigh each answer by who else was asked.",
         ],
@@ -110,18 +110,24 @@ class Attitudes(StoreEstimator):
         told: dict[Measure, dict[str, Any]] = {}
         scores: dict[str, Scored] = {}
         followed: dict[str, Followed] = {}
-        refusals = []
+        refusals: list[str] = []
+        unasked: list[str] = []
         for kind in _KINDS:
             try:
                 scored, silent, told[kind] = _score(kind, rows, rng)
             except Refused as error:
+                if not len(rows[f"answers_{kind}"]):
+                    # Nobody is asked this way here, which is nothing to warn of.
+                    unasked.append(kind.upper())
+                    continue
                 refusals.append(f"{kind.upper()}: {error.message}")
                 continue
             scores[f"satisfaction:{kind}"] = scored
             if silent is not None:
                 followed[f"satisfaction:{kind}"] = silent
         if not scores:
-            raise Refused("; ".join(refusals))
+            none = [f"0 customers answered {each}" for each in unasked]
+            raise Refused("; ".join([*refusals, *none]))
         return StoreEstimated(
             scores=scores,
             parameters={

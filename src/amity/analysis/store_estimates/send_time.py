@@ -74,8 +74,8 @@ class SendTime(StoreEstimator):
             "Messages of the last year that went out at least two days ago, at least 200 of them, "
             "50 answered (opened or clicked by a person), in more than one hour.",
             "The consent to count opens and clicks: who never gave it and never answered is left "
-            "out, since silence of theirs means nothing.",
-            "Time zones from the trait `timezone`; without one the shop's.",
+            "out, since silence of theirs means nothing; who refused it is left out in any case.",
+            "Time zones from the trait timezone; without one the shop's.",
         ],
     )
     scores = (
@@ -124,7 +124,10 @@ class SendTime(StoreEstimator):
         told = told.left_join(people, "customer_id").drop("customer_id_right")
         ever = told.group_by("customer_id").aggregate(ever=told.answered.sum())
         told = told.join(ever, "customer_id")
-        told = told.filter((told.status == "granted") | (told.ever > 0))
+        status = told.status.fill_null("")
+        told = told.filter(
+            status.notin(("denied", "withdrawn")), (status == "granted") | (told.ever > 0)
+        )
         return {
             "messages": told.select(
                 "customer_id",

@@ -29,12 +29,12 @@ _UNITS: Final = {
     "discount_share": "share of lines bought reduced",
 }
 _NEVER: Final = {
-    "p_alive": "nobody can ever see whether somebody has left for good; `churn`, which is made of "
-    "it, is followed",
+    "p_alive": "nobody can ever see whether somebody has left for good; the chance to buy "
+    "nothing, which is made of it, is followed",
     "rfm": "it says where somebody stands, and predicts nothing",
     "next_purchase_days": "it is a median of those who still buy, whom nobody can tell; "
-    "`expected_purchases`, of the same model, is followed",
-    "send_hour": "`answer_chance` is followed, which is the chance to answer at that hour",
+    "the number of purchases, by the same model, is followed",
+    "send_hour": "the chance to answer at that hour is followed",
     "send_channel": "no later message shows what another channel would have brought",
 }
 """Scores that no time proves right or wrong, and why."""
