@@ -135,11 +135,11 @@ def list_members(segment_id: SmallRowId, query: MembersQuery) -> Page[Membership
     """
     purpose = check_purpose(query.purpose)
     analysis.get_segment(segment_id=segment_id)
-    wanted = {"segment_id": segment_id, "cursor": query.cursor, "limit": query.limit}
+    at, cursor, limit = query.at, query.cursor, query.limit
     page = (
-        analysis.list_members(**wanted)
-        if query.at is None
-        else analysis.list_members_at(**wanted, at=query.at)
+        analysis.list_members(segment_id=segment_id, cursor=cursor, limit=limit)
+        if at is None
+        else analysis.list_members_at(segment_id=segment_id, at=at, cursor=cursor, limit=limit)
     )
     allowed = list_allowed([each.profile_id for each in page.items], purpose, datetime.now(UTC))
     return Page([each for each in page.items if each.profile_id in allowed], page.next_cursor)
