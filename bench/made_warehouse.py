@@ -20,10 +20,14 @@ from amity.web.warehousing import list_exports
 
 DAYS = 365
 EVENTS_A_CUSTOMER = 25
-_EVENTS_A_VISIT = 8
+_EVENTS_A_VISIT = 7.5
+"""What `_VISITS` draws on average: two, and whole parts of an exponential of six."""
 _SENDS_AN_EVENT = 0.05
 _DRAWN = 20_000
 """Customers whom a campaign drew, at most; a tenth of them is held out."""
+
+_UNDATED = date(2000, 1, 1)
+"""The partition of what is written anew each time."""
 
 _VISITS = """
 CREATE OR REPLACE TEMP TABLE visits AS SELECT
@@ -116,19 +120,19 @@ FROM range(1, least({customers}, {drawn}) + 1) t(i)
 """
 
 
-def make_warehouse(events: int, *, until: date) -> None:
-    """Write a warehouse of so many events, the last of the day before ``until``, with its manifest.
+def make_warehouse(events: int, *, until: date) -> int:
+    """Write a warehouse of about so many events up to ``until``; return how many there are.
 
-    What lies in the folder of the warehouse already is taken as made by an earlier call.
+    Days that lie in the folder of the warehouse already are taken as made by an earlier call.
     """
     ensure_exports(list_exports())
-    if not any(warehouse.folder().iterdir()):
-        _write(events, until)
+    _write(events, until)
     files = list(_list_files())
     with transaction() as connection:
         add_files(connection, files)
         names = [export.name for export in list_exports()]
         connection.execute(SQL["warehouse_complete"], [datetime.now(UTC), names])
+    return sum(file.rows for file in files if file.export == "events")
 
 
 def _write(events: int, until: date) -> None:
@@ -136,16 +140,18 @@ def _write(events: int, until: date) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     customers = max(events // EVENTS_A_CUSTOMER, 1)
     first = until - timedelta(days=DAYS)
-    given = {"customers": customers, "mean": _EVENTS_A_VISIT - 2, "drawn": _DRAWN}
-    given |= {"visits": max(events // DAYS // _EVENTS_A_VISIT, 1)}
+    given = {"customers": customers, "mean": 6, "drawn": _DRAWN}
+    given |= {"visits": max(round(events / DAYS / _EVENTS_A_VISIT), 1)}
     given |= {"sends": int(events / DAYS * _SENDS_AN_EVENT)}
-    _copy(connection, "profiles", until, _PROFILES.format(day=first, **given))
+    _copy(connection, "profiles", _UNDATED, _PROFILES.format(day=first, **given))
     campaign = until - timedelta(days=20)
-    _copy(connection, "participants", campaign, _PARTICIPANTS.format(day=campaign, **given))
+    _copy(connection, "participants", _UNDATED, _PARTICIPANTS.format(day=campaign, **given))
     for number in range(DAYS):
         day = first + timedelta(days=number)
+        if _path("sends", day).exists():  # written last of a day
+            continue
         # A day's ids begin where those of the day before end at the latest.
-        given["first"] = number * (events // DAYS + 1) * 2
+        given["first"] = day.toordinal() * (events // DAYS + 1) * 2
         connection.execute(_VISITS.format(day=day, **given))
         connection.execute(_STEPS.format(**given))
         for name, sql in (("events", _EVENTS), ("orders", _ORDERS), ("order_lines", _LINES)):
@@ -154,12 +160,14 @@ def _write(events: int, until: date) -> None:
     connection.close()
 
 
+def _path(name: str, day: date) -> Path:
+    return warehouse.folder() / name / f"day={day}" / "part-1.parquet"
+
+
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, day: date, sql: str) -> None:
-    folder = warehouse.folder() / name / f"day={day}"
-    folder.mkdir(parents=True)
-    connection.execute(
-        f"COPY ({sql}) TO '{folder / 'part-1.parquet'}' (COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
-    )
+    path = _path(name, day)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection.execute(f"COPY ({sql}) TO '{path}' (COMPRESSION zstd, ROW_GROUP_SIZE 100000)")
 
 
 def _list_files() -> Iterator[FileRow]:

@@ -62,6 +62,7 @@ def test_an_answer_is_asked_for_shown_opened_and_taken_away(client):
     page = client.get("/reports/dimensions/?days=30").content.decode()
     assert "41.50 USD" in page
     assert "How it is counted" in page
+    assert "The answer is as of" in page
     assert 'data-figure="periods-1-figure"' in page
 
     opened = reports.open_report(name="dimensions", given={"days": "30"}, now=NOW)
