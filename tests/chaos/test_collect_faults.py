@@ -16,6 +16,7 @@ from amity.store.logic.intake.quarantine import count_quarantine
 from amity.store.logic.intake.sources import count_by_source, create_source
 from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.edge import LiveEdge, running_edge, send, wait_until_ready
+from amity.testing.installation import wait_for
 from amity.testing.proxy import FaultProxy, fault_proxy
 
 KILLS = 3
@@ -168,6 +169,14 @@ def test_the_collector_goes_when_it_is_told_and_when_its_starter_is_gone(source:
         while os.path.exists(f"/proc/{worker}") and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not os.path.exists(f"/proc/{worker}")
+    with running_edge() as edge:
+        (first,) = edge.worker_pids()
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: set(edge.worker_pids()) - {first}, what="a worker that is being loaded")
+        (early,) = set(edge.worker_pids()) - {first}
+        edge.process.kill()
+        edge.process.wait()
+        wait_for(lambda: not os.path.exists(f"/proc/{early}"), what="the worker's end")
     with running_edge() as edge:
         edge.process.send_signal(signal.SIGINT)
         assert edge.process.wait(10) == 0

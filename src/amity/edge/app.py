@@ -10,6 +10,7 @@ Django here.
 import asyncio
 import gc
 import logging
+import multiprocessing
 import random
 import signal
 from datetime import UTC, datetime
@@ -75,8 +76,10 @@ class Edge:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin in a worker process."""
-        # Granian's worker waits for its parent's word to end; a parent that was killed gives none.
-        die_with_parent(signal.SIGKILL)
+        # Granian's worker waits for its parent's word to end; a parent that was killed gives none,
+        # also while this one was still being loaded.
+        starter = multiprocessing.parent_process()
+        die_with_parent(signal.SIGKILL, parent=starter.pid if starter else None)
         configure_logging()
         loop.run_until_complete(self.open())
 
