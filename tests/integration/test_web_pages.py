@@ -78,7 +78,7 @@ def test_the_overview_and_the_models_show_what_the_engine_found(db: str) -> None
     assert "Schmittlein, Morrison &amp; Colombo (1987)" in models
     assert "A second opinion" in models
     held = client.get("/models/reliability/").content.decode()
-    assert "The first predictions can be compared with what came on" in held
+    assert "the first predictions can be compared with what came on" in held
     assert "not over yet" in held
     later = NOW - timedelta(days=92)
     with transaction() as connection:
