@@ -26,6 +26,7 @@ from ibis.config import Config
 
 from amity.analysis.logic.batch.engines import SPARK
 from amity.infra.config import environment
+from amity.infra.process import die_with_parent
 
 _START_SECONDS: Final = 180.0
 _WORKERS: Final = 2
@@ -123,6 +124,7 @@ class Cluster:
         done = subprocess.run(  # noqa: S603  # our own environment and module
             [str(self._place / "bin" / "python"), str(_DRIVER), str(told)],
             env=_environment(self._place),
+            preexec_fn=die_with_parent,  # calls one system call only
             capture_output=True,
             timeout=seconds,
             check=False,
@@ -179,7 +181,11 @@ def _start(place: Path, log: Path, role: Sequence[str]) -> "subprocess.Popen[byt
     command = [str(place / "bin" / "spark-class"), f"org.apache.spark.deploy.{role[0]}", *role[1:]]
     with log.open("wb") as file:
         return subprocess.Popen(  # noqa: S603  # our own environment
-            command, env=_environment(place), stdout=file, stderr=subprocess.STDOUT
+            command,
+            env=_environment(place),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  # calls one system call only
         )
 
 
