@@ -127,8 +127,6 @@ spark-check: $(VENV)/.dev .spark/.ready ## Hold every report and rule on a real 
 
 references: .references/.ready ## Fetch the data of published figures that are not installed
 
-references: .references/.ready ## Fetch the data of published figures that are not installed
-
 references-check: .references/.ready ## Hold estimators against published figures of data that are not installed
 	@AMITY_REFERENCES=$(CURDIR)/.references $(BIN)/python -m pytest tests/conformance/test_references.py
 

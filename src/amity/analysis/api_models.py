@@ -28,7 +28,8 @@ def create_model(  # noqa: PLR0913  # one argument a part of the definition
 
     Its scores are called `propensity:<key>` and come with the next refresh. It learns from all
     customers active in a year and scores those, or the members of a segment; with ``is_first``
-    only those who have never done it. Raises Invalid, NotFound for the segment, Conflict when the key is taken.
+    only those who have never done it. Raises Invalid, NotFound for the segment, Conflict when the
+    key is taken.
     """
     return definitions.create_model(
         Model(
