@@ -8,7 +8,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from psycopg.rows import TupleRow
 from amity.infra.crypto import load_secrets
 from amity.infra.postgres import OWNER, EmbeddedPostgres
 from amity.testing.edge import basic
+from amity.testing.edge import send as ask
 from amity.testing.installation import Installation, wait_for
 
 _GIVE_UP_SECONDS: Final = 60.0
@@ -261,15 +263,15 @@ class Nemesis:
     def rage(self, *, seconds: float, pauses: tuple[float, float] = (0.3, 1.0)) -> None:
         """Kill one after the other, each kind in turn, until the time is over; each kind once.
 
-        Each round begins with a database that answers: on a slow disk a recovery takes longer
-        than a round of kills, and what never comes up proves nothing.
+        Each round begins with a collector that takes events: where a recovery or a start takes
+        longer than a round of kills, nothing would ever come up, and that proves nothing.
         """
         deadline = time.monotonic() + seconds
         left = self._rng.sample(VICTIMS, len(VICTIMS))
         while time.monotonic() < deadline or len(self.kills) < len(VICTIMS):
             if not left:
                 left = self._rng.sample(VICTIMS, len(VICTIMS))
-                self._wait_for_database(until=time.monotonic() + _MOST_RECOVERY_SECONDS)
+                self._wait_for_collector(until=time.monotonic() + _MOST_RECOVERY_SECONDS)
             if self.kill(left[-1]):
                 left.pop()
                 time.sleep(self._rng.uniform(*pauses))
@@ -277,14 +279,13 @@ class Nemesis:
                 self._rng.shuffle(left)
                 time.sleep(0.05)
 
-    def _wait_for_database(self, *, until: float) -> None:
+    def _wait_for_collector(self, *, until: float) -> None:
+        address = f"http://127.0.0.1:{self._installation.edge_port}/health/ready"
         while time.monotonic() < until:
-            try:
-                connect(self._installation).close()
-            except psycopg.OperationalError:
-                time.sleep(0.1)
-            else:
-                return
+            with suppress(OSError, http.client.HTTPException):
+                if ask(address)[0] == HTTPStatus.OK:
+                    return
+            time.sleep(0.1)
 
     def delays(self, senders: list[Sender], victim: str) -> list[float]:
         """Return how long after each kill of a kind the next request was made and taken."""
