@@ -141,12 +141,13 @@ def _answer(run: ReportRun, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 def _section(table: ReportTable, pictures: list[Picture], run: ReportRun) -> Section:
     shown = table.rows[:_SHOWN_ROWS]
+    charts = [draw(run.answer, picture, run.currency) for picture in pictures]
     return Section(
         table=table,
-        charts=[draw(run.answer, picture, run.currency) for picture in pictures],
+        charts=charts,
         rows=[(table.key_of(row) if table.key else "", row) for row in shown],
         hidden=len(table.rows) - len(shown),
-        is_wide=len(table.shown) > _BESIDE,
+        is_wide=len(table.shown) > _BESIDE or any(chart.is_broad for chart in charts),
     )
 
 
