@@ -125,5 +125,5 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """By name of the score."""
     together: Mapping[str, Group] = {}
     """By kind, `household` or `company`; what is missing means nobody else."""
-    orders: Sequence[PlacedOrder] = ()
+    orders: tuple[PlacedOrder, ...] = ()
     """All orders that were placed and not cancelled, in any order."""

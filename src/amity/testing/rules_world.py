@@ -88,7 +88,9 @@ def people_about(
         segments=st.sets(st.sampled_from(_SEGMENTS)),
         scores=_some(sorted(found.scores), _ratings(scalars_of(rule))),
         together=_some(sorted({kind for kind, _ in found.together}), _groups()),
-        orders=st.lists(_orders(scalars_of(rule), moments), max_size=5 if found.orders else 0),
+        orders=st.lists(_orders(scalars_of(rule), moments), max_size=5 if found.orders else 0).map(
+            tuple
+        ),
         history=st.builds(
             histories.compose, st.integers(0, 2**32), st.lists(values, max_size=4), anytime
         ),

@@ -14,4 +14,4 @@ CREATE TABLE broadcast_staff_mail (
     settled_at timestamptz
 );
 
-COMMENT ON TABLE broadcast_staff_mail IS '{"holds": "messages to staff and what became of them", "subject": "", "personal": ["staff_id"], "erase": "keep: about no customer", "keep_days": null}';
+COMMENT ON TABLE broadcast_staff_mail IS '{"holds": "messages to staff and what became of them", "subject": "", "personal": ["staff_id", "reply"], "erase": "keep: about no customer", "keep_days": null}';

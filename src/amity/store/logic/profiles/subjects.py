@@ -60,7 +60,7 @@ def make_subject(  # noqa: PLR0913  # one argument a part of what rules see
         history=history,
         scores=scores,
         together=together,
-        orders=orders,
+        orders=tuple(orders),
     )
 
 
