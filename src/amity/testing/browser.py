@@ -1,13 +1,16 @@
 """What tests share that walk the pages in a real browser: finding cards, looking a page over."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, ViewportSize, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, TimeoutError, ViewportSize, expect
 
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
+_FITS: Final = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+_FOLLOWING_MS: Final = 3000
 _AUDIT: Final = Path(__file__).with_name("browser_audit.js").read_text("utf-8")
 _PLUG_INS: Final = [
     f"/connectors/{kind}/" for kind in ("webhook", "client", "file", "asked", "out")
@@ -85,14 +88,20 @@ class Audit:
         if self.page.evaluate(_UNFOLD):
             self.look("shape", "contrast")
         self.page.emulate_media(color_scheme="light")
-        self.page.set_viewport_size(DESK)
+        self.resize(DESK)
         self.look("shape", "contrast")
-        self.page.set_viewport_size(PHONE)
+        self.resize(PHONE)
         for button in self.page.locator("[data-do=open]:visible").all():
             button.click()
             self.look("shape", "contrast")
             self.page.keyboard.press("Escape")
             expect(self.page.locator("dialog[open]")).to_have_count(0)
+
+    def resize(self, size: ViewportSize) -> None:
+        """Change the window; charts follow it a moment later, so they are given one."""
+        self.page.set_viewport_size(size)
+        with suppress(TimeoutError):
+            self.page.wait_for_function(_FITS, timeout=_FOLLOWING_MS)
 
     def look(self, *what: str) -> None:
         """Note what the audit finds now."""
