@@ -1,16 +1,15 @@
 """What tests share that walk the pages in a real browser: finding cards, looking a page over."""
 
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, TimeoutError, ViewportSize, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, ViewportSize, expect
 
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
 _FITS: Final = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-_FOLLOWING_MS: Final = 3000
+_FOLLOWING_TIMES: Final = 60
 _AUDIT: Final = Path(__file__).with_name("browser_audit.js").read_text("utf-8")
 _PLUG_INS: Final = [
     f"/connectors/{kind}/" for kind in ("webhook", "client", "file", "asked", "out")
@@ -100,8 +99,11 @@ class Audit:
     def resize(self, size: ViewportSize) -> None:
         """Change the window; charts follow it a moment later, so they are given one."""
         self.page.set_viewport_size(size)
-        with suppress(TimeoutError):
-            self.page.wait_for_function(_FITS, timeout=_FOLLOWING_MS)
+        # Asked again and again from here: the pages let no script be made from text.
+        for _ in range(_FOLLOWING_TIMES):
+            if self.page.evaluate(_FITS):
+                return
+            self.page.wait_for_timeout(50)
 
     def look(self, *what: str) -> None:
         """Note what the audit finds now."""
