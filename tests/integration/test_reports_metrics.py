@@ -73,6 +73,14 @@ def test_every_built_in_metric_can_be_computed_and_counts_by_hand():
     assert (none["orders"], none["average_order"], none["repeat_rate"]) == (0, None, None)
 
 
+def test_what_goods_cost_is_not_known_when_no_line_tells_it():
+    town = Town()
+    town.customer(1)
+    town.order(1, DAY, 500, products=({"price": 5},))
+    values = {figure.name: figure.value for figure in find(MainFigures, town).figures}
+    assert (values["revenue"], values["goods_cost"], values["margin"]) == (500, None, None)
+
+
 def _metrics_shown(run, facts):
     """Return by metric what each report shows of it, over the same window."""
     shown = {}

@@ -153,6 +153,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     is_stacked: bool = False
     without: tuple[str, ...] = ()
     """Values of ``x`` that stand in the table only: beside them nothing else could be seen."""
+    most: int = 0
+    """How many of the table's rows are drawn, from the first on; 0 = all."""
 
 
 class ReportAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ class Paths(Report):
             default="after",
             choices=(("after", "at what comes after"), ("before", "at what came before")),
         ),
-        Parameter(name="steps", title="Steps", kind="whole", default=4, least=1, most=8),
+        Parameter(name="steps", title="Steps", kind="whole", default=3, least=1, most=8),
         Parameter(name="named", title="Events to name", kind="whole", default=8, least=1, most=30),
         Parameter(
             name="pause_minutes",

@@ -30,6 +30,8 @@ _WALLET: Final = 0.9
 _FEWEST: Final = 30
 _RESAMPLES: Final = 400
 _SEED: Final = 90
+_DRAWN: Final = 20
+"""How many categories are drawn; more have no room for their names."""
 
 
 @REPORTS.register("penetration")
@@ -112,11 +114,12 @@ class Penetration(Report):
                 Picture(
                     kind="bar",
                     table="categories",
-                    title="Share of customers who buy in each category",
+                    title="Share of customers who buy in the categories bought most",
                     x="category",
                     y=("share",),
                     low="low",
                     high="high",
+                    most=_DRAWN,
                 ),
             )
             if table.rows

@@ -72,7 +72,7 @@ class _Drawn:
 
 def draw(answer: ReportAnswer, picture: Picture, currency: str) -> Chart:
     """Draw a picture of an answer."""
-    drawn = _Drawn(_without(answer.table(picture.table), picture), currency)
+    drawn = _Drawn(_chosen(answer.table(picture.table), picture), currency)
     figure = go.Figure()
     _KINDS[picture.kind](figure, picture, drawn)
     chart = make_chart(
@@ -89,12 +89,11 @@ def draw(answer: ReportAnswer, picture: Picture, currency: str) -> Chart:
     return chart
 
 
-def _without(table: ReportTable, picture: Picture) -> ReportTable:
-    if not picture.without:
-        return table
+def _chosen(table: ReportTable, picture: Picture) -> ReportTable:
+    """Return the table with the rows that are drawn."""
     place = [column.name for column in table.columns].index(picture.x)
-    rows = tuple(row for row in table.rows if row[place] not in picture.without)
-    return msgspec.structs.replace(table, rows=rows)
+    rows = [row for row in table.rows if row[place] not in picture.without]
+    return msgspec.structs.replace(table, rows=tuple(rows[: picture.most or None]))
 
 
 def _title(drawn: _Drawn, name: str) -> str:

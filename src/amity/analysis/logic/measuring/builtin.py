@@ -51,13 +51,14 @@ BUILT_IN: Final[dict[str, MetricDefinition]] = {
     ),
     "goods_cost": _say(
         "Cost of goods",
-        "What the goods of the window's orders cost, where their lines tell it.",
+        "What the goods of the window's orders cost, where their lines tell it; not known when "
+        "none does.",
         Counted(base="order_lines", what="sum", column="cost_minor"),
         "money",
     ),
     "margin": _say(
         "Margin",
-        "Revenue less the cost of goods, where order lines tell it.",
+        "Revenue less the cost of goods; not known when no order line tells one.",
         Difference(of="revenue", less="goods_cost"),
         "money",
         "up",

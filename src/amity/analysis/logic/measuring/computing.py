@@ -190,6 +190,9 @@ def _count(tables: Mapping[str, "ibis.Table"], asked: Asked, counted: Counted) -
         value = rows.count()
     elif counted.what == "customers":
         value = rows.customer_id.nunique()
+    elif counted.base == "order_lines":
+        # Lines need not tell a price or a cost: where none does, what they come to is not known.
+        value = rows[counted.column].sum()
     else:
         value = rows[counted.column].sum().fill_null(0)
     return rows.aggregate(value=value.cast("int64"))
