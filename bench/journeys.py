@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from amity.analysis import api as analysis
-from amity.broadcast import api as broadcast
-from amity.broadcast.logic import ledger
-from amity.broadcast.logic.enrolling_book import Book, Drawing
-from amity.broadcast.logic.enrolling_messages import make_sends
-from amity.broadcast.logic.enrolling_runs import Ledger, read_run
-from amity.broadcast.logic.stepping import step
+from amity.broadcast import api_journeys
+from amity.broadcast.logic.journeys.enrolling_book import Book, Drawing
+from amity.broadcast.logic.journeys.enrolling_messages import make_sends
+from amity.broadcast.logic.journeys.enrolling_runs import Ledger, read_run
+from amity.broadcast.logic.journeys.stepping import step
+from amity.broadcast.logic.sending import ledger
 from amity.infra import config, database, postgres, queries
 from amity.infra.crypto import installation_secrets
 from bench.harness import Goal, Sample, interleave, show, summary
@@ -94,7 +94,7 @@ class World:
             connection.execute(SETUP.format(size=size))
             template_id = connection.execute("SELECT max(id) FROM broadcast_template").fetchone()[0]
         now = datetime.now(UTC)
-        made = broadcast.create_journey(
+        made = api_journeys.create_journey(
             name="Bench",
             definition={
                 "entry": {"event": "Product Added"},
@@ -110,7 +110,9 @@ class World:
             now=now,
         )
         self.journey_id = made.journey_id
-        broadcast.set_journey_state(journey_id=self.journey_id, state="live", by="bench", now=now)
+        api_journeys.set_journey_state(
+            journey_id=self.journey_id, state="live", by="bench", now=now
+        )
         with database.transaction("owner") as connection:
             connection.execute(ENROL.format(size=size, journey_id=self.journey_id))
         with database.transaction("owner") as connection:
@@ -145,7 +147,7 @@ class World:
         """Step as the worker does."""
         with self._expecting(DUE):
             began, cpu = time.perf_counter(), time.process_time()
-            while broadcast.step_batch(now=datetime.now(UTC), limit=LIMIT).events:
+            while api_journeys.step_batch(now=datetime.now(UTC), limit=LIMIT).events:
                 pass
             taken = time.perf_counter() - began
             cpu = time.process_time() - cpu

@@ -21,9 +21,10 @@ import uvloop
 
 from amity.broadcast.channel import GateToken, Parcel
 from amity.broadcast.channels.email import EmailChannel
-from amity.broadcast.logic import dkim, making
-from amity.broadcast.logic.sending import Sender
-from amity.broadcast.logic.sending_process import relay_of
+from amity.broadcast.logic.mail import dkim
+from amity.broadcast.logic.sending.process import relay_of
+from amity.broadcast.logic.sending.sender import Sender
+from amity.broadcast.logic.templates import making
 from amity.infra.config import settings
 from bench.mail_chain import HTML, PRODUCTS, SUBJECT, TEXT
 from bench.rules import add_peers

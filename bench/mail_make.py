@@ -21,7 +21,8 @@ from uuid import UUID
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from amity.broadcast.logic import dkim, headers, making, mime
+from amity.broadcast.logic.mail import dkim, headers, mime
+from amity.broadcast.logic.templates import making
 from amity.infra.config import override
 from bench.harness import Goal, Rounds, interleave, show, summary
 from bench.mail_render import LIQUID, people, plain

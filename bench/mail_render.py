@@ -13,8 +13,8 @@ from collections.abc import Callable
 from html import escape, unescape
 from typing import Any
 
-from amity.broadcast.logic.links import Clicks, LinkMaker
-from amity.broadcast.logic.liquid import compile_liquid
+from amity.broadcast.logic.liquid.compiling import compile_liquid
+from amity.broadcast.logic.mail.links import Clicks, LinkMaker
 from amity.infra.config import override
 from bench.harness import Goal, interleave, show, summary
 from bench.rules import add_peers, turns

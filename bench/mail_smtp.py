@@ -19,7 +19,7 @@ import uvloop
 
 from amity.broadcast.channel import GateToken, Parcel
 from amity.broadcast.channels.email import EmailChannel
-from amity.broadcast.logic.smtp_relay import Relay
+from amity.broadcast.logic.mail.smtp_relay import Relay
 from amity.testing.edge import free_port
 from amity.testing.installation import wait_for
 from bench.harness import Goal, Sample, interleave, show, summary

@@ -32,7 +32,12 @@ from amity.analysis.report import Asked, load_reports
 from amity.infra.warehouse import VERSION, Shape
 from amity.rules import decode_rule
 from amity.testing.reports_kit import complete, expressions, shapes
-from amity.testing.spark import JSON_FUNCTIONS, running_cluster, to_spark_sql
+from amity.testing.spark import (
+    JSON_FUNCTIONS,
+    QUICK_IN_THE_END,
+    running_cluster,
+    to_spark_sql,
+)
 from amity.testing.spark_questions import differ
 from bench.outgrow import RULE
 
@@ -130,7 +135,7 @@ def measure(folder: Path) -> None:
     made = [
         f"CREATE TEMPORARY VIEW {name} AS {query}" for name, query in views(folder, "spark").items()
     ]
-    with running_cluster(memory=f"{MEMORY_GB}g") as cluster:
+    with running_cluster(memory=f"{MEMORY_GB}g", java=QUICK_IN_THE_END) as cluster:
         answers = cluster.ask(
             {},
             {name: sql for name, _, sql in asked},

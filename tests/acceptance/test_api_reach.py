@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 import pytest
 from django.test import Client
 
-from amity.cli.main import main
-
 MAIL = "<mjml><mj-body><mj-section><mj-column><mj-text>Hello {{ customer.first_name }}</mj-text>"
 MAIL += "</mj-column></mj-section></mj-body></mjml>"
 
@@ -18,17 +16,6 @@ def api(db):
 
     key = create_api_key(name="k", scopes=["*"], by="test")
     return Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {key}"})
-
-
-@pytest.fixture
-def amity(db, capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture
@@ -152,9 +139,9 @@ def test_a_campaign_is_planned_changed_estimated_and_reported(api, ann):
 
 def test_a_journey_is_drawn_checked_and_put_live(api):
     template = post(api, "/templates", {"name": "L", "subject": "x", "source": MAIL}, 201)
-    from amity.broadcast import api as broadcast
+    from amity.broadcast import api_journeys
 
-    drawing = broadcast.abandoned_cart(template_id=template["template_id"])
+    drawing = api_journeys.abandoned_cart(template_id=template["template_id"])
     journey = post(api, "/journeys", {"name": "Cart", "definition": drawing}, 201)
     assert journey["problems"] == []
     live = post(api, f"/journeys/{journey['journey_id']}/state", {"state": "live"})

@@ -1,37 +1,19 @@
 """`amity campaign`: from a draft to a report, for people and for programs."""
 
-import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from tests.fixtures.campaign_house import House, now, run_to_rest, settle
 
-from amity.broadcast import api as broadcast
-from amity.cli.main import main
+from amity.broadcast import api_campaigns
 from amity.kernel.clock import format_instant
 
 
 @pytest.fixture
-def amity(db, capsys):
-    """Run a command in this process: its exit code, its output, its errors."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(["campaign", *arguments])
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    return run
-
-
-@pytest.fixture
-def document(amity):
-    def run(*arguments):
-        code, out, err = amity(*arguments, "--json")
-        assert code == 0, err
-        return json.loads(out)
-
-    return run
+def amity(amity):
+    """Run a command about campaigns."""
+    return partial(amity, "campaign")
 
 
 def test_a_campaign_from_draft_to_report(amity, document):
@@ -123,4 +105,4 @@ def test_what_is_refused_says_what_to_do(amity):
     ):
         code, _, err = amity(*arguments)
         assert (code, words in err) == (1, True), err
-    assert broadcast.find_campaign(name="X").state == "draft"
+    assert api_campaigns.find_campaign(name="X").state == "draft"

@@ -12,32 +12,6 @@ from amity.cli.main import COMMANDS, main
 from amity.infra import config
 
 
-@pytest.fixture
-def amity(db, capsys):
-    """Run a command in this process: its exit code, its output, its errors."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    return run
-
-
-@pytest.fixture
-def document(amity):
-    """Run a command with --json and read the one document it prints."""
-
-    def run(*arguments):
-        code, out, err = amity(*arguments, "--json")
-        assert code == 0, err
-        assert out.count("\n") == 1
-        return json.loads(out)
-
-    return run
-
-
 def start(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "amity.cli", *arguments],

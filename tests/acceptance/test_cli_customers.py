@@ -6,31 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from amity.cli.main import main
-
-
-@pytest.fixture
-def amity(db, capsys):
-    """Run a command in this process: its exit code, its output, its errors."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    return run
-
-
-@pytest.fixture
-def document(amity):
-    def run(*arguments):
-        code, out, err = amity(*arguments, "--json")
-        assert code == 0, err
-        return json.loads(out)
-
-    return run
-
 
 def fold():
     from amity.analysis import api as analysis

@@ -4,21 +4,7 @@ import json
 
 import pytest
 
-from amity.cli.main import main
 from amity.infra import database
-
-
-@pytest.fixture
-def amity(db, capsys):
-    """Run a command in this process: its exit code, its output, its errors."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from django.test import Client
 
 from amity.cli.main import main
 from amity.store import api as store
+from amity.store import api_plans
 
 
 def send(count):
@@ -21,7 +22,7 @@ def send(count):
     ]
     now = datetime.now(UTC)
     store.append_events(source_id=source.source_id, events=raw, now=now)
-    while store.fold_batch().events or store.watch_quality(now=now):
+    while store.fold_batch().events or api_plans.watch_quality(now=now):
         pass
     return source.source_id
 
@@ -73,17 +74,17 @@ def test_a_plan_is_pinned_changed_kept_in_a_file_and_brought_back(amity, tmp_pat
     )
     assert amity("plan", "import", str(kept))[0] == 0
     assert "Version" not in amity("plan", "import", str(kept))[1], "the same makes no version"
-    assert store.list_plans()[0].version == 4
+    assert api_plans.list_plans()[0].version == 4
     assert amity("plan", "export")[1].encode() == kept.read_bytes(), "there and back"
 
     empty = tmp_path / "empty.json"
     empty.write_text('{"format": "amity.plans.v1", "plans": []}', "utf-8")
     assert "use --prune" in amity("plan", "import", str(empty))[1]
-    assert store.list_plans()
+    assert api_plans.list_plans()
     assert amity("plan", "import", str(empty), "--prune")[0] == 0
-    assert not store.list_plans()
+    assert not api_plans.list_plans()
     assert amity("plan", "pin", "Order", "--version", "2")[0] == 0
-    assert store.list_plans()[0].description == "Somebody paid"
+    assert api_plans.list_plans()[0].description == "Somebody paid"
     assert amity("plan", "unpin", "Order")[0] == 0
     elsewhere = json.loads(kept.read_text("utf-8"))
     elsewhere["plans"][0]["source"] = "No such"

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from amity.broadcast import api as broadcast
-from amity.broadcast.logic import fence
+from amity.broadcast import api_journeys
+from amity.broadcast.logic.sending import fence
 from amity.infra import config
 from amity.infra.database import transaction
 from amity.store import api as store
@@ -68,7 +68,7 @@ def ask(text, *values):
 def make_journey(name, event, seconds):
     """Whoever does something waits, and is sent a message."""
     (template_id,) = ask("SELECT id FROM broadcast_template LIMIT 1")[0]
-    made = broadcast.create_journey(
+    made = api_journeys.create_journey(
         name=name,
         definition={
             "entry": {"event": event},
@@ -81,7 +81,7 @@ def make_journey(name, event, seconds):
         by="test",
         now=datetime.now(UTC),
     )
-    broadcast.set_journey_state(
+    api_journeys.set_journey_state(
         journey_id=made.journey_id, state="live", by="test", now=datetime.now(UTC)
     )
     return made.journey_id

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from amity.broadcast import api as broadcast
+from amity.broadcast import api_journeys
 from amity.infra import database
 from amity.store import api as store
 
@@ -23,14 +23,14 @@ USERS = 160
 NURSERY = """
 import os, sys
 from datetime import UTC, datetime
-from amity.broadcast import api
+from amity.broadcast import api_journeys
 from amity.infra import database
 database.use_database(sys.argv[1])
 while True:
     child = os.fork()
     if child == 0:
         while True:
-            api.step_batch(now=datetime.now(UTC), limit=15)
+            api_journeys.step_batch(now=datetime.now(UTC), limit=15)
     print(child, flush=True)
     os.waitpid(child, 0)
 """
@@ -53,7 +53,7 @@ def journey_id(db):
             [content],
         ).fetchone()[0]
     mail = {"kind": "email", "template_id": template}
-    made = broadcast.create_journey(
+    made = api_journeys.create_journey(
         name="Under fire",
         definition={
             "entry": {"event": "Begun"},
@@ -74,7 +74,7 @@ def journey_id(db):
         by="test",
         now=datetime.now(UTC),
     )  # fmt: skip
-    broadcast.set_journey_state(
+    api_journeys.set_journey_state(
         journey_id=made.journey_id, state="live", by="test", now=datetime.now(UTC)
     )
     return made.journey_id
@@ -132,7 +132,7 @@ def finish():
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         handled = store.fold_batch().events
-        handled += broadcast.step_batch(now=datetime.now(UTC)).events
+        handled += api_journeys.step_batch(now=datetime.now(UTC)).events
         [(left,)] = query("SELECT count(*) FROM broadcast_enrolment WHERE ended_at IS NULL")
         if not handled and not left:
             return
@@ -167,7 +167,7 @@ def test_nobody_goes_two_ways_and_no_message_is_doubled_or_lost(journey_id, db, 
         if ending == "finished":
             assert {"hello", "pause", "ordered?", "click"} <= set(visits)
             assert node in {"click", "thanks"}
-    report = broadcast.report_journey(journey_id=journey_id)
+    report = api_journeys.report_journey(journey_id=journey_id)
     came = {each.node: each.came for each in report.nodes}
     assert report.entered == USERS * rounds
     assert report.active == 0

@@ -20,6 +20,7 @@ import pytest
 from amity.infra import config, database
 from amity.infra.database import transaction
 from amity.store import api as store
+from amity.store import api_outbound
 from amity.store.contracts_outbound import OutboundPlan
 from amity.testing.chaos import find_faults, read_books, sending, wait_until_folded
 from amity.testing.chaos_record import Finding, chaos_number, record
@@ -129,8 +130,8 @@ def test_no_weather_on_the_way_to_whom_we_tell_loses_a_word(db):
     ):
         source_id = store.create_source(name="shop", kind="server").source_id
         plan = OutboundPlan(name="to", url=f"http://127.0.0.1:{port}/ok", events=["Sold"])
-        made = store.create_endpoint(plan=plan, by="test")
-        deliverer = store.Deliverer(rng=random.Random(1))
+        made = api_outbound.create_endpoint(plan=plan, by="test")
+        deliverer = api_outbound.Deliverer(rng=random.Random(1))
         told = []
         try:
             for weather in BAD_WEATHERS:
@@ -141,7 +142,7 @@ def test_no_weather_on_the_way_to_whom_we_tell_loses_a_word(db):
             wait_for(lambda: is_delivered(deliverer), what="all to be told")
         finally:
             deliverer.close()
-        page = store.list_deliveries(endpoint_id=made.endpoint.endpoint_id)
+        page = api_outbound.list_deliveries(endpoint_id=made.endpoint.endpoint_id)
     wanted = {each.message_id for each in page.items}
     assert len(wanted) == len(told)
     assert set(receiver.ids("/")) == wanted, "each is heard of, under its one number"
@@ -155,7 +156,7 @@ def tell(source_id, name):
         for each in ids
     ]
     store.append_events(source_id=source_id, events=events, now=now)
-    while store.fold_batch().events or store.queue_deliveries(now=now):
+    while store.fold_batch().events or api_outbound.queue_deliveries(now=now):
         pass
     return ids
 

@@ -18,10 +18,11 @@ from uuid import UUID
 import pytest
 
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.broadcast.channel import GateToken, Parcel
-from amity.broadcast.logic.sending_process import send_due
-from amity.broadcast.logic.smtp import ConnectionLost, Patience, SmtpConnection, Unwilling
-from amity.broadcast.logic.smtp_relay import Relay, tls_context
+from amity.broadcast.logic.mail.smtp import ConnectionLost, Patience, SmtpConnection, Unwilling
+from amity.broadcast.logic.mail.smtp_relay import Relay, tls_context
+from amity.broadcast.logic.sending.process import send_due
 from amity.infra import config
 from amity.infra.database import transaction
 from amity.kernel.errors import Invalid
@@ -328,7 +329,7 @@ def test_a_campaign_stopped_on_its_way_sends_nothing_more(sink):
     begin(sink)
     with config.override(smtp_connections=3), sender_running(clock=utc_now):
         wait_until_taken(sink, 20)
-        broadcast.stop_campaign(campaign_id=1, by="me", now=utc_now())
+        api_campaigns.stop_campaign(campaign_id=1, by="me", now=utc_now())
         # What was handed over at that moment may still arrive: one a connection.
         most = sink.taken + 3
         drain()
@@ -344,12 +345,12 @@ def test_pausing_and_resuming_again_and_again_doubles_and_loses_nothing(sink):
     with config.override(smtp_connections=3), sender_running(clock=utc_now):
         for turn in range(1, 4):
             wait_until_taken(sink, turn * 10)
-            broadcast.pause_campaign(campaign_id=1, by="me", now=utc_now())
+            api_campaigns.pause_campaign(campaign_id=1, by="me", now=utc_now())
             time.sleep(0.15)
             rest = sink.taken
             time.sleep(0.15)
             assert sink.taken == rest, "a paused campaign sends nothing"
-            broadcast.resume_campaign(campaign_id=1, by="me", now=utc_now())
+            api_campaigns.resume_campaign(campaign_id=1, by="me", now=utc_now())
         sink.modes = {"accept": 1.0}
         drain()
     assert count_states() == {"sent": 120}

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from amity.broadcast import api as broadcast
-from amity.broadcast.logic import mailbox
+from amity.broadcast import api_campaigns, api_journeys
+from amity.broadcast.logic.mail import mailbox
 from amity.edge import links
 from amity.kernel.errors import AmityError, NotFound
 from amity.personalization import api as personalization
@@ -49,9 +50,9 @@ def test_no_text_is_more_than_a_door_can_refuse(db):
         named = {"name": text, "description": "", "definition": {}}
         asked = DecideRequest(placement=text[:99], channel=text[:99])
         for call in (
-            lambda text=text: broadcast.list_campaigns(search=text),
+            lambda text=text: api_campaigns.list_campaigns(search=text),
             lambda text=text: broadcast.list_mailbox(search=text),
-            lambda named=named: broadcast.create_journey(by="me", now=NOW, **named),
+            lambda named=named: api_journeys.create_journey(by="me", now=NOW, **named),
             lambda key=key: personalization.create_placement(by="me", now=NOW, **key),
             lambda asked=asked: personalization.decide(request=asked, now=NOW),
         ):
@@ -61,10 +62,10 @@ def test_no_text_is_more_than_a_door_can_refuse(db):
 
 def test_a_number_nothing_has_is_not_found(db):
     doors = (
-        lambda number: broadcast.get_campaign(campaign_id=number),
-        lambda number: broadcast.pause_campaign(campaign_id=number, by="me", now=NOW),
-        lambda number: broadcast.report_campaign(campaign_id=number, now=NOW),
-        lambda number: broadcast.get_journey(journey_id=number),
+        lambda number: api_campaigns.get_campaign(campaign_id=number),
+        lambda number: api_campaigns.pause_campaign(campaign_id=number, by="me", now=NOW),
+        lambda number: api_campaigns.report_campaign(campaign_id=number, now=NOW),
+        lambda number: api_journeys.get_journey(journey_id=number),
         lambda number: broadcast.get_mailbox_message(mailbox_id=number),
         lambda number: broadcast.render_content(content_id=number, profile_id=1, now=NOW),
         lambda number: personalization.get_placement(placement_id=number),
@@ -99,14 +100,14 @@ def test_monstrous_journeys_are_refused_soon_and_in_few_words(db):
     began = time.process_time()
     for name, drawing in drawings.items():
         named = {"name": name, "description": "", "definition": drawing}
-        words = told(lambda named=named: broadcast.create_journey(by="me", now=NOW, **named))
+        words = told(lambda named=named: api_journeys.create_journey(by="me", now=NOW, **named))
         assert len(words) < 1_000, name
-        held = broadcast.find_journey(name=name)
+        held = api_journeys.find_journey(name=name)
         assert bool(held) is not bool(words), "kept as a draft, or refused"
         if held is not None:
             assert 0 < sum(map(len, held.problems)) < 100_000, name
             wanted = {"journey_id": held.journey_id, "state": "live", "by": "me", "now": NOW}
-            words = told(lambda wanted=wanted: broadcast.set_journey_state(**wanted))
+            words = told(lambda wanted=wanted: api_journeys.set_journey_state(**wanted))
             assert 0 < len(words) < 10_000, name
     assert time.process_time() - began < 2
 

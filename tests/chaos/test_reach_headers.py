@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from amity.broadcast.logic import making
-from amity.broadcast.logic.sending_process import send_due
+from amity.broadcast.logic.sending.process import send_due
+from amity.broadcast.logic.templates import making
 from amity.infra import config
 from amity.infra.database import transaction
 from amity.kernel.errors import Invalid

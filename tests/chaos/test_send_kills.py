@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 import pytest
 
 from amity.broadcast.channels.email import EmailChannel
-from amity.broadcast.logic import fence
-from amity.broadcast.logic.ledger import MOST_CRASHES
-from amity.broadcast.logic.sending import Sender
-from amity.broadcast.logic.sending_process import relay_of
+from amity.broadcast.logic.sending import fence
+from amity.broadcast.logic.sending.ledger import MOST_CRASHES
+from amity.broadcast.logic.sending.process import relay_of
+from amity.broadcast.logic.sending.sender import Sender
 from amity.infra import database
 from amity.infra.config import settings
 from amity.infra.database import transaction

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from amity.broadcast.logic import fence, gate, ledger
+from amity.broadcast.logic.sending import fence, gate, ledger
 from amity.infra import config, database
 from amity.infra.database import transaction
 from amity.store import api as store

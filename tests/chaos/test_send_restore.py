@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from amity.broadcast import api as broadcast
-from amity.broadcast.logic import fence
+from amity.broadcast.logic.sending import fence
 from amity.infra.database import transaction
 from amity.testing.mailing import count_states, make_content, make_people, queue
 from amity.testing.post_office import PostOffice, copy_tree, wait_until

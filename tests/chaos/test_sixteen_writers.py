@@ -17,12 +17,14 @@ import pytest
 
 from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_journeys
 from amity.infra import config, database, warehouse
 from amity.infra.warehouse_reading import run_sql
 from amity.infra.warehouse_verifying import verify
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.personalization import api as personalization
 from amity.store import api as store
+from amity.store import api_outbound, api_plans
 from amity.store.contracts_outbound import OutboundPlan
 from amity.testing.chaos_record import Finding, chaos_number, record
 from amity.testing.installation import wait_for
@@ -121,12 +123,13 @@ def consumers(deliverer):
         "fold": lambda: store.fold_batch(limit=FOLDED).events,
         "followers": lambda: store.follow(now=now()),
         "segments": lambda: analysis.follow_batch(now=now()).events,
+        "scores": lambda: analysis.follow_scores(now=now()).events,
         "messages": lambda: broadcast.follow_batch(now=now()).events,
-        "journeys": lambda: broadcast.step_batch(now=now()).events,
+        "journeys": lambda: api_journeys.step_batch(now=now()).events,
         "rewards": lambda: personalization.reward_batch(now=now()).events,
         "consents": lambda: store.write_consents(now=now()),
-        "quality": lambda: store.watch_quality(now=now()),
-        "webhooks": lambda: store.queue_deliveries(now=now()) + deliver(deliverer),
+        "quality": lambda: api_plans.watch_quality(now=now()),
+        "webhooks": lambda: api_outbound.queue_deliveries(now=now()) + deliver(deliverer),
         "warehouse": lambda: export_all(list_exports(), limit=200) and 0,
     }
 
@@ -179,12 +182,14 @@ def test_everybody_who_reads_sees_each_event_once(receiver):
     plan = OutboundPlan(
         name="Orders", url=f"{receiver.url}/ok", events=["Order Completed"], purpose=PURPOSE
     )
-    store.create_endpoint(plan=plan, by="test")
+    api_outbound.create_endpoint(plan=plan, by="test")
     made = analysis.create_segment(name="Buyers", rule=BUYERS, by="test", now=now())
-    journey = broadcast.create_journey(name="All", definition=JOURNEY, by="test", now=now())
-    broadcast.set_journey_state(journey_id=journey.journey_id, state="live", by="test", now=now())
+    journey = api_journeys.create_journey(name="All", definition=JOURNEY, by="test", now=now())
+    api_journeys.set_journey_state(
+        journey_id=journey.journey_id, state="live", by="test", now=now()
+    )
     ensure_exports(list_exports())
-    deliverer = store.Deliverer(rng=random.Random(SEED))
+    deliverer = api_outbound.Deliverer(rng=random.Random(SEED))
     turns = consumers(deliverer)
     drain(turns)
     committed, naive, stop = set(), set(), threading.Event()

@@ -8,8 +8,8 @@ import uvloop
 
 from amity.broadcast.channel import Capabilities, Channel, Outcome, Parcel, load_channels
 from amity.broadcast.channels.email import EmailChannel
-from amity.broadcast.logic.circuit import Circuit
-from amity.broadcast.logic.smtp_relay import Relay
+from amity.broadcast.logic.mail.circuit import Circuit
+from amity.broadcast.logic.mail.smtp_relay import Relay
 from amity.testing.channels_kit import Rig, check_channel
 from amity.testing.smtp_sink import Sink
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from amity.analysis.estimator import Refused
+from amity.analysis.logic.preferences.contacts import Contact, find_answered, keep_one_telling
 from amity.analysis.store_estimate import load_store_estimates
 from amity.testing.reports_kit import NOW, Town
 from amity.testing.store_estimates_kit import check_store_estimate, make_known, run_on_town
@@ -16,6 +17,20 @@ PEOPLE = 80
 
 def json(value):
     return msgspec.json.encode(value).decode()
+
+
+REFUSED, SILENT = PEOPLE + 1, PEOPLE + 2
+
+
+def _some_never_answer(town):
+    """One refused to have it counted and opens all the same, one agreed and does not."""
+    for who, status in ((REFUSED, "denied"), (SILENT, "granted")):
+        town.customer(who, consents=json({"tracking.email": {"status": status}}))
+        for number in range(5):
+            at, send_id = NOW - timedelta(days=9 + number), f"s-{who}-{number}"
+            town.send(who, at, send_id=send_id, state="sent")
+            if who == REFUSED:
+                town.event(who, "Email Opened", at + timedelta(hours=1), {"send_id": send_id})
 
 
 def town_of_messages(rng, *, agreed=True, lean=True):
@@ -36,7 +51,37 @@ def town_of_messages(rng, *, agreed=True, lean=True):
             elif rng.random() < 0.3:
                 about = {"send_id": send_id, "is_machine": True}
                 town.event(who, "Email Opened", at + timedelta(hours=1), about)
+    _some_never_answer(town)
     return town
+
+
+def town_of_channels(rng, *, texts=True):
+    """Of even numbers who answer texts, of odd ones e-mail; some tell a text twice, or no id."""
+    town = Town()
+    for who in range(1, PEOPLE + 1):
+        town.customer(who, consents=json({"tracking.email": {"status": "granted"}}))
+        for number in range(25):
+            at = NOW - timedelta(days=3 + 5 * number)
+            send_id = f"s-{who}-{number}"
+            town.send(who, at, send_id=send_id, state="sent")
+            town.event(who, "Email Sent", at, {"send_id": send_id})
+            if rng.random() < (0.1 if who % 2 == 0 else 0.5):
+                town.event(who, "Email Opened", at + timedelta(hours=1), {"send_id": send_id})
+            if texts:
+                _text(town, who, number, at, is_answered=rng.random() < (0.5, 0.1)[who % 2])
+    town.event(1, "Call Ended", NOW - timedelta(days=5), {"direction": "inbound"})
+    _some_never_answer(town)
+    return town
+
+
+def _text(town, who, number, at, *, is_answered):
+    about = {"message_id": f"t-{who}-{number}"} if who % 3 else {}
+    at += timedelta(hours=1)
+    town.event(who, "SMS Sent", at, about)
+    town.event(who, "SMS Delivered", at + timedelta(minutes=1), about)
+    if is_answered:
+        town.event(who, "SMS Clicked", at + timedelta(hours=2), about)
+        town.event(who, "SMS Clicked", at + timedelta(hours=3), about)
 
 
 def town_of_prices(rng, *, seekers=True):
@@ -93,6 +138,7 @@ def town_of_friends(rng):
 
 
 TOWNS = {
+    "send_channel": town_of_channels,
     "send_time": town_of_messages,
     "discounts": town_of_prices,
     "satisfaction": town_of_answers,
@@ -122,6 +168,8 @@ def test_hours_are_found_in_customers_own_time_and_tried_on_later_messages(found
     hours = found["send_time"].scores["send_hour"]
     # Seven and seventeen o'clock of UTC are an hour or two later in Berlin.
     best = dict(zip(hours.customer_id.tolist(), hours.column.value.tolist(), strict=True))
+    assert SILENT in best
+    assert REFUSED not in best
     evening = np.mean([best[who] >= 17 for who in best if who % 2 == 0])
     morning = np.mean([best[who] < 12 for who in best if who % 2 == 1])
     assert min(evening, morning) > 0.9
@@ -146,6 +194,42 @@ def test_hours_nobody_leans_to_are_not_said_to_be_theirs():
     labels = plain.scores["send_hour"].column.labels
     own = [label for label in labels if "as often" in label and "chance" not in label]
     assert len(own) < 0.1 * PEOPLE
+
+
+def test_channels_are_those_whose_answers_events_tell(found):
+    report = found["send_channel"].report
+    scored = found["send_channel"].scores["send_channel"]
+    best = dict(zip(scored.customer_id.tolist(), scored.column.labels, strict=True))
+    assert SILENT in best
+    assert REFUSED not in best
+    assert np.mean([best[who] == "sms" for who in best if who % 2 == 0]) > 0.85
+    assert np.mean([best[who] == "email" for who in best if who % 2 == 1]) > 0.85
+    # A text told as sent and as delivered is one text, and a call that came in is no message.
+    assert report["facts"]["messages"] == PEOPLE * 25 * 2 + 5
+    assert "SMS Clicked" in report["facts"]["channels counted"]
+    assert "call" not in report["facts"]["channels counted"]
+    assert 0.25 < found["send_channel"].parameters["answered_by_sms"] < 0.35
+    assert report["calibration"]["gain_of_own_channels"] > 0
+    kind = load_store_estimates()["send_channel"]
+    with pytest.raises(Refused, match=r"and there is 1 \(email: \d+ of 2,005 answered\)"):
+        run_on_town(kind, town_of_channels(np.random.default_rng(2), texts=False), make_known(kind))
+
+
+def test_an_answer_without_an_id_is_that_of_the_last_message_of_its_channel_in_time():
+    def contacts(*rows):
+        columns = np.array(rows, np.int64).reshape(-1, 4).T
+        names = ("customer", "channel", "second", "key")
+        return Contact(**dict(zip(names, columns, strict=True)))
+
+    day = 86_400
+    messages = contacts((1, 0, 0, -1), (1, 0, day, -1), (1, 1, day, 7), (2, 0, 0, 8))
+    answers = contacts(
+        *((1, 0, day + 9, -1), (1, 1, 9 * day, 7)),  # the later one; by its id, however late
+        *((2, 0, 4 * day, -1), (3, 0, 5, -1), (2, 0, 5, 99)),  # too late; a stranger's; another id
+    )
+    assert find_answered(messages, answers).tolist() == [0, 1, 1, 0]
+    told_twice = contacts((1, 0, 0, 5), (1, 0, 1, 5), (1, 0, 2, 5), (1, 1, 3, -1))
+    assert keep_one_telling(told_twice, np.array([0, 1, 0, 1])).tolist() == [0, 3]
 
 
 def test_who_seeks_reductions_is_told_from_who_happens_upon_them(found):

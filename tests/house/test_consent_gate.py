@@ -27,6 +27,7 @@ READERS = {
     "cli/profile.py": "shows what was said",
     "store/logic/profiles/past.py": "makes them as they were on a day",
     "analysis/reports/scorecard.py": "counts who has said anything",
+    "analysis/store_estimates/send_channel.py": "tells silence from opens nobody may count",
     "analysis/store_estimates/send_time.py": "tells silence from opens nobody may count",
 }
 QUERIES = {

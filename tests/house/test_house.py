@@ -171,6 +171,33 @@ def test_links_between_documents_lead_somewhere():
     assert not broken
 
 
+def test_every_page_is_in_the_contents():
+    contents = (ROOT / "docs" / "README.md").read_text("utf-8")
+    pages = [page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "adr"]
+    left_out = [
+        name
+        for name in (str(page.relative_to(ROOT / "docs")) for page in pages)
+        if name != "README.md" and f"]({name})" not in contents
+    ]
+    assert not left_out
+
+
+def test_links_into_pages_lead_to_a_heading():
+    broken = []
+    for document in DOCUMENTS:
+        for target, part in re.findall(r"\]\(([^)#\s]*)#([^)]+)\)", document.read_text("utf-8")):
+            page = document.parent / target if target else document
+            if "://" not in target and page.exists() and part not in headings(page):
+                broken.append(f"{relative(document)} -> {target}#{part}")
+    assert not broken
+
+
+def headings(page: Path) -> set[str]:
+    """The names by which a page's headings are linked to."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def test_paths_named_in_documents_exist():
     missing = []
     for document in DOCUMENTS:
@@ -203,7 +230,7 @@ def test_nothing_names_an_index_or_a_machine():
                 "py" + r"pi\.org",
                 "python" + "hosted",
                 r"registry\.np" + "mjs",
-                r"(?<![\w.])/(?:wo" + "rk|ro" + r"ot)/",
+                r"(?<![\w.])/(?:wo" + r"rk/(?:main|shared)|ro" + r"ot/)",
             ]
         )
     )

@@ -1,7 +1,11 @@
 """The generated reference says what the code does."""
 
+import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
@@ -109,3 +113,42 @@ def test_the_check_finds_what_is_out_of_date(server, tmp_path):
     failed = run(reference, ["--check", str(tmp_path)])
     assert isinstance(failed.exception, AmityError)
     assert "settings.md" in failed.exception.message
+
+
+def commands_in_documents() -> Iterator[tuple[Path, str]]:
+    """Each `amity …` in the documents, a line of its own or in the text, marks left out."""
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+        text = re.sub(r"\\\n\s*", " ", page.read_text("utf-8"))
+        for said in re.findall(
+            r"`(amity [a-z][^`\n]*)`|^\s*(amity [a-z][^\n]*)$", text, re.MULTILINE
+        ):
+            yield page, re.sub(r"[\[\]…]", "", "".join(said))
+
+
+def find_unknown(root: click.Group, line: str) -> str:
+    """Return the first command or option of a line that does not exist, or "" for none."""
+    command: click.Command = root
+    context = click.Context(root)
+    words = shlex.split(line, comments=True)[1:]
+    while words and isinstance(command, click.Group) and re.fullmatch(r"[a-z][a-z-]*", words[0]):
+        found = command.get_command(context, words[0])
+        if found is None:
+            return words[0]
+        command, words = found, words[1:]
+    known = {
+        name for each in command.get_params(context) for name in each.opts + each.secondary_opts
+    }
+    options = (re.match(r"--[a-z-]+", word) for word in words)
+    return next((each[0] for each in options if each and each[0] not in {*known, "--"}), "")
+
+
+def test_commands_in_documents_exist():
+    from amity.cli.main import root
+
+    commands = list(commands_in_documents())
+    assert len(commands) > 100
+    unknown = {(page.name, line) for page, line in commands if find_unknown(root, line)}
+    assert not unknown
+    assert find_unknown(root, "amity segment create X --rule x") == ""
+    assert find_unknown(root, "amity segment make X") == "make"
+    assert find_unknown(root, "amity segment create X --rulle x") == "--rulle"

@@ -16,13 +16,13 @@ from amity.kernel.errors import Invalid
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "amity"
-GATE = "broadcast/logic/gate.py"
+GATE = "broadcast/logic/sending/gate.py"
 GATE_QUERIES = "broadcast/sql/gate.sql"
 SETTLING = "ledger_settle"
 CHANNEL = "broadcast/channels/email.py"
-CONNECTION = "broadcast/logic/smtp.py"
-SENDER = "broadcast/logic/sending.py"
-STAFF_MAIL = "broadcast/logic/staff_mail.py"
+CONNECTION = "broadcast/logic/mail/smtp.py"
+SENDER = "broadcast/logic/sending/sender.py"
+STAFF_MAIL = "broadcast/logic/sending/staff_mail.py"
 STAFF_ACCOUNTS = "web/staff/addresses.py"
 
 # Whoever opens a way to another machine or process, and for what.
@@ -135,7 +135,7 @@ def test_the_look_at_statements_lets_questions_pass():
 def test_nobody_can_settle_or_resolve_to_the_wire():
     from typing import get_args, get_type_hints
 
-    from amity.broadcast.logic.ledger import Settlement
+    from amity.broadcast.logic.sending.ledger import Settlement
 
     settled = set(get_args(get_type_hints(Settlement)["state"]))
     assert settled == {"sent", "failed", "unknown", "queued"}

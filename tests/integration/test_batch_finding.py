@@ -16,6 +16,7 @@ from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Invalid, Unavailable
 from amity.store import api as store
+from amity.store import api_identity
 from amity.web.warehousing import list_exports
 
 NOW = datetime.now(UTC)
@@ -110,7 +111,7 @@ def _people_with_ties():
     store.append_events(source_id=source, events=list(map(msgspec.json.encode, told)), now=NOW)
     while store.fold_batch().events:
         pass
-    store.gather_links(now=NOW)
+    api_identity.gather_links(now=NOW)
     people = {each.user_id: each.profile_id for each in store.list_profiles(limit=9).items}
     with transaction() as connection:
         run = connection.execute(
@@ -141,7 +142,7 @@ def test_scores_and_households_are_asked_of_the_warehouse(filled):
     beside = {"node": "together", "kind": "household", "segment_id": worthy.segment_id}
     (other,) = _both(beside).profile_ids
     assert other != ann
-    store.reject_link(profile_id=ann, kind="household", by="test", now=NOW)
+    api_identity.reject_link(profile_id=ann, kind="household", by="test", now=NOW)
     export_all(list_exports())
     assert _both(beside).profile_ids == []
 

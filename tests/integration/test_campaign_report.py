@@ -18,6 +18,7 @@ from tests.fixtures.campaign_house import (
 
 from amity.analysis.contracts_metrics import Counted, MetricDefinition
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.infra import database
 from amity.kernel.errors import Invalid
 from amity.store import api as store
@@ -31,7 +32,7 @@ def house(db):
 
 
 def report(campaign_id, days=0):
-    return broadcast.report_campaign(campaign_id=campaign_id, now=now() + timedelta(days=days))
+    return api_campaigns.report_campaign(campaign_id=campaign_id, now=now() + timedelta(days=days))
 
 
 def follow():
@@ -171,7 +172,7 @@ def test_revenue_is_net_in_the_home_currency_and_within_the_window(house):
         unit="money",
         expression=Counted(base="orders", what="sum", column="total_minor"),
     )
-    tried = broadcast.try_metric_definition(name="revenue", definition=gross)
+    tried = api_campaigns.try_metric_definition(name="revenue", definition=gross)
     assert tried == [("Spring", pytest.approx(1000), pytest.approx(5000 / 3))]
 
 
@@ -411,7 +412,7 @@ def test_a_campaign_run_elsewhere_is_described_and_nothing_is_claimed(house):
             }
         )
     house.send({"type": "track", "event": "Campaign Received", "userId": "ann", "properties": {}})
-    (found,) = broadcast.list_observed_campaigns()
+    (found,) = api_campaigns.list_observed_campaigns()
     assert (found.name, found.kind, found.received, found.redeemed) == (
         "Campaign 7",
         "Type A",

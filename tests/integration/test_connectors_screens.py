@@ -10,6 +10,7 @@ from django.test import Client
 from amity.analysis import api as analysis
 from amity.infra import config
 from amity.store import api as store
+from amity.store import api_fetching, api_outbound
 
 
 def sign_in(role: str = "admin") -> Client:
@@ -94,7 +95,7 @@ def test_an_export_is_made_changed_tried_and_run_on_its_page(admin: Client) -> N
     given |= {"purpose": "sharing", "every_hours": "36"}
     shown = admin.post("/exports/new/", given, follow=True).content.decode()
     assert "Nightly is on its way" in shown
-    [one] = store.list_exports()
+    [one] = api_outbound.list_exports()
     address = f"/exports/{one.export_id}/"
     tried = admin.post(f"{address}try/", follow=True).content.decode()
     assert "It can be reached" in tried
@@ -107,7 +108,11 @@ def test_an_export_is_made_changed_tried_and_run_on_its_page(admin: Client) -> N
     assert (
         "Weekly is changed" in admin.post(f"{address}edit/", changed, follow=True).content.decode()
     )
-    assert store.get_export(export_id=one.export_id).columns == ["profile_id", "email", "name"]
+    assert api_outbound.get_export(export_id=one.export_id).columns == [
+        "profile_id",
+        "email",
+        "name",
+    ]
     admin.post(f"{address}run/")
     waiting = page(admin, address)
     assert 'hx-trigger="every 2s"' in waiting, "a run under way shows how far it is by itself"
@@ -116,7 +121,7 @@ def test_an_export_is_made_changed_tried_and_run_on_its_page(admin: Client) -> N
     piece = admin.get(address, headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in piece
     admin.post(f"{address}delete/")
-    assert store.list_exports() == []
+    assert api_outbound.list_exports() == []
 
 
 def test_a_secret_is_set_replaced_and_forgotten_on_the_sources_page(admin: Client) -> None:
@@ -150,7 +155,7 @@ def test_a_mailbox_that_lets_nobody_in_is_not_added(admin: Client) -> None:
     assert "AMITY_EGRESS_ALLOW" in shown
     assert "a secret" not in shown
     assert 'value="care@brand.example"' in shown, "what was typed stays"
-    assert store.list_mailboxes() == []
+    assert api_fetching.list_mailboxes() == []
 
 
 def test_an_enrichment_is_added_paused_and_forgotten(admin: Client) -> None:
@@ -172,7 +177,7 @@ def test_an_enrichment_is_added_paused_and_forgotten(admin: Client) -> None:
         shown = admin.post(address, given, follow=True).content.decode()
     assert "company_size, likes" in shown
     assert "key-1" not in shown
-    [one] = store.list_enrichments()
+    [one] = api_fetching.list_enrichments()
     change = f"{address}{one.enrichment_id}/"
     with config.override(egress_allow="127.0.0.0/8"):
         tried = admin.post(change, {"do": "test"}, follow=True).content.decode()
@@ -181,7 +186,7 @@ def test_an_enrichment_is_added_paused_and_forgotten(admin: Client) -> None:
     ask = {"do": "ask", "profile_id": "999999"}
     assert "no profile" in admin.post(change, ask, follow=True).content.decode().lower()
     admin.post(change, {"do": "delete"})
-    assert store.list_enrichments() == []
+    assert api_fetching.list_enrichments() == []
 
 
 def test_who_may_not_change_cannot(admin: Client) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.fixtures.consent_town import MAILS, WAYS, key, says, standing
 
-from amity.broadcast.logic import fence
+from amity.broadcast.logic.sending import fence
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.web.erasing import erase_customer

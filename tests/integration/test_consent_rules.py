@@ -10,7 +10,7 @@ from amity.analysis import api as analysis
 from amity.cli.segment import segment as segment_command
 from amity.infra.database import transaction
 from amity.store import api as store
-from amity.store import hot
+from amity.store import api_identity, hot
 from amity.store.contracts import Choices
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -162,7 +162,9 @@ def test_a_no_by_a_link_holds_for_both_halves_of_a_split_and_after_a_rebuild(sho
     )
     store.state_choices(choices=no, now=NOW)
     shop.follow(NOW)
-    store.split_profile(profile_id=ann, identifiers=[("anonymous_id", "phone")], by="me", now=NOW)
+    api_identity.split_profile(
+        profile_id=ann, identifiers=[("anonymous_id", "phone")], by="me", now=NOW
+    )
     shop.follow(NOW)
     halves = shop.id_of("ann"), store.find_profile(kind="anonymous_id", value="phone").profile_id
     assert halves[0] != halves[1]

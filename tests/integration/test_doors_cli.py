@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from amity.analysis import api as analysis
 from amity.cli.main import root
 from amity.infra import config
-from amity.store import api
+from amity.store import api, api_outbound
 from amity.testing.webhook_receiver import receiving
 
 
@@ -44,7 +44,7 @@ def test_a_webhook_is_added_tried_changed_and_deleted(db, receiver):
     run("webhook", "change", "All", "--url", f"{receiver.url}/500/x")
     assert "answered 500" in run("webhook", "test", "All", fails=True)
     run("webhook", "delete", "All")
-    assert api.list_endpoints() == []
+    assert api_outbound.list_endpoints() == []
 
 
 def test_an_export_is_added_tried_run_and_deleted(db, tmp_path):
@@ -63,7 +63,7 @@ def test_an_export_is_added_tried_run_and_deleted(db, tmp_path):
     assert "stopped" in run("export", "list")
     assert json.loads(run("export", "list", "--json"))[0]["is_enabled"] is False
     run("export", "change", "Nightly", "delete")
-    assert api.list_exports() == []
+    assert api_outbound.list_exports() == []
     assert "amity export add" in run("export", "run", "Nightly", fails=True)
 
 

@@ -15,6 +15,7 @@ from amity.infra import config
 from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Denied, Invalid, NotFound
 from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts_hooks import Enrichment, EnrichmentPlan
 
 NOW = datetime.now(UTC)
@@ -78,7 +79,7 @@ def plan(provider: Provider, **changed: Any) -> EnrichmentPlan:
 
 def make(provider: Provider, **changed: Any) -> Enrichment:
     source = store.find_source(name="Panel") or store.create_source(name="Panel", kind="server")
-    return store.create_enrichment(
+    return api_fetching.create_enrichment(
         plan=plan(provider, **changed), source_id=source.source_id, secret="key-1", by="ada"
     )
 
@@ -117,9 +118,9 @@ def id_of(user: str) -> int:
 
 
 def run(one: Enrichment) -> Enrichment:
-    while store.run_enrichment(enrichment_id=one.enrichment_id, now=datetime.now(UTC)):
+    while api_fetching.run_enrichment(enrichment_id=one.enrichment_id, now=datetime.now(UTC)):
         pass
-    return store.get_enrichment(enrichment_id=one.enrichment_id)
+    return api_fetching.get_enrichment(enrichment_id=one.enrichment_id)
 
 
 def test_what_is_answered_becomes_claims_and_nobody_else_is_asked_about(
@@ -135,7 +136,7 @@ def test_what_is_answered_becomes_claims_and_nobody_else_is_asked_about(
     )
     users = ["ada", "bob", "eve", "joe", "silent"]
     ids = [id_of(user) for user in users]
-    assert store.ask_enrichment(enrichment_id=one.enrichment_id, profile_ids=ids) == 5
+    assert api_fetching.ask_enrichment(enrichment_id=one.enrichment_id, profile_ids=ids) == 5
     after = run(one)
     counts = (after.answered, after.unknown, after.withheld, after.failed, after.waiting)
     assert counts == (1, 2, 2, 0, 0)
@@ -155,7 +156,7 @@ def test_what_is_answered_becomes_claims_and_nobody_else_is_asked_about(
     assert claim.provenance == "Panel (127.0.0.1)"
     assert claim.expires_at is not None
     assert claim.expires_at > NOW + timedelta(days=29)
-    problems = store.list_enrichment_problems(enrichment_id=one.enrichment_id)
+    problems = api_fetching.list_enrichment_problems(enrichment_id=one.enrichment_id)
     assert {state for _, state, _ in problems} == {"unknown", "withheld"}
 
 
@@ -178,7 +179,7 @@ def test_failures_are_told_and_the_rate_is_kept(db: str, provider: Provider) -> 
     one = make(provider, per_minute=2)
     send(*person("ada", "ada@example.com", allows=True))
     provider.status = 500
-    store.ask_enrichment(enrichment_id=one.enrichment_id, profile_ids=[id_of("ada")])
+    api_fetching.ask_enrichment(enrichment_id=one.enrichment_id, profile_ids=[id_of("ada")])
     failing = run(one)
     assert (failing.waiting, failing.answered) == (1, 0)
     assert "500" in failing.failure
@@ -189,14 +190,14 @@ def test_failures_are_told_and_the_rate_is_kept(db: str, provider: Provider) -> 
     failing = run(one)
     assert (failing.failed, len(provider.asked)) == (1, 2)
     provider.status = 200
-    store.ask_enrichment(enrichment_id=one.enrichment_id, profile_ids=[id_of("ada")])
+    api_fetching.ask_enrichment(enrichment_id=one.enrichment_id, profile_ids=[id_of("ada")])
     assert run(one).failed == 0
     send(*(each for n in range(4) for each in person(f"u{n}", f"u{n}@example.com", allows=True)))
     ids = [id_of(f"u{n}") for n in range(4)]
-    store.ask_enrichment(enrichment_id=one.enrichment_id, profile_ids=ids)
+    api_fetching.ask_enrichment(enrichment_id=one.enrichment_id, profile_ids=ids)
     assert run(one).waiting >= 3, "two a minute"
-    store.switch_enrichment(enrichment_id=one.enrichment_id, is_enabled=False)
-    assert store.run_enrichments(now=NOW) == 0
+    api_fetching.switch_enrichment(enrichment_id=one.enrichment_id, is_enabled=False)
+    assert api_fetching.run_enrichments(now=NOW) == 0
 
 
 def test_what_cannot_be_asked_is_refused(db: str, provider: Provider) -> None:
@@ -222,6 +223,6 @@ def test_what_cannot_be_asked_is_refused(db: str, provider: Provider) -> None:
         row = connection.execute("SELECT secret FROM store_enrichment").fetchone()
     assert row is not None
     assert b"key-1" not in bytes(row[0])
-    store.delete_enrichment(enrichment_id=one.enrichment_id)
+    api_fetching.delete_enrichment(enrichment_id=one.enrichment_id)
     with pytest.raises(NotFound):
-        store.get_enrichment(enrichment_id=one.enrichment_id)
+        api_fetching.get_enrichment(enrichment_id=one.enrichment_id)

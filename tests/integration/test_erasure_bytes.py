@@ -23,6 +23,7 @@ from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.personalization import api as personalization
 from amity.personalization.contracts import DecideRequest
 from amity.store import api as store
+from amity.store import api_outbound
 from amity.store import api_requests as requests
 from amity.store.contracts_outbound import OutboundPlan
 from amity.store.contracts_requests import RequestFilter, RequestPlan
@@ -116,9 +117,10 @@ def settle():
         handled = store.fold_batch().events + store.follow(now=datetime.now(UTC))
         handled += store.write_consents(now=datetime.now(UTC))
         handled += analysis.follow_batch(now=datetime.now(UTC)).events
+        handled += analysis.follow_scores(now=datetime.now(UTC)).events
         handled += personalization.reward_batch(now=datetime.now(UTC)).events
         handled += broadcast.follow_batch(now=datetime.now(UTC)).events
-        handled += store.queue_deliveries(now=datetime.now(UTC))
+        handled += api_outbound.queue_deliveries(now=datetime.now(UTC))
         if not handled:
             return
     raise AssertionError("the consumers never came to rest")
@@ -168,7 +170,7 @@ def person(source_id, *, user, anon, email, phone, name):
 
 def go_through_everything(source_id) -> int:
     """Bring her into every feature there is; return her profile."""
-    store.create_endpoint(
+    api_outbound.create_endpoint(
         plan=OutboundPlan(
             name="crm", url="http://127.0.0.1:9/hook", events=["*"], purpose="sharing"
         ),
@@ -336,13 +338,15 @@ def test_an_erasure_that_was_cut_short_is_carried_on(shop):
 
 
 def test_others_are_told_without_an_identifier(shop):
-    store.create_endpoint(
+    api_outbound.create_endpoint(
         plan=OutboundPlan(name="crm", url="http://127.0.0.1:9/x", events=["Customer Erased"]),
         by="t",
     )
     her = person(shop, user=USER, anon=ANON, email=EMAIL, phone=PHONE, name=NAME)
     erase_customer(profile_id=her, by="t", now=datetime.now(UTC))
-    (queued,) = store.list_deliveries(endpoint_id=store.list_endpoints()[0].endpoint_id).items
+    (queued,) = api_outbound.list_deliveries(
+        endpoint_id=api_outbound.list_endpoints()[0].endpoint_id
+    ).items
     assert (queued.name, queued.state) == ("Customer Erased", "waiting")
     (content,) = told(queued.event_id)
     body = make_message(content, "standard_webhooks", 1).body

@@ -7,13 +7,18 @@ import pytest
 
 from amity.analysis import api
 from amity.analysis.logic.reporting.entering import enter_fact
+from amity.analysis.logic.scores import LOCK
+from amity.infra import queries
 from amity.infra.config import override
 from amity.infra.database import transaction
+from amity.kernel.clock import format_instant
 from amity.kernel.errors import NotFound
+from amity.store import api as store
 from amity.testing.estimators_kit import make_transactions
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOW = EPOCH + timedelta(days=10_200, hours=12)
+SQL = queries.load("amity.analysis")
 
 
 def put_orders(orders):
@@ -119,35 +124,107 @@ def test_refreshing_again_replaces_and_changes_nothing(shop):
     assert api.list_scores(profile_id=10) == before
 
 
-def test_who_has_just_ordered_is_predicted_anew_by_the_models_there_are(shop):
+@pytest.fixture
+def town(db):
+    """A shop of many, and Ann, who has ordered three times; scored, and followed up to now."""
+    purchases = make_transactions(seed=5, customers=500)
+    # Apart from the profiles that events make.
+    purchases = msgspec.structs.replace(purchases, customer_id=purchases.customer_id + 10_000)
+    put_orders(as_orders(purchases))
+    source_id = store.create_source(name="Shop", kind="server").source_id
+    for days in (200, 120, 40):
+        order(source_id, "ann", total=30, at=NOW - timedelta(days=days))
     api.refresh_scores(now=NOW)
-    later = NOW + timedelta(hours=2)
-    assert api.refresh_recent_scores(now=later) == 0
-    stranger = 99_999
-    before = {who: scores_of(who) for who in (3, 10)}
-    put_orders(
-        [
-            (3, "new", later - timedelta(minutes=9), 5_000, "USD", 0, False, False),
-            (stranger, "first", later - timedelta(minutes=5), 2_000, "USD", 0, False, False),
-        ]
+    api.follow_scores(now=NOW)
+    return source_id
+
+
+def order(source_id, user, *, at, name="Order Completed", **about):
+    body = {"type": "track", "event": name, "userId": user, "timestamp": format_instant(at)}
+    body["properties"] = {"order_id": f"{user} {at}", "currency": "USD"} | about
+    store.append_events(
+        source_id=source_id, events=[msgspec.json.encode(body)], now=datetime.now(UTC)
     )
-    runs = count_of("analysis_model_run")
-    assert api.refresh_recent_scores(now=later) == 2
-    assert count_of("analysis_model_run") == runs
-    after = {who: scores_of(who) for who in (3, 10, stranger)}
-    assert after[10] == before[10]
-    assert after[3]["rfm"] == before[3]["rfm"]
-    assert after[3]["churn"].value < before[3]["churn"].value
-    assert after[3]["p_alive"].low <= after[3]["p_alive"].value <= after[3]["p_alive"].high
-    assert "rfm" not in after[stranger]
-    assert after[stranger]["expected_purchases"].value > 0
+    while store.fold_batch().events:
+        pass
+    return store.find_profile(kind="user_id", value=user).profile_id
+
+
+def rows_of(query, *given):
+    with transaction() as connection:
+        return connection.execute(query, given).fetchall()
+
+
+def test_who_orders_is_predicted_anew_by_the_models_there_are(town):
+    ann, other = store.find_profile(kind="user_id", value="ann").profile_id, 10_003
+    often = {
+        "node": "score",
+        "score": "rfm",
+        "is": {"op": "gt", "value": scores_of(ann)["rfm"].value},
+    }
+    api.create_segment(name="Rose", rule=often, by="t", now=NOW)
+    later = NOW + timedelta(hours=2)
+    assert api.follow_scores(now=later).events == 0
+    before = {who: scores_of(who) for who in (ann, other)}
+    runs, predicted = (
+        count_of("analysis_model_run"),
+        rows_of("SELECT * FROM analysis_reliability r ORDER BY score, predicted_at, place"),
+    )
+    graded = rows_of("SELECT * FROM analysis_prediction ORDER BY score, profile_id")
+    order(town, "ann", total=50, at=later)
+    stranger = order(town, "ned", total=20, at=later)
+    assert api.follow_scores(now=later).events == 2
+    after = {who: scores_of(who) for who in (ann, other, stranger)}
+    assert after[other] == before[other]
+    assert {score.computed_at for score in after[ann].values()} == {later}
+    assert after[ann]["rfm"].value > before[ann]["rfm"].value
+    assert after[ann]["churn"].value < before[ann]["churn"].value
+    assert after[ann]["p_alive"].low <= after[ann]["p_alive"].value <= after[ann]["p_alive"].high
+    assert sorted(after[stranger]) == sorted(after[ann])
     assert 0 <= after[stranger]["churn"].percentile <= 100
-    assert api.refresh_recent_scores(now=later) == 0
+    # What will be graded stays what was said when everybody was scored.
+    assert count_of("analysis_model_run") == runs
+    assert predicted == rows_of(
+        "SELECT * FROM analysis_reliability r ORDER BY score, predicted_at, place"
+    )
+    assert graded == rows_of("SELECT * FROM analysis_prediction ORDER BY score, profile_id")
+    # Segments that ask for a score hear of it.
+    asked = rows_of("SELECT name, profile_id FROM analysis_recheck")
+    assert sorted(asked) == sorted(("rfm", who) for who in (ann, stranger))
     # Fitting anew with the same orders says nearly the same.
     api.refresh_scores(now=later)
-    again = scores_of(3)
     for name in ("p_alive", "expected_purchases", "churn", "clv"):
-        assert again[name].value == pytest.approx(after[3][name].value, rel=0.1)
+        assert scores_of(ann)[name].value == pytest.approx(after[ann][name].value, rel=0.1)
+
+
+def test_what_was_renewed_or_went_is_exported(town):
+    with transaction() as connection:
+        connection.execute(
+            "INSERT INTO warehouse_export (name, shape) VALUES ('scores', '{}')"
+            " ON CONFLICT DO NOTHING"
+        )
+    ned = order(town, "ned", total=20, at=NOW)
+    (horizon,) = rows_of(SQL["warehouse_horizon"])[0]
+    api.follow_scores(now=NOW)
+    names = set(scores_of(ned))
+    order(town, "ned", at=NOW, name="Order Cancelled")
+    with transaction() as connection:
+        exported = connection.execute(SQL["warehouse_scores"], {"after": horizon}).fetchall()
+    assert {(row[1], row[2]) for row in exported} == {(ned, name) for name in names}
+    assert {row[-1] for row in exported} == {NOW}
+    api.follow_scores(now=NOW)
+    assert scores_of(ned) == {}
+    gone = rows_of("SELECT key FROM warehouse_gone WHERE export = 'scores'")
+    assert {key for (key,) in gone} == {f"{ned}:{name}" for name in names}
+
+
+def test_while_all_are_scored_nobody_is_renewed_and_nothing_is_missed(town):
+    ned = order(town, "ned", total=20, at=NOW)
+    with transaction() as connection:
+        connection.execute(SQL["scores_lock"], [LOCK])
+        assert api.follow_scores(now=NOW).events == 0
+    assert api.follow_scores(now=NOW).events == 1
+    assert scores_of(ned)
 
 
 def scores_of(profile_id):

@@ -1,7 +1,6 @@
 """Assertions of an expert system over HTTP: server keys only, a trait with its provenance."""
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 
 from amity.store import api as store
 from amity.testing.edge import LiveEdge, running_edge, send
+from amity.testing.installation import wait_for
 
 NOW = datetime.now(UTC)
 
@@ -49,7 +49,7 @@ def test_a_conclusion_becomes_a_trait_with_its_provenance(db: str) -> None:
         ]
         status, answer = post(edge, server.write_key, {"assertions": [*wrong, assertion(id="x")]})
         assert (status, answer["accepted"], answer["quarantined"]) == (200, 1, 6)
-        time.sleep(1.2)
+        wait_for(lambda: browser.source_id in store.count_by_source(), what="the count")
         assert store.count_by_source()[browser.source_id].refused == 1
     while store.fold_batch().events:
         pass

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from amity.analysis import api as analysis
-from amity.broadcast import api as broadcast
-from amity.broadcast.logic import enrolling, enrolling_book
+from amity.broadcast import api_journeys
+from amity.broadcast.logic.journeys import enrolling, enrolling_book
 from amity.infra import database
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Conflict, Invalid, NotFound
@@ -65,25 +65,25 @@ class Shop:
     def run(self, now):
         for _ in range(200):
             folded = store.fold_batch().events
-            stepped = broadcast.step_batch(now=now).events
+            stepped = api_journeys.step_batch(now=now).events
             if not folded and not stepped:
                 return
         raise AssertionError("the consumers never came to rest")
 
     def begin(self, definition, name="A journey"):
-        made = broadcast.create_journey(name=name, definition=definition, by="test", now=NOW)
-        broadcast.set_journey_state(journey_id=made.journey_id, state="live", by="test", now=NOW)
+        made = api_journeys.create_journey(name=name, definition=definition, by="test", now=NOW)
+        api_journeys.set_journey_state(journey_id=made.journey_id, state="live", by="test", now=NOW)
         return made.journey_id
 
     def begin_cart(self):
-        return self.begin(broadcast.abandoned_cart(template_id=self.template_id), "Cart")
+        return self.begin(api_journeys.abandoned_cart(template_id=self.template_id), "Cart")
 
     def id_of(self, user):
         return store.find_profile(kind="user_id", value=user).profile_id
 
     def ways(self, user=None, **more):
         ids = [self.id_of(user)] if user else None
-        page = broadcast.list_enrolments(profile_ids=ids, **more)
+        page = api_journeys.list_enrolments(profile_ids=ids, **more)
         return [(way.node, way.ending) for way in reversed(page.items)]
 
 
@@ -97,7 +97,7 @@ def sends():
 
 def check_counts(journey_id):
     """What is counted while stepping is what the ways themselves say."""
-    report = broadcast.report_journey(journey_id=journey_id)
+    report = api_journeys.report_journey(journey_id=journey_id)
     for node in report.nodes:
         assert node.here == node.came - sum(node.left.values()), node
     assert report.active == sum(node.here for node in report.nodes)
@@ -120,7 +120,7 @@ def test_a_cart_that_is_left_gets_one_reminder(shop):
     shop.run(NOW + HOUR)
     assert shop.ways("ann") == [("reminder", "finished")]
     [(key, state, reason, kind, purpose, variables, point, profile_id)] = sends()
-    way = broadcast.list_enrolments().items[0]
+    way = api_journeys.list_enrolments().items[0]
     assert key == f"{way.enrolment_id}:reminder:1"
     assert (state, reason, kind, purpose) == ("queued", "", "marketing", "marketing.email")
     assert variables["event"]["product_id"] == "p1"
@@ -172,7 +172,7 @@ def test_an_old_event_does_not_begin_and_a_late_one_waits_for_the_rest_only(shop
     shop.track("ann", "Product Added", at=NOW - timedelta(hours=25))
     assert shop.ways("ann") == []
     shop.track("ann", "Product Added", at=NOW - timedelta(minutes=30))
-    [way] = broadcast.list_enrolments().items
+    [way] = api_journeys.list_enrolments().items
     assert way.due_at == NOW + timedelta(minutes=30)
 
 
@@ -262,13 +262,13 @@ def test_while_paused_nobody_begins_and_time_stands_still_but_an_order_counts(sh
     cart = shop.begin_cart()
     for user in ("ann", "bob"):
         shop.track(user, "Product Added")
-    broadcast.set_journey_state(journey_id=cart, state="paused", by="test", now=NOW)
+    api_journeys.set_journey_state(journey_id=cart, state="paused", by="test", now=NOW)
     shop.track("cid", "Product Added")
     shop.track("bob", "Order Completed", at=NOW + timedelta(minutes=1), order_id="1", total=1)
     shop.run(NOW + 3 * HOUR)
     assert (shop.ways("ann"), shop.ways("cid")) == ([("an hour", "")], [])
     assert shop.ways("bob") == [("an hour", "exit")]
-    broadcast.set_journey_state(journey_id=cart, state="live", by="test", now=NOW)
+    api_journeys.set_journey_state(journey_id=cart, state="live", by="test", now=NOW)
     shop.run(NOW + 3 * HOUR)
     assert shop.ways("ann") == [("reminder", "finished")]
     check_counts(cart)
@@ -292,10 +292,10 @@ def test_what_was_waited_for_during_a_pause_counts_when_it_goes_on(shop):
         }
     )
     shop.track("ann", "Signed Up")
-    broadcast.set_journey_state(journey_id=journey, state="paused", by="test", now=NOW)
+    api_journeys.set_journey_state(journey_id=journey, state="paused", by="test", now=NOW)
     shop.track("ann", "Clicked", at=NOW + HOUR)
     assert shop.ways("ann") == [("click", "")]
-    broadcast.set_journey_state(journey_id=journey, state="live", by="test", now=NOW)
+    api_journeys.set_journey_state(journey_id=journey, state="live", by="test", now=NOW)
     shop.run(NOW + timedelta(days=3))
     assert shop.ways("ann") == [("thanks", "finished")]
     check_counts(journey)
@@ -306,26 +306,26 @@ def test_archiving_ends_everybody_and_cancels_what_is_queued(shop):
     shop.track("ann", "Product Added")
     shop.run(NOW + HOUR)
     shop.track("bob", "Product Added", at=NOW + HOUR)
-    broadcast.set_journey_state(journey_id=cart, state="archived", by="test", now=NOW)
+    api_journeys.set_journey_state(journey_id=cart, state="archived", by="test", now=NOW)
     shop.run(NOW + 3 * HOUR)
     shop.track("cid", "Product Added", at=NOW + 3 * HOUR)
     assert shop.ways() == [("reminder", "finished"), ("an hour", "archived")]
     assert [row[1:3] for row in sends()] == [("cancelled", "stopped")]
     assert check_counts(cart).endings == {"finished": 1, "archived": 1}
     with pytest.raises(Conflict):
-        broadcast.set_journey_state(journey_id=cart, state="live", by="test", now=NOW)
+        api_journeys.set_journey_state(journey_id=cart, state="live", by="test", now=NOW)
     shop.begin_cart()
 
 
 def test_who_is_under_way_stays_on_their_version(shop):
     cart = shop.begin_cart()
     shop.track("ann", "Product Added")
-    changed = broadcast.abandoned_cart(template_id=shop.template_id)
+    changed = api_journeys.abandoned_cart(template_id=shop.template_id)
     changed["nodes"]["an hour"]["seconds"] = 7200
     changed["nodes"]["reminder"]["next"] = "and more"
     changed["nodes"]["and more"] = {"kind": "wait", "days": 1}
     assert (
-        broadcast.update_journey(journey_id=cart, definition=changed, by="test", now=NOW).version
+        api_journeys.update_journey(journey_id=cart, definition=changed, by="test", now=NOW).version
         == 2
     )
     shop.track("bob", "Product Added")
@@ -334,7 +334,7 @@ def test_who_is_under_way_stays_on_their_version(shop):
     assert shop.ways("bob") == [("an hour", "")]
     shop.run(NOW + 2 * HOUR)
     assert shop.ways("bob") == [("and more", "")]
-    assert [way.version for way in broadcast.list_enrolments().items] == [2, 1]
+    assert [way.version for way in api_journeys.list_enrolments().items] == [2, 1]
     check_counts(cart)
 
 
@@ -365,7 +365,7 @@ def test_a_merge_keeps_the_older_way_and_undoing_it_gives_it_back(shop):
     [merge] = [m for m in store.list_merges(profile_id=root).items if not m.refusal]
     store.unmerge(merge_id=merge.merge_id, by="test", now=NOW + 3 * HOUR)
     shop.run(NOW + 3 * HOUR)
-    ways = {way.profile_id: way.ending for way in broadcast.list_enrolments().items}
+    ways = {way.profile_id: way.ending for way in api_journeys.list_enrolments().items}
     assert ways == {cookie: "finished", ann: "merged"}
 
 
@@ -459,50 +459,50 @@ def test_entering_a_segment_begins_a_journey(shop):
 
 
 def test_journeys_are_named_found_and_changed(shop):
-    made = broadcast.create_journey(
-        name=" Cart ", definition=broadcast.abandoned_cart(template_id=99), by="ann", now=NOW
+    made = api_journeys.create_journey(
+        name=" Cart ", definition=api_journeys.abandoned_cart(template_id=99), by="ann", now=NOW
     )
     assert (made.name, made.state, made.version, made.created_by) == ("Cart", "draft", 1, "ann")
     assert made.problems == ["“reminder” sends template no. 99, which is gone"]
     with pytest.raises(Invalid, match="which is gone"):
-        broadcast.set_journey_state(journey_id=made.journey_id, state="live", by="ann", now=NOW)
+        api_journeys.set_journey_state(journey_id=made.journey_id, state="live", by="ann", now=NOW)
     with pytest.raises(Conflict):
-        broadcast.create_journey(name="cart", definition={}, by="ann", now=NOW)
-    assert broadcast.find_journey(name="CART").journey_id == made.journey_id
-    fixed = broadcast.update_journey(
+        api_journeys.create_journey(name="cart", definition={}, by="ann", now=NOW)
+    assert api_journeys.find_journey(name="CART").journey_id == made.journey_id
+    fixed = api_journeys.update_journey(
         journey_id=made.journey_id,
-        definition=broadcast.abandoned_cart(template_id=shop.template_id),
+        definition=api_journeys.abandoned_cart(template_id=shop.template_id),
         name="Left carts",
         by="ann",
         now=NOW,
     )
     assert (fixed.name, fixed.problems, fixed.version) == ("Left carts", [], 2)
     assert "“reminder” sends “Cart reminder”" in fixed.words
-    other = broadcast.create_journey(name="Other", definition={}, by="ann", now=NOW)
+    other = api_journeys.create_journey(name="Other", definition={}, by="ann", now=NOW)
     assert other.problems
     with pytest.raises(Conflict):
-        broadcast.update_journey(journey_id=other.journey_id, name="LEFT CARTS", by="a", now=NOW)
+        api_journeys.update_journey(journey_id=other.journey_id, name="LEFT CARTS", by="a", now=NOW)
     with pytest.raises(NotFound):
-        broadcast.get_journey(journey_id=10**12)
+        api_journeys.get_journey(journey_id=10**12)
     with pytest.raises(Invalid):
-        broadcast.create_journey(name="x", definition=[], by="ann", now=NOW)
-    assert [j.name for j in broadcast.list_journeys()] == ["Left carts", "Other"]
-    assert {words.kind for words in broadcast.list_node_kinds()} >= {"wait", "branch", "email"}
+        api_journeys.create_journey(name="x", definition=[], by="ann", now=NOW)
+    assert [j.name for j in api_journeys.list_journeys()] == ["Left carts", "Other"]
+    assert {words.kind for words in api_journeys.list_node_kinds()} >= {"wait", "branch", "email"}
 
 
 def test_ways_are_listed_a_page_at_a_time(shop):
     shop.begin_cart()
     for number in range(5):
         shop.track(f"u{number}", "Product Added")
-    first = broadcast.list_enrolments(limit=3)
-    rest = broadcast.list_enrolments(limit=3, cursor=first.next_cursor)
+    first = api_journeys.list_enrolments(limit=3)
+    rest = api_journeys.list_enrolments(limit=3, cursor=first.next_cursor)
     ids = [way.enrolment_id for way in (*first.items, *rest.items)]
     assert ids == sorted(ids, reverse=True)
     assert len(ids) == 5
     assert rest.next_cursor is None
-    assert len(broadcast.list_enrolments(node="an hour").items) == 5
-    assert broadcast.list_enrolments(node="reminder").items == []
+    assert len(api_journeys.list_enrolments(node="an hour").items) == 5
+    assert api_journeys.list_enrolments(node="reminder").items == []
     with pytest.raises(Invalid):
-        broadcast.list_enrolments(cursor="nonsense")
+        api_journeys.list_enrolments(cursor="nonsense")
     with pytest.raises(Invalid):
-        broadcast.list_enrolments(limit=0)
+        api_journeys.list_enrolments(limit=0)

@@ -7,7 +7,7 @@ import pytest
 
 from amity.infra import config, database
 from amity.kernel.errors import Conflict, Invalid, NotFound
-from amity.store import api
+from amity.store import api, api_identity
 from amity.store.contracts_identity import Suggestion
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -90,7 +90,7 @@ def test_a_stated_address_joins_nobody_and_proof_takes_it_over(shop, site):
     send(shop, {"userId": "bob", "traits": {"email": "bob@x.y"}})
     assert owner("email", "bob@x.y") == owner("user_id", "bob") != owner("anonymous_id", "b1")
     with database.transaction() as connection:
-        api.confirm_identifier(
+        api_identity.confirm_identifier(
             connection=connection,
             profile_id=owner("anonymous_id", "b2"),
             kind="email",
@@ -121,7 +121,9 @@ def test_a_device_of_many_is_a_place(shop):
     place = owner("anonymous_id", "kiosk")
     assert len(people | {place}) == 6
     assert api.get_profile(profile_id=place).event_count == 1
-    assert [each.value for each in api.list_places(profile_id=owner("user_id", "u3"))] == ["kiosk"]
+    assert [each.value for each in api_identity.list_places(profile_id=owner("user_id", "u3"))] == [
+        "kiosk"
+    ]
     send(shop, {"userId": "u9", "anonymousId": "kiosk"}, {"anonymousId": "kiosk"})
     assert api.get_profile(profile_id=place).event_count == 2
     before = whole()
@@ -170,10 +172,10 @@ def two_people(shop):
 def test_a_merge_by_hand_undone_leaves_the_same_bytes(shop):
     ann, other = two_people(shop)
     before = whole(manual=False)
-    api.merge_profiles(winner=other, loser=ann, by="me", now=NOW, reason="she said so")
+    api_identity.merge_profiles(winner=other, loser=ann, by="me", now=NOW, reason="she said so")
     fold()
     assert owner("user_id", "ann") == owner("anonymous_id", "a2") == other
-    path = api.explain_identity(profile_a=ann, profile_b=other)
+    path = api_identity.explain_identity(profile_a=ann, profile_b=other)
     assert path.is_joined
     assert [step.way for step in path.steps] == ["manual"]
     assert whole(manual=False) != before
@@ -189,13 +191,13 @@ def test_a_merge_by_hand_undone_leaves_the_same_bytes(shop):
     api.rebuild()
     assert whole() == held
     # What was undone can be joined again by hand.
-    api.merge_profiles(winner=ann, loser=other, by="me", now=NOW + timedelta(seconds=1))
+    api_identity.merge_profiles(winner=ann, loser=other, by="me", now=NOW + timedelta(seconds=1))
     fold()
     assert owner("anonymous_id", "a2") == ann
     with pytest.raises(Conflict):
-        api.merge_profiles(winner=ann, loser=other, by="me", now=NOW)
+        api_identity.merge_profiles(winner=ann, loser=other, by="me", now=NOW)
     with pytest.raises(Conflict):
-        api.merge_profiles(winner=ann, loser=owner("user_id", "bob"), by="me", now=NOW)
+        api_identity.merge_profiles(winner=ann, loser=owner("user_id", "bob"), by="me", now=NOW)
 
 
 def test_a_split_holds_and_undone_leaves_the_same_bytes(shop):
@@ -203,7 +205,7 @@ def test_a_split_holds_and_undone_leaves_the_same_bytes(shop):
     send(shop, {"userId": "ann", "anonymousId": "a3", "traits": {"phone": "+4311111111"}})
     before = whole(manual=False)
     named = [("anonymous_id", "a1"), ("anonymous_id", "a3")]
-    api.split_profile(profile_id=ann, identifiers=named, by="me", now=NOW)
+    api_identity.split_profile(profile_id=ann, identifiers=named, by="me", now=NOW)
     fold()
     assert owner("user_id", "ann") == owner("phone", "+4311111111")
     assert owner("user_id", "ann") not in (owner("anonymous_id", "a1"), owner("anonymous_id", "a3"))
@@ -216,7 +218,7 @@ def test_a_split_holds_and_undone_leaves_the_same_bytes(shop):
     split_id = next(each.event_id for each in told if each.properties.get("split"))
     send(shop, {"userId": "ann", "anonymousId": "a3", "messageId": "again", "timestamp": at(99)})
     assert owner("anonymous_id", "a3") != owner("user_id", "ann")
-    api.undo_split(profile_id=ann, split_id=split_id, by="me", now=NOW)
+    api_identity.undo_split(profile_id=ann, split_id=split_id, by="me", now=NOW)
     fold()
     after = whole(manual=False)
     for table in ("store_identifier", "store_order", "store_merge"):
@@ -224,42 +226,50 @@ def test_a_split_holds_and_undone_leaves_the_same_bytes(shop):
     api.rebuild()
     assert whole(manual=False) == after
     with pytest.raises(NotFound):
-        api.undo_split(profile_id=ann, split_id=split_id, by="me", now=NOW)
+        api_identity.undo_split(profile_id=ann, split_id=split_id, by="me", now=NOW)
     with pytest.raises(Invalid):
-        api.split_profile(profile_id=ann, identifiers=[], by="me", now=NOW)
+        api_identity.split_profile(profile_id=ann, identifiers=[], by="me", now=NOW)
 
 
 def test_the_review_queue_joins_rejects_and_takes_back(shop, site):
     send(shop, {"anonymousId": "b", "traits": {"email": "ann@x.y"}}, {"userId": "u"})
     send(site, {"anonymousId": "c", "traits": {"email": "ann@x.y"}})
-    assert api.gather_candidates(now=NOW) == 1
-    assert api.gather_candidates(now=NOW) == 0
-    [pair] = api.list_candidates().items
+    assert api_identity.gather_candidates(now=NOW) == 1
+    assert api_identity.gather_candidates(now=NOW) == 0
+    [pair] = api_identity.list_candidates().items
     assert pair.explanation["refusal"] == "unproven"
-    taken = api.decide_candidate(candidate_id=pair.candidate_id, choice="reject", by="me", now=NOW)
+    taken = api_identity.decide_candidate(
+        candidate_id=pair.candidate_id, choice="reject", by="me", now=NOW
+    )
     assert taken.state == "rejected"
-    assert api.gather_candidates(now=NOW) == 0
+    assert api_identity.gather_candidates(now=NOW) == 0
     with pytest.raises(Conflict):
-        api.decide_candidate(candidate_id=pair.candidate_id, choice="accept", by="me", now=NOW)
-    api.decide_candidate(candidate_id=pair.candidate_id, choice="undo", by="me", now=NOW)
-    api.decide_candidate(candidate_id=pair.candidate_id, choice="accept", by="me", now=NOW)
+        api_identity.decide_candidate(
+            candidate_id=pair.candidate_id, choice="accept", by="me", now=NOW
+        )
+    api_identity.decide_candidate(candidate_id=pair.candidate_id, choice="undo", by="me", now=NOW)
+    api_identity.decide_candidate(candidate_id=pair.candidate_id, choice="accept", by="me", now=NOW)
     with pytest.raises(Conflict):
-        api.decide_candidate(candidate_id=pair.candidate_id, choice="undo", by="me", now=NOW)
+        api_identity.decide_candidate(
+            candidate_id=pair.candidate_id, choice="undo", by="me", now=NOW
+        )
     fold()
     assert owner("anonymous_id", "c") == owner("anonymous_id", "b")
-    api.decide_candidate(candidate_id=pair.candidate_id, choice="undo", by="me", now=NOW)
+    api_identity.decide_candidate(candidate_id=pair.candidate_id, choice="undo", by="me", now=NOW)
     fold()
     assert owner("anonymous_id", "c") != owner("anonymous_id", "b")
     suggestion = Suggestion(
         one_id=owner("user_id", "u"), other_id=owner("anonymous_id", "b"), probability=0.8
     )
     with database.transaction() as connection:
-        found = api.suggest_candidates(
+        found = api_identity.suggest_candidates(
             connection=connection, suggestions=[suggestion], origin="linkage", now=NOW
         )
     assert found == 1
-    assert [one.origin for one in api.list_candidates(origin="linkage").items] == ["linkage"]
-    assert api.count_candidates() == 2
+    assert [one.origin for one in api_identity.list_candidates(origin="linkage").items] == [
+        "linkage"
+    ]
+    assert api_identity.count_candidates() == 2
 
 
 def test_households_and_companies_stand_beside_people(shop):
@@ -271,13 +281,13 @@ def test_households_and_companies_stand_beside_people(shop):
         {"userId": "c", "traits": {"name": "Cy Fox", "email": "c@firm.example", "address": home}},
         {"userId": "d", "traits": {"name": "Di Fox", "email": "d@gmail.com"}},
     )
-    assert api.gather_links(now=NOW) == 4
-    assert api.gather_links(now=NOW) == 4
-    links = {link.kind: link for link in api.list_links(profile_id=owner("user_id", "a"))}
+    assert api_identity.gather_links(now=NOW) == 4
+    assert api_identity.gather_links(now=NOW) == 4
+    links = {link.kind: link for link in api_identity.list_links(profile_id=owner("user_id", "a"))}
     assert links["household"].profile_ids == [owner("user_id", "a"), owner("user_id", "b")]
     assert links["company"].profile_ids == [owner("user_id", "a"), owner("user_id", "c")]
     assert links["company"].label == "firm.example"
-    assert api.list_links(profile_id=owner("user_id", "d")) == []
+    assert api_identity.list_links(profile_id=owner("user_id", "d")) == []
     assert owner("user_id", "a") != owner("user_id", "b")
 
 
@@ -291,13 +301,13 @@ def test_the_path_between_two_says_why(shop):
     )
     ann = owner("user_id", "ann")
     [device] = [one for one in api.list_joined(profile_id=ann) if one != ann]
-    path = api.explain_identity(profile_a=ann, profile_b=device)
+    path = api_identity.explain_identity(profile_a=ann, profile_b=device)
     assert path.is_joined
     assert [(step.hub_kind, step.kind) for step in path.steps][-1] == ("email", "anonymous_id")
-    apart = api.explain_identity(profile_a=ann, profile_b=owner("user_id", "bob"))
+    apart = api_identity.explain_identity(profile_a=ann, profile_b=owner("user_id", "bob"))
     assert not apart.is_joined
     assert [step.cut for step in apart.steps if step.cut] == ["different_user_ids"]
-    edges = api.list_evidence(profile_id=ann)
+    edges = api_identity.list_evidence(profile_id=ann)
     assert {edge.cut for edge in edges} == {"", "different_user_ids"}
     api.erase_profile(profile_id=ann, by="me", now=NOW)
     assert rows("SELECT FROM store_evidence WHERE value = 'a1' OR hub_value = 'ann'") == []

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from amity.broadcast import api as broadcast
-from amity.broadcast.logic import making_data, templates
+from amity.broadcast.logic.templates import keeping, making_data
 from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
 
@@ -53,7 +53,7 @@ def test_a_changed_message_is_a_new_content_and_an_unchanged_one_is_not(db):
     )
     assert changed.content_id != made.content_id
     with transaction() as connection:
-        old = templates.load_contents(connection, [made.content_id])[made.content_id]
+        old = keeping.load_contents(connection, [made.content_id])[made.content_id]
     assert old.subject == "Hi {{ customer.name }}"
 
 
@@ -182,7 +182,9 @@ def test_a_preview_shows_a_customer_or_a_made_up_one(db):
 
 def test_starters_can_be_saved_and_shown_without_a_warning(db):
     profile_id = add_customer(name="")
-    for starter in broadcast.list_starters():
+    starters = broadcast.list_starters()
+    assert starters
+    for starter in starters:
         made = create(
             name=starter.title,
             subject=starter.subject,
@@ -198,7 +200,7 @@ def test_starters_can_be_saved_and_shown_without_a_warning(db):
 
 def test_every_variable_of_the_editor_is_one_the_lint_knows(db):
     for name in broadcast.list_variables():
-        assert templates.is_known(tuple(name.split(".")))
+        assert keeping.is_known(tuple(name.split(".")))
     assert set(making_data.SAMPLE["customer"]) == {
         name.partition(".")[2]
         for name in broadcast.list_variables()

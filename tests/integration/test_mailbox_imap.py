@@ -12,6 +12,7 @@ from amity.infra import config
 from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Denied, Invalid, Retryable
 from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts_hooks import Mailbox, MailboxPlan
 from amity.testing.mail_server import MailServer, find_dovecot, running_dovecot
 
@@ -37,7 +38,7 @@ def plan(imap: MailServer, user: str, **changed: Any) -> MailboxPlan:
 
 def make(imap: MailServer, user: str, **changed: Any) -> Mailbox:
     source = store.create_source(name="Mail", kind="server")
-    return store.create_mailbox(
+    return api_fetching.create_mailbox(
         plan=plan(imap, user, **changed),
         source_id=source.source_id,
         password=imap.password,
@@ -54,7 +55,7 @@ def mail(sender: str, subject: str, text: str = "Hello", number: int = 1, more: 
 
 
 def read(mailbox: Mailbox) -> Mailbox:
-    return store.run_mailbox(mailbox_id=mailbox.mailbox_id, now=datetime.now(UTC))
+    return api_fetching.run_mailbox(mailbox_id=mailbox.mailbox_id, now=datetime.now(UTC))
 
 
 def fold() -> None:
@@ -104,16 +105,16 @@ def test_who_wrote_is_the_customer_or_a_new_one(db: str, imap: MailServer) -> No
     assert (renewed.read, renewed.stored) == (6, 3), "read anew, and nothing is there twice"
 
     wanted = {"mailbox_id": mailbox.mailbox_id}
-    assert store.try_mailbox(**wanted) >= 1
-    store.update_mailbox(**wanted, plan=plan(imap, "one@brand.example", name="Care"))
+    assert api_fetching.try_mailbox(**wanted) >= 1
+    api_fetching.update_mailbox(**wanted, plan=plan(imap, "one@brand.example", name="Care"))
     assert read(mailbox).read == 6, "by another name it goes on from where it was"
     other = plan(imap, "five@brand.example")
     imap.put("five@brand.example", mail("ada@example.com", "At another one", number=77))
-    store.update_mailbox(**wanted, plan=other, password=imap.password)
+    api_fetching.update_mailbox(**wanted, plan=other, password=imap.password)
     assert read(mailbox).read == 7, "another user's is read from its beginning"
     with pytest.raises(Invalid, match="password"):
-        store.change_mailbox_password(**wanted, password="wrong")
-    assert store.try_mailbox(**wanted) >= 1, "what did not let us in was not kept"
+        api_fetching.change_mailbox_password(**wanted, password="wrong")
+    assert api_fetching.try_mailbox(**wanted) >= 1, "what did not let us in was not kept"
 
 
 def test_a_slice_is_committed_with_how_far_it_went(
@@ -138,7 +139,7 @@ def test_a_slice_is_committed_with_how_far_it_went(
     monkeypatch.setattr(mailboxes, "append_events", die)
     with pytest.raises(KeyboardInterrupt):
         read(mailbox)
-    assert store.get_mailbox(mailbox_id=mailbox.mailbox_id).read == 3
+    assert api_fetching.get_mailbox(mailbox_id=mailbox.mailbox_id).read == 3
     assert read(mailbox).read == 8
     with transaction() as connection:
         row = connection.execute("SELECT count(*) FROM store_event_log").fetchone()
@@ -156,30 +157,30 @@ def test_the_certificate_counts(db: str, imap: MailServer, monkeypatch: pytest.M
     assert source is not None
     given: dict[str, Any] = {"source_id": source.source_id, "password": imap.password}
     given["by"] = "ada"
-    made = store.create_mailbox(plan=plan(imap, user, **by_tls), **given)
+    made = api_fetching.create_mailbox(plan=plan(imap, user, **by_tls), **given)
     assert read(made).failure == ""
     by_starttls = {"security": "starttls", "host": "localhost", "name": "other"}
-    store.create_mailbox(plan=plan(imap, user, **by_starttls), **given)
+    api_fetching.create_mailbox(plan=plan(imap, user, **by_starttls), **given)
     with pytest.raises(Conflict):
-        store.create_mailbox(plan=plan(imap, user, **by_tls), **given)
+        api_fetching.create_mailbox(plan=plan(imap, user, **by_tls), **given)
 
 
 def test_what_is_in_the_way_is_told(db: str, imap: MailServer) -> None:
     mailbox = make(imap, "four@brand.example")
     given: dict[str, Any] = {"source_id": mailbox.source_id, "by": "ada"}
     with pytest.raises(Invalid, match="password"):
-        store.create_mailbox(plan=plan(imap, "x", name="x"), password="wrong", **given)
+        api_fetching.create_mailbox(plan=plan(imap, "x", name="x"), password="wrong", **given)
     given["password"] = imap.password
     away = plan(imap, "x", name="x", folder="Nowhere")
     with pytest.raises(Invalid, match="folder"):
-        store.create_mailbox(plan=away, **given)
+        api_fetching.create_mailbox(plan=away, **given)
     gone = plan(imap, "x", name="x", port=1)
     with pytest.raises(Retryable):
-        store.create_mailbox(plan=gone, **given)
+        api_fetching.create_mailbox(plan=gone, **given)
     inside = plan(imap, "x", name="x")
     with config.override(egress_allow=""):
         with pytest.raises(Denied):
-            store.create_mailbox(plan=inside, **given)
+            api_fetching.create_mailbox(plan=inside, **given)
         failing = read(mailbox)
     assert "AMITY_EGRESS_ALLOW" in failing.failure
     assert imap.password not in failing.failure

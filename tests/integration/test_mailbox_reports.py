@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from amity.broadcast import api as broadcast
-from amity.broadcast.logic.links import bounce_address
+from amity.broadcast.logic.mail.links import bounce_address
 from amity.infra.database import transaction
 from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts_hooks import Mailbox
 from amity.store.logic.mail import mailboxes
 from amity.store.logic.mail.reading import Letter, Report, read_mail
@@ -111,7 +112,7 @@ def mailbox(db: str) -> Mailbox:
     }
     with transaction() as connection:
         connection.execute(mailboxes._SQL["mailbox_insert"], given)
-    return store.list_mailboxes()[0]
+    return api_fetching.list_mailboxes()[0]
 
 
 def sent_to_ada() -> UUID:
@@ -150,7 +151,7 @@ def receive(mailbox: Mailbox, *raw: bytes) -> Mailbox:
     found = [read_mail(each, own=OWN) for each in raw]
     mailboxes._commit(mailbox, found, (was, to), datetime.now(UTC))
     follow()
-    return store.get_mailbox(mailbox_id=mailbox.mailbox_id)
+    return api_fetching.get_mailbox(mailbox_id=mailbox.mailbox_id)
 
 
 def names() -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 
 from amity.analysis import api as analysis
 from amity.analysis import api_reports as reports
+from amity.analysis import api_segment_tools
 from amity.analysis.logic.measuring.builtin import BUILT_IN
 from amity.analysis.logic.measuring.conditions import expand
 from amity.broadcast.nodes.branch import Branch
@@ -105,7 +106,7 @@ def test_a_segment_asks_for_a_metric_and_follows_its_versions(shop):
     after = analysis.get_segment(segment_id=made.segment_id)
     assert (after.version, after.text) == (held.version + 1, held.text)
     assert after.rule["means"]["measure"] == "total"
-    versions = analysis.list_segment_versions(segment_id=made.segment_id)
+    versions = api_segment_tools.list_segment_versions(segment_id=made.segment_id)
     assert versions[0].changed_by == "bob"
     assert versions[0].changes
     analysis.rebuild_memberships()

@@ -20,7 +20,7 @@ from amity.infra import config, database
 from amity.infra.crypto import installation_secrets
 from amity.infra.postgres import OWNER, PORT, EmbeddedPostgres
 from amity.kernel.errors import Conflict, Denied, Invalid, NotFound
-from amity.store import api
+from amity.store import api, api_outbound
 from amity.store import api_retention as keeping
 from amity.store.contracts_outbound import ExportPlan
 from amity.store.destination import exports_folder
@@ -76,9 +76,9 @@ def plan(segment_id, destination="csv", **other):
 
 
 def run(export_id):
-    run_id = api.ask_export(export_id=export_id, by="ann")
+    run_id = api_outbound.ask_export(export_id=export_id, by="ann")
     assert analysis.run_exports(now=NOW, run_id=run_id) == 1
-    return api.get_export_run(run_id=run_id)
+    return api_outbound.get_export_run(run_id=run_id)
 
 
 def read(path, destination):
@@ -92,11 +92,11 @@ def read(path, destination):
 
 @pytest.mark.parametrize("destination", ["csv", "jsonl", "parquet"])
 def test_a_file_holds_those_who_allow_it(segment, destination):
-    made = api.create_export(plan=plan(segment, destination), by="ann")
+    made = api_outbound.create_export(plan=plan(segment, destination), by="ann")
     done = run(made.export_id)
     assert (done.state, done.done, done.written) == ("finished", 4, 2)
     assert done.left_out == {"objected": 1, "no_consent": 1}
-    path = api.find_export_file(run_id=done.run_id)
+    path = api_outbound.find_export_file(run_id=done.run_id)
     assert path.stat().st_mode & 0o077 == 0
     rows = {row["user_id"]: row for row in read(path, destination)}
     assert set(rows) == {"ann", "bob"}
@@ -109,14 +109,14 @@ def test_a_file_holds_those_who_allow_it(segment, destination):
 
 
 def test_files_go_after_a_week(segment):
-    done = run(api.create_export(plan=plan(segment), by="ann").export_id)
-    path = api.find_export_file(run_id=done.run_id)
+    done = run(api_outbound.create_export(plan=plan(segment), by="ann").export_id)
+    path = api_outbound.find_export_file(run_id=done.run_id)
     sweeps = keeping.index_sweeps(keeping.list_sweeps())
     now = datetime.now(UTC)
     for later in (now, now + timedelta(days=8)):
         assert path.exists()
         keeping.run_retention(sweeps, key="exports.files", by="t", now=later)
-    assert api.find_export_file(run_id=done.run_id) is None
+    assert api_outbound.find_export_file(run_id=done.run_id) is None
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_a_table_holds_exactly_those_who_allow_it(segment, elsewhere):
     with config.override(egress_allow="127.0.0.0/8"):
         for mode in ("refresh", "upsert"):
             settings = {"table": "vip", "mode": mode}
-            made = api.create_export(
+            made = api_outbound.create_export(
                 plan=plan(segment, "database", name=mode, settings=settings, secret=address),
                 by="ann",
             )
@@ -182,7 +182,7 @@ def test_a_table_holds_exactly_those_who_allow_it(segment, elsewhere):
         send(source.source_id, *customer("ann", allows=False))
         run(made.export_id)
         assert len(ask("SELECT * FROM vip")) == 2
-        refresh = next(each for each in api.list_exports() if each.name == "refresh")
+        refresh = next(each for each in api_outbound.list_exports() if each.name == "refresh")
         run(refresh.export_id)
         assert ask("SELECT user_id FROM vip") == [("bob",)]
     with database.transaction() as connection:
@@ -191,41 +191,41 @@ def test_a_table_holds_exactly_those_who_allow_it(segment, elsewhere):
 
 
 def test_what_dies_half_way_is_done_again_from_the_beginning(segment, monkeypatch):
-    made = api.create_export(plan=plan(segment, "jsonl"), by="ann")
-    run_id = api.ask_export(export_id=made.export_id, by="ann")
-    claimed = api.claim_export(run_id=run_id)
+    made = api_outbound.create_export(plan=plan(segment, "jsonl"), by="ann")
+    run_id = api_outbound.ask_export(export_id=made.export_id, by="ann")
+    claimed = api_outbound.claim_export(run_id=run_id)
     target = claimed.open()
     target.begin()
     target.write([[1, "half", "", "", None, "", 0]])
-    assert api.claim_export(run_id=run_id) is None
+    assert api_outbound.claim_export(run_id=run_id) is None
     with database.transaction() as connection:
         connection.execute("UPDATE store_export_run SET leased_until = now()")
     assert analysis.run_exports(now=NOW) == 1
-    done = api.get_export_run(run_id=run_id)
+    done = api_outbound.get_export_run(run_id=run_id)
     assert (done.state, done.written) == ("finished", 2)
-    rows = read(api.find_export_file(run_id=run_id), "jsonl")
+    rows = read(api_outbound.find_export_file(run_id=run_id), "jsonl")
     assert {row["user_id"] for row in rows} == {"ann", "bob"}
     target.abandon()
-    assert api.find_export_file(run_id=run_id).exists()
+    assert api_outbound.find_export_file(run_id=run_id).exists()
     with pytest.raises(Conflict):
-        api.note_export(run=claimed, members=1, done=1, written=1, left_out={})
+        api_outbound.note_export(run=claimed, members=1, done=1, written=1, left_out={})
 
 
 def test_a_schedule_runs_by_itself(segment):
-    made = api.create_export(plan=plan(segment, every_hours=24), by="ann")
+    made = api_outbound.create_export(plan=plan(segment, every_hours=24), by="ann")
     assert analysis.run_exports(now=NOW) == 1
     assert analysis.run_exports(now=NOW) == 0
-    (first,) = api.list_export_runs(export_id=made.export_id)
+    (first,) = api_outbound.list_export_runs(export_id=made.export_id)
     assert (first.asked_by, first.state) == ("schedule", "finished")
     with database.transaction() as connection:
         connection.execute("UPDATE store_export SET next_at = now()")
-    api.switch_export(export_id=made.export_id, is_enabled=False)
+    api_outbound.switch_export(export_id=made.export_id, is_enabled=False)
     assert analysis.run_exports(now=NOW) == 0
 
 
 def test_what_cannot_work_is_refused_or_said(segment):
     with pytest.raises(Denied):
-        api.create_export(
+        api_outbound.create_export(
             plan=plan(
                 segment,
                 "database",
@@ -242,10 +242,10 @@ def test_what_cannot_work_is_refused_or_said(segment):
         {"destination": "database", "settings": {"table": "a"}, "secret": "sqlite:///../x.db"},
     ):
         with pytest.raises(Invalid):
-            api.create_export(plan=plan(segment, **wrong), by="ann")
+            api_outbound.create_export(plan=plan(segment, **wrong), by="ann")
     with pytest.raises(NotFound):
-        api.create_export(plan=plan(segment, "fax"), by="ann")
-    gone = api.create_export(plan=plan(999), by="ann")
+        api_outbound.create_export(plan=plan(segment, "fax"), by="ann")
+    gone = api_outbound.create_export(plan=plan(999), by="ann")
     done = run(gone.export_id)
     assert (done.state, done.file_name) == ("failed", "")
     assert done.failure

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from amity.infra import config, database
 from amity.kernel.errors import Conflict, Denied, Invalid, NotFound
-from amity.store import api
+from amity.store import api, api_outbound
 from amity.store.contracts_outbound import OutboundPlan
 from amity.store.logic.outbound.delivering import MOST_FAILURES
 from amity.testing.webhook_receiver import receiving
@@ -45,7 +45,7 @@ def send(source_id, *events):
     assert api.append_events(source_id=source_id, events=raw, now=now).accepted == len(events)
     while api.fold_batch().events:
         pass
-    while api.queue_deliveries(now=datetime.now(UTC)):
+    while api_outbound.queue_deliveries(now=datetime.now(UTC)):
         pass
 
 
@@ -60,7 +60,7 @@ def bought(number=1, **other):
 
 @pytest.fixture
 def deliverer(db):
-    made = api.Deliverer(rng=random.Random(1))
+    made = api_outbound.Deliverer(rng=random.Random(1))
     yield made
     made.close()
 
@@ -82,7 +82,7 @@ def make_due():
 
 
 def test_an_event_arrives_signed_once_and_as_it_happened(shop, receiver, deliverer):
-    made = api.create_endpoint(plan=plan(receiver, events=["Order Completed"]), by="ann")
+    made = api_outbound.create_endpoint(plan=plan(receiver, events=["Order Completed"]), by="ann")
     send(shop, allow(), bought(1), {"event": "Product Viewed"}, bought(2))
     deliver(deliverer)
     first, second = receiver.received
@@ -94,17 +94,17 @@ def test_an_event_arrives_signed_once_and_as_it_happened(shop, receiver, deliver
     assert len(receiver.ids("/")) == 2
     with pytest.raises(WebhookVerificationError):
         Webhook(made.secret).verify(first.body + b" ", first.headers)
-    page = api.list_deliveries(endpoint_id=made.endpoint.endpoint_id)
+    page = api_outbound.list_deliveries(endpoint_id=made.endpoint.endpoint_id)
     assert {each.state for each in page.items} == {"delivered"}
     assert {each.message_id for each in page.items} == set(receiver.ids("/"))
-    assert api.get_endpoint(endpoint_id=made.endpoint.endpoint_id).delivered == 2
+    assert api_outbound.get_endpoint(endpoint_id=made.endpoint.endpoint_id).delivered == 2
 
 
 def test_both_secrets_sign_after_a_rotation_and_neither_is_stored_plainly(
     shop, receiver, deliverer
 ):
-    old = api.create_endpoint(plan=plan(receiver), by="ann")
-    new = api.rotate_endpoint_secret(endpoint_id=old.endpoint.endpoint_id)
+    old = api_outbound.create_endpoint(plan=plan(receiver), by="ann")
+    new = api_outbound.rotate_endpoint_secret(endpoint_id=old.endpoint.endpoint_id)
     assert new.secret != old.secret
     send(shop, allow(), bought())
     deliver(deliverer)
@@ -119,7 +119,7 @@ def test_both_secrets_sign_after_a_rotation_and_neither_is_stored_plainly(
 
 @pytest.mark.parametrize("format_", ["cloudevents_structured", "cloudevents_binary"])
 def test_cloudevents_are_read_by_their_own_library(shop, receiver, deliverer, format_):
-    made = api.create_endpoint(plan=plan(receiver, format=format_), by="ann")
+    made = api_outbound.create_endpoint(plan=plan(receiver, format=format_), by="ann")
     send(shop, allow(), bought(), {"event": "Gekauft “ß” 100%"})
     deliver(deliverer)
     types = set()
@@ -134,20 +134,22 @@ def test_cloudevents_are_read_by_their_own_library(shop, receiver, deliverer, fo
 
 
 def test_nobody_is_told_of_who_did_not_allow_it(shop, receiver, deliverer):
-    made = api.create_endpoint(plan=plan(receiver), by="ann").endpoint
+    made = api_outbound.create_endpoint(plan=plan(receiver), by="ann").endpoint
     send(shop, bought(1), allow(), bought(2), bought(3, userId="stranger"))
     send(shop, bought(4), allow(is_yes=False))
     deliver(deliverer)
     assert receiver.received == []
-    held = api.get_endpoint(endpoint_id=made.endpoint_id)
+    held = api_outbound.get_endpoint(endpoint_id=made.endpoint_id)
     assert (held.delivered, held.waiting) == (0, 0)
     assert held.withheld >= 5
-    states = {each.state for each in api.list_deliveries(endpoint_id=made.endpoint_id).items}
+    states = {
+        each.state for each in api_outbound.list_deliveries(endpoint_id=made.endpoint_id).items
+    }
     assert states == {"withheld"}
 
 
 def test_without_a_purpose_nothing_personal_is_told(shop, receiver, deliverer):
-    api.create_endpoint(plan=plan(receiver, purpose=""), by="ann")
+    api_outbound.create_endpoint(plan=plan(receiver, purpose=""), by="ann")
     send(shop, {"event": "Secret Told", "properties": {"email": "zelda@example.com", "x": "y"}})
     deliver(deliverer)
     (got,) = receiver.received
@@ -158,7 +160,9 @@ def test_without_a_purpose_nothing_personal_is_told(shop, receiver, deliverer):
 
 
 def test_of_segments_only_those_chosen_are_told(shop, receiver, deliverer):
-    api.create_endpoint(plan=plan(receiver, events=["Segment Entered"], segment_ids=[7]), by="ann")
+    api_outbound.create_endpoint(
+        plan=plan(receiver, events=["Segment Entered"], segment_ids=[7]), by="ann"
+    )
     send(shop, allow())
     (row,) = api.list_profiles(limit=5).items
     with database.transaction() as connection:
@@ -181,24 +185,28 @@ def test_of_segments_only_those_chosen_are_told(shop, receiver, deliverer):
 
 def test_what_happened_before_or_while_disabled_is_not_told(shop, receiver, deliverer):
     send(shop, allow(), bought(1))
-    made = api.create_endpoint(plan=plan(receiver, events=["Order Completed"]), by="ann").endpoint
-    api.set_endpoint_state(endpoint_id=made.endpoint_id, state="disabled")
+    made = api_outbound.create_endpoint(
+        plan=plan(receiver, events=["Order Completed"]), by="ann"
+    ).endpoint
+    api_outbound.set_endpoint_state(endpoint_id=made.endpoint_id, state="disabled")
     send(shop, bought(2))
-    api.set_endpoint_state(endpoint_id=made.endpoint_id, state="paused")
+    api_outbound.set_endpoint_state(endpoint_id=made.endpoint_id, state="paused")
     send(shop, bought(3))
     deliver(deliverer)
     assert receiver.received == []
-    api.set_endpoint_state(endpoint_id=made.endpoint_id, state="enabled")
+    api_outbound.set_endpoint_state(endpoint_id=made.endpoint_id, state="enabled")
     deliver(deliverer)
     assert [b"o3" in got.body for got in receiver.received] == [True]
 
 
 @pytest.mark.parametrize(("path", "least"), [("/500/", 4), ("/302/", 4), ("/429/", 119)])
 def test_what_failed_is_tried_again_later(shop, receiver, deliverer, path, least):
-    made = api.create_endpoint(plan=plan(receiver, path, events=["Order Completed"]), by="a")
+    made = api_outbound.create_endpoint(
+        plan=plan(receiver, path, events=["Order Completed"]), by="a"
+    )
     send(shop, allow(), bought())
     deliver(deliverer)
-    (held,) = api.list_deliveries(endpoint_id=made.endpoint.endpoint_id).items
+    (held,) = api_outbound.list_deliveries(endpoint_id=made.endpoint.endpoint_id).items
     assert (held.state, held.attempts, held.last_status) == ("waiting", 1, int(path[1:4]))
     assert held.next_at > datetime.now(UTC) + timedelta(seconds=least - 1)
     assert receiver.count("/stolen") == 0
@@ -206,12 +214,12 @@ def test_what_failed_is_tried_again_later(shop, receiver, deliverer, path, least
     make_due()
     deliver(deliverer)
     assert list(receiver.ids(path).values()) == [2]
-    (held,) = api.list_deliveries(endpoint_id=made.endpoint.endpoint_id).items
+    (held,) = api_outbound.list_deliveries(endpoint_id=made.endpoint.endpoint_id).items
     assert (held.state, held.attempts) == ("delivered", 2)
 
 
 def test_ten_attempts_end_it_and_a_replay_begins_anew(shop, receiver, deliverer):
-    made = api.create_endpoint(
+    made = api_outbound.create_endpoint(
         plan=plan(receiver, "/500/", events=["Order Completed"]), by="ann"
     ).endpoint
     send(shop, allow(), bought())
@@ -219,39 +227,39 @@ def test_ten_attempts_end_it_and_a_replay_begins_anew(shop, receiver, deliverer)
         make_due()
         deliver(deliverer)
     assert receiver.count("/500/") == 10
-    held = api.get_endpoint(endpoint_id=made.endpoint_id)
+    held = api_outbound.get_endpoint(endpoint_id=made.endpoint_id)
     assert (held.state, held.failed) == ("paused", 1)
     receiver.mended = True
-    assert api.replay_deliveries(endpoint_id=made.endpoint_id) == 1
-    api.set_endpoint_state(endpoint_id=made.endpoint_id, state="enabled")
+    assert api_outbound.replay_deliveries(endpoint_id=made.endpoint_id) == 1
+    api_outbound.set_endpoint_state(endpoint_id=made.endpoint_id, state="enabled")
     deliver(deliverer)
     assert list(receiver.ids("/500/").values()) == [11]
 
 
 def test_who_says_410_is_told_nothing_more(shop, receiver, deliverer):
-    made = api.create_endpoint(plan=plan(receiver, "/410/"), by="ann").endpoint
+    made = api_outbound.create_endpoint(plan=plan(receiver, "/410/"), by="ann").endpoint
     send(shop, allow())
     deliver(deliverer)
     send(shop, bought(1), bought(2))
     deliver(deliverer)
     assert receiver.count("/410/") == 1
-    held = api.get_endpoint(endpoint_id=made.endpoint_id)
+    held = api_outbound.get_endpoint(endpoint_id=made.endpoint_id)
     assert held.state == "disabled"
     assert "410" in held.state_reason
 
 
 def test_a_dead_endpoint_opens_its_circuit_and_holds_up_nobody(shop, receiver, deliverer):
-    bad = api.create_endpoint(plan=plan(receiver, "/500/"), by="ann").endpoint
-    good = api.create_endpoint(plan=plan(receiver, "/ok"), by="ann").endpoint
-    hanging = api.create_endpoint(plan=plan(receiver, "/hang/"), by="ann").endpoint
+    bad = api_outbound.create_endpoint(plan=plan(receiver, "/500/"), by="ann").endpoint
+    good = api_outbound.create_endpoint(plan=plan(receiver, "/ok"), by="ann").endpoint
+    hanging = api_outbound.create_endpoint(plan=plan(receiver, "/hang/"), by="ann").endpoint
     send(shop, allow(), *(bought(number) for number in range(40)))
     deadline = time.monotonic() + 10
-    while api.get_endpoint(endpoint_id=good.endpoint_id).delivered < 41:
+    while api_outbound.get_endpoint(endpoint_id=good.endpoint_id).delivered < 41:
         deliverer.turn(now=datetime.now(UTC))
         assert time.monotonic() < deadline
     assert receiver.count("/500/") == MOST_FAILURES
     assert receiver.count("/hang/") <= 4
-    held = api.get_endpoint(endpoint_id=bad.endpoint_id)
+    held = api_outbound.get_endpoint(endpoint_id=bad.endpoint_id)
     assert held.open_until is not None
     assert held.waiting == 41
     receiver.mended = True
@@ -262,75 +270,81 @@ def test_a_dead_endpoint_opens_its_circuit_and_holds_up_nobody(shop, receiver, d
     for each in (bad, hanging):
         make_due()
         deliver(deliverer)
-        assert api.get_endpoint(endpoint_id=each.endpoint_id).delivered == 41
+        assert api_outbound.get_endpoint(endpoint_id=each.endpoint_id).delivered == 41
 
 
 def test_what_a_dead_deliverer_had_in_hand_is_sent_by_the_next_under_the_same_id(shop, receiver):
-    api.create_endpoint(plan=plan(receiver, "/hang/", events=["Order Completed"]), by="ann")
+    api_outbound.create_endpoint(
+        plan=plan(receiver, "/hang/", events=["Order Completed"]), by="ann"
+    )
     send(shop, allow(), bought())
-    dead = api.Deliverer(rng=random.Random(1), lease_seconds=0.3)
+    dead = api_outbound.Deliverer(rng=random.Random(1), lease_seconds=0.3)
     assert dead.turn(now=datetime.now(UTC)).claimed == 1
     time.sleep(0.4)
     receiver.mended = True
-    following = api.Deliverer(rng=random.Random(2))
+    following = api_outbound.Deliverer(rng=random.Random(2))
     deliver(following)
     following.close()
     receiver.over.set()
     dead.close()
     receiver.over.clear()
     assert list(receiver.ids("/hang/").values()) == [2]
-    (endpoint,) = api.list_endpoints()
+    (endpoint,) = api_outbound.list_endpoints()
     assert (endpoint.delivered, endpoint.waiting) == (1, 0)
 
 
 def test_a_private_url_is_refused_when_saved_tried_and_delivered(shop, receiver, deliverer):
-    made = api.create_endpoint(plan=plan(receiver, "/ok"), by="ann").endpoint
+    made = api_outbound.create_endpoint(plan=plan(receiver, "/ok"), by="ann").endpoint
     send(shop, allow())
     with config.override(egress_allow=""):
         with pytest.raises(Denied):
-            api.create_endpoint(plan=plan(receiver, "/other"), by="ann")
+            api_outbound.create_endpoint(plan=plan(receiver, "/other"), by="ann")
         with pytest.raises(Denied):
-            api.update_endpoint(endpoint_id=made.endpoint_id, plan=plan(receiver, "/ok"))
-        tried = api.try_endpoint(endpoint_id=made.endpoint_id, now=datetime.now(UTC))
+            api_outbound.update_endpoint(endpoint_id=made.endpoint_id, plan=plan(receiver, "/ok"))
+        tried = api_outbound.try_endpoint(endpoint_id=made.endpoint_id, now=datetime.now(UTC))
         assert not tried.is_delivered
         deliver(deliverer)
     assert receiver.received == []
-    (held,) = api.list_deliveries(endpoint_id=made.endpoint_id).items
+    (held,) = api_outbound.list_deliveries(endpoint_id=made.endpoint_id).items
     assert (held.state, held.last_status) == ("waiting", None)
     assert "AMITY_EGRESS_ALLOW" in held.last_error
 
 
 def test_a_trial_says_what_came_of_it(shop, receiver):
-    made = api.create_endpoint(plan=plan(receiver, "/ok"), by="ann")
-    tried = api.try_endpoint(endpoint_id=made.endpoint.endpoint_id, now=datetime.now(UTC))
+    made = api_outbound.create_endpoint(plan=plan(receiver, "/ok"), by="ann")
+    tried = api_outbound.try_endpoint(endpoint_id=made.endpoint.endpoint_id, now=datetime.now(UTC))
     assert (tried.status, tried.is_delivered, tried.reply) == (200, True, "thank you")
     got = receiver.received[0]
     assert Webhook(made.secret).verify(got.body, got.headers)["type"] == "test_event"
 
 
 def test_a_rebuild_and_an_erasure_repeat_nothing(shop, receiver, deliverer):
-    api.create_endpoint(plan=plan(receiver, events=["Order Completed"]), by="ann")
+    api_outbound.create_endpoint(plan=plan(receiver, events=["Order Completed"]), by="ann")
     send(shop, allow(), bought(1), allow() | {"userId": "u2"}, bought(2, userId="u2"))
     ids = {row.user_id: row.profile_id for row in api.list_profiles(limit=5).items}
     counts = api.erase_profile(profile_id=ids["u1"], by="ann", now=datetime.now(UTC))
     assert counts["store_delivery"] == 1
     api.rebuild()
-    while api.queue_deliveries(now=datetime.now(UTC)):
+    while api_outbound.queue_deliveries(now=datetime.now(UTC)):
         pass
     deliver(deliverer)
     assert [b"o2" in got.body for got in receiver.received] == [True]
 
 
 def test_wrong_plans_are_refused(shop, receiver):
-    made = api.create_endpoint(plan=plan(receiver), by="ann").endpoint
+    made = api_outbound.create_endpoint(plan=plan(receiver), by="ann").endpoint
     for wrong in ({"name": " "}, {"events": []}, {"format": "xml"}, {"purpose": "x" * 101}):
         with pytest.raises(Invalid):
-            api.create_endpoint(plan=plan(receiver, "/x", **wrong), by="ann")
+            api_outbound.create_endpoint(plan=plan(receiver, "/x", **wrong), by="ann")
     with pytest.raises(Conflict):
-        api.create_endpoint(plan=plan(receiver, "/ok"), by="ann")
+        api_outbound.create_endpoint(plan=plan(receiver, "/ok"), by="ann")
     with pytest.raises(Denied):
-        api.create_endpoint(plan=plan(receiver, "/x", url="file:///etc/passwd"), by="ann")
-    api.delete_endpoint(endpoint_id=made.endpoint_id)
-    for act in (api.get_endpoint, api.delete_endpoint, api.rotate_endpoint_secret):
+        api_outbound.create_endpoint(plan=plan(receiver, "/x", url="file:///etc/passwd"), by="ann")
+    api_outbound.delete_endpoint(endpoint_id=made.endpoint_id)
+    for act in (
+        api_outbound.get_endpoint,
+        api_outbound.delete_endpoint,
+        api_outbound.rotate_endpoint_secret,
+    ):
         with pytest.raises(NotFound):
             act(endpoint_id=made.endpoint_id)

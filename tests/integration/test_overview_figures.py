@@ -14,7 +14,7 @@ NOW = datetime(2026, 6, 30, 15, 0, tzinfo=UTC)
 
 
 def put(orders):
-    """Put orders (profile, days ago, total) and the profiles they make."""
+    """Put orders (profile, days ago, total, currency if not USD) and the profiles they make."""
     with transaction() as connection:
         with (
             connection.cursor() as cursor,
@@ -23,9 +23,9 @@ def put(orders):
                 "FROM STDIN"
             ) as copy,
         ):
-            for place, (profile, days_ago, total) in enumerate(orders):
+            for place, (profile, days_ago, total, *currency) in enumerate(orders):
                 at = NOW.replace(hour=9) - timedelta(days=days_ago)
-                copy.write_row((profile, str(place), at, total, "USD"))
+                copy.write_row((profile, str(place), at, total, *(currency or ["USD"])))
         connection.execute(
             "INSERT INTO store_profile (id, first_seen_at, last_seen_at, order_count, "
             "revenue_minor, first_order_at, last_order_at, version) "
@@ -36,6 +36,15 @@ def put(orders):
 
 def figures(days=90):
     return {figure.name: figure for figure in api.overview(now=NOW, days=days)}
+
+
+def test_who_ordered_in_another_currency_is_counted_and_revenue_is_of_those_who_did_in_ours(db):
+    put([(1, 5, 3000), (1, 6, 9000, "EUR"), (2, 7, 5000, "EUR"), (3, 400, 100)])
+    found = figures()
+    assert found["active_customers"].value == found["acquisition"].value == 2
+    assert found["revenue"].value == found["expansion"].value == 30
+    assert "2 orders in other currencies are left out" in found["expansion"].sentence
+    assert "are left out" not in found["active_customers"].sentence
 
 
 def test_figures_are_what_counting_gives(db):

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from amity.analysis import api, api_models
+from amity.analysis.logic.learning import propensity
+from amity.analysis.logic.learning.models import fit_adding
 from amity.cli.main import main
 from amity.infra import warehouse
 from amity.infra.database import transaction
@@ -104,8 +106,12 @@ def test_an_event_becomes_scores_with_reasons_a_version_and_a_proof(shop, capsys
     assert _open_predictions("propensity:course") == 0
 
 
-def test_what_was_said_is_compared_with_what_came_since(shop):
+def test_what_was_said_is_compared_with_what_came_since(shop, monkeypatch):
     """The horizon is over when the model is learnt again: page and sums say what came."""
+    # Sums only: they are what is kept, and quicker than trees.
+    monkeypatch.setattr(
+        propensity, "fit_trees", lambda columns, label, seed: fit_adding(columns, label, strength=9)
+    )
     create()
     before = NOW - timedelta(days=31)
     [run] = api_models.refresh_models(now=before, key="course")
@@ -121,12 +127,50 @@ def test_what_was_said_is_compared_with_what_came_since(shop):
     assert first.observed == pytest.approx(first.expected, rel=0.4)
     assert held.groups[-1].observed > held.groups[0].observed
     assert _open_predictions("propensity:course") == held.rounds[0].customers
+    _who_does_something_is_scored_anew()
+    assert api.list_reliability(now=NOW) == [held]
+
+
+def _who_does_something_is_scored_anew():
+    """Out of the store, by the model of the night: the same for everybody, until they do more."""
+    night = _kept_scores()
+    with transaction() as connection:
+        connection.execute("UPDATE store_consumer SET position = 0 WHERE name = 'scores'")
+    assert api.follow_scores(now=NOW).events
+    again = _kept_scores()
+    assert again.keys() == night.keys()
+    for who, (value, label, low, high) in night.items():
+        assert again[who] == (pytest.approx(value), label, pytest.approx(low), pytest.approx(high))
+    later = NOW + timedelta(hours=1)
+    source_id = next(each.source_id for each in store.list_sources() if each.name == "Shop")
+    looked = [event("Product Viewed", 3, -number / 100) for number in range(4)]
+    store.append_events(source_id=source_id, events=looked, now=NOW)
+    while store.fold_batch().events:
+        pass
+    assert api.follow_scores(now=later).events == 4
+    after = _kept_scores()
+    assert [who for who in after if after[who] != again[who]] == [_profile(3)]
+    assert after[_profile(3)][0] > again[_profile(3)][0]
+    [score] = api.list_scores(profile_id=_profile(3))
+    assert score.computed_at == later
+    # What the warehouse did not have when a model was learnt is taken up after it.
+    api_models.refresh_models(now=NOW, key="course")
+    assert api.follow_scores(now=later).events == 4
+
+
+def _kept_scores():
+    with transaction("readonly") as connection:
+        rows = connection.execute(
+            "SELECT profile_id, value, label, low, high FROM analysis_score"
+            " WHERE name = 'propensity:course'"
+        ).fetchall()
+    return {who: tuple(rest) for who, *rest in rows}
 
 
 def test_estimates_over_the_store_are_kept_or_say_why_not(shop, capsys):
     runs = {run.estimator: run for run in api_models.refresh_store_estimates(now=NOW)}
-    assert set(runs) == {"send_time", "discounts", "satisfaction", "referrals"}
-    for name in ("send_time", "discounts", "referrals"):
+    assert set(runs) == {"send_time", "send_channel", "discounts", "satisfaction", "referrals"}
+    for name in ("send_time", "send_channel", "discounts", "referrals"):
         assert any(letter.isdigit() for letter in runs[name].report["refused"])
     assert runs["satisfaction"].customers > 50
     scores = {one.name: one for one in api.list_scores(profile_id=_profile(0))}
@@ -145,8 +189,42 @@ def test_estimates_over_the_store_are_kept_or_say_why_not(shop, capsys):
     assert state.run.model_run_id == run.model_run_id
     with pytest.raises(NotFound, match="satisfaction"):
         api_models.get_store_estimate(name="mood")
+    _channels_others_send_by_count()
 
 
+def _channels_others_send_by_count():
+    """Nothing went by e-mail: texts and pushes, told by those who send them, make two channels."""
+    rng, told = np.random.default_rng(3), []
+    for who in range(70):
+        for number in range(4):
+            ids = {"message_id": f"{who}-{number}"}
+            told.append(event("SMS Delivered", who, 20 + number, properties=ids))
+            told.append(event("Push Notification Sent", who, 20 + number))
+            if rng.random() < (0.7 if who % 2 else 0.1):
+                told.append(event("SMS Link Clicked", who, 19.9 + number, properties=ids))
+            if rng.random() < 0.4:
+                told.append(event("Push Notification Tapped", who, 19.5 + number))
+    for name in ("Call Started", "Call Answered"):
+        told.append(event(name, 1, 30, properties={"direction": "outbound", "call_id": "c"}))
+    source_id = next(each.source_id for each in store.list_sources() if each.name == "Shop")
+    store.append_events(source_id=source_id, events=told, now=NOW)
+    while store.fold_batch().events:
+        pass
+    export_all(list_exports())
+    [run] = api_models.refresh_store_estimates(now=NOW, name="send_channel")
+    counted = run.report["facts"]["channels counted"]
+    assert counted.startswith("push (")
+    assert "; sms (" in counted
+    assert "Push Notification Tapped" in counted
+    assert "call" not in counted
+    scores = {one.name: one for one in api.list_scores(profile_id=_profile(1))}
+    assert scores["send_channel"].label == "sms"
+    page = _client().get(f"/customers/{_profile(1)}/").content.decode()
+    assert "as often there as others do" in page
+    assert "Push Notification Tapped" in _client().get(CHANNEL_PAGE).content.decode()
+
+
+CHANNEL_PAGE = "/models/scores/send_channel/"
 PAGES = (
     "/models/",
     "/models/scores/send_time/",
@@ -155,13 +233,20 @@ PAGES = (
 )
 
 
-def _open_pages(*paths):
+def _client():
     from django.test import Client
 
     from amity.web.staff.models import Staff
 
     client = Client(SERVER_NAME="localhost")
-    client.force_login(Staff.objects.create_user("ben", password="x" * 12, role="analyst"))
+    ben = Staff.objects.filter(username="ben").first()
+    ben = ben or Staff.objects.create_user("ben", password="x" * 12, role="analyst")
+    client.force_login(ben)
+    return client
+
+
+def _open_pages(*paths):
+    client = _client()
     assert client.get("/models/scores/mood/").status_code == 404
     return {path: client.get(path).content.decode() for path in paths}
 

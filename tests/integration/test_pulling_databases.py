@@ -19,7 +19,7 @@ from amity.infra.crypto import installation_secrets
 from amity.infra.database import transaction
 from amity.infra.postgres import OWNER, PORT, EmbeddedPostgres
 from amity.kernel.errors import Conflict, Denied, Invalid, NotFound
-from amity.store import api
+from amity.store import api, api_fetching
 from amity.store.contracts_pulling import PullPlan
 from amity.store.logic.pulling import run as pulling_run
 from amity.store.logic.pulling.address import read_address
@@ -137,7 +137,7 @@ def sqlite(db):
 
 def add(shop, name="Till"):
     source = api.find_source(name="Shop") or api.create_source(name="Shop", kind="server")
-    return api.create_pull(name=name, address=shop.address, source_id=source.source_id)
+    return api_fetching.create_pull(name=name, address=shop.address, source_id=source.source_id)
 
 
 def plan_of(shop, **more):
@@ -163,21 +163,25 @@ def test_a_table_is_found_previewed_pulled_and_followed(shop):
     shop.put(person(shop, 1, old), person(shop, 2, old))
     pull = add(shop)
     assert pull.state == "draft"
-    assert "our people" in [table.name for table in api.list_pull_tables(pull_id=pull.pull_id)]
+    assert "our people" in [
+        table.name for table in api_fetching.list_pull_tables(pull_id=pull.pull_id)
+    ]
     plan = plan_of(shop)
-    columns = api.list_pull_columns(pull_id=pull.pull_id, schema=plan.schema, relation="our people")
+    columns = api_fetching.list_pull_columns(
+        pull_id=pull.pull_id, schema=plan.schema, relation="our people"
+    )
     kinds = {column.name: (column.kind, column.key_place) for column in columns}
     assert kinds["id"] == ("number", 1)
     assert kinds["changed"] == ("time", 0)
     assert 'first "name' in kinds
-    seen = api.preview_pull(pull_id=pull.pull_id, plan=plan)
+    seen = api_fetching.preview_pull(pull_id=pull.pull_id, plan=plan)
     assert seen.problems == []
     assert seen.mapping["changed"] == "updated_at"
     assert api.list_received() == []
-    ready = api.configure_pull(pull_id=pull.pull_id, plan=plan)
+    ready = api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan)
     assert ready.state == "waiting"
-    assert api.run_due_pulls(now=datetime.now(UTC)) == 1
-    done = api.get_pull(pull_id=pull.pull_id)
+    assert api_fetching.run_due_pulls(now=datetime.now(UTC)) == 1
+    done = api_fetching.get_pull(pull_id=pull.pull_id)
     assert (done.failure, done.rows_done, done.stored) == ("", 2, 2)
     first = bodies()[0]
     assert first["userId"] == "1"
@@ -185,12 +189,12 @@ def test_a_table_is_found_previewed_pulled_and_followed(shop):
     assert first["traits"]["birthday"] == "1990-02-03"
     assert first["traits"]["picture"] == "/wA="
     assert first["timestamp"][:19] == old.isoformat()[:19]
-    assert api.run_due_pulls(now=datetime.now(UTC)) == 0, "it is not due again yet"
+    assert api_fetching.run_due_pulls(now=datetime.now(UTC)) == 0, "it is not due again yet"
     shop.put(person(shop, 2, NOW - timedelta(hours=1), "new@example.com"))
-    again = api.run_pull(pull_id=pull.pull_id, now=datetime.now(UTC))
+    again = api_fetching.run_pull(pull_id=pull.pull_id, now=datetime.now(UTC))
     assert (again.failure, again.stored) == ("", 3)
     assert bodies()[-1]["traits"]["email"] == "new@example.com"
-    assert api.run_pull(pull_id=pull.pull_id, now=datetime.now(UTC)).stored == 3
+    assert api_fetching.run_pull(pull_id=pull.pull_id, now=datetime.now(UTC)).stored == 3
 
 
 def test_pages_with_equal_cursors_neither_lose_nor_double_a_row(shop, monkeypatch):
@@ -199,14 +203,14 @@ def test_pages_with_equal_cursors_neither_lose_nor_double_a_row(shop, monkeypatc
     same = NOW - timedelta(days=1)
     shop.put(*[person(shop, number, same) for number in range(1, 18)])
     pull = add(shop)
-    api.configure_pull(pull_id=pull.pull_id, plan=plan_of(shop))
+    api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan_of(shop))
     runs = 0
-    while api.run_due_pulls(now=datetime.now(UTC)):
+    while api_fetching.run_due_pulls(now=datetime.now(UTC)):
         runs += 1
         assert runs < 20
-        if api.get_pull(pull_id=pull.pull_id).next_at > datetime.now(UTC):
+        if api_fetching.get_pull(pull_id=pull.pull_id).next_at > datetime.now(UTC):
             break
-    done = api.get_pull(pull_id=pull.pull_id)
+    done = api_fetching.get_pull(pull_id=pull.pull_id)
     assert (done.rows_done, done.stored, done.duplicate, runs) == (17, 17, 0, 3)
     assert {body["userId"] for body in bodies()} == {str(n) for n in range(1, 18)}
 
@@ -215,37 +219,37 @@ def test_what_is_committed_late_is_met_by_going_back(shop):
     at = NOW - timedelta(hours=5)
     shop.put(person(shop, 1, at))
     pull = add(shop)
-    api.configure_pull(pull_id=pull.pull_id, plan=plan_of(shop, overlap=600))
-    api.run_pull(pull_id=pull.pull_id, now=NOW)
+    api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan_of(shop, overlap=600))
+    api_fetching.run_pull(pull_id=pull.pull_id, now=NOW)
     # Both were stamped before the one that is in: one within the ten minutes, one not.
     shop.put(person(shop, 2, at - timedelta(minutes=9)), person(shop, 3, at - timedelta(hours=1)))
-    done = api.run_pull(pull_id=pull.pull_id, now=NOW)
+    done = api_fetching.run_pull(pull_id=pull.pull_id, now=NOW)
     assert (done.stored, done.duplicate) == (2, 1)
-    assert api.rewind_pull(pull_id=pull.pull_id).position == ""
-    done = api.run_pull(pull_id=pull.pull_id, now=NOW)
+    assert api_fetching.rewind_pull(pull_id=pull.pull_id).position == ""
+    done = api_fetching.run_pull(pull_id=pull.pull_id, now=NOW)
     assert (done.stored, done.duplicate) == (3, 3)
     # A number can be the cursor too, and needs no key.
     plan = plan_of(shop, cursor_column="id", key_columns=[], overlap=0)
-    api.configure_pull(pull_id=pull.pull_id, plan=plan)
-    assert api.run_pull(pull_id=pull.pull_id, now=NOW).position == "3"
+    api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan)
+    assert api_fetching.run_pull(pull_id=pull.pull_id, now=NOW).position == "3"
     shop.put(person(shop, 4, NOW))
-    done = api.run_pull(pull_id=pull.pull_id, now=NOW)
+    done = api_fetching.run_pull(pull_id=pull.pull_id, now=NOW)
     assert (done.position, done.rows_done) == ("4", 10)
 
 
 def test_what_is_wrong_is_said_in_the_servers_words_and_tried_again(shop):
     shop.put(person(shop, 1, NOW))
     pull = add(shop)
-    api.configure_pull(pull_id=pull.pull_id, plan=plan_of(shop))
+    api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan_of(shop))
     shop.run(f"DROP TABLE {shop.q}our people{shop.q}")
     now = datetime.now(UTC)
-    failed = api.run_pull(pull_id=pull.pull_id, now=now)
+    failed = api_fetching.run_pull(pull_id=pull.pull_id, now=now)
     assert failed.state == "failing"
     assert "our people" in failed.failure
     assert failed.next_at - now == timedelta(seconds=60)
     shop.make()
     shop.put(person(shop, 1, NOW))
-    assert api.run_pull(pull_id=pull.pull_id, now=now).state == "waiting"
+    assert api_fetching.run_pull(pull_id=pull.pull_id, now=now).state == "waiting"
 
 
 def test_nothing_can_be_written_and_no_password_is_taken_wrong_or_shown(shop):
@@ -261,7 +265,7 @@ def test_nothing_can_be_written_and_no_password_is_taken_wrong_or_shown(shop):
         return
     wrong = shop.address.replace(secret, "wrong")
     with pytest.raises(Invalid, match="the database says") as caught:
-        api.reconnect_pull(pull_id=pull.pull_id, address=wrong)
+        api_fetching.reconnect_pull(pull_id=pull.pull_id, address=wrong)
     assert "wrong" not in caught.value.message
 
 
@@ -270,10 +274,10 @@ def test_hosts_that_are_not_opened_are_not_called(db):
     for engine in ("postgresql", "mysql"):
         for host in ("127.0.0.1", "169.254.169.254", "10.0.0.1"):
             with pytest.raises(Denied):
-                api.create_pull(
+                api_fetching.create_pull(
                     name="x", address=f"{engine}://u:p@{host}/d", source_id=source.source_id
                 )
-    assert api.list_pulls() == []
+    assert api_fetching.list_pulls() == []
 
 
 @pytest.mark.parametrize(
@@ -302,7 +306,9 @@ def test_a_link_out_of_the_folder_is_not_followed(sqlite):
     source = api.create_source(name="Shop", kind="server")
     try:
         with pytest.raises(NotFound):
-            api.create_pull(name="x", address="sqlite:///link.db", source_id=source.source_id)
+            api_fetching.create_pull(
+                name="x", address="sqlite:///link.db", source_id=source.source_id
+            )
     finally:
         inside.unlink()
 
@@ -317,13 +323,13 @@ def test_plans_that_cannot_work_are_refused_with_all_reasons(sqlite):
         ({"mapping": {"born": "birthday"}}, "is needed"),
     ):
         with pytest.raises(Invalid, match=words):
-            api.configure_pull(pull_id=pull.pull_id, plan=plan_of(sqlite, **wrong))
+            api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan_of(sqlite, **wrong))
     with pytest.raises(NotFound):
-        api.configure_pull(pull_id=pull.pull_id, plan=plan_of(sqlite, relation="our"))
+        api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan_of(sqlite, relation="our"))
     with pytest.raises(Conflict):
-        api.resume_pull(pull_id=pull.pull_id)
+        api_fetching.resume_pull(pull_id=pull.pull_id)
     with pytest.raises(Conflict):
-        api.run_pull(pull_id=pull.pull_id, now=NOW)
+        api_fetching.run_pull(pull_id=pull.pull_id, now=NOW)
     with pytest.raises(Conflict, match="exists"):
         add(sqlite)
 
@@ -347,25 +353,25 @@ def test_lines_of_an_order_come_together_from_whatever_page(sqlite, monkeypatch)
         key_columns=["order_id", "line"],
         connector="orders",
     )
-    api.configure_pull(pull_id=pull.pull_id, plan=plan)
-    done = api.run_pull(pull_id=pull.pull_id, now=NOW)
+    api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan)
+    done = api_fetching.run_pull(pull_id=pull.pull_id, now=NOW)
     assert (done.failure, done.rows_done, done.stored) == ("", 9, 3)
     assert {body["properties"]["total"] for body in bodies()} == {7.5}
     sqlite.run("UPDATE line SET state = 'shipped'")
-    assert api.run_pull(pull_id=pull.pull_id, now=NOW).rejected == 0
+    assert api_fetching.run_pull(pull_id=pull.pull_id, now=NOW).rejected == 0
 
 
 def test_pause_resume_and_delete(sqlite):
     sqlite.put(person(sqlite, 1, NOW))
     pull = add(sqlite)
-    api.configure_pull(pull_id=pull.pull_id, plan=plan_of(sqlite))
-    assert api.pause_pull(pull_id=pull.pull_id).state == "paused"
-    assert api.run_due_pulls(now=datetime.now(UTC) + timedelta(days=1)) == 0
-    assert api.resume_pull(pull_id=pull.pull_id).state == "waiting"
-    assert api.run_due_pulls(now=datetime.now(UTC)) == 1
-    api.delete_pull(pull_id=pull.pull_id)
+    api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan_of(sqlite))
+    assert api_fetching.pause_pull(pull_id=pull.pull_id).state == "paused"
+    assert api_fetching.run_due_pulls(now=datetime.now(UTC) + timedelta(days=1)) == 0
+    assert api_fetching.resume_pull(pull_id=pull.pull_id).state == "waiting"
+    assert api_fetching.run_due_pulls(now=datetime.now(UTC)) == 1
+    api_fetching.delete_pull(pull_id=pull.pull_id)
     with pytest.raises(NotFound):
-        api.get_pull(pull_id=pull.pull_id)
+        api_fetching.get_pull(pull_id=pull.pull_id)
     assert len(bodies()) == 1
 
 
@@ -378,27 +384,27 @@ def test_a_killed_run_goes_on_after_its_last_page(sqlite):
     own.commit()
     own.close()
     pull_id = add(sqlite).pull_id
-    api.configure_pull(pull_id=pull_id, plan=plan_of(sqlite))
+    api_fetching.configure_pull(pull_id=pull_id, plan=plan_of(sqlite))
     code = (
         "from datetime import datetime, UTC; from amity.infra import database;"
-        "from amity.store import api;"
+        "from amity.store import api_fetching;"
         f"database.use_database({database.database_name()!r});"
-        f"api.run_pull(pull_id={pull_id}, now=datetime.now(UTC))"
+        f"api_fetching.run_pull(pull_id={pull_id}, now=datetime.now(UTC))"
     )
     with subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ)) as process:
         deadline = time.monotonic() + 30
-        while api.get_pull(pull_id=pull_id).rows_done == 0:
+        while api_fetching.get_pull(pull_id=pull_id).rows_done == 0:
             assert time.monotonic() < deadline
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
-    killed = api.get_pull(pull_id=pull_id)
+    killed = api_fetching.get_pull(pull_id=pull_id)
     assert 0 < killed.rows_done == killed.stored < total
     deadline = time.monotonic() + 10
-    while not api.run_due_pulls(now=datetime.now(UTC)):
+    while not api_fetching.run_due_pulls(now=datetime.now(UTC)):
         assert time.monotonic() < deadline, "the lock of the killed run was never freed"
         time.sleep(0.05)
-    done = api.get_pull(pull_id=pull_id)
+    done = api_fetching.get_pull(pull_id=pull_id)
     assert (done.rows_done, done.stored, done.duplicate) == (total, total, 0)
 
 
@@ -420,8 +426,8 @@ def test_values_that_python_cannot_hold_do_not_end_a_run(db):
             for name in ("at", "born", "paid", "tags", "more", "kept", "place")
         }
         plan = plan_of(shop, relation="odd", mapping=mapping)
-        api.configure_pull(pull_id=pull.pull_id, plan=plan)
-        done = api.run_pull(pull_id=pull.pull_id, now=NOW)
+        api_fetching.configure_pull(pull_id=pull.pull_id, plan=plan)
+        done = api_fetching.run_pull(pull_id=pull.pull_id, now=NOW)
     assert (done.failure, done.stored, done.rejected) == ("", 1, 0)
     traits = bodies()[0]["traits"]
     assert traits["at"] == "infinity"
@@ -433,16 +439,16 @@ def test_values_that_python_cannot_hold_do_not_end_a_run(db):
 def test_a_page_read_by_another_plan_is_not_committed(sqlite, monkeypatch):
     sqlite.put(person(sqlite, 1, NOW))
     pull_id = add(sqlite).pull_id
-    api.configure_pull(pull_id=pull_id, plan=plan_of(sqlite))
+    api_fetching.configure_pull(pull_id=pull_id, plan=plan_of(sqlite))
     make = pulling_run._make_units
 
     def meanwhile(*arguments):
         monkeypatch.setattr(pulling_run, "_make_units", make)
-        api.configure_pull(pull_id=pull_id, plan=plan_of(sqlite, overlap=0))
+        api_fetching.configure_pull(pull_id=pull_id, plan=plan_of(sqlite, overlap=0))
         return make(*arguments)
 
     monkeypatch.setattr(pulling_run, "_make_units", meanwhile)
     now = datetime.now(UTC)
-    changed = api.run_pull(pull_id=pull_id, now=now)
+    changed = api_fetching.run_pull(pull_id=pull_id, now=now)
     assert (changed.stored, changed.failure, changed.next_at) == (0, "", now)
-    assert api.run_pull(pull_id=pull_id, now=now).stored == 1
+    assert api_fetching.run_pull(pull_id=pull_id, now=now).stored == 1

@@ -10,7 +10,7 @@ import pytest
 from amity.infra import config
 from amity.infra.database import transaction
 from amity.kernel.errors import Invalid, NotFound
-from amity.store import api
+from amity.store import api, api_outbound, api_plans
 from amity.store.contracts_outbound import OutboundPlan
 from amity.store.contracts_tracking import AlertTerms
 from amity.testing.webhook_receiver import receiving
@@ -32,7 +32,7 @@ def send(source_id, *properties, at=NOW):
         for each in properties
     ]
     api.append_events(source_id=source_id, events=raw, now=NOW)
-    while api.fold_batch().events or api.watch_quality(now=NOW):
+    while api.fold_batch().events or api_plans.watch_quality(now=NOW):
         pass
 
 
@@ -51,7 +51,7 @@ def put_off(source_id, days):
 
 
 def open_rules(source_id):
-    return {alert.rule: alert.words for alert in api.list_alerts(source_id=source_id)}
+    return {alert.rule: alert.words for alert in api_plans.list_alerts(source_id=source_id)}
 
 
 def test_late_events_and_properties_that_became_empty_are_told(shop):
@@ -59,14 +59,14 @@ def test_late_events_and_properties_that_became_empty_are_told(shop):
     put_off(shop, 5)
     send(shop, *[{"total": n, "note": None} for n in range(15)], *[{"total": 1}] * 5)
     send(shop, *[{"total": n, "note": "x"} for n in range(8)], at=NOW - timedelta(days=2))
-    api.judge_sources(now=NOW)
+    api_plans.judge_sources(now=NOW)
     assert open_rules(shop) == {
         "late": "29% of 28 events came over a day after they happened",
         "nulls": "note of Order is empty in 71%, before in 0%",
     }
-    hours = api.list_quality_hours(source_id=shop, now=NOW)
+    hours = api_plans.list_quality_hours(source_id=shop, now=NOW)
     assert (len(hours), hours[-1].events, hours[-1].late) == (24, 28, 8)
-    picture = api.picture_latest(source_id=shop, now=NOW)
+    picture = api_plans.picture_latest(source_id=shop, now=NOW)
     assert (picture.events, picture.with_user_id, picture.with_email) == (48, 48, 0)
 
 
@@ -75,63 +75,63 @@ def test_silence_of_a_week_and_more_stays_open_until_something_comes(shop):
         send(shop, {"total": 1})
         put_off(shop, 1)
     put_off(shop, 3)
-    api.judge_sources(now=NOW)
+    api_plans.judge_sources(now=NOW)
     assert open_rules(shop) == {"silent": "nothing came for 4 days; it used to come on most days"}
     put_off(shop, 40)
-    api.judge_sources(now=NOW)
+    api_plans.judge_sources(now=NOW)
     put_off(shop, 200)
     with transaction("owner") as connection:
         connection.execute("DELETE FROM store_quality")  # as retention does after 100 days
-    api.judge_sources(now=NOW)
+    api_plans.judge_sources(now=NOW)
     assert open_rules(shop) == {"silent": "nothing came for over 100 days"}
-    [alert] = api.list_alerts()
+    [alert] = api_plans.list_alerts()
     send(shop, {"total": 1})
-    api.judge_sources(now=NOW + timedelta(minutes=5))
+    api_plans.judge_sources(now=NOW + timedelta(minutes=5))
     assert open_rules(shop) == {}
-    [closed] = api.list_alerts(open_only=False)
+    [closed] = api_plans.list_alerts(open_only=False)
     assert (closed.alert_id, closed.closed_why) == (alert.alert_id, "over")
 
 
 def test_a_source_has_terms_of_its_own_and_can_be_muted(shop):
     send(shop, {"note": "ann@example.org"})
-    api.judge_sources(now=NOW)
+    api_plans.judge_sources(now=NOW)
     assert set(open_rules(shop)) == {"personal"}
-    usual = api.get_source_watch(source_id=shop)
+    usual = api_plans.get_source_watch(source_id=shop)
     assert (usual.terms, usual.updated_by) == (AlertTerms(), "")
     about = {"source_id": shop, "by": "ann", "now": NOW}
     muted_until = NOW + timedelta(hours=1)
-    api.watch_source(terms=usual.terms, muted_until=muted_until, **about)
-    api.judge_sources(now=NOW)
+    api_plans.watch_source(terms=usual.terms, muted_until=muted_until, **about)
+    api_plans.judge_sources(now=NOW)
     assert open_rules(shop) == {}
-    assert [alert.closed_why for alert in api.list_alerts(open_only=False)] == ["muted"]
-    api.judge_sources(now=NOW + timedelta(hours=2))
+    assert [alert.closed_why for alert in api_plans.list_alerts(open_only=False)] == ["muted"]
+    api_plans.judge_sources(now=NOW + timedelta(hours=2))
     assert set(open_rules(shop)) == {"personal"}
     calm = AlertTerms(warns_personal=False)
-    held = api.watch_source(terms=calm, muted_until=None, **about)
+    held = api_plans.watch_source(terms=calm, muted_until=None, **about)
     assert (held.terms, held.updated_by, held.updated_at) == (calm, "ann", NOW)
-    api.judge_sources(now=NOW)
+    api_plans.judge_sources(now=NOW)
     assert open_rules(shop) == {}
     with pytest.raises(Invalid):
-        api.watch_source(terms=AlertTerms(most_late=2), muted_until=None, **about)
+        api_plans.watch_source(terms=AlertTerms(most_late=2), muted_until=None, **about)
     with pytest.raises(NotFound):
-        api.get_source_watch(source_id=10**6)
+        api_plans.get_source_watch(source_id=10**6)
 
 
 def test_webhooks_hear_of_an_alert_once_when_it_opens_and_when_it_closes(shop):
     with receiving() as receiver, config.override(egress_allow="127.0.0.0/8"):
         names = ["Source Alert Raised", "Source Alert Closed"]
         made = {"events": names, "purpose": "", "url": receiver.url + "/ok"}
-        api.create_endpoint(plan=OutboundPlan(name="ops", **made), by="test")
+        api_outbound.create_endpoint(plan=OutboundPlan(name="ops", **made), by="test")
         other = made | {"events": ["Order"], "name": "orders"}
-        api.create_endpoint(plan=OutboundPlan(**other), by="test")
+        api_outbound.create_endpoint(plan=OutboundPlan(**other), by="test")
         send(shop, {"note": "ann@example.org"})
-        api.judge_sources(now=NOW)
-        api.judge_sources(now=NOW + timedelta(minutes=5))
+        api_plans.judge_sources(now=NOW)
+        api_plans.judge_sources(now=NOW + timedelta(minutes=5))
         api.update_source(source_id=shop, is_enabled=False)
-        api.judge_sources(now=NOW + timedelta(minutes=10))
-        while api.queue_deliveries(now=NOW):
+        api_plans.judge_sources(now=NOW + timedelta(minutes=10))
+        while api_outbound.queue_deliveries(now=NOW):
             pass
-        deliverer = api.Deliverer(rng=random.Random(1))
+        deliverer = api_outbound.Deliverer(rng=random.Random(1))
         for _ in range(200):
             if not deliverer.turn(now=NOW).claimed and not deliverer.is_busy:
                 break

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from amity.store import api as store
+from amity.store import api_plans
 from amity.store.contracts_tracking import AlertTerms, PlanDraft, PlanField
 
 NOW = datetime.now(UTC)
@@ -35,7 +36,7 @@ def send(source_id, *events):
         for event in events
     ]
     store.append_events(source_id=source_id, events=raw, now=datetime.now(UTC))
-    while store.fold_batch().events or store.watch_quality(now=NOW):
+    while store.fold_batch().events or api_plans.watch_quality(now=NOW):
         pass
 
 
@@ -55,7 +56,7 @@ def pin(policy):
     total = PlanField(path="total", types=["number"], is_required=True)
     code = PlanField(path="code", allowed=["a"], policy="cut")
     plan = PlanDraft(type="track", name="Order Completed", policy=policy, fields=[total, code])
-    store.pin_plan(plan=plan, by="test", now=NOW)
+    api_plans.pin_plan(plan=plan, by="test", now=NOW)
 
 
 def text_of(page):
@@ -91,7 +92,7 @@ def test_when_to_warn_is_set_on_the_page_and_muted(admin, shop):
     typed = {"do": "terms", "silent_hours": "6", "most_violating": "2,5", "least_events": "50"}
     page = text_of(admin.post(address, typed | {"warns_personal": "yes"}, follow=True))
     assert 'value="2.5"' in page
-    assert store.get_source_watch(source_id=shop).terms == AlertTerms(
+    assert api_plans.get_source_watch(source_id=shop).terms == AlertTerms(
         silent_hours=6,
         most_violating=0.025,
         most_duplicate=None,
@@ -103,11 +104,11 @@ def test_when_to_warn_is_set_on_the_page_and_muted(admin, shop):
     wrong = text_of(admin.post(address, typed | {"silent_hours": "soon"}, follow=True))
     assert "Nothing was changed: “soon” is no number" in wrong
     assert "Muted until" in text_of(admin.post(address, {"do": "mute", "days": "7"}, follow=True))
-    held = store.get_source_watch(source_id=shop)
+    held = api_plans.get_source_watch(source_id=shop)
     assert timedelta(days=6) < held.muted_until - NOW < timedelta(days=8)
     assert held.terms.silent_hours == 6
     admin.post(address, {"do": "unmute"})
-    assert store.get_source_watch(source_id=shop).muted_until is None
+    assert api_plans.get_source_watch(source_id=shop).muted_until is None
 
 
 def test_the_debugger_shows_each_event_with_what_became_of_it(admin, shop):

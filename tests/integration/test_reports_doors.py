@@ -104,6 +104,8 @@ def test_a_program_asks_enters_and_changes_what_a_person_can(shop, tmp_path):
     assert "2" in amity("metric", "set", "orders", str(file))
     wrong = CliRunner().invoke(root, ["report", "run", "pareto", "--with", "days"])
     assert wrong.exit_code != 0
+    wrong = CliRunner().invoke(root, ["report", "run", "pareto", "--table", "curves"])
+    assert "it has deciles, zones, curve" in str(wrong.exception)
 
 
 def test_a_view_is_mailed_by_the_api_and_the_command_line(db):

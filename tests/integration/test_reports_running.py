@@ -8,8 +8,11 @@ import ibis
 import msgspec
 import pytest
 
+from amity.analysis import api as analysis
 from amity.analysis import api_reports as reports
-from amity.analysis.logic.reporting import keeping
+from amity.analysis import api_work
+from amity.analysis.logic.reporting import running
+from amity.analysis.logic.working import queue
 from amity.analysis.reports.dimensions import Dimensions
 from amity.infra import warehouse
 from amity.infra.database import transaction
@@ -17,6 +20,7 @@ from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound, Unavailable
 from amity.store import api as store
 from amity.testing.installation import wait_for
+from amity.testing.working import work_off
 from amity.web.warehousing import list_exports
 
 NOW = datetime.now(UTC)
@@ -58,15 +62,20 @@ def shop(db):
         path.rmdir() if path.is_dir() else path.unlink()
 
 
+def stop(name):
+    state = reports.open_report(name=name, given={}, now=NOW).state
+    api_work.stop_work(work_id=state.work_id)
+
+
 def test_an_answer_is_computed_once_and_kept_with_its_age(shop):
     given = {"days": "30"}
     first = reports.open_report(name="dimensions", given=given, now=NOW)
     assert first.state.run is None
     assert first.state.wanted_at is None
-    assert reports.run_waiting_reports(now=NOW) == 0
+    assert work_off(now=NOW, most=1) == 0
     reports.refresh_report(name="dimensions", given=given, now=NOW)
-    assert reports.run_waiting_reports(now=NOW) == 1
-    assert reports.run_waiting_reports(now=NOW) == 0
+    assert work_off(now=NOW, most=1) == 1
+    assert work_off(now=NOW, most=1) == 0
     page = reports.open_report(name="dimensions", given=given, now=NOW + timedelta(minutes=1))
     run = page.state.run
     figures = {figure.name: figure for figure in run.answer.figures}
@@ -97,13 +106,13 @@ def test_an_answer_is_computed_once_and_kept_with_its_age(shop):
 
 def test_what_is_cancelled_is_not_computed_and_says_so(shop):
     reports.refresh_report(name="dimensions", given={}, now=NOW)
-    reports.cancel_report(name="dimensions", given={}, now=NOW)
-    assert reports.run_waiting_reports(now=NOW) == 0
+    stop("dimensions")
+    assert work_off(now=NOW, most=1) == 0
     page = reports.open_report(name="dimensions", given={}, now=NOW)
     assert "cancelled" in page.state.error
     assert page.state.wanted_at is None
     reports.refresh_report(name="dimensions", given={}, now=NOW)
-    assert reports.run_waiting_reports(now=NOW) == 1
+    assert work_off(now=NOW, most=1) == 1
 
 
 def test_what_is_cancelled_in_the_middle_ends_at_once_and_the_answer_before_stays(
@@ -119,12 +128,12 @@ def test_what_is_cancelled_in_the_middle_ends_at_once_and_the_answer_before_stay
 
     monkeypatch.setattr(Dimensions, "expressions", endless)
     reports.refresh_report(name="dimensions", given={}, now=NOW)
-    worker = threading.Thread(target=reports.run_waiting_reports, kwargs={"now": NOW})
+    worker = threading.Thread(target=work_off, kwargs={"now": NOW})
     worker.start()
     wait_for(lambda: reports.open_report(name="dimensions", given={}, now=NOW).state.steps == 2)
     worker.join(1)
     assert worker.is_alive()
-    reports.cancel_report(name="dimensions", given={}, now=NOW)
+    stop("dimensions")
     began = time.monotonic()
     worker.join(20)
     assert time.monotonic() - began < 5
@@ -135,25 +144,78 @@ def test_what_is_cancelled_in_the_middle_ends_at_once_and_the_answer_before_stay
     assert list((warehouse.folder().parent / "warehouse-spill").iterdir()) == []
 
 
-def test_a_question_an_ended_worker_was_at_is_answered_by_the_next(shop):
-    reports.refresh_report(name="dimensions", given={}, now=NOW)
+def lose():
+    """Let who is at work have been silent for long, as one that was killed."""
     with transaction() as connection:
-        assert keeping.take(connection, now=NOW) is not None
-    assert reports.run_waiting_reports(now=NOW) == 0
-    reports.release_reports(now=NOW + timedelta(seconds=1))
-    assert reports.run_waiting_reports(now=NOW) == 1
+        connection.execute("UPDATE analysis_work SET seen_at = seen_at - interval '1 minute'")
+
+
+def test_a_question_an_ended_worker_was_at_is_answered_once_more_and_then_given_up(shop):
+    reports.refresh_report(name="dimensions", given={}, by="ann", now=NOW)
+    assert queue.take(["report"], now=NOW) is not None
+    [work] = api_work.list_work()
+    assert (work.started_at, work.wanted_by) == (NOW, "ann")
+    assert work_off(now=NOW) == 0
+    lose()
+    [work] = api_work.list_work()
+    assert (work.started_at, work.wanted_at) == (None, NOW)  # it waits again
+    assert queue.take(["report"], now=NOW) is not None
+    lose()
+    assert work_off(now=NOW) == 0
+    [work] = api_work.list_work()
+    assert (work.wanted_at, work.error) == (None, queue.INTERRUPTED)
+    # Who tries again begins anew.
+    reports.refresh_report(name="dimensions", given={}, now=NOW)
+    assert work_off(now=NOW) == 1
+    assert api_work.list_work() == []
+
+
+def test_what_nobody_is_there_to_do_once_more_ends_by_itself(db):
+    wanted = queue.Wanted(kind="groups", parameters={}, title="t")
+    queue.want(wanted, by="ann", now=NOW)
+    taken = queue.take(["groups"], now=NOW)
+    for _ in range(11):
+        lose()
+    found = queue.find("groups", {})
+    assert (found.wanted_at, found.error) == (None, queue.INTERRUPTED)
+    # Stopped, it is not begun again.
+    queue.want(wanted, by="ann", now=NOW)
+    queue.take(["groups"], now=NOW)
+    queue.cancel(taken.work_id)
+    lose()
+    assert queue.take(["groups"], now=NOW) is None
+    assert queue.find("groups", {}).error == queue.CANCELLED
+
+
+def test_who_asks_while_somebody_is_at_it_waits_for_that(shop, monkeypatch):
+    count, compute = [], running._compute
+
+    def slowly(question, **given):
+        count.append(1)
+        time.sleep(0.5)
+        return compute(question, **given)
+
+    monkeypatch.setattr(running, "_compute", slowly)
+    reports.refresh_report(name="dimensions", given={}, now=NOW)
+    worker = threading.Thread(target=work_off, kwargs={"now": NOW})
+    worker.start()
+    wait_for(lambda: count)
+    told = []
+    found = reports.run_report(
+        name="dimensions", given={}, now=NOW, tell=lambda *step: told.append(step)
+    )
+    worker.join(10)
+    assert len(count) == 1
+    assert told
+    assert reports.open_report(name="dimensions", given={}, now=NOW).state.run == found
 
 
 def test_who_waits_comes_before_what_is_to_be_ready_in_the_morning(db):
     later = NOW + timedelta(hours=5)
     reports.keep_reports_warm(now=NOW)
-    with transaction() as connection:
-        connection.execute("UPDATE analysis_report_run SET wanted_at = NULL, started_at = NULL")
-    reports.keep_reports_warm(now=later)
-    reports.refresh_report(name="rfm_grid", given={"days": "9"}, now=later + timedelta(minutes=1))
-    with transaction() as connection:
-        taken = keeping.take(connection, now=later)
-    assert (taken.report, taken.parameters) == ("rfm_grid", {"days": "9"})
+    reports.refresh_report(name="rfm_grid", given={"days": "9"}, now=later)
+    taken = queue.take(["report"], now=later)
+    assert taken.parameters == {"report": "rfm_grid", "given": {"days": "9"}}
 
 
 def test_questions_that_make_no_sense_are_refused_in_words(db):
@@ -179,6 +241,18 @@ def test_questions_that_make_no_sense_are_refused_in_words(db):
         reports.run_report(name="dimensions", given={}, now=NOW)
     with pytest.raises(Conflict):
         reports.list_row_customers(name="dimensions", given={}, table="periods", key="x", now=NOW)
+
+
+def test_an_answer_about_a_segment_says_when_its_members_are_not_those_of_now(shop):
+    rule = {"node": "check", "field": "profile.order_count", "is": {"op": "gte", "value": 1}}
+    made = analysis.create_segment(name="Buyers", rule=rule, by="ann", now=NOW)
+    given = {"segment": str(made.segment_id), "compare": "no"}
+    filling = reports.run_report(name="rfm_grid", given=given, now=NOW).answer
+    assert filling.empty
+    assert "“Buyers” is still being filled" in filling.notes[-1]
+    analysis.archive_segment(segment_id=made.segment_id, by="ann", now=NOW)
+    archived = reports.run_report(name="rfm_grid", given=given, now=NOW).answer
+    assert "“Buyers” is archived" in archived.notes[-1]
 
 
 def test_one_question_has_one_spelling_and_all_are_kept_warm(db):

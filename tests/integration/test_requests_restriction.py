@@ -10,8 +10,8 @@ from django.test import Client
 from amity.cli.main import root
 from amity.kernel.errors import Conflict, Invalid
 from amity.store import api as store
+from amity.store import api_identity, hot
 from amity.store import api_requests as requests
-from amity.store import hot
 from amity.store.contracts_requests import RequestFilter, RequestPlan
 from amity.web.erasing import erase_customer
 from amity.web.requests import acting
@@ -110,7 +110,7 @@ def test_whoever_turns_out_to_be_the_same_is_restricted_too(shop):
     shop.send({"type": "identify", "anonymousId": "d1", "traits": traits})
     other = store.find_profile(kind="email", value="other@x.example").profile_id
     restrict(other)
-    store.merge_profiles(winner=ann, loser=other, by="t", now=datetime.now(UTC))
+    api_identity.merge_profiles(winner=ann, loser=other, by="t", now=datetime.now(UTC))
     acting.settle()
     kept = store.get_profile(profile_id=ann).profile_id
     assert store.get_profile(profile_id=other).profile_id == kept

@@ -10,6 +10,7 @@ from amity.infra import database
 from amity.infra.warehouse_verifying import verify
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.store import api as store
+from amity.store import api_plans
 from amity.store import api_retention as keeping
 from amity.store.contracts_retention import RetentionPlan
 from amity.web.retention.sweeping import all_sweeps
@@ -46,7 +47,7 @@ def dump(*leaving):
 
 
 def settle():
-    while store.fold_batch().events + store.follow(now=NOW) + store.watch_quality(
+    while store.fold_batch().events + store.follow(now=NOW) + api_plans.watch_quality(
         now=NOW
     ) or store.write_consents(now=NOW):
         pass

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.fixtures.segment_town import define, members, settle, write_profiles
 
-from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.analysis.estimator import Refused
 from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
@@ -37,20 +37,20 @@ def runs_of(score):
 
 def test_groups_become_segments_that_hold_everybody(db):
     with pytest.raises(Refused, match="at least 200"):
-        analysis.refresh_clusters(now=NOW, rng=rng())
+        api_segment_tools.refresh_clusters(now=NOW, rng=rng())
     with pytest.raises(NotFound):
-        analysis.save_clusters(by="t", now=NOW)
+        api_segment_tools.save_clusters(by="t", now=NOW)
     write_profiles(80)
-    found = analysis.refresh_clusters(now=NOW, rng=rng())
+    found = api_segment_tools.refresh_clusters(now=NOW, rng=rng())
     assert (found.chosen.clusters, found.looked_at) == (3, 240)
-    assert analysis.find_clusters() == found
-    made = analysis.save_clusters(by="t", now=NOW)
+    assert api_segment_tools.find_clusters() == found
+    made = api_segment_tools.save_clusters(by="t", now=NOW)
     settle()
     held = [members(each.segment_id) for each in made]
     plans = [profiles_of(plan) for plan in ("pro", "free", "lapsed")]
     assert sorted(map(sorted, held)) == sorted(map(sorted, plans))
     # Saved again they are the same segments.
-    again = analysis.save_clusters(by="t", now=NOW)
+    again = api_segment_tools.save_clusters(by="t", now=NOW)
     assert [each.segment_id for each in again] == [each.segment_id for each in made]
     settle()
     with transaction("owner") as connection:
@@ -60,7 +60,7 @@ def test_groups_become_segments_that_hold_everybody(db):
         ).rowcount
     # Each night everybody is put where they belong, by a run of its own.
     assert gone == 240
-    assert analysis.renew_found_segments(now=NOW, rng=rng()) == 1
+    assert api_segment_tools.renew_found_segments(now=NOW, rng=rng()) == 1
     settle()
     assert [members(each.segment_id) for each in made] == held
     assert len(runs_of(again[0].rule["score"])) == 1
@@ -77,33 +77,33 @@ def test_lookalikes_are_like_the_members_and_none_of_them(db):
     )
     settle()
     with pytest.raises(NotFound):
-        analysis.save_lookalikes(segment_id=seeds, size=5, by="t", now=NOW)
-    found = analysis.refresh_lookalikes(segment_id=seeds, now=NOW, rng=rng())
+        api_segment_tools.save_lookalikes(segment_id=seeds, size=5, by="t", now=NOW)
+    found = api_segment_tools.refresh_lookalikes(segment_id=seeds, now=NOW, rng=rng())
     assert found.auc_low > 0.8
     assert found.auc_low <= found.auc <= found.auc_high
     assert found.left_out == ["plan"]
     assert "plan" not in {each.name for each in found.traits}
     strong = {each.words: each.strength for each in found.traits[:8]}
     assert strong["did “Manual Opened”"] > 0
-    assert analysis.find_lookalikes(segment_id=seeds) == found
+    assert api_segment_tools.find_lookalikes(segment_id=seeds) == found
 
     rest = profiles_of("pro") - members(seeds)
-    made = analysis.save_lookalikes(segment_id=seeds, size=len(rest), by="t", now=NOW)
+    made = api_segment_tools.save_lookalikes(segment_id=seeds, size=len(rest), by="t", now=NOW)
     settle()
     assert members(made.segment_id) == rest
-    smaller = analysis.save_lookalikes(segment_id=seeds, size=5, by="t", now=NOW)
+    smaller = api_segment_tools.save_lookalikes(segment_id=seeds, size=5, by="t", now=NOW)
     settle()
     assert smaller.segment_id == made.segment_id
     assert len(members(made.segment_id)) == 5
     assert members(made.segment_id) <= rest
     before = runs_of(f"lookalike_{seeds}")
-    assert analysis.renew_found_segments(now=NOW, rng=rng()) == 1
+    assert api_segment_tools.renew_found_segments(now=NOW, rng=rng()) == 1
     settle()
     assert len(members(made.segment_id)) == 5
     assert members(made.segment_id) <= rest
     assert runs_of(f"lookalike_{seeds}") > before
     with pytest.raises(Invalid):
-        analysis.save_lookalikes(segment_id=seeds, size=0, by="t", now=NOW)
+        api_segment_tools.save_lookalikes(segment_id=seeds, size=0, by="t", now=NOW)
 
 
 def test_what_cannot_be_told_apart_is_refused(db):
@@ -112,14 +112,14 @@ def test_what_cannot_be_told_apart_is_refused(db):
     pro = define("Few", {"node": "all", "of": [PRO, {"node": "bucket", "salt": "x", "to": 30}]})
     settle()
     with pytest.raises(Refused, match="cannot be told from others"):
-        analysis.refresh_lookalikes(segment_id=vip, now=NOW, rng=rng())
+        api_segment_tools.refresh_lookalikes(segment_id=vip, now=NOW, rng=rng())
     with pytest.raises(Refused, match="at least 100"):
-        analysis.refresh_lookalikes(segment_id=pro, now=NOW, rng=rng())
+        api_segment_tools.refresh_lookalikes(segment_id=pro, now=NOW, rng=rng())
 
 
 def test_rfm_cells_become_segments(db):
     with pytest.raises(Refused, match="nobody has an RFM score"):
-        analysis.refresh_rfm_cells(now=NOW)
+        api_segment_tools.refresh_rfm_cells(now=NOW)
     with transaction("owner") as connection:
         connection.execute(
             "INSERT INTO store_profile (id, first_seen_at, last_seen_at, version)"
@@ -130,13 +130,13 @@ def test_rfm_cells_become_segments(db):
             " SELECT g, 'rfm', 9, CASE WHEN g < 8 THEN '5-4-3 Champion' ELSE '1-1-1 Lost' END, 1"
             " FROM generate_series(1, 10) g"
         )
-    found = analysis.refresh_rfm_cells(now=NOW)
+    found = api_segment_tools.refresh_rfm_cells(now=NOW)
     assert [(each.word, each.customers) for each in found.cells] == [("Champion", 7), ("Lost", 3)]
-    assert analysis.find_rfm_cells() == found
-    made = analysis.save_rfm_cell(word="Champion", by="t", now=NOW)
+    assert api_segment_tools.find_rfm_cells() == found
+    made = api_segment_tools.save_rfm_cell(word="Champion", by="t", now=NOW)
     settle()
     assert (made.name, members(made.segment_id)) == ("RFM: Champion", set(range(1, 8)))
     with pytest.raises(Conflict):
-        analysis.save_rfm_cell(word="Champion", by="t", now=NOW)
+        api_segment_tools.save_rfm_cell(word="Champion", by="t", now=NOW)
     with pytest.raises(NotFound):
-        analysis.save_rfm_cell(word="King", by="t", now=NOW)
+        api_segment_tools.save_rfm_cell(word="King", by="t", now=NOW)

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from tests.fixtures.segment_town import define, send, settle, settle_in
 
-from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.analysis.estimator import Refused
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Invalid, NotFound
@@ -53,8 +53,8 @@ def town(db):
 
 def test_what_differs_is_found_ranked_and_kept(town):
     pro, free = town
-    assert analysis.find_differences(segment_id=pro) is None
-    found = analysis.refresh_differences(segment_id=pro, now=NOW)
+    assert api_segment_tools.find_differences(segment_id=pro) is None
+    found = api_segment_tools.refresh_differences(segment_id=pro, now=NOW)
     assert (found.sampled_inside, found.sampled_outside, found.is_sampled) == (80, 160, False)
     told = {each.words: each for each in found.differences}
     assert set(told) >= {"mean age", "country is “FR”", "did “Manual Opened” at least once"}
@@ -71,9 +71,9 @@ def test_what_differs_is_found_ranked_and_kept(town):
     assert effects == sorted(effects, reverse=True)
     assert found.differences[0].words in found.sentence
 
-    kept = analysis.find_differences(segment_id=pro)
+    kept = api_segment_tools.find_differences(segment_id=pro)
     assert kept == found
-    between = analysis.refresh_differences(segment_id=pro, against_id=free, now=NOW)
+    between = api_segment_tools.refresh_differences(segment_id=pro, against_id=free, now=NOW)
     assert between.against_name == "Free"
     assert {each.words for each in between.differences} == set(told)
 
@@ -92,11 +92,11 @@ def test_small_groups_and_itself_are_refused(town):
     )
     settle()
     with pytest.raises(Refused, match="fewer than 30"):
-        analysis.refresh_differences(segment_id=oldest, now=NOW)
+        api_segment_tools.refresh_differences(segment_id=oldest, now=NOW)
     with pytest.raises(Refused, match="those compared with"):
-        analysis.refresh_differences(segment_id=pro, against_id=oldest, now=NOW)
+        api_segment_tools.refresh_differences(segment_id=pro, against_id=oldest, now=NOW)
     with pytest.raises(Invalid, match="itself"):
-        analysis.refresh_differences(segment_id=pro, against_id=pro, now=NOW)
+        api_segment_tools.refresh_differences(segment_id=pro, against_id=pro, now=NOW)
     with pytest.raises(NotFound):
-        analysis.refresh_differences(segment_id=999, now=NOW)
-    assert analysis.find_differences(segment_id=oldest) is None
+        api_segment_tools.refresh_differences(segment_id=999, now=NOW)
+    assert api_segment_tools.find_differences(segment_id=oldest) is None

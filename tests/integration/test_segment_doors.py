@@ -1,6 +1,7 @@
 """Every tool about segments through the command line, the control API and its page."""
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +10,11 @@ from django.test import Client
 from tests.fixtures.segment_town import country_is, define, is_in, settle, settle_in, write_profiles
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.cli.main import root
 from amity.infra.database import transaction
+from amity.testing.installation import wait_for
+from amity.testing.working import work_off
 
 HTMX = {"HX-Request": "true"}
 
@@ -34,7 +38,9 @@ def town(db):
 def ask(db):
     from amity.web.staff import api_keys
 
-    key = api_keys.create_api_key(name="test", scopes=("segments:read", "segments:write"), by="t")
+    key = api_keys.create_api_key(
+        name="test", scopes=("segments:read", "segments:write", "reports:read"), by="t"
+    )
     client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {key}"})
 
     def ask(path, body=None, *, status=200):
@@ -45,7 +51,7 @@ def ask(db):
             else client.post(path, json.dumps(body), "application/json")
         )
         assert answer.status_code == status, answer.content
-        return answer.json()
+        return answer.json() if answer.content else None
 
     return ask
 
@@ -211,6 +217,10 @@ def test_what_sets_it_apart(db, ask, page):
     address = f"/segments/{pro}/apart/"
     assert "Not compared yet" in text(page.get(address))
     assert page.post(f"{address}find/", {"against": free})["Location"].endswith(f"?against={free}")
+    waiting = text(page.get(f"{address}?against={free}"))
+    assert "What sets Pro apart from Free" in waiting
+    assert "for marketer-person" in waiting
+    work_off(now=datetime.now(UTC))
     shown = text(page.get(f"{address}?against={free}"))
     assert "They differ from Free most in this: city is “" in shown
     assert '<span class="tag">by its rule</span>' in shown
@@ -223,8 +233,52 @@ def test_what_sets_it_apart(db, ask, page):
     nobody = define("Nobody", country_is("XX"))
     settle()
     page.post(f"/segments/{nobody}/apart/find/")
+    work_off(now=datetime.now(UTC))
     assert "fewer than 30" in text(page.get(f"/segments/{nobody}/apart/"))
     assert "fewer than 30" in ask(f"/segments/{nobody}/differences", {}, status=422)["detail"]
+
+
+def test_what_takes_long_is_seen_by_all_and_stopped_in_the_middle_of_a_query(db, ask, page):
+    settle_in({"plan": "pro" if n % 2 else "free"} for n in range(80))
+    plan = {"node": "check", "field": "trait.plan", "is": {"op": "eq", "value": "pro"}}
+    pro = define("Pro", plan)
+    settle()
+    now = datetime.now(UTC)
+    before = api_segment_tools.refresh_differences(segment_id=pro, now=now)
+    page.post(f"/segments/{pro}/apart/find/")
+    assert "waits for its turn" in run("work", "list")
+    with transaction("owner") as connection:
+        connection.execute("LOCK analysis_membership IN ACCESS EXCLUSIVE MODE")
+        worker = threading.Thread(target=work_off, kwargs={"now": now})
+        worker.start()
+        wait_for(lambda: ask("/work")["items"][0]["steps"])
+        # Who asks again waits for the same.
+        page.post(f"/segments/{pro}/apart/find/")
+        [work] = ask("/work")["items"]
+        assert (work["title"], work["wanted_by"]) == (
+            "What sets Pro apart from everybody else",
+            "marketer-person",
+        )
+        assert work["doing"] == "drawing whom to look at"
+        live = text(page.get(f"/segments/work/{work['work_id']}/", headers=HTMX))
+        assert "Step 1 of 6: drawing whom to look at." in live
+        assert "step 1 of 6" in run("work", "list")
+        stop = {"next": f"/segments/{pro}/apart/"}
+        where = f"/segments/work/{work['work_id']}/stop/"
+        assert page.post(where, stop)["Location"] == stop["next"]
+        worker.join(8)
+        assert not worker.is_alive()
+    shown = text(page.get(f"/segments/{pro}/apart/"))
+    assert "Nothing new: cancelled before there was an answer." in shown
+    assert "Try again" in shown
+    assert api_segment_tools.find_differences(segment_id=pro) == before
+    ask(f"/work/{work['work_id']}/stop", {}, status=204)
+    ask("/work/999/stop", {}, status=404)
+    assert "nothing new: cancelled" in run("work", "list")
+    page.post(f"/segments/{pro}/apart/find/")
+    assert work_off(now=now) == 1
+    assert run("work", "list").strip() == "Nothing is under way."
+    assert page.get(f"/segments/work/{work['work_id']}/")["HX-Refresh"] == "true"
 
 
 def test_tidying_up(town, ask, page):
@@ -249,6 +303,7 @@ def test_groups_and_rfm(db, ask, page):
     page.post(f"{address}groups/")
     page.post(f"{address}groups/save/")
     page.post(f"{address}rfm/")
+    work_off(now=datetime.now(UTC))
     shown = text(page.get(address))
     assert "groups need at least 200" in shown
     assert "Nobody has an RFM score yet" in shown
@@ -259,17 +314,25 @@ def test_groups_and_rfm(db, ask, page):
             " SELECT id, 'rfm', 9, '5-4-3 Champion', 1 FROM store_profile"
         )
     page.post(f"{address}groups/")
+    work_off(now=datetime.now(UTC))
     page.post(f"{address}rfm/")
     shown = text(page.get(address))
     assert "The customers fall into 3 groups" in shown
     assert "Make 3 segments of them" in shown
     page.post(f"{address}groups/save/")
+    work_off(now=datetime.now(UTC))
     page.post(f"{address}rfm/save/", {"word": "Champion"})
-    assert '<span class="quiet small">is a segment</span>' in text(page.get(address))
+    shown = text(page.get(address))
+    assert '<span class="quiet small">is a segment</span>' in shown
+    assert shown.count("in the segment</a>") == 3
     settle()
     sizes = {each.name: each.members for each in analysis.list_segments()}
     assert sizes.pop("RFM: Champion") == 210
     assert list(sizes.values()) == [70, 70, 70]
+    one = next(each for each in analysis.list_segments() if each.name.startswith("Group"))
+    found = ask(f"/segments/{one.segment_id}/differences", {})["differences"]
+    assert found
+    assert "cluster" not in {each["name"] for each in found}, "numbers of groups have no mean"
     assert "Champion" in run("segment", "rfm")
     assert len(ask("/segments/rfm-cells", {})["cells"]) == 1
     assert len(ask("/segments/clusters/save", {})["items"]) == 3
@@ -285,15 +348,18 @@ def test_lookalikes(db, ask, page):
     address = f"/segments/{pro}/alike/"
     assert "Not learnt yet" in text(page.get(address))
     page.post(f"{address}find/")
+    work_off(now=datetime.now(UTC))
     shown = text(page.get(address))
     assert "Left out, as the rule asks for it: plan." in shown
     assert "nearly without fault" in shown
     assert page.get(f"{address}?as=csv").status_code == 200
     page.post(f"{address}save/", {"size": "x"})
     assert "A size is 1 to 100,000." in text(page.get(address))
-    made = page.post(f"{address}save/", {"size": "12"})["Location"]
+    page.post(f"{address}save/", {"size": "12"})
+    assert "The segment of the 12 most like those in Pro" in text(page.get(address))
+    work_off(now=datetime.now(UTC))
     settle()
-    assert "Like Pro" in text(page.get(made))
+    assert "It is there: <a" in text(page.get(address))
     found = analysis.find_segment(name="Like Pro")
     assert found.members == 12
     assert "AUC" in run("segment", "alike", "Pro", "--seed", "1")

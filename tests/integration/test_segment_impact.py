@@ -6,8 +6,9 @@ import pytest
 from tests.fixtures.segment_town import country_is, define, is_in, members, settle, settle_in
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.kernel.errors import Invalid, NotFound
-from amity.store import api as store
+from amity.store import api_outbound
 from amity.store.contracts_outbound import ExportPlan
 from amity.web.segments.uses import list_uses
 
@@ -25,7 +26,7 @@ def test_who_enters_and_leaves_is_what_then_happens(people):
     second = define("Others too", {"node": "any", "of": [is_in(others), country_is("XX")]})
     settle()
     wide = {"node": "any", "of": [country_is("DE"), country_is("IT")]}
-    told = analysis.describe_impact(segment_id=french, rule=wide, now=NOW)
+    told = api_segment_tools.describe_impact(segment_id=french, rule=wide, now=NOW)
     assert (told.changed.members, told.changed.entering, told.changed.leaving) == (3, 3, 3)
     assert told.changed.after == 3
     assert sorted(told.examples_entering) == sorted(people[3:])
@@ -46,12 +47,12 @@ def test_an_equal_rule_changes_nothing_and_a_wrong_one_is_refused(people):
     french = define("French", country_is("FR"))
     user = define("User", is_in(french))
     settle()
-    told = analysis.describe_impact(segment_id=french, rule=country_is("FR"), now=NOW)
+    told = api_segment_tools.describe_impact(segment_id=french, rule=country_is("FR"), now=NOW)
     assert (told.changed.entering, told.changed.leaving, told.differences) == (0, 0, [])
     with pytest.raises(Invalid, match="its own segment"):
-        analysis.describe_impact(segment_id=french, rule=is_in(user), now=NOW)
+        api_segment_tools.describe_impact(segment_id=french, rule=is_in(user), now=NOW)
     with pytest.raises(NotFound):
-        analysis.describe_impact(segment_id=999, rule=country_is("FR"), now=NOW)
+        api_segment_tools.describe_impact(segment_id=999, rule=country_is("FR"), now=NOW)
 
 
 def test_everything_that_uses_a_segment_is_found(people):
@@ -71,7 +72,7 @@ def test_everything_that_uses_a_segment_is_found(people):
         by="t",
         now=NOW,
     )
-    store.create_export(
+    api_outbound.create_export(
         plan=ExportPlan(
             name="Weekly",
             segment_id=french,

@@ -6,6 +6,7 @@ import pytest
 from tests.fixtures.segment_town import country_is
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.infra.database import transaction
 from amity.kernel.errors import Invalid
 
@@ -47,7 +48,7 @@ def segment_id(db):
 
 
 def test_the_account_adds_up(segment_id):
-    found = analysis.describe_movement(segment_id=segment_id, since=day(0), until=day(10))
+    found = api_segment_tools.describe_movement(segment_id=segment_id, since=day(0), until=day(10))
     assert (found.before, found.after) == (4, 4)
     assert (found.stayed, found.entered, found.left, found.merged) == (2, 2, 1, 1)
     assert found.before + found.entered - found.left - found.merged == found.after
@@ -67,7 +68,9 @@ def test_the_account_adds_up(segment_id):
 def test_what_the_rule_did_is_said(segment_id):
     analysis.update_segment(segment_id=segment_id, name="T", by="bob", now=day(4))
     analysis.update_segment(segment_id=segment_id, rule=country_is("DE"), by="bob", now=day(5))
-    found = analysis.describe_movement(segment_id=segment_id, since=day(-40), until=day(10))
+    found = api_segment_tools.describe_movement(
+        segment_id=segment_id, since=day(-40), until=day(10)
+    )
     made, changed = found.notes
     assert "made on 30 Jan 2026" in made
     assert "changed on 6 Mar 2026 by bob" in changed
@@ -76,7 +79,9 @@ def test_what_the_rule_did_is_said(segment_id):
 def test_periods_that_are_none_are_refused(segment_id):
     for since, until in ((day(1), day(1)), (day(2), day(1)), (day(0), day(800))):
         with pytest.raises(Invalid):
-            analysis.describe_movement(segment_id=segment_id, since=since, until=until)
-    empty = analysis.describe_movement(segment_id=segment_id, since=day(-20), until=day(-10))
+            api_segment_tools.describe_movement(segment_id=segment_id, since=since, until=until)
+    empty = api_segment_tools.describe_movement(
+        segment_id=segment_id, since=day(-20), until=day(-10)
+    )
     assert (empty.left_rate, empty.left_low) == (None, None)
     assert empty.sentence == "Nobody was in it at either moment."

@@ -6,6 +6,7 @@ import pytest
 from tests.fixtures.segment_town import country_is, define, is_in
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.infra.database import transaction
 from amity.kernel.errors import Invalid
 
@@ -40,7 +41,7 @@ def test_doubles_are_found_by_rule_and_by_members(db):
     set_members(half, range(51, 151))
     for segment_id in (small, less):
         set_members(segment_id, range(1, 10))  # too few to say
-    found = analysis.refresh_review(now=NOW)
+    found = api_segment_tools.refresh_review(now=NOW)
     assert found.is_complete
     told = {(each.segment_ids, each.is_same_rule) for each in found.doubled}
     assert told == {
@@ -50,7 +51,7 @@ def test_doubles_are_found_by_rule_and_by_members(db):
     }
     near_ones = [each.jaccard for each in found.doubled if each.jaccard is not None]
     assert near_ones == [pytest.approx(98 / 101)]
-    assert analysis.find_review() == found
+    assert api_segment_tools.find_review() == found
 
 
 def test_empty_means_for_so_long(db):
@@ -78,9 +79,9 @@ def test_empty_means_for_so_long(db):
         segment_id=changed, rule=country_is("PT"), by="t", now=NOW - timedelta(days=5)
     )
     set_members(changed, [])
-    found = analysis.refresh_review(now=NOW, empty_days=30)
+    found = api_segment_tools.refresh_review(now=NOW, empty_days=30)
     assert [(each.name, each.days) for each in found.empty] == [("Old", 100), ("Left", 40)]
-    everything = analysis.refresh_review(now=NOW + timedelta(days=2), empty_days=1).empty
+    everything = api_segment_tools.refresh_review(now=NOW + timedelta(days=2), empty_days=1).empty
     assert {each.name for each in everything} == {"Old", "Left", "Changed", "New"}
     with pytest.raises(Invalid):
-        analysis.refresh_review(now=NOW, empty_days=0)
+        api_segment_tools.refresh_review(now=NOW, empty_days=0)

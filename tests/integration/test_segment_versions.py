@@ -7,6 +7,7 @@ import pytest
 
 import amity.analysis
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
 
@@ -17,6 +18,18 @@ def is_(value):
     return {"node": "check", "field": "trait.country", "is": {"op": "eq", "value": value}}
 
 
+def test_of_two_changes_at_once_the_later_one_is_told(db):
+    read = analysis.create_segment(name="French", rule=is_("FR"), by="ann", now=NOW)
+    later = NOW + timedelta(microseconds=1)
+    change = {"segment_id": read.segment_id, "seen_at": read.updated_at, "by": "bob"}
+    analysis.update_segment(**change, rule=is_("DE"), now=later)
+    with pytest.raises(Conflict, match="after it was read") as refused:
+        analysis.update_segment(**change, name="Others", now=later)
+    assert refused.value.reason == "segment_changed"
+    kept = analysis.get_segment(segment_id=read.segment_id)
+    assert (kept.name, kept.rule["is"]["value"]) == ("French", "DE")
+
+
 def test_each_change_is_a_version_with_who_when_and_what(db):
     made = analysis.create_segment(name="French", rule=is_("FR"), by="ann", now=NOW)
     key = made.segment_id
@@ -24,7 +37,7 @@ def test_each_change_is_a_version_with_who_when_and_what(db):
     analysis.update_segment(segment_id=key, rule=is_("DE"), by="bob", now=later[0])
     analysis.update_segment(segment_id=key, name="German", by="cid", now=later[1])
     analysis.update_segment(segment_id=key, name="German", rule=is_("DE"), by="dan", now=later[2])
-    found = analysis.list_segment_versions(segment_id=key)
+    found = api_segment_tools.list_segment_versions(segment_id=key)
     assert [(v.number, v.rule_version, v.how, v.changed_by, v.changed_at) for v in found] == [
         (3, 2, "changed", "cid", later[1]),
         (2, 2, "changed", "bob", later[0]),
@@ -35,9 +48,11 @@ def test_each_change_is_a_version_with_who_when_and_what(db):
     [ruled] = found[1].changes
     assert (ruled.before, ruled.after) == ("country is “FR”", "country is “DE”")
 
-    back = analysis.restore_segment_version(segment_id=key, number=1, by="eve", now=later[3])
+    back = api_segment_tools.restore_segment_version(
+        segment_id=key, number=1, by="eve", now=later[3]
+    )
     assert (back.name, back.rule, back.version, back.state) == ("French", is_("FR"), 3, "building")
-    latest = analysis.list_segment_versions(segment_id=key)[0]
+    latest = api_segment_tools.list_segment_versions(segment_id=key)[0]
     assert (latest.number, latest.how, latest.restored_from) == (4, "restored", 1)
     assert latest.changed_by == "eve"
 
@@ -51,15 +66,15 @@ def test_going_back_is_refused_where_it_would_break_something(db):
         now=NOW,
     ).segment_id
     with pytest.raises(NotFound):
-        analysis.restore_segment_version(segment_id=key, number=9, by="t", now=NOW)
+        api_segment_tools.restore_segment_version(segment_id=key, number=9, by="t", now=NOW)
     analysis.update_segment(segment_id=key, rule=is_("DE"), name="Other", by="t", now=NOW)
     third = analysis.create_segment(name="user", rule=is_("IT"), by="t", now=NOW)
     with pytest.raises(Conflict, match="already a segment"):
-        analysis.restore_segment_version(segment_id=key, number=1, by="t", now=NOW)
+        api_segment_tools.restore_segment_version(segment_id=key, number=1, by="t", now=NOW)
     analysis.archive_segment(segment_id=third.segment_id, by="t", now=NOW)
     analysis.archive_segment(segment_id=base.segment_id, by="t", now=NOW)
     with pytest.raises(Invalid, match="is archived"):
-        analysis.restore_segment_version(segment_id=key, number=1, by="t", now=NOW)
+        api_segment_tools.restore_segment_version(segment_id=key, number=1, by="t", now=NOW)
     assert analysis.get_segment(segment_id=key).name == "Other"
 
 
@@ -74,7 +89,7 @@ def test_segments_from_before_get_their_first_version(db):
     with transaction("owner") as connection:
         connection.execute("DELETE FROM analysis_segment_version")
         connection.execute(fill)
-    [first] = analysis.list_segment_versions(segment_id=made.segment_id)
+    [first] = api_segment_tools.list_segment_versions(segment_id=made.segment_id)
     assert (first.number, first.how, first.changed_by, first.changed_at) == (1, "made", "ann", NOW)
-    [first] = analysis.list_segment_versions(segment_id=other.segment_id)
+    [first] = api_segment_tools.list_segment_versions(segment_id=other.segment_id)
     assert (first.name, first.how, first.changed_by) == ("Older", "recorded", "")

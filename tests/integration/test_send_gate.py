@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from amity.broadcast.logic import fence, gate, ledger
+from amity.broadcast.logic.sending import fence, gate, ledger
 from amity.infra import config
 from amity.infra.database import transaction
 from amity.store import api as store

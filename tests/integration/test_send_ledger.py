@@ -3,7 +3,7 @@
 import threading
 from datetime import UTC, datetime, timedelta
 
-from amity.broadcast.logic import ledger
+from amity.broadcast.logic.sending import ledger
 from amity.infra.database import transaction
 
 NOW = datetime.now(UTC)

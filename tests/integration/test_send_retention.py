@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.infra import config
 from amity.infra.database import transaction
 from amity.store import api_retention as keeping
@@ -70,7 +71,7 @@ def test_settled_messages_go_once_they_are_old_and_their_run_is_over(content, mo
     assert left() == kept
     for _ in range(2):
         assert forget("sends") == 0
-    notes = {each: broadcast.get_campaign(campaign_id=each).note for each in (1, 2, 3, 4)}
+    notes = {each: api_campaigns.get_campaign(campaign_id=each).note for each in (1, 2, 3, 4)}
     assert "deleted" in notes[1]
     assert notes[1] == notes[3]
     assert notes[2] == notes[4] == ""

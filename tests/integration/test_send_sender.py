@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from amity.broadcast import api
-from amity.broadcast.logic import fence, making
-from amity.broadcast.logic.sending_process import send_due
+from amity.broadcast.logic.sending import fence
+from amity.broadcast.logic.sending.process import send_due
+from amity.broadcast.logic.templates import making
 from amity.infra import config
 from amity.infra.database import transaction
 from amity.personalization import api as personalization

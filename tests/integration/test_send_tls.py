@@ -2,18 +2,14 @@
 
 import asyncio
 import ssl
-from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.fixtures.tls_front import make_certificate
 
 from amity.broadcast.channel import GateToken, Parcel
 from amity.broadcast.channels.email import EmailChannel
-from amity.broadcast.logic.smtp_relay import parse_relay
+from amity.broadcast.logic.mail.smtp_relay import parse_relay
 from amity.testing.smtp_sink import Sink
 
 NAMES = "PIPELINING", "8BITMIME", "STARTTLS"
@@ -21,36 +17,13 @@ NAMES = "PIPELINING", "8BITMIME", "STARTTLS"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate for `localhost` that signs itself; where it and its key lie."""
-    folder = tmp_path_factory.mktemp("tls")
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return folder
+    """A certificate for `localhost` that signs itself, with its key."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def serving(certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    context.load_cert_chain(certificate)
     return context
 
 
@@ -85,7 +58,7 @@ def send(url, certificate, *, is_tls=False, extensions=NAMES, users=None, encryp
 
 
 def believed(scheme, certificate, *, sign_in=""):
-    return f"{scheme}://{sign_in}localhost:{{port}}?patience=0.01&ca={certificate / 'cert.pem'}"
+    return f"{scheme}://{sign_in}localhost:{{port}}?patience=0.01&ca={certificate}"
 
 
 @pytest.mark.parametrize(("scheme", "is_tls"), [("smtps", True), ("smtp+starttls", False)])

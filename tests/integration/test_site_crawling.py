@@ -11,7 +11,7 @@ import pytest
 
 from amity.infra import config
 from amity.kernel.errors import AmityError, Conflict, Denied, Invalid
-from amity.store import api
+from amity.store import api_fetching
 from amity.store.contracts_visits import Site
 from amity.store.logic.site.pages import profile_page
 from amity.store.logic.site.robots import Robots, read_sitemap
@@ -117,18 +117,18 @@ def shop(db):
 
 def read(base, *, now=NOW, **more):
     site = Site(is_enabled=True, start_urls=[f"{base}/"], **more)
-    api.configure_site(site=site, by="kit")
-    api.ask_crawl(by="kit", now=now)
+    api_fetching.configure_site(site=site, by="kit")
+    api_fetching.ask_crawl(by="kit", now=now)
     waits = []
-    api.read_site(now=now, wait=waits.append)
-    return api.list_crawls()[0], waits
+    api_fetching.read_site(now=now, wait=waits.append)
+    return api_fetching.list_crawls()[0], waits
 
 
 def test_a_site_is_read(shop):
     base, server = shop
     crawl, waits = read(base)
     assert (crawl.state, crawl.note, crawl.waiting) == ("finished", "", 0)
-    found = {page.url.removeprefix(base): page for page in api.list_site_pages().items}
+    found = {page.url.removeprefix(base): page for page in api_fetching.list_site_pages().items}
     assert set(found) == {"/", "/shoes", "/p/1", "/new", "/listed", "/big"}
     product = found["/p/1"]
     assert (product.title, product.kind, product.product_id) == ("Swift runner", "product", "SR-1")
@@ -146,9 +146,11 @@ def test_a_site_is_read(shop):
     assert min(waits) > 0.5
     # a redirect out of the site, and what robots.txt forbids
     assert crawl.refused == 2
-    assert api.count_site_pages() == {"": 5, "product": 1}
-    assert [one.url for one in api.list_site_pages(search="sr-1").items] == [f"{base}/p/1"]
-    assert [one.url for one in api.list_site_pages(search="running shoes").items] == [f"{base}/p/1"]
+    assert api_fetching.count_site_pages() == {"": 5, "product": 1}
+    assert [one.url for one in api_fetching.list_site_pages(search="sr-1").items] == [f"{base}/p/1"]
+    assert [one.url for one in api_fetching.list_site_pages(search="running shoes").items] == [
+        f"{base}/p/1"
+    ]
 
 
 def test_what_did_not_change_is_not_read_again_and_what_is_gone_is_marked(shop):
@@ -157,7 +159,7 @@ def test_what_did_not_change_is_not_read_again_and_what_is_gone_is_marked(shop):
     again, _ = read(base, now=NOW + timedelta(days=8))
     assert again.unchanged == 1
     assert server.asked["/p/1"] == 2
-    assert api.get_site_page(url=f"{base}/p/1").product_id == "SR-1"
+    assert api_fetching.get_site_page(url=f"{base}/p/1").product_id == "SR-1"
 
 
 def test_limits_and_a_stop_hold(shop):
@@ -165,38 +167,40 @@ def test_limits_and_a_stop_hold(shop):
     crawl, _ = read(base, max_pages=2)
     assert crawl.fetched == 2
     assert "limit of 2 pages" in crawl.note
-    crawl_id = api.ask_crawl(by="kit", now=NOW)
+    crawl_id = api_fetching.ask_crawl(by="kit", now=NOW)
     asked = sum(server.asked.values())
-    site = api.get_site()
-    api.configure_site(site=Site(is_enabled=True, start_urls=site.start_urls), by="kit")
+    site = api_fetching.get_site()
+    api_fetching.configure_site(site=Site(is_enabled=True, start_urls=site.start_urls), by="kit")
 
     def stop(seconds):
-        api.stop_crawl(now=NOW)
+        api_fetching.stop_crawl(now=NOW)
 
-    api.read_site(now=NOW, wait=stop)
-    crawl = api.list_crawls()[0]
+    api_fetching.read_site(now=NOW, wait=stop)
+    crawl = api_fetching.list_crawls()[0]
     assert (crawl.crawl_id, crawl.state) == (crawl_id, "stopped")
     assert sum(server.asked.values()) - asked < 6
 
 
 def test_reading_is_off_and_only_due_when_it_is_on(shop):
     base, _ = shop
-    assert api.read_site(now=NOW) == 0
+    assert api_fetching.read_site(now=NOW) == 0
     with pytest.raises(Conflict):
-        api.ask_crawl(by="kit", now=NOW)
-    api.configure_site(site=Site(is_enabled=True, start_urls=[base], max_depth=0), by="kit")
-    assert api.read_site(now=NOW, wait=lambda seconds: None) > 0
-    assert api.read_site(now=NOW + timedelta(days=6), wait=lambda seconds: None) == 0
-    assert api.read_site(now=NOW + timedelta(days=8), wait=lambda seconds: None) > 0
+        api_fetching.ask_crawl(by="kit", now=NOW)
+    api_fetching.configure_site(
+        site=Site(is_enabled=True, start_urls=[base], max_depth=0), by="kit"
+    )
+    assert api_fetching.read_site(now=NOW, wait=lambda seconds: None) > 0
+    assert api_fetching.read_site(now=NOW + timedelta(days=6), wait=lambda seconds: None) == 0
+    assert api_fetching.read_site(now=NOW + timedelta(days=8), wait=lambda seconds: None) > 0
 
 
 def test_hosts_that_may_not_be_called_are_refused_when_the_site_is_named(db):
     for url in ("http://127.0.0.1/", "https://10.0.0.1/", "http://169.254.169.254/"):
         with pytest.raises(Denied):
-            api.configure_site(site=Site(start_urls=[url]), by="kit")
+            api_fetching.configure_site(site=Site(start_urls=[url]), by="kit")
     for site in (Site(start_urls=["ftp://x/"]), Site(is_enabled=True), Site(max_pages=0)):
         with pytest.raises(AmityError) as refusal:
-            api.configure_site(site=site, by="kit")
+            api_fetching.configure_site(site=site, by="kit")
         assert isinstance(refusal.value, Invalid)
 
 

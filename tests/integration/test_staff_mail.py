@@ -8,7 +8,7 @@ import pytest
 
 from amity.broadcast import api, api_staff
 from amity.broadcast.contracts_staff import Attachment, StaffAddress, StaffLetter
-from amity.broadcast.logic import gate, staff_mail
+from amity.broadcast.logic.sending import gate, staff_mail
 from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Invalid, Unavailable
 from amity.testing.mailing import sending_to_sink

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from amity.infra.config import settings
-from amity.store import api
+from amity.store import api, api_plans
 from amity.store.contracts_tracking import PlanDraft, PlanField, PlanRevision
 from amity.store.hot import BATCH, Collector, Incoming, Request
 
@@ -56,7 +56,7 @@ def collect(source, *events):
 
 
 def fold():
-    while api.fold_batch().events or api.watch_quality(now=now()):
+    while api.fold_batch().events or api_plans.watch_quality(now=now()):
         pass
 
 
@@ -69,7 +69,7 @@ def activities():
 
 def pin(policy, *fields):
     draft = PlanDraft(type="track", name="Order Completed", policy=policy, fields=list(fields))
-    return api.pin_plan(plan=draft, by="test", now=now())
+    return api_plans.pin_plan(plan=draft, by="test", now=now())
 
 
 def test_each_property_may_be_dealt_with_in_its_own_way(shop):
@@ -103,7 +103,7 @@ def test_each_property_may_be_dealt_with_in_its_own_way(shop):
         "Order Completed: total: missing",
     }
     assert all(b"amity" not in each.raw for each in api.list_quarantine().items)
-    [day] = api.list_quality(source_id=shop.source_id, now=now())
+    [day] = api_plans.list_quality(source_id=shop.source_id, now=now())
     assert (day.received, day.stored, day.quarantined, day.violating) == (4, 2, 2, 3)
 
 
@@ -117,7 +117,7 @@ def test_what_waited_is_judged_by_the_mended_plan_and_a_rebuild_gives_the_same(s
         msgspec.structs.replace(CODE, policy="cut"),
     ]
     revision = PlanRevision(fields=mended)
-    made = api.revise_plan(plan_id=plan.plan_id, revision=revision, by="ann", now=now())
+    made = api_plans.revise_plan(plan_id=plan.plan_id, revision=revision, by="ann", now=now())
     assert (made.version, made.policy, made.made_by) == (2, "quarantine", "ann")
     again = api.replay_quarantine(quarantine_ids=None)
     assert (again.accepted, again.quarantined) == (2, 0)
@@ -128,7 +128,7 @@ def test_what_waited_is_judged_by_the_mended_plan_and_a_rebuild_gives_the_same(s
     assert "code" not in two.properties
     assert two.context["amity"]["plan"] == 2
     before = activities()
-    api.unpin_plan(type="track", name="Order Completed")
+    api_plans.unpin_plan(type="track", name="Order Completed")
     api.rebuild()
     fold()
     assert activities() == before
@@ -138,7 +138,7 @@ def test_what_waited_is_judged_by_the_mended_plan_and_a_rebuild_gives_the_same(s
 def test_an_unknown_address_of_identify_waits_too(shop):
     email = PlanField(path="email", format="email", is_required=True)
     draft = PlanDraft(type="identify", policy="quarantine", fields=[email])
-    api.pin_plan(plan=draft, by="test", now=now())
+    api_plans.pin_plan(plan=draft, by="test", now=now())
     good = {"type": "identify", "userId": "u1", "traits": {"email": "ann@x.example"}}
     bad = good | {"traits": {"email": "nobody"}, "userId": "u2"}
     receipt = collect(shop, *(msgspec.json.encode(each) for each in (good, bad)))

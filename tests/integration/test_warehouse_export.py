@@ -20,6 +20,7 @@ from amity.infra.warehouse_writing import (
     turn,
 )
 from amity.store import api as store
+from amity.store import api_identity
 from amity.web.erasing import erase_customer
 from amity.web.warehousing import list_exports
 
@@ -185,15 +186,15 @@ def test_households_and_what_was_said_of_them_come_and_go(source):
         mail = f"{user_id}@firm.test"
         send(source, identify({"name": name, "address": home, "email": mail}, userId=user_id))
     ann, bob, cy = map(person, ("ann", "bob", "cy"))
-    store.gather_links(now=NOW)
+    api_identity.gather_links(now=NOW)
     assert export()["links"] == 6
-    store.gather_links(now=NOW)
+    api_identity.gather_links(now=NOW)
     assert export()["links"] == 0, "what is as it was is not told again"
 
     away = {"street": "Away Rd. 1", "postalCode": "9999"}
     send(source, identify({"address": away}, 5, userId="cy"))
-    store.gather_links(now=NOW)
-    store.reject_link(profile_id=ann, kind="household", by="Tests", now=NOW)
+    api_identity.gather_links(now=NOW)
+    api_identity.reject_link(profile_id=ann, kind="household", by="Tests", now=NOW)
     rows = export()
     assert (rows["links"], rows["link_reviews"]) == (1, 1)
     homes = ask("SELECT profile_id FROM links WHERE kind = 'household' ORDER BY 1")
@@ -203,8 +204,8 @@ def test_households_and_what_was_said_of_them_come_and_go(source):
     ]
     assert check().is_clean
 
-    store.reject_link(profile_id=cy, kind="company", by="Tests", now=NOW)
-    store.restore_link(profile_id=ann, kind="household", by="Tests", now=NOW)
+    api_identity.reject_link(profile_id=cy, kind="company", by="Tests", now=NOW)
+    api_identity.restore_link(profile_id=ann, kind="household", by="Tests", now=NOW)
     export()
     assert check().is_clean
     assert ask("SELECT DISTINCT kind FROM link_reviews") == [{"kind": "company"}]
@@ -227,11 +228,12 @@ def test_lines_of_orders_are_told_with_what_can_be_read_of_them(source):
         {"product_id": 7, "name": "Wine", "price": "dear", "quantity": "3"},
         "no line",
         {"price": 5e-2},
+        {"product_id": "back", "quantity": -2, "price": 4},
     ]
     told = {"order_id": "o-1", "total": 9, "products": lines}
     send(source, track("Order Completed", 1, told, userId="ann"))
     send(source, track("Order Completed", 2, told | {"products": 5}, userId="bob"))
-    assert export()["order_lines"] == 3
+    assert export()["order_lines"] == 4
     assert check().is_clean
     assert ask(
         "SELECT product_id, category, quantity_milli, amount_micro, cost_micro FROM order_lines"
@@ -248,6 +250,7 @@ def test_lines_of_orders_are_told_with_what_can_be_read_of_them(source):
             ("b", "Bakery", 2500, 8_000_000, 3_750_000),
             ("7", None, 3000, None, None),
             (None, None, 1000, 50_000, None),
+            ("back", None, 0, 0, None),
         )
     ]
 

@@ -255,3 +255,5 @@ def test_what_people_write_is_never_markup(db: str, role: str) -> None:
         assert "<script>window" not in body, address
         assert "<img" not in body, address
         assert "<b>\u201d" not in body, address
+    shown = client.get(pages[1]).content.decode()
+    assert "&lt;script&gt;window" in shown, "else nothing was said of what must not be markup"

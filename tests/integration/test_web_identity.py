@@ -9,6 +9,7 @@ import msgspec
 from django.test import Client
 
 from amity.store import api as store
+from amity.store import api_identity
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -60,8 +61,8 @@ def tell_a_story() -> tuple[int, int]:
         {"userId": "ann", "anonymousId": "till"},
     )
     send("Site", "browser", {"anonymousId": "phone", "traits": {"email": "ann@firm.example"}})
-    store.gather_candidates(now=NOW)
-    store.gather_links(now=NOW)
+    api_identity.gather_candidates(now=NOW)
+    api_identity.gather_links(now=NOW)
     return owner("user_id", "ann"), owner("anonymous_id", "phone")
 
 
@@ -128,7 +129,7 @@ def test_the_review_queue_decides_and_takes_back(db: str) -> None:
     assert "Ann Lee" in text_of(client.get("/review/"))
     assert "No such pairs" in text_of(client.get("/review/?show=rejected"))
     assert "Nothing to decide" in text_of(client.get("/review/?from=linkage"))
-    [pair] = store.list_candidates().items
+    [pair] = api_identity.list_candidates().items
     address = f"/review/{pair.candidate_id}/"
     page = text_of(client.get(address))
     assert "Are they one person?" in page
@@ -155,13 +156,13 @@ def test_who_does_not_belong_to_a_home_is_said_and_taken_back(db: str) -> None:
     assert "Household Lee with Bob Lee · by surname, address" in page
     out = f"/customers/{bob}/identity/links/household/"
     assert "Not of the same household" in text_of(client.post(f"{out}reject/", follow=True))
-    assert [link.kind for link in store.list_links(profile_id=ann)] == ["company"]
+    assert [link.kind for link in api_identity.list_links(profile_id=ann)] == ["company"]
     assert "nobody of the same household" in text_of(client.post(f"{out}reject/", follow=True))
-    store.gather_links(now=NOW)
-    assert [link.kind for link in store.list_links(profile_id=ann)] == ["company"]
+    api_identity.gather_links(now=NOW)
+    assert [link.kind for link in api_identity.list_links(profile_id=ann)] == ["company"]
     assert "Kept apart" in text_of(client.get("/review/?show=rejected&kind=household"))
     client.post(f"{out}restore/")
-    kinds = [link.kind for link in store.list_links(profile_id=ann)]
+    kinds = [link.kind for link in api_identity.list_links(profile_id=ann)]
     assert kinds == ["household", "company"]
     assert "nobody is kept out" in text_of(client.post(f"{out}restore/", follow=True))
 
@@ -191,13 +192,13 @@ def test_many_are_decided_at_once_and_what_was_learnt_is_told(db: str) -> None:
     refused = client.post("/review/learnt/anew/", {"subject": "people"}, follow=True)
     assert "nothing was learnt yet" in text_of(refused)
     send("Shop", "server", *people, *twins)
-    assert store.propose_links(now=NOW) >= 9
+    assert api_identity.propose_links(now=NOW) >= 9
     told = text_of(client.get("/review/learnt/"))
     assert "Learnt" in told
     assert "says very much for it" in told
     client.post("/review/learnt/anew/", {"subject": "people"})
     assert "asked for it to be learnt anew" in text_of(client.get("/review/learnt/"))
-    [pair] = store.list_candidates(kind="person", limit=1).items
+    [pair] = api_identity.list_candidates(kind="person", limit=1).items
     assert "One bit doubles the odds" in text_of(client.get(f"/review/{pair.candidate_id}/"))
     asked = {"kind": "person", "choice": "accept", "percent": "80"}
     ahead = text_of(client.get("/review/together/", asked))

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from amity.analysis import api as analysis
-from amity.store import api as store
+from amity.store import api_outbound
 
 
 def sign_in(role):
@@ -53,4 +53,4 @@ def test_an_export_is_made_run_downloaded_and_deleted(admin):
     for role in ("analyst", "viewer"):
         assert sign_in(role).get(link).status_code == 403
     admin.post(f"{answer['Location']}delete/")
-    assert store.list_exports() == []
+    assert api_outbound.list_exports() == []

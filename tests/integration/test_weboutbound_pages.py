@@ -11,6 +11,7 @@ from standardwebhooks import Webhook
 
 from amity.infra import config
 from amity.store import api as store
+from amity.store import api_outbound
 from amity.testing.webhook_receiver import receiving
 
 
@@ -59,7 +60,7 @@ def test_a_webhook_is_made_tried_told_rotated_paused_and_deleted(admin, receiver
     answer = admin.post("/outbound/new/", form(receiver))
     secret = re.search(r"whsec_[\w+/=]+", answer.content.decode()).group()
     assert answer["Cache-Control"] == "no-store"
-    (made,) = store.list_endpoints()
+    (made,) = api_outbound.list_endpoints()
     at = f"/outbound/{made.endpoint_id}/"
     assert secret not in text_of(admin.get(at))
 
@@ -72,24 +73,24 @@ def test_a_webhook_is_made_tried_told_rotated_paused_and_deleted(admin, receiver
 
     assert "is paused" in text_of(admin.post(f"{at}state/", {"state": "paused"}, follow=True))
     admin.post(f"{at}edit/", form(receiver, name="Depot", which="every", personal="no"))
-    held = store.get_endpoint(endpoint_id=made.endpoint_id)
+    held = api_outbound.get_endpoint(endpoint_id=made.endpoint_id)
     assert (held.name, held.events, held.purpose) == ("Depot", ["*"], "")
 
     admin.post(f"{at}delete/", {"confirm": "Warehouse"})
-    assert store.list_endpoints()
+    assert api_outbound.list_endpoints()
     admin.post(f"{at}delete/", {"confirm": "Depot"})
-    assert store.list_endpoints() == []
+    assert api_outbound.list_endpoints() == []
 
 
 def test_deliveries_are_shown_filtered_and_sent_again(admin, receiver):
     admin.post("/outbound/new/", form(receiver, url=f"{receiver.url}/500/", personal="no"))
-    (made,) = store.list_endpoints()
+    (made,) = api_outbound.list_endpoints()
     source = store.create_source(name="Shop", kind="server").source_id
     body = msgspec.json.encode({"type": "track", "userId": "u1", "event": "Order Completed"})
     store.append_events(source_id=source, events=[body], now=datetime.now(UTC))
     store.fold_batch()
-    store.queue_deliveries(now=datetime.now(UTC))
-    deliverer = store.Deliverer(rng=random.Random(1))
+    api_outbound.queue_deliveries(now=datetime.now(UTC))
+    deliverer = api_outbound.Deliverer(rng=random.Random(1))
     deliverer.turn(now=datetime.now(UTC))
     deliverer.close()
     at = f"/outbound/{made.endpoint_id}/"
@@ -110,12 +111,12 @@ def test_what_was_typed_stays_when_it_is_refused(admin, receiver):
     assert answer.status_code == 422
     assert "AMITY_EGRESS_ALLOW" in text_of(answer)
     assert "https://10.0.0.7/hook" in text_of(answer)
-    assert store.list_endpoints() == []
+    assert api_outbound.list_endpoints() == []
 
 
 def test_only_who_may_manages_webhooks(admin, receiver):
     admin.post("/outbound/new/", form(receiver))
-    (made,) = store.list_endpoints()
+    (made,) = api_outbound.list_endpoints()
     analyst, viewer = sign_in("analyst"), sign_in("viewer")
     assert analyst.get("/outbound/").status_code == 200
     assert viewer.get("/outbound/").status_code == 403

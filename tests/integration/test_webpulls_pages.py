@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.logic.pulling.sqlite import databases_folder
 
 
@@ -73,10 +74,10 @@ def test_a_database_is_added_planned_run_changed_and_forgotten(till) -> None:
     changed = fields | {"name.2": ["feet"], "do": ["start"]}
     started = admin.post(plan, changed)
     assert started.status_code == 302
-    page = f"/databases/{store.list_pulls()[0].pull_id}/"
+    page = f"/databases/{api_fetching.list_pulls()[0].pull_id}/"
     ran = admin.post(page + "do/", {"do": "run"}, follow=True)
     assert "Read 3 rows; 3 events were new." in text_of(ran)
-    pull = store.list_pulls()[0]
+    pull = api_fetching.list_pulls()[0]
     assert pull.mapping == {
         "id": "user_id",
         "email": "email",
@@ -101,7 +102,9 @@ def test_a_database_is_added_planned_run_changed_and_forgotten(till) -> None:
 
 def test_who_may_look_may_not_change(till) -> None:
     source = store.create_source(name="Shop", kind="server")
-    pull = store.create_pull(name="Till", address="sqlite:///till.db", source_id=source.source_id)
+    pull = api_fetching.create_pull(
+        name="Till", address="sqlite:///till.db", source_id=source.source_id
+    )
     marketer = sign_in("marketer")
     assert "Till" in text_of(marketer.get("/databases/"))
     assert marketer.get(f"/databases/{pull.pull_id}/").status_code == 200

@@ -10,6 +10,7 @@ from django.test import Client
 
 from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns, api_journeys
 from amity.broadcast.contracts import Campaign, CampaignPlan, Template
 from amity.store import api as store
 
@@ -84,7 +85,7 @@ def campaign(marketer: Client) -> Campaign:
         template_id=make_template().template_id,
         holdout_rate=0,
     )
-    return broadcast.create_campaign(plan=plan, by="x", now=NOW)
+    return api_campaigns.create_campaign(plan=plan, by="x", now=NOW)
 
 
 def text_of(page) -> str:
@@ -157,7 +158,7 @@ def test_a_plan_that_cannot_be_carried_out_keeps_what_was_typed(marketer: Client
     assert page.status_code == 422
     assert 'value="Spring"' in page.content.decode()
     assert "Choose a segment: whom the message is for." in text_of(page)
-    assert broadcast.list_campaigns().items == []
+    assert api_campaigns.list_campaigns().items == []
 
 
 def test_a_campaign_is_previewed_for_a_member_only(marketer: Client, campaign: Campaign) -> None:
@@ -179,7 +180,7 @@ def test_a_launch_needs_the_number_and_the_password(campaign: Campaign) -> None:
     assert "the number typed was not how many" in said
     said = toasts(client, client.post(address, {"confirm": "90", "expected": "90"}))
     assert "3 would get it by now, not 90" in said
-    assert broadcast.get_campaign(campaign_id=campaign.campaign_id).state == "draft"
+    assert api_campaigns.get_campaign(campaign_id=campaign.campaign_id).state == "draft"
     said = toasts(client, client.post(address, {"confirm": "3", "expected": "3", "when": "now"}))
     assert "Autumn has begun" in said
 
@@ -190,7 +191,7 @@ def test_a_time_is_read_in_the_readers_zone(marketer: Client, campaign: Campaign
     typed = (at + timedelta(hours=9)).strftime("%Y-%m-%dT%H:%M")
     fields = {"confirm": "3", "expected": "3", "when": "at", "at": typed}
     marketer.post(f"/campaigns/{campaign.campaign_id}/launch/", fields)
-    held = broadcast.get_campaign(campaign_id=campaign.campaign_id)
+    held = api_campaigns.get_campaign(campaign_id=campaign.campaign_id)
     assert (held.state, held.scheduled_at) == ("scheduled", at)
     said = toasts(
         marketer,
@@ -201,10 +202,10 @@ def test_a_time_is_read_in_the_readers_zone(marketer: Client, campaign: Campaign
 
 @pytest.fixture
 def running(marketer: Client, campaign: Campaign) -> Campaign:
-    broadcast.launch_campaign(campaign_id=campaign.campaign_id, by="x", now=datetime.now(UTC))
-    while broadcast.run_campaigns(now=datetime.now(UTC)):
+    api_campaigns.launch_campaign(campaign_id=campaign.campaign_id, by="x", now=datetime.now(UTC))
+    while api_campaigns.run_campaigns(now=datetime.now(UTC)):
         pass
-    return broadcast.get_campaign(campaign_id=campaign.campaign_id)
+    return api_campaigns.get_campaign(campaign_id=campaign.campaign_id)
 
 
 def test_a_campaign_under_way_is_watched_paused_and_stopped(
@@ -231,7 +232,7 @@ def test_a_campaign_under_way_is_watched_paused_and_stopped(
 
 def test_the_report_says_every_figure_with_its_meaning(marketer: Client, running: Campaign) -> None:
     page = marketer.get(f"/campaigns/{running.campaign_id}/")
-    report = broadcast.report_campaign(campaign_id=running.campaign_id, now=datetime.now(UTC))
+    report = api_campaigns.report_campaign(campaign_id=running.campaign_id, now=datetime.now(UTC))
     text = text_of(page)
     assert report.verdict in text.replace("&#x27;", "'")
     for key in ("targeted", "sent", "suppressed", "failed", "unknown", "pending", "cancelled"):
@@ -249,7 +250,7 @@ def test_a_copy_is_a_draft_and_an_archive_leaves_the_list(
     marketer.post(f"/campaigns/{campaign.campaign_id}/archive/")
     page = text_of(marketer.get("/campaigns/"))
     assert "French · News" in page
-    assert len(broadcast.list_campaigns().items) == 1
+    assert len(api_campaigns.list_campaigns().items) == 1
     assert "Autumn" in text_of(marketer.get("/campaigns/?state=archived"))
 
 
@@ -271,12 +272,12 @@ def test_a_journey_begins_with_the_ready_one_and_goes_live(marketer: Client) -> 
     said = toasts(marketer, marketer.post(f"{home}state/", {"state": "sideways"}))
     assert "live, paused or archived" in said
     assert "archived" in toasts(marketer, marketer.post(f"{home}state/", {"state": "archived"}))
-    assert broadcast.list_journeys() == []
+    assert api_journeys.list_journeys() == []
 
 
 def test_a_definition_with_a_mistake_keeps_what_was_typed(marketer: Client) -> None:
-    definition = broadcast.abandoned_cart(template_id=make_template().template_id)
-    journey = broadcast.create_journey(name="Carts", definition=definition, by="x", now=NOW)
+    definition = api_journeys.abandoned_cart(template_id=make_template().template_id)
+    journey = api_journeys.create_journey(name="Carts", definition=definition, by="x", now=NOW)
     home = f"/journeys/{journey.journey_id}/edit/"
     page = marketer.post(home, {"name": "Carts", "definition": '{"start": nonsense'})
     assert page.status_code == 422

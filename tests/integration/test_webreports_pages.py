@@ -10,9 +10,11 @@ from django.test import Client
 
 from amity.analysis import api as analysis
 from amity.analysis import api_reports as reports
+from amity.analysis import api_work
 from amity.infra import warehouse
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.store import api as store
+from amity.testing.working import work_off
 from amity.web.warehousing import list_exports
 
 NOW = datetime.now(UTC)
@@ -56,9 +58,13 @@ def test_an_answer_is_asked_for_shown_opened_and_taken_away(client):
     assert b"This was not asked before" in first.content
     assert b'hx-post="/reports/dimensions/refresh/?days=30"' in first.content
     client.post("/reports/dimensions/refresh/?days=30")
-    assert b"Waiting for its turn" in client.get("/reports/dimensions/live/?days=30").content
-    reports.run_waiting_reports(now=NOW)
-    assert client.get("/reports/dimensions/live/?days=30")["HX-Refresh"] == "true"
+    [work] = api_work.list_work()
+    live = client.get(f"/reports/work/{work.work_id}/")
+    assert b"Waiting for its turn" in live.content
+    assert b"for ann" in live.content
+    assert client.get(f"/segments/work/{work.work_id}/").status_code == 404
+    work_off(now=NOW)
+    assert client.get(f"/reports/work/{work.work_id}/")["HX-Refresh"] == "true"
     page = client.get("/reports/dimensions/?days=30").content.decode()
     assert "41.50 USD" in page
     assert "How it is counted" in page
@@ -69,7 +75,11 @@ def test_an_answer_is_asked_for_shown_opened_and_taken_away(client):
     table = opened.state.run.answer.table("periods")
     row = max(table.rows, key=lambda row: row[2])
     who = f"table=periods&row={table.key_of(row)}"
-    shown = client.get(f"/reports/dimensions/customers/?days=30&{who}").content.decode()
+    where = f"/reports/dimensions/customers/?days=30&{who}"
+    assert b'hx-trigger="load"' in client.get(where).content, "it asks itself, by a POST"
+    client.post(where.replace("/?", "/find/?"))
+    work_off(now=NOW)
+    shown = client.get(where).content.decode()
     assert f"{row[2]} customer" in shown
     assert "bob" in shown
     assert client.get(f"/reports/dimensions/customers/?days=30&{who}x").status_code == 404
@@ -88,10 +98,11 @@ def test_what_cannot_be_asked_says_so_and_an_empty_shop_explains_itself(client):
     assert b"Days is from 1" in wrong.content
     assert client.get("/reports/nothing/").status_code == 404
     client.post("/reports/dimensions/refresh/")
-    client.post("/reports/dimensions/cancel/")
+    [work] = api_work.list_work()
+    client.post(f"/reports/work/{work.work_id}/stop/")
     assert b"cancelled" in client.get("/reports/dimensions/").content
     client.post("/reports/dimensions/refresh/")
-    reports.run_waiting_reports(now=NOW)
+    work_off(now=NOW)
     assert b"Orders arrive as Order Completed" in client.get("/reports/dimensions/").content
 
 
@@ -108,6 +119,8 @@ def test_who_is_behind_a_row_is_followed_as_a_segment_where_a_rule_says_who(clie
     export_all(list_exports())
     reports.run_report(name="acquisition", given={}, now=NOW)
     where = "table=channels&row=search"
+    client.post(f"/reports/acquisition/customers/find/?{where}")
+    work_off(now=NOW)
     page = client.get(f"/reports/acquisition/customers/?{where}").content.decode()
     assert "1 customer behind this row" in page
     assert "Follow them as a segment" in page
@@ -128,7 +141,9 @@ def test_rules_of_rows_find_who_is_behind_them(client):
         if rule is None:
             assert not table.row(number)["customers"]
             continue
-        assert analysis.preview(rule=rule, now=NOW).members == table.row(number)["customers"], row
+        assert (
+            analysis.preview(rule=rule.rule, now=NOW).members == table.row(number)["customers"]
+        ), row
         found += table.row(number)["customers"]
     assert found == 4
 
@@ -158,13 +173,89 @@ def test_whose_latest_answer_is_of_a_camp_is_followed(client):
         rule = reports.find_row_rule(
             name="satisfaction", given={}, table="camps", key=camp, now=NOW
         )
-        assert analysis.preview(rule=rule, now=NOW).members == customers, camp
+        assert analysis.preview(rule=rule.rule, now=NOW).members == customers, camp
+
+
+def visit(source_id, *told):
+    """Record events: user, name, days ago, properties."""
+    raw = [
+        msgspec.json.encode(
+            {
+                "type": "track",
+                "event": name,
+                "timestamp": (NOW - timedelta(days=days)).isoformat(),
+                "userId": user,
+                "properties": properties,
+            }
+        )
+        for user, name, days, properties in told
+    ]
+    store.append_events(source_id=source_id, events=raw, now=NOW)
+    while store.fold_batch().events:
+        pass
+
+
+ROWS = {
+    # report: (question, table, whether a rule says who is in a row)
+    "funnel": (
+        {"steps": "Product Viewed [category = Tea] > Product Added > Order Completed"},
+        {"steps": lambda row: row["step"] < 3, "stopped": lambda row: row["step"] == 1},
+    ),
+    "cohorts": ({"days": "300", "by": "month"}, {"cohorts": lambda row: row["offset"] == 0}),
+    "penetration": ({}, {"categories": lambda row: row["category"] != "no category told"}),
+    "baskets": ({"least_together": "1"}, {"items": lambda row: True}),
+    "lifecycle": ({}, {"stages": lambda row: row["stage"] in {"transact", "service"}}),
+    "leaving": ({"quiet_days": "60"}, {"reasons": lambda row: True}),
+    "scorecard": (
+        {},
+        {"lacking": lambda row: row["figure"] in {"reachable", "retention", "asked"}},
+    ),
+}
+
+
+def test_rules_of_rows_of_behaviour_find_who_is_behind_them(client):
+    tea, soap = {"category": "Tea", "price": 4}, {"category": "Soap", "price": 3}
+    first = {"order_id": "1", "total": 7, "products": [tea, soap]}
+    source_id = sell(("dan", 200, 9), ("eve", 100, 9), ("fay", 95, 9))
+    visit(
+        source_id,
+        ("ann", "Product Viewed", 3.5, {"category": "Tea"}),
+        ("ann", "Product Added", 3.4, {}),
+        ("ann", "Order Completed", 3.3, first),
+        ("bob", "Product Viewed", 5, {"category": "Tea"}),
+        ("bob", "Product Added", 2, {}),
+        ("cem", "Product Viewed", 5, {"category": "Soap"}),
+        ("cem", "Product Added", 4.9, {}),
+        ("cem", "Order Completed", 4.8, {"order_id": "2", "total": 3, "products": [soap]}),
+        ("cem", "Ticket Opened", 2, {}),
+        ("eve", "Account Closed", 90, {"reason": "price"}),
+        ("fay", "Account Closed", 90, {}),
+    )
+    ensure_exports(list_exports())
+    export_all(list_exports())
+    for report, (given, said) in ROWS.items():
+        run = reports.run_report(name=report, given={"days": "300"} | given, now=NOW)
+        for name, is_said in said.items():
+            table = run.answer.table(name)
+            found = 0
+            for number, row in enumerate(table.rows):
+                told = table.row(number)
+                key = {"table": name, "key": table.key_of(row), "given": {"days": "300"} | given}
+                rule = reports.find_row_rule(name=report, **key, now=NOW)
+                assert (rule is not None) == is_said(told), (report, told)
+                if rule is not None:
+                    members = analysis.preview(rule=rule.rule, now=NOW).members
+                    assert members == told[table.counted], (report, told)
+                    found += members
+            assert found, (report, name)
 
 
 def test_who_is_behind_a_row_that_no_rule_says_is_kept_as_a_list_of_the_day(client):
     sell(("ann", 3, 20), ("bob", 3, 20), ("cem", 400, 5))
     reports.run_report(name="acquisition", given={}, now=NOW)
     where = "table=channels&row=not told"
+    client.post(f"/reports/acquisition/customers/find/?{where}")
+    work_off(now=NOW)
     page = client.get(f"/reports/acquisition/customers/?{where}").content.decode()
     assert "Keep this list as a segment" in page
     told = client.post(
@@ -178,6 +269,7 @@ def test_who_is_behind_a_row_that_no_rule_says_is_kept_as_a_list_of_the_day(clie
         f"/reports/acquisition/customers/segment/?{where}", {"name": "untold"}, follow=True
     )
     assert b"called untold already" in again.content
+    assert b'value="untold"' in again.content, "what was typed is still there"
     assert len(analysis.list_segments()) == 1
 
 

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 
 from amity.analysis import api as analysis
-from amity.broadcast import api as broadcast
+from amity.broadcast import api_journeys
 from amity.store import api as store
 
 NOW = datetime.now(UTC)
@@ -332,7 +332,7 @@ def test_edit_and_duplicate_begin_with_the_rule(marketer: Client) -> None:
 def test_conditions_known_by_their_shape_are_said_with_names_and_changed_in_fields(
     marketer: Client,
 ) -> None:
-    winter = broadcast.create_journey(
+    winter = api_journeys.create_journey(
         name="Winter",
         definition={
             "entry": {"event": "Product Added"},

@@ -6,13 +6,14 @@ import msgspec
 from django.test import Client
 
 from amity.store import api as store
+from amity.store import api_plans
 from amity.store.contracts_tracking import PlanField
 
 NOW = datetime.now(UTC)
 
 
 def live(about):
-    [plan] = store.list_plans()
+    [plan] = api_plans.list_plans()
     return about | {"plan_id": plan.plan_id}
 
 
@@ -27,7 +28,7 @@ def test_an_event_is_pinned_changed_restored_and_its_alert_acknowledged(db):
     event = {"type": "track", "event": "Order Completed", "userId": "u"}
     good = [msgspec.json.encode(event | {"properties": {"total": n}}) for n in range(20)]
     store.append_events(source_id=source, events=good, now=NOW)
-    while store.fold_batch().events or store.watch_quality(now=NOW):
+    while store.fold_batch().events or api_plans.watch_quality(now=NOW):
         pass
     assert "not pinned" in admin.get("/tracking/").content.decode()
     address = "/tracking/event/?type=track&name=Order+Completed"
@@ -50,7 +51,7 @@ def test_an_event_is_pinned_changed_restored_and_its_alert_acknowledged(db):
     assert "paid\nopen" in wrong.content.decode(), "what was typed stays"
     saved = admin.post(change, typed | {"allowed": "paid\nopen", "description": "of payment"})
     assert saved["Location"] == address
-    [plan] = store.list_plans()
+    [plan] = api_plans.list_plans()
     status = PlanField(
         path="status",
         types=["string"],
@@ -65,16 +66,16 @@ def test_an_event_is_pinned_changed_restored_and_its_alert_acknowledged(db):
     assert "status was added" in page
     assert "one of paid, open" in page
     admin.post(change, live(about) | {"was": "status", "do": "drop"})
-    assert [field.path for field in store.list_plans()[0].fields] == ["total"]
+    assert [field.path for field in api_plans.list_plans()[0].fields] == ["total"]
     bad = [msgspec.json.encode(event | {"properties": {"total": f"x{n}"}}) for n in range(9)]
     assert store.append_events(source_id=source, events=bad, now=NOW).quarantined == 9
-    first = store.list_plans(live_only=False)[-1]
+    first = api_plans.list_plans(live_only=False)[-1]
     admin.post(f"/tracking/{first.plan_id}/restore/")
-    assert [plan.policy for plan in store.list_plans()] == ["pass"]
+    assert [plan.policy for plan in api_plans.list_plans()] == ["pass"]
     admin.post("/tracking/unpin/", about)
-    assert store.list_plans() == []
-    store.judge_sources(now=NOW)
-    [alert] = store.list_alerts()
+    assert api_plans.list_plans() == []
+    api_plans.judge_sources(now=NOW)
+    [alert] = api_plans.list_alerts()
     assert alert.words in admin.get("/alerts/").content.decode()
     admin.post(f"/alerts/{alert.alert_id}/acknowledge/")
     assert "looked after by ann" in admin.get("/alerts/").content.decode()

@@ -10,6 +10,7 @@ from django.test import Client
 from amity.infra import config
 from amity.infra.database import transaction
 from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.follower import followers
 from amity.store.logic.folding.following import take_turn
 
@@ -90,7 +91,7 @@ def test_the_site_is_named_read_and_stopped(db) -> None:
     assert "private network or to this machine" in text_of(refused)
     with config.override(egress_allow="127.0.0.1:4444"):
         assert admin.post("/site/settings/", form).status_code == 302
-    assert store.get_site().max_pages == 30
+    assert api_fetching.get_site().max_pages == 30
     asked = admin.post("/site/read/", {"do": "read"}, follow=True)
     assert "waiting to begin" in text_of(asked)
     again = admin.post("/site/read/", {"do": "read"}, follow=True)

@@ -15,7 +15,7 @@ from amity.analysis.logic.batch.catalogue import make_catalogue
 from amity.analysis.logic.batch.engines import DUCKDB
 from amity.analysis.logic.batch.translating import translate
 from amity.kernel.errors import Invalid
-from amity.rules import Check, Fragment, Subject, conditions, mentions, sql, to_sql
+from amity.rules import PROFILE_FIELDS, Check, Fragment, Subject, conditions, mentions, sql, to_sql
 from amity.rules.operator import operators
 from amity.testing.rules_kit import AWKWARD, NOW, edges, values
 from amity.testing.rules_world import people_about
@@ -87,6 +87,16 @@ def test_operators_on_any_values(duck):
             assert_same(duck, Check("trait.x", operator), people, NOW)
 
     agree()
+
+
+def test_fields_of_a_profile_with_every_operator(duck):
+    people = [Subject(), Subject(fields={"name": "2026-02-05", "order_count": 5})]
+    put_world(duck, people)
+    for name in ("name", "order_count", "last_order_at"):
+        for kind in operators:
+            if PROFILE_FIELDS[name] in kind.accepts:
+                example = next(iter(kind.examples()))
+                assert_same(duck, Check(f"profile.{name}", example), people, NOW)
 
 
 def test_properties_of_any_name(duck):

@@ -12,8 +12,8 @@ from hypothesis.stateful import (
 )
 from tests.fixtures.campaign_house import House, arms, ask, now, tell
 
-from amity.broadcast import api as broadcast
-from amity.broadcast.logic import targeting
+from amity.broadcast import api_campaigns
+from amity.broadcast.logic.campaigns import targeting
 from amity.infra import database
 from amity.kernel.errors import Conflict
 
@@ -49,25 +49,25 @@ class Campaigns(RuleBasedStateMachine):
         self.over: dict[object, str] = {}
 
     def _try(self, move, campaign, **more):
-        before = broadcast.get_campaign(campaign_id=campaign).state
+        before = api_campaigns.get_campaign(campaign_id=campaign).state
         try:
             move(campaign_id=campaign, by="ann", now=self.clock, **more)
         except Conflict:
-            assert broadcast.get_campaign(campaign_id=campaign).state == before
+            assert api_campaigns.get_campaign(campaign_id=campaign).state == before
 
     @rule(which=st.integers(0, 1), minutes=st.sampled_from([None, 0, 30]))
     def launch(self, which, minutes):
         at = None if minutes is None else self.clock + timedelta(minutes=minutes)
-        self._try(broadcast.launch_campaign, self.ids[which], at=at)
+        self._try(api_campaigns.launch_campaign, self.ids[which], at=at)
 
     @rule(which=st.integers(0, 1), name=st.sampled_from(["pause", "resume", "stop", "resume"]))
     def move(self, which, name):
-        self._try(getattr(broadcast, f"{name}_campaign"), self.ids[which])
+        self._try(getattr(api_campaigns, f"{name}_campaign"), self.ids[which])
 
     @rule(turns=st.integers(1, 4))
     def work(self, turns):
         for _ in range(turns):
-            broadcast.run_campaigns(now=self.clock)
+            api_campaigns.run_campaigns(now=self.clock)
 
     @rule()
     def work_and_die(self):
@@ -78,7 +78,7 @@ class Campaigns(RuleBasedStateMachine):
 
         targeting._advance = die
         try:
-            broadcast.run_campaigns(now=self.clock)
+            api_campaigns.run_campaigns(now=self.clock)
         except Killed:
             pass
         finally:
@@ -126,7 +126,7 @@ class Campaigns(RuleBasedStateMachine):
     def it_adds_up(self):
         found = ask("SELECT run_id, profile_id, contact_point, state FROM broadcast_send")
         for campaign in self.ids:
-            report = broadcast.report_campaign(campaign_id=campaign, now=self.clock)
+            report = api_campaigns.report_campaign(campaign_id=campaign, now=self.clock)
             counts = report.counts
             assert counts.targeted == (
                 counts.sent

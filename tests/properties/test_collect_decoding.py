@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amity.store.logic.intake import wire
-from amity.store.logic.intake.decoding import BadEvent, check_event, decode_event, parse_object
+from amity.store.logic.intake.decoding import check_event, decode_event
+from amity.store.logic.intake.parsing import BadEvent, parse_object
 from amity.store.logic.intake.reading import Incoming, read_request
 from amity.store.logic.plans.checking import PlanBook
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from amity.broadcast import api as broadcast
-from amity.broadcast.logic import enrolling
+from amity.broadcast import api_journeys
+from amity.broadcast.logic.journeys import enrolling
 from amity.infra import database
 from amity.kernel.clock import format_instant
 from amity.store import api as store
@@ -61,12 +61,12 @@ class Life(RuleBasedStateMachine):
     def draw(self):
         """Begin a journey anew."""
         definition = self.drawing()
-        made = broadcast.create_journey(name="Life", definition=definition, by="t", now=self.now)
+        made = api_journeys.create_journey(name="Life", definition=definition, by="t", now=self.now)
         self.journey_id = made.journey_id
         self.set_state("live")
 
     def drawing(self):
-        drawn = broadcast.abandoned_cart(template_id=self.template_id)
+        drawn = api_journeys.abandoned_cart(template_id=self.template_id)
         drawn["reentry_days"] = 0.01
         drawn["nodes"]["an hour"]["seconds"] = self.seconds
         drawn["nodes"]["reminder"]["next"] = "click"
@@ -78,7 +78,9 @@ class Life(RuleBasedStateMachine):
         return drawn
 
     def set_state(self, state):
-        broadcast.set_journey_state(journey_id=self.journey_id, state=state, by="t", now=self.now)
+        api_journeys.set_journey_state(
+            journey_id=self.journey_id, state=state, by="t", now=self.now
+        )
 
     def send(self, **body):
         body |= {"messageId": f"m{next(self.numbers)}"}
@@ -135,14 +137,14 @@ class Life(RuleBasedStateMachine):
 
     @rule(limit=st.sampled_from([1, 2, 50]))
     def turn(self, limit):
-        broadcast.step_batch(now=self.now, limit=limit)
+        api_journeys.step_batch(now=self.now, limit=limit)
 
     @rule(at=st.sampled_from(["queue_sends", "make_sends"]))
     def crash(self, at):
         target = enrolling.ledger if at == "queue_sends" else enrolling
         try:
             with mock.patch.object(target, at, side_effect=CrashError):
-                broadcast.step_batch(now=self.now)
+                api_journeys.step_batch(now=self.now)
         except CrashError:
             pass
 
@@ -153,7 +155,7 @@ class Life(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([60, 600, 3600]))
     def change_drawing(self, seconds):
         self.seconds = seconds
-        broadcast.update_journey(
+        api_journeys.update_journey(
             journey_id=self.journey_id, definition=self.drawing(), by="t", now=self.now
         )
 
@@ -165,7 +167,7 @@ class Life(RuleBasedStateMachine):
 
     def rest(self):
         for _ in range(500):
-            if not store.fold_batch().events and not broadcast.step_batch(now=self.now).events:
+            if not store.fold_batch().events and not api_journeys.step_batch(now=self.now).events:
                 return
         raise AssertionError("the consumers never come to rest")
 
@@ -188,8 +190,8 @@ class Life(RuleBasedStateMachine):
                 assert merged_into is None, "somebody who is somebody else by now is under way"
             wanted += [f"{way_id}:{name}:1" for name in ("reminder", "thanks") if name in visits]
         assert sorted(keys) == sorted(wanted)
-        for journey in broadcast.list_journeys(is_archived=None):
-            report = broadcast.report_journey(journey_id=journey.journey_id)
+        for journey in api_journeys.list_journeys(is_archived=None):
+            report = api_journeys.report_journey(journey_id=journey.journey_id)
             for each in report.nodes:
                 assert each.came == each.here + sum(each.left.values())
             assert report.entered == report.active + sum(report.endings.values())

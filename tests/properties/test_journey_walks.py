@@ -12,11 +12,11 @@ import msgspec
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from amity.broadcast import api as broadcast
-from amity.broadcast.logic import enrolling
-from amity.broadcast.logic.enrolling_runs import Rest
-from amity.broadcast.logic.journeys_definition import decode_definition, find_problems
-from amity.broadcast.logic.stepping import State, encode_state, enrol, hold, is_exit, step
+from amity.broadcast import api_journeys
+from amity.broadcast.logic.journeys import enrolling
+from amity.broadcast.logic.journeys.definition import decode_definition, find_problems
+from amity.broadcast.logic.journeys.enrolling_runs import Rest
+from amity.broadcast.logic.journeys.stepping import State, encode_state, enrol, hold, is_exit, step
 from amity.broadcast.node import Event, Names
 from amity.infra import database
 from amity.kernel.clock import format_instant
@@ -246,7 +246,7 @@ class CrashError(Exception):
 def run_shell(rng, drawing, turns, monkeypatch, users):
     """Run a world through the log, the fold and the consumer; some turns crash at their end."""
     source_id = store.create_source(name="Shop", kind="server").source_id
-    made = broadcast.create_journey(name="J", definition=drawing, by="test", now=START)
+    made = api_journeys.create_journey(name="J", definition=drawing, by="test", now=START)
     with database.transaction() as connection:
         connection.execute("UPDATE broadcast_journey SET state = 'live'")
     crashes = 0
@@ -269,7 +269,7 @@ def run_shell(rng, drawing, turns, monkeypatch, users):
                 with monkeypatch.context() as patch:
                     if rng.random() < 0.3:
                         patch.setattr(enrolling.ledger, "queue_sends", crash)
-                    if not broadcast.step_batch(now=now).events:
+                    if not api_journeys.step_batch(now=now).events:
                         break
             except CrashError:
                 crashes += 1
@@ -348,7 +348,7 @@ def test_the_shell_goes_the_way_of_the_pure_step_whatever_crashes(db, monkeypatc
         wanted = [(at, state.node, state.due_at, state.ending) for state, at in model.ways]
         assert ways == wanted
         assert sorted(keys) == sorted(model.actions)
-    report = broadcast.report_journey(journey_id=journey_id)
+    report = api_journeys.report_journey(journey_id=journey_id)
     for node in report.nodes:
         assert node.here == node.came - sum(node.left.values())
     assert report.entered == sum(len(model.ways) for model in people)

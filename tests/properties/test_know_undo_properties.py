@@ -10,7 +10,7 @@ import pytest
 from amity.analysis import api as analysis
 from amity.infra import database
 from amity.kernel.errors import Conflict
-from amity.store import api
+from amity.store import api, api_identity
 from amity.store.contracts_identity import Suggestion
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -46,7 +46,6 @@ HELD = {
     "visits": "SELECT to_jsonb(v) FROM store_visit v ORDER BY visit_id",
     "interests": "SELECT to_jsonb(i) FROM store_interest i ORDER BY origin_id",
     "places": "SELECT to_jsonb(p) FROM store_place p ORDER BY kind, value",
-    "timers": "SELECT * FROM analysis_timer ORDER BY segment_id, profile_id",
     "members": "SELECT id, members FROM analysis_segment ORDER BY id",
 }
 
@@ -101,6 +100,13 @@ def stays():
             "SELECT segment_id, profile_id, entered_at FROM analysis_membership"
             " WHERE left_at IS NULL"
         )
+    }
+
+
+def timers():
+    return {
+        tuple(pair): due_at
+        for *pair, due_at in query("SELECT segment_id, profile_id, due_at FROM analysis_timer")
     }
 
 
@@ -167,13 +173,13 @@ def roots():
 def join_and_back(rng, now):
     one, other = rng.sample(roots(), 2)
     try:
-        join_id = api.merge_profiles(winner=one, loser=other, by="me", now=now)
+        join_id = api_identity.merge_profiles(winner=one, loser=other, by="me", now=now)
     except Conflict:
         return None
 
     def back(later):
         with database.transaction() as connection:
-            api.undo_join(connection=connection, join_id=join_id, by="me", now=later)
+            api_identity.undo_join(connection=connection, join_id=join_id, by="me", now=later)
 
     return back
 
@@ -186,14 +192,14 @@ def split_and_back(rng, now):
     found = api.list_identifiers(profile_id=root)
     some = rng.sample(found, rng.randint(1, len(found) - 1))
     named = [(one.kind, one.value) for one in some]
-    api.split_profile(profile_id=root, identifiers=named, by="me", now=now)
+    api_identity.split_profile(profile_id=root, identifiers=named, by="me", now=now)
 
     def back(later):
         [(split_id, about)] = query(
             "SELECT event_id, profile_id FROM store_activity WHERE name = 'Profile Unmerged'"
             " AND properties ? 'split' ORDER BY event_id DESC LIMIT 1"
         )
-        api.undo_split(profile_id=about, split_id=split_id, by="me", now=later)
+        api_identity.undo_split(profile_id=about, split_id=split_id, by="me", now=later)
 
     return back
 
@@ -202,7 +208,7 @@ def review_and_back(rng, now):
     one, other = rng.sample(roots(), 2)
     suggestion = Suggestion(one_id=one, other_id=other, probability=0.9)
     with database.transaction() as connection:
-        api.suggest_candidates(
+        api_identity.suggest_candidates(
             connection=connection, suggestions=[suggestion], origin="linkage", now=now
         )
     [(candidate_id, state)] = query(
@@ -211,7 +217,7 @@ def review_and_back(rng, now):
     )
     if state != "open":
         return None
-    decide = lambda choice, at: api.decide_candidate(  # noqa: E731
+    decide = lambda choice, at: api_identity.decide_candidate(  # noqa: E731
         candidate_id=candidate_id, choice=choice, by="me", now=at
     )
     try:
@@ -229,6 +235,7 @@ def test_what_is_taken_back_was_never_done(sources, act):
         send(sources, history(rng, 25))
         run(NOW)
         before, stayed, then = held(), stays(), NOW + timedelta(minutes=turn)
+        rang_at = timers()
         back = next(filter(None, (act(rng, then) for _ in range(30))), None)
         if back is None:
             continue
@@ -239,6 +246,9 @@ def test_what_is_taken_back_was_never_done(sources, act):
         after, stay, left = held(), stays(), left_since(then)
         for name, rows in before.items():
             assert after[name] == rows, (name, turn)
+        # What is taken back is asked anew: up to then a timer may come early, never late.
+        for pair, due_at in timers().items():
+            assert rang_at[pair] <= due_at, (pair, turn)
         assert set(stay) == set(stayed)
         assert {pair for pair in stay if stay[pair] != stayed[pair]} <= left
         done += 1

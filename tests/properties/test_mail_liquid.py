@@ -9,8 +9,8 @@ from liquid import Environment
 from liquid.exceptions import LiquidError
 from liquid.filter import with_environment
 
-from amity.broadcast.logic.liquid import compile_liquid
-from amity.broadcast.logic.liquid_values import RenderFailed
+from amity.broadcast.logic.liquid.compiling import compile_liquid
+from amity.broadcast.logic.liquid.values import RenderFailed
 
 WORDS = st.text("ab<>&\"' é\n1", max_size=6)
 LITERALS = st.one_of(

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amity.broadcast.logic import headers, making
-from amity.broadcast.logic.liquid_values import RenderFailed
+from amity.broadcast.logic.liquid.values import RenderFailed
+from amity.broadcast.logic.mail import headers
+from amity.broadcast.logic.templates import making
 from amity.infra.config import override
 
 NASTY = st.one_of(

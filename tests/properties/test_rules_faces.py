@@ -126,7 +126,7 @@ def purposes():
 
 
 def people():
-    optional = st.none() | st.sampled_from(["", "a@b.fr", "+33", "FR"])
+    optional = st.none() | st.sampled_from(["", "a@b.fr", "+33", "FR", "2026-02-05"])
     return st.fixed_dictionaries(
         {
             "traits": st.dictionaries(st.sampled_from(TRAITS), values(), max_size=2),

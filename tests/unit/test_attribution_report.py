@@ -172,8 +172,11 @@ def test_what_a_campaign_caused_stands_beside():
             town.order(customer_id, DAY + timedelta(days=1), 1000)
     # After its time an order does not count.
     town.order(2, DAY + timedelta(days=8), 1000)
-    found = find(Attribution, town, asked=asked())
-    row = found.table("caused").rows[0]
+    facts = {"campaigns": [{"campaign_id": 5, "name": "Weekly"}]}
+    found = find(Attribution, town, asked=asked(), facts=facts)
+    number, name, *told = found.table("caused").rows[0]
+    assert (number, name) == (5, "Weekly")
+    row = (number, *told)
     assert row[:5] == (5, 150, pytest.approx(100 / 150), 50, pytest.approx(5 / 50))
     assert row[5] == pytest.approx(100 / 150 - 5 / 50)
     assert row[6] < row[5] < row[7]

@@ -17,6 +17,8 @@ def test_what_was_recorded_is_told(tmp_path, monkeypatch):
     assert "Also checked" not in text
 
 
-def test_without_a_file_nothing_is_recorded(monkeypatch):
+def test_without_a_file_nothing_is_recorded(monkeypatch, tmp_path):
     monkeypatch.delenv("AMITY_CHAOS_RECORD", raising=False)
+    monkeypatch.chdir(tmp_path)
     record(Finding(card="T1", what="nowhere"))
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from amity.store.logic.intake.decoding import BadEvent, check_event, decode_event
+from amity.store.logic.intake.decoding import check_event, decode_event
+from amity.store.logic.intake.parsing import BadEvent
 
 _spec = importlib.util.spec_from_file_location(
     "collect_poison", Path(__file__).parents[1] / "fixtures" / "collect_poison.py"

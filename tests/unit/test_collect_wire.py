@@ -10,7 +10,7 @@ import pytest
 
 from amity.edge import http
 from amity.store.logic.intake.admission import TokenBucket, retry_after_seconds
-from amity.store.logic.intake.decoding import BadEvent
+from amity.store.logic.intake.parsing import BadEvent
 from amity.store.logic.intake.wire import BATCH, MAX_EVENTS, add_anonymous_id, split_request
 
 

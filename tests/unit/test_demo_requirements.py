@@ -24,5 +24,7 @@ def test_the_page_names_every_package_in_its_version():
         stand_in=False, is_full=False, sources=[], counts={}, loaded_at=None, database=""
     )
     told = " ".join(about.simulated)
-    for name, version in re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE):
+    pinned = re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE)
+    assert pinned
+    for name, version in pinned:
         assert f"{name} {version}" in told

@@ -184,6 +184,7 @@ def test_the_order_of_rows_does_not_matter(tmp_path, name):
     turned = Example(heads=example.heads, rows=example.rows[::-1], options=example.options)
     other = write_example(tmp_path / "two.csv", turned)
     one, two = run_on(kind, path, example.options), run_on(kind, other, example.options)
+    assert one.answer.parameters
     for parameter, value in one.answer.parameters.items():
         assert two.answer.parameters[parameter] == pytest.approx(value, rel=1e-5)
 

@@ -16,7 +16,7 @@ from amity.analysis.logic.experiments.comparing import (
 from amity.analysis.logic.experiments.reading import Design, find_control, read_experiment
 from amity.analysis.logic.experiments.units import Units, gather
 from amity.kernel.errors import Invalid
-from amity.kernel.lift import Arm
+from amity.kernel.lift import Arm, revenue_difference
 
 
 def arm(customers, converted):
@@ -84,14 +84,39 @@ def test_units_without_a_past_are_adjusted_for_as_a_kind_of_their_own():
     assert adjusted.mean() == pytest.approx(outcome.mean())
 
 
-def test_relative_lift_covers_the_truth_and_is_unknown_beside_nothing():
+def group(values):
+    return Group(name="a", values=values, active=int(np.count_nonzero(values)))
+
+
+def test_relative_lift_covers_the_truth_and_is_never_at_odds_with_the_difference():
+    """Also where a tenth is the control and few spend much, and among rates."""
     rng = np.random.default_rng(3)
-    inside = 0
-    for _ in range(300):
-        found = relative_lift(rng.gamma(2, 6, 300), rng.gamma(2, 5, 200), 0.95)
-        inside += found.low <= 0.2 <= found.high
-    assert 0.91 <= inside / 300 <= 0.985
-    assert relative_lift(rng.normal(1, 1, 50), rng.normal(0, 1, 50), 0.95) is None
+    inside = {"even": 0, "uneven": 0, "rates": 0}
+    for _ in range(60):
+        spent = np.where(rng.random(900) < 0.2, rng.lognormal(3, 1.2, 900), 0.0)
+        worlds = {
+            "even": (rng.gamma(2, 6, 600), rng.gamma(2, 5, 500), 0.2, "continuous"),
+            "uneven": (spent[:800] * 1.5, spent[800:], 0.5, "continuous"),
+            "rates": (rng.random(700) < 0.18, rng.random(90) < 0.15, 0.2, "binary"),
+        }
+        for name, (one, other, truth, kind) in worlds.items():
+            arms, question = (group(one * 1.0), group(other * 1.0)), Question(kind=kind, level=0.95)
+            if kind == "binary":
+                found = rate_lift(arms[0].arm, arms[1].arm, 0.95)
+            else:
+                found = revenue_difference(arms[0].arm, arms[1].arm, rng, many=500, draws=199)
+            ratio = relative_lift(*arms, question, found)
+            if ratio is None:
+                inside[name] += 1
+                continue
+            inside[name] += ratio.low <= truth <= ratio.high
+            held = found.estimate.low <= 0 <= found.estimate.high
+            assert (ratio.low <= 0 <= ratio.high) is held
+    assert min(inside.values()) >= 54
+    nothing = group(rng.normal(1, 1, 50)), group(rng.normal(0, 1, 50))
+    question = Question(kind="continuous", level=0.95)
+    found = revenue_difference(nothing[0].arm, nothing[1].arm, rng, many=0)
+    assert relative_lift(*nothing, question, found) is None
 
 
 def test_several_arms_seldom_find_something_where_there_is_nothing():

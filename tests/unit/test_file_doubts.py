@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from amity.analysis.estimator import Refused
-from amity.analysis.file_estimate import load_file_estimates
+from amity.analysis.file_estimate import Example, load_file_estimates
+from amity.analysis.logic.files.doubting import describe_doubts
+from amity.analysis.logic.files.reading import Wanted, read_table
 from amity.analysis.logic.files.running import estimate_file
 from amity.testing.file_estimates_kit import write_example
 
@@ -71,6 +73,34 @@ def test_rows_told_twice_are_seen(ask):
 def test_a_day_that_has_not_come_yet_is_named(ask):
     [warning] = said(ask("clv", put(1, "2199-01-01", every=1_000)), "has not come yet")
     assert "2199-01-01 (row 1" in warning
+
+
+def test_a_day_long_before_all_others_is_named(ask):
+    [warning] = said(ask("clv", put(1, "1900-01-01", every=1_000)), "long before all others")
+    assert "1900-01-01 (row 1" in warning
+    assert not said(ask("clv", lambda rows: rows), "long before")
+
+
+def test_a_month_of_which_most_is_still_to_come_is_told(ask):
+    def until_the_tenth(rows):
+        return [row for row in rows if row[1] <= "2025-12-10"]
+
+    assert said(ask("bgbb", until_the_tenth), "days before the end of its month")
+    assert not said(ask("bgbb", lambda rows: rows), "before the end of its")
+
+
+@pytest.mark.parametrize(("arms", "is_told"), [(2, False), (150, True)])
+def test_arms_name_nobody_so_alike_rows_are_no_rows_told_twice(tmp_path, arms, is_told):
+    """Yes and no before and after are the same in most rows of an experiment."""
+    rows = [(f"a{place % arms}", place % 2, place % 3 % 2) for place in range(400)]
+    example = Example(heads=("arm", "bought", "before"), rows=rows, options={})
+    wanted = [
+        Wanted(option="treatment", head="arm", kind="name"),
+        Wanted(option="outcome", head="bought", kind="text"),
+        Wanted(option="before", head="before", kind="text"),
+    ]
+    table = read_table(write_example(tmp_path / "trial.csv", example), wanted)
+    assert bool(describe_doubts(table, now=NOW)) is is_told
 
 
 def test_a_treatment_that_is_sometimes_unknown_is_left_out(ask):

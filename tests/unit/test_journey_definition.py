@@ -2,7 +2,7 @@
 
 import pytest
 
-from amity.broadcast.logic.journeys_definition import (
+from amity.broadcast.logic.journeys.definition import (
     check_shape,
     decode_definition,
     describe,

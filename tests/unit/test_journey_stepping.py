@@ -6,8 +6,8 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from amity.broadcast.logic.journeys_definition import decode_definition
-from amity.broadcast.logic.stepping import State, enrol, hold, step
+from amity.broadcast.logic.journeys.definition import decode_definition
+from amity.broadcast.logic.journeys.stepping import State, enrol, hold, step
 from amity.broadcast.node import NODES, Event, Node, Stay, Take
 from amity.rules import Subject
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from amity.broadcast.logic.liquid import compile_liquid
-from amity.broadcast.logic.liquid_values import LONGEST_OUTPUT, RenderFailed
+from amity.broadcast.logic.liquid.compiling import compile_liquid
+from amity.broadcast.logic.liquid.values import LONGEST_OUTPUT, RenderFailed
 from amity.kernel.errors import Invalid
 
 DATA = {

@@ -11,9 +11,10 @@ import dkim as dkimpy
 import msgspec
 import pytest
 
-from amity.broadcast.logic import dkim, headers, making
-from amity.broadcast.logic.links import bounce_address, read_bounce_address
-from amity.broadcast.logic.liquid_values import RenderFailed
+from amity.broadcast.logic.liquid.values import RenderFailed
+from amity.broadcast.logic.mail import dkim, headers
+from amity.broadcast.logic.mail.links import bounce_address, read_bounce_address
+from amity.broadcast.logic.templates import making
 from amity.infra import tokens
 from amity.infra.config import override
 from amity.personalization.contracts import DecidedItem, Decision

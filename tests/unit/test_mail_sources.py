@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 from markupsafe import Markup
 
-from amity.broadcast.logic import making, templates
-from amity.broadcast.logic.liquid import compile_liquid
-from amity.broadcast.logic.template_source import make_html
-from amity.broadcast.logic.text_part import make_text
+from amity.broadcast.logic.liquid.compiling import compile_liquid
+from amity.broadcast.logic.mail.text_part import make_text
+from amity.broadcast.logic.templates import keeping, making
+from amity.broadcast.logic.templates.source import make_html
 from amity.infra import config
 from amity.infra.config import override
 from amity.kernel.errors import Invalid
@@ -152,12 +152,12 @@ SLOW = {
 def test_no_source_is_read_for_ever(name):
     source, problem = SLOW[name]
     began = time.process_time()
-    draft = templates.Draft(subject="Hi", source=source)
+    draft = keeping.Draft(subject="Hi", source=source)
     if problem is None:
-        templates.compose(draft)
+        keeping.compose(draft)
     else:
         with pytest.raises(Invalid, match=problem):
-            templates.compose(draft)
+            keeping.compose(draft)
     assert time.process_time() - began < 2.5
 
 
@@ -165,8 +165,8 @@ def test_no_source_is_read_for_ever(name):
 def test_a_footer_stands_before_the_end_whatever_letters_come_before(word, tmp_path):
     """Small letters can be more than their large ones, and so move every place after them."""
     with override(data=tmp_path):
-        draft = templates.Draft(subject="x", source=f"<html><body><p>{word * 30}</p></BODY></html>")
-        content = templates.compose(draft)
+        draft = keeping.Draft(subject="x", source=f"<html><body><p>{word * 30}</p></BODY></html>")
+        content = keeping.compose(draft)
         html = making.get_maker(content, config.settings()).fill(
             making.Recipient(
                 send_id=UUID(int=7),

@@ -36,6 +36,28 @@ def test_the_interval_holds_the_truth_though_seasons_and_products_differ():
     assert np.mean([each.slope.value for each in found]) == pytest.approx(-1.5, abs=0.06)
 
 
+def together(rng, products, weeks=24):
+    """A market in which prices stay for weeks and what else moves a product does too."""
+    product, week = (each.ravel() for each in np.meshgrid(np.arange(products), np.arange(weeks)))
+    price, other = np.zeros((weeks, products)), np.zeros((weeks, products))
+    for at in range(1, weeks):
+        changed = rng.random(products) < 0.25
+        price[at] = np.where(changed, np.log(rng.choice([0.7, 0.85, 1.0], products)), price[at - 1])
+        other[at] = 0.7 * other[at - 1] + rng.normal(0, 0.2, products)
+    mean = np.exp(3.5 - 1.5 * price + other).ravel()
+    return Sales(
+        product=product, period=week, quantity=rng.poisson(mean) * 1.0, mover=price.ravel() + 1
+    )
+
+
+@pytest.mark.parametrize("products", [4, 14])
+def test_few_products_whose_weeks_go_together_have_honest_intervals(products):
+    rng = np.random.default_rng(4)
+    found = [estimate_elasticity(together(rng, products)) for _ in range(60)]
+    assert sum(each.slope.low <= -1.5 <= each.slope.high for each in found) >= 53
+    assert not any(each.warnings for each in found)
+
+
 def test_without_periods_a_season_looks_like_price():
     rng = np.random.default_rng(2)
     sales, _ = market(rng, season=0.5)
@@ -103,5 +125,5 @@ def test_nobody_drew_the_prices_and_the_answer_says_so(tmp_path):
     found = run_on(price, path, {**example.options, "random": False}).answer
     assert not found.result["is_causal"]
     assert any("nobody drew" in warning for warning in found.warnings)
-    with pytest.raises(Invalid, match="one of the two"):
+    with pytest.raises(Invalid, match="named by --price and --discount"):
         run_on(price, path, {**example.options, "discount": "price"})

@@ -9,7 +9,7 @@ from sklearn import metrics
 from amity.analysis.estimator import Refused
 from amity.analysis.logic.learning.calibrating import Curve, Steps, expit
 from amity.analysis.logic.learning.columns import Column, type_columns
-from amity.analysis.logic.learning.measures import auc, auc_interval, measure
+from amity.analysis.logic.learning.measures import auc, auc_interval, measure, recalibrate
 from amity.analysis.logic.learning.models import fit_adding, fit_trees
 from amity.analysis.logic.learning.moments import History, sort_facts
 from amity.analysis.logic.learning.predicting import predict
@@ -69,6 +69,28 @@ def test_figures_are_those_scikit_learn_has():
     assert found.log_loss == pytest.approx(metrics.log_loss(label, clipped))
     assert sum(group.customers for group in found.groups) == 800
     assert found.calibration_error < 0.06
+
+
+def test_slope_and_intercept_tell_how_sure_probabilities_are():
+    """Exact ones have 1 and 0, those twice as sure a half, those too low an intercept above 0."""
+    rng = np.random.default_rng(12)
+    held = {"slope": 0, "intercept": 0, "sure": 0, "low": 0}
+    for _ in range(40):
+        logit = rng.normal(-1, 1.2, 400)
+        label = (rng.random(400) < expit(logit)) * 1.0
+        slope, intercept = recalibrate(expit(logit), label)
+        held["slope"] += slope.low <= 1 <= slope.high
+        held["intercept"] += intercept.low <= 0 <= intercept.high
+        slope, _ = recalibrate(expit(2 * logit), label)
+        held["sure"] += slope.low <= 0.5 <= slope.high < 1
+        _, intercept = recalibrate(expit(logit - 0.7), label)
+        held["low"] += intercept.low <= 0.7 <= intercept.high
+    assert min(held.values()) >= 34
+    flat, intercept = recalibrate(np.full(400, 0.5), label)
+    assert flat is None
+    assert intercept.value == pytest.approx(np.log(label.mean() / (1 - label.mean())))
+    parted = recalibrate(np.where(label == 1, 0.9, 0.1), label)
+    assert parted[0] is None
 
 
 def test_the_interval_of_the_auc_covers_what_many_rows_show():
@@ -313,3 +335,42 @@ def test_trees_learn_beside_a_column_of_which_hardly_anything_is_known():
     ]
     told = fit_trees(columns, label, seed=1, rounds=10).model.logit(columns)
     assert auc(told, label) > 0.7
+
+
+def test_few_rows_in_which_nothing_moved_are_not_said_to_drift():
+    """Chance alone makes the stability index of 40 rows large; what truly moved is still told."""
+    rng = np.random.default_rng(31)
+    told = {"still": 0, "moved": 0}
+    for _ in range(60):
+        columns, label, seconds, _ = world(rng, 250)
+        late = np.arange(250) >= 212
+        columns.append(number("moving", rng.normal(size=250) + 4 * late))
+        split = split_rows(label, seconds, rng)
+        warnings = " ".join(watch(columns, label, split).warnings)
+        told["moved"] += "'moving'" in warnings
+        told["still"] += any(f"'{name}'" in warnings for name in ("visits", "months", "noise"))
+    assert told["moved"] == 60
+    assert told["still"] <= 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "is_told"), [pytest.param(0.1, True, id="a tenth"), pytest.param(0.3, False, id="3")]
+)
+def test_the_answer_by_another_name_is_suspected_though_some_rows_are_wrong(wrong, is_told):
+    rng = np.random.default_rng(32)
+    columns, label, seconds, _ = world(rng, 2_000)
+    status = np.where(rng.random(2_000) < wrong, 1 - label, label)
+    kind = Column(name="status", kind="level", values=status, levels=["here", "gone"])
+    split = split_rows(label, seconds, rng)
+    for column in (kind, number("status", np.where(rng.random(2_000) < 0.1, np.nan, status))):
+        warnings = watch([*columns, column], label, split).warnings
+        assert any("'status'" in each for each in warnings) is is_told
+
+
+def test_columns_that_tell_the_answer_only_together_are_suspected():
+    rng = np.random.default_rng(33)
+    columns, label, seconds, _ = world(rng, 400)
+    before = rng.normal(0, 3, 400)
+    after = before + np.where(label == 1, -1, 1) * (0.3 + rng.random(400))
+    made = learn([*columns, number("before", before), number("after", after)], label, seconds, rng)
+    assert any("together tell the answer" in each for each in made.warnings)

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from amity.analysis.logic.behaviour.day_parts import Change, find_moved
 from amity.analysis.logic.reporting import concentrating
 from amity.analysis.reports.acquisition import Acquisition
 from amity.analysis.reports.anomalies import Anomalies
@@ -18,6 +19,7 @@ from amity.analysis.reports.scorecard import Scorecard
 from amity.testing.reports_kit import ASKED, FROM, UNTIL, Town, find
 
 DAY = datetime(2026, 3, 2, 10, tzinfo=UTC)
+WEEKS = range(1, 9)
 
 
 def figures(answer):
@@ -72,6 +74,17 @@ def test_the_curve_and_its_band_are_those_of_the_same_customers_drawn_again():
         # The true share of the best fifth of a log-normal law: 1 - Phi(Phi^-1(0.8) - sigma).
         inside += low <= 0.5627 <= high
     assert inside >= 32
+
+
+def test_the_band_of_very_many_is_that_of_drawing_them_one_by_one(monkeypatch):
+    drawn = np.random.default_rng(3).lognormal(3, 1.2, 4_000)
+    singly = concentrating.top_share_interval(drawn, 0.2)
+    monkeypatch.setattr(concentrating, "_MOST_ONE_BY_ONE", 1_000)
+    monkeypatch.setattr(concentrating, "_GROUPS", 200)
+    grouped = concentrating.top_share_interval(drawn, 0.2)
+    assert grouped != singly
+    width = singly[1] - singly[0]
+    assert np.abs(np.subtract(grouped, singly)).max() < 0.2 * width
 
 
 def test_channels_are_told_with_their_cost_by_the_days_in_the_window():
@@ -153,6 +166,29 @@ def test_what_is_done_and_what_is_thought_make_four_cells_and_moves_between_them
     assert figures(answer)["kept"].value == 0
 
 
+def test_what_went_with_losing_and_with_becoming_truly_loyal_stands_beside_who_stayed():
+    town, before = Town(), DAY - timedelta(days=89)
+    for customer in range(1, 61):
+        town.customer(customer)
+        for at, is_well in ((before, customer <= 40), (DAY, customer <= 20 or customer > 50)):
+            for _ in range(3):
+                town.order(customer, at, 100)
+            answer = {"kind": "nps", "answer": 10 if is_well else 2}
+            town.event(customer, "Survey Answered", at, answer)
+        if 20 < customer <= 40:
+            town.event(customer, "Call Started", DAY)
+        if customer > 50:
+            town.send(customer, DAY)
+    answer = find(Loyalty, town)
+    lost = {row["what"]: row for row in rows(answer, "preceded")}
+    called = lost["Called, chatted or wrote to service"]
+    assert (called["left"], called["stayed"], called["apart"]) == (1, 0, "beyond chance")
+    assert lost["Was sent a message"]["apart"] == "within chance"
+    gained = {row["what"]: row for row in rows(answer, "gained")}
+    written = gained["Was sent a message"]
+    assert (written["left"], written["stayed"], written["apart"]) == (1, 0, "beyond chance")
+
+
 def test_a_campaign_claims_what_the_held_out_did_not_do_and_nothing_else():
     town = Town()
     rng = np.random.default_rng(3)
@@ -166,12 +202,19 @@ def test_a_campaign_claims_what_the_held_out_did_not_do_and_nothing_else():
             town.draw(2, customer, DAY)
     town.send(1, DAY, run_id=1)
     town.order(1, DAY + timedelta(days=60), 10**6)
-    answer = find(CampaignEconomics, town, facts={"unit_costs": [cost("email", 200)]})
+    named = [{"campaign_id": 1, "name": "Weekly"}]
+    print_ = {"channel": "mail", "campaign": "weekly", "currency": "EUR", "amount_minor": 800}
+    other = print_ | {"campaign": "yearly"}
+    facts = {"unit_costs": [cost("email", 200)], "campaigns": named}
+    facts |= {"channel_costs": [print_, other, print_ | {"currency": "USD"}]}
+    answer = find(CampaignEconomics, town, facts=facts)
     one, two = rows(answer, "campaigns")
-    assert (one["customers"], one["held_out"], one["cost"]) == (200, 200, 200)
+    assert (one["name"], two["name"]) == ("Weekly", "campaign 2")
+    assert "Weekly caused the most margin" in answer.sentence
+    assert (one["customers"], one["held_out"], one["cost"]) == (200, 200, 1000)
     assert one["low"] < 0.4 * 1000 * 1000 < one["high"]
     assert one["verdict"] == "more than chance"
-    assert one["after"] == pytest.approx(one["margin"] - 1000)
+    assert one["after"] == pytest.approx(one["margin"] - 5000)
     assert (two["margin"], two["verdict"]) == (None, "nobody held out: no claim")
 
 
@@ -196,23 +239,53 @@ def test_a_day_is_odd_against_its_own_weekdays_and_what_moved_is_named():
     end = datetime(2026, 5, 1, 10, tzinfo=UTC)
     for ago in range(1, 100):
         for number in range(9 if ago != 3 else 60):
-            town.customer(ago * 100 + number)
+            customer, day = ago * 100 + number, end - timedelta(days=ago)
+            is_won = ago == 3 and number < 30
+            town.customer(customer, traits='{"acquisition_channel": "ads"}' if is_won else "{}")
             goods = ({"category": "Wine" if number > 5 else "Bread", "price": 10},)
-            day = end - timedelta(days=ago)
-            town.order(ago * 100 + number, day, 1000, products=goods)
+            town.order(customer, day, 1000, products=goods)
+            if ago == 3 and number < 40:
+                came = {"campaign": {"name": "Spring", "source": "news", "medium": "email"}}
+                context = msgspec.json.encode(came).decode()
+                before = day - timedelta(hours=2)
+                town.event(customer, "Page", before, type="page", context=context)
+            if ago == 3 and number < 20:
+                town.send(customer, day - timedelta(days=1), run_id=7)
     asked = msgspec.structs.replace(ASKED, from_on=date(2026, 4, 24))
-    sources = [{"source_id": 2, "name": "The till"}]
-    answer = find(Anomalies, town, asked=asked, facts={"sources": sources})
+    facts = {
+        "sources": [{"source_id": 2, "name": "The till"}],
+        "campaigns": [{"campaign_id": 7, "name": "Weekly"}],
+    }
+    answer = find(Anomalies, town, asked=asked, facts=facts)
     odd = rows(answer, "odd")
     assert {row["day"] for row in odd} == {"2026-04-28"}
     assert {row["figure"] for row in odd} == {"Orders", "Revenue", "New customers"}
-    # Of 60 orders six are of bread as on any day, so what moved is wine.
+    # Of 60 orders six are of bread as on any day, so what moved is wine; all are new as ever.
     assert odd[0]["moved"] == (
-        "Wine: 54 orders, usually 3; new customers: 60 orders, usually 9; "
-        "The till: 60 orders, usually 9"
+        "came by the campaign Spring: 40, usually 0; came by email / news: 40, usually 0 "
+        "(78% of the change); goods of Wine: 54, usually 3; won by ads: 30, usually 0; written to "
+        "by our campaign “Weekly”: 20, usually 0"
     )
+    assert "goods of Wine: 540.00 EUR, usually 30.00 EUR" in odd[1]["moved"] + odd[2]["moved"]
     assert "60 where 9 is usual" in answer.sentence
     assert figures(answer)["looked_at"].value == 28
+
+
+def test_a_source_that_fell_silent_is_named_and_a_day_on_which_all_fell_alike_names_nothing():
+    usual = {day: {"orders": 50} for day in (date(2026, 4, 28) - timedelta(weeks=n) for n in WEEKS)}
+    change = Change(
+        figure="orders",
+        day=date(2026, 4, 28),
+        was=10,
+        usual=100,
+        orders=100,
+        begun=date(2026, 1, 1),
+    )
+    parts = {("source", "2"): usual, ("source", "3"): usual | {change.day: {"orders": 10}}}
+    [moved] = find_moved(change, parts, {("source", "2"): "the till"})
+    assert (moved.words, moved.was, moved.usual) == ("told by the till", 0, 50)
+    both = {key: usual | {change.day: {"orders": 5}} for key in parts}
+    assert find_moved(change, both, {}) == []
 
 
 def test_the_scorecard_judges_by_targets_and_says_what_is_next():
@@ -237,3 +310,13 @@ def test_the_scorecard_judges_by_targets_and_says_what_is_next():
     assert known["Came again"]["verdict"] == "not known"
     assert known["Reachable by mail or phone"]["next"]
     assert answer.sentence.startswith("2 of 3 targets are met; furthest behind is reachable")
+    lacking = {row["figure"]: row["customers"] for row in rows(answer, "lacking")}
+    assert lacking == {
+        "reachable": 7,
+        "online": 9,
+        "joined": 9,
+        "chose": 10,
+        "retention": 0,
+        "asked": 10,
+        "described": 10,
+    }

@@ -47,7 +47,7 @@ def nest(levels):
         (b"\xff", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (5, "Expected `object`"),
-        ({"node": "sql"}, "the rule at node: Invalid value 'sql'"),
+        ({"node": "sql"}, "at node: Invalid value 'sql'; the conditions are active_days, "),
         ({"node": "check", "field": "trait.a"}, "missing required field `is`"),
         ({**FRENCH, "is": {"op": "like"}}, "at is.op: Invalid value 'like'; the operators are"),
         ({**FRENCH, "field": "trait."}, "no field 'trait.'"),

@@ -77,7 +77,8 @@ def test_each_figure_is_that_of_its_name():
     ease = sum_up(rows, "ces").figure
     assert ease.value == pytest.approx(4.0)
     answers = np.repeat([1, 3, 5], [2, 1, 7])
-    half = 1.959964 * answers.std(ddof=1) / np.sqrt(10)
+    # Student's quantile of nine degrees.
+    half = 2.262157 * answers.std(ddof=1) / np.sqrt(10)
     assert (ease.low, ease.high) == pytest.approx((4 - half, 4 + half))
     assert sum_up([{"value": 9, "customers": 1}], "nps").figure.low is None
     assert sum_up([], "nps").figure.value is None

@@ -25,7 +25,7 @@ def test_the_correction_finds_what_all_would_say_where_the_plain_figure_does_not
     corrected = plain = 0
     for _ in range(40):
         values, _, columns = survey(rng)
-        found = estimate_satisfaction(values, columns, rng, is_share=False)
+        found = estimate_satisfaction(values, columns, rng, measure="nps")
         corrected += found.corrected.low <= true <= found.corrected.high
         plain += found.plain.low <= true <= found.plain.high
     assert corrected >= 35
@@ -37,7 +37,7 @@ def test_the_correction_finds_what_all_would_say_where_the_plain_figure_does_not
 def test_where_silence_is_by_chance_the_correction_changes_little():
     rng = np.random.default_rng(2)
     values, _, columns = survey(rng, 2_000, by_orders=0.0)
-    found = estimate_satisfaction(values, columns, rng, is_share=False)
+    found = estimate_satisfaction(values, columns, rng, measure="nps")
     assert found.corrected.value == pytest.approx(found.plain.value, abs=0.06)
     assert found.effective == pytest.approx(found.answered, rel=0.05)
 
@@ -55,12 +55,12 @@ def test_too_few_answers_are_refused_and_silence_that_is_not_there_is_told():
     rng = np.random.default_rng(3)
     values, _, columns = survey(rng, 200)
     with pytest.raises(Refused, match="12 answers"):
-        estimate_satisfaction(np.full(12, 1.0), columns, rng, is_share=False)
+        estimate_satisfaction(np.full(12, 1.0), columns, rng, measure="nps")
     answered = values[~np.isnan(values)]
-    found = estimate_satisfaction(answered, columns, rng, is_share=True)
+    found = estimate_satisfaction(answered, columns, rng, measure="csat")
     assert found.corrected is None
     assert "every row has an answer" in found.warnings[0]
-    found = estimate_satisfaction(values, [], rng, is_share=False)
+    found = estimate_satisfaction(values, [], rng, measure="nps")
     assert "nothing is known" in found.warnings[0]
 
 
@@ -68,5 +68,19 @@ def test_hardly_any_answers_are_told():
     rng = np.random.default_rng(4)
     values, _, columns = survey(rng, 4_000)
     sparse = np.where(rng.random(4_000) < 0.1, values, np.nan)
-    found = estimate_satisfaction(sparse, columns, rng, is_share=False)
+    found = estimate_satisfaction(sparse, columns, rng, measure="nps")
     assert any("answered" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(("measure", "said", "end"), [("nps", 1.0, -1.0), ("ces", 4.0, 1.0)])
+def test_answers_that_are_all_alike_are_not_taken_for_certain(measure, said, end):
+    """A hundred who say the same leave room for a few who would not."""
+    rng = np.random.default_rng(5)
+    columns = [Column(name="orders", kind="number", values=rng.poisson(3, 200) * 1.0)]
+    values = np.where(np.arange(200) % 2 == 0, said, np.nan)
+    found = estimate_satisfaction(values, columns, rng, measure=measure)
+    room = 0.037 * (said - end)
+    for estimate in (found.plain, found.corrected):
+        assert estimate.value == pytest.approx(said)
+        assert estimate.low == pytest.approx(said - room, rel=0.02)
+    assert found.plain.high == (1.0 if measure == "nps" else pytest.approx(4 + 0.037 * 3, rel=0.01))

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amity.broadcast.logic.circuit import Circuit
-from amity.broadcast.logic.smtp import prepare
-from amity.broadcast.logic.smtp_relay import parse_relay
-from amity.broadcast.logic.smtp_replies import BadReply, ReplyReader, judge_bounce
+from amity.broadcast.logic.mail.circuit import Circuit
+from amity.broadcast.logic.mail.smtp import prepare
+from amity.broadcast.logic.mail.smtp_relay import parse_relay
+from amity.broadcast.logic.mail.smtp_replies import BadReply, ReplyReader, judge_bounce
 from amity.kernel.errors import Invalid
 
 

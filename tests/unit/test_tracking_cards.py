@@ -7,7 +7,7 @@ import pytest
 from amity.store.dialect import Call, dialects
 from amity.store.logic.intake.calls import pack_call
 from amity.store.logic.intake.cards import cut_cards, cut_event, mask_text
-from amity.store.logic.intake.decoding import BadEvent
+from amity.store.logic.intake.parsing import BadEvent
 from amity.store.logic.intake.rows import read_row, reject
 
 VISA = "4111111111111111"

@@ -91,13 +91,18 @@ def test_every_learner_comes_near_the_true_effects(many):
 
 
 def test_an_effect_that_is_the_same_for_all_is_not_said_to_differ():
+    """And the intervals of the area and of the slope hold nothing, though folds go together."""
     rng = np.random.default_rng(2)
-    wrong = 0
+    wrong = area = slope = 0
     for _ in range(60):
         given, _ = world(rng, effect=lambda one, two: 0.5 + 0 * one)
         verdict = judge(learn_effects(as_trial(given), rng, "linear"), 0.0, rng)
         wrong += verdict.heterogeneity_p_value < 0.05
+        held = next(each.qini for each in verdict.learners if each.learner == verdict.learner)
+        area += held.low <= 0 <= held.high
+        slope += verdict.slope.low <= 0 <= verdict.slope.high
     assert wrong <= 6
+    assert min(area, slope) >= 54
 
 
 def test_different_chances_leave_the_mean_effect_unbiased():

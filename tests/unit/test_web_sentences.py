@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from amity.store.contracts import Activity
 from amity.web.customers.sentences import _TELLERS, FILTERS, tell
 from amity.web.customers.words import spell, value_of
+from amity.web.templatetags.amity import score_change
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JSON = st.recursive(
@@ -122,3 +123,9 @@ def test_names_of_code_become_words() -> None:
         "postal code",
         "marketing email",
     ]
+
+
+def test_a_reason_that_rounds_to_nothing_is_not_told() -> None:
+    assert score_change("churn", -0.021) == "−2 points"
+    assert score_change("next_purchase_days", 2.04) == "+2.0 days"
+    assert not any(score_change(name, 0.0004) for name in ("churn", "next_purchase_days", "clv"))

@@ -1,11 +1,9 @@
-"""The analysis engine's door: keyword-only functions, contracts in and out."""
+"""The analysis engine's door for segments, their members, and scores; others stand beside it."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from amity.analysis.contracts import (
     Concentration,
@@ -22,17 +20,6 @@ from amity.analysis.contracts import (
 from amity.analysis.contracts_batch import BatchAnswer, PastMembership
 from amity.analysis.contracts_estimates import FileEstimate, FileEstimateWords, OptionValue
 from amity.analysis.contracts_reliability import EstimatorWords, Reliability
-from amity.analysis.contracts_segments import (
-    ClusterSet,
-    Lookalikes,
-    RfmCells,
-    RuleImpact,
-    SegmentDifferences,
-    SegmentMovement,
-    SegmentOverlap,
-    SegmentReview,
-    SegmentVersion,
-)
 from amity.analysis.estimator import load_estimators
 from amity.analysis.logic import (
     exporting,
@@ -41,6 +28,7 @@ from amity.analysis.logic import (
     forgetting,
     naming,
     past_membership,
+    retention,
     rule_texts,
     scores,
     segments,
@@ -50,22 +38,14 @@ from amity.analysis.logic import (
 from amity.analysis.logic import overview as overview_
 from amity.analysis.logic import together as together_
 from amity.analysis.logic.files import running
-from amity.analysis.logic.scoring import reasons, recent, reliability
-from amity.analysis.logic.segment_tools import (
-    automatic,
-    differences,
-    impact,
-    lookalikes,
-    movement,
-    overlap,
-    renewing,
-    reviewing,
-    versions,
-)
+from amity.analysis.logic.scoring import reasons, reliability
+from amity.analysis.logic.scoring import renewing as following_scores
+from amity.analysis.logic.working.doing import Tell, do_now
 from amity.infra.database import Connection, transaction
 from amity.infra.warehouse import Export
 from amity.kernel.pagination import Page
 from amity.rules import Explanation, Look, Subject
+from amity.store.api_retention import Sweep
 from amity.store.contracts import FoldResult
 
 # Segments
@@ -82,22 +62,30 @@ def create_segment(
     return segments.create_segment(name=name, rule=rule, description=description, by=by, now=now)
 
 
-def update_segment(  # one argument a thing that can be changed
+def update_segment(  # noqa: PLR0913  # one argument a thing that can be changed
     *,
     segment_id: int,
     name: str | None = None,
     rule: dict[str, Any] | None = None,
     description: str | None = None,
+    seen_at: datetime | None = None,
     by: str,
     now: datetime,
 ) -> Segment:
     """Change what is given; a changed rule makes a new version, which is `building` at first.
 
-    Until then those in it by the old rule stay. Raises NotFound, Invalid (also when the rule
-    would depend on its own segment) and Conflict (the name is taken, the segment is archived).
+    Until then those in it by the old rule stay. ``seen_at`` is the `updated_at` the change was
+    made from. Raises NotFound, Invalid (also when the rule would depend on its own segment) and
+    Conflict (the name is taken, the segment is archived, or not as it was ``seen_at``).
     """
     return segments.update_segment(
-        segment_id=segment_id, name=name, rule=rule, description=description, by=by, now=now
+        segment_id=segment_id,
+        name=name,
+        rule=rule,
+        description=description,
+        seen_at=seen_at,
+        by=by,
+        now=now,
     )
 
 
@@ -154,10 +142,10 @@ def describe_rule(*, rule: dict[str, Any]) -> str:
     return rule_texts.describe_rule(rule)
 
 
-def know_names(*, kind: str, load: Callable[[list[int]], Mapping[int, str]]) -> None:
-    """Say how to look up the names of a kind, `campaign` or `journey`, that rules give by number.
+def know_names(*, kind: str, load: Callable[[list[int] | None], Mapping[int, str]]) -> None:
+    """Say how to look up the names of a kind, `campaign` or `journey`, that are given by number.
 
-    The engine that keeps them says so when it is loaded.
+    The engine that keeps them says so when it is loaded; asked for None, it gives all.
     """
     naming.know_names(kind=kind, load=load)
 
@@ -277,166 +265,6 @@ def forget_profiles(*, profile_ids: list[int]) -> dict[str, int]:
     return forgetting.forget_profiles(profile_ids=profile_ids)
 
 
-# Segment tools
-
-
-def list_segment_versions(*, segment_id: int) -> list[SegmentVersion]:
-    """Return every name, description and rule a segment had, the latest first, at most 500.
-
-    Each says in words what differs from the one before. Raises NotFound for no such segment.
-    """
-    return versions.list_versions(segment_id=segment_id)
-
-
-def restore_segment_version(*, segment_id: int, number: int, by: str, now: datetime) -> Segment:
-    """Give a segment the name, description and rule of a version again, as a new version.
-
-    Raises NotFound for no such version, Conflict when the name is another segment's by now or the
-    segment is archived, Invalid when the rule names a segment that is gone.
-    """
-    return versions.restore_version(segment_id=segment_id, number=number, by=by, now=now)
-
-
-def describe_impact(*, segment_id: int, rule: dict[str, Any], now: datetime) -> RuleImpact:
-    """Say what saving another rule would do to a segment and those that ask for it.
-
-    Counted against who is in it now. Costs a run of the rule, and one of each dependant's. Raises
-    NotFound and Invalid, as saving would.
-    """
-    return impact.describe_impact(segment_id=segment_id, rule=rule, now=now)
-
-
-def compare_members(*, segment_ids: list[int]) -> SegmentOverlap:
-    """Count who is in which combination of two to five segments now.
-
-    Half a second for five segments of a hundred thousand. Raises NotFound, and Invalid for fewer,
-    more, or one twice.
-    """
-    return overlap.compare_members(segment_ids=segment_ids)
-
-
-def list_overlap_members(
-    *, inside: list[int], outside: list[int], cursor: str | None = None, limit: int = 50
-) -> Page[int]:
-    """Return the ids of who is in all segments ``inside`` and none ``outside``, latest ids first.
-
-    Raises Invalid for none inside, one both inside and outside, or more than five in all.
-    """
-    return overlap.list_overlap_members(inside=inside, outside=outside, cursor=cursor, limit=limit)
-
-
-def describe_movement(*, segment_id: int, since: datetime, until: datetime) -> SegmentMovement:
-    """Say who entered, left and stayed in a segment between two moments, and how many by day.
-
-    At most 731 days apart. Raises NotFound, and Invalid for moments that are not in order.
-    """
-    return movement.describe_movement(segment_id=segment_id, since=since, until=until)
-
-
-def refresh_differences(
-    *, segment_id: int, against_id: int | None = None, now: datetime
-) -> SegmentDifferences:
-    """Find what sets a segment's members apart from everybody else, or another's, and keep it.
-
-    About a second, however many customers: at most 10,000 of each group are looked at. Raises
-    Refused when either has fewer than 30, NotFound, and Invalid for the segment itself.
-    """
-    return differences.refresh_differences(segment_id=segment_id, against_id=against_id, now=now)
-
-
-def find_differences(
-    *, segment_id: int, against_id: int | None = None
-) -> SegmentDifferences | None:
-    """Return what `refresh_differences` found last, with when; None for nothing in 30 days."""
-    return differences.find_differences(segment_id=segment_id, against_id=against_id)
-
-
-def refresh_review(*, now: datetime, empty_days: int = 30) -> SegmentReview:
-    """Find segments empty for so many days, and pairs that find the same customers; keep it.
-
-    Rules are compared by a normal form, members by Jaccard from 0.95 on, among segments of at
-    least 20 members. Raises Invalid for days outside 1 to 3,660.
-    """
-    return reviewing.refresh_review(now=now, empty_days=empty_days)
-
-
-def find_review() -> SegmentReview | None:
-    """Return what `refresh_review` found last, with when; None for nothing in 30 days."""
-    return reviewing.find_review()
-
-
-def refresh_rfm_cells(*, now: datetime) -> RfmCells:
-    """Count whom RFM gives which word, and keep it; raise Refused while there are no scores."""
-    return automatic.refresh_rfm_cells(now=now)
-
-
-def find_rfm_cells() -> RfmCells | None:
-    """Return what `refresh_rfm_cells` counted last, with when; None for nothing in 30 days."""
-    return automatic.find_rfm_cells()
-
-
-def save_rfm_cell(*, word: str, by: str, now: datetime) -> Segment:
-    """Make a segment of those RFM gives a word, which follows the score.
-
-    Raises NotFound for a word nobody has, Conflict when there is such a segment already.
-    """
-    return automatic.save_rfm_cell(word=word, by=by, now=now)
-
-
-def refresh_clusters(*, now: datetime, rng: np.random.Generator) -> ClusterSet:
-    """Find groups of alike customers by k-means, and keep them.
-
-    Looks at up to 5,000 customers and takes some seconds. How many groups is chosen by silhouette
-    among those found again in resamples. Raises Refused for fewer than 200 customers, when no
-    number is found again, and when there is no structure to speak of.
-    """
-    return automatic.refresh_clusters(now=now, rng=rng)
-
-
-def find_clusters() -> ClusterSet | None:
-    """Return what `refresh_clusters` found last, with when; None for nothing in 30 days."""
-    return automatic.find_clusters()
-
-
-def save_clusters(*, by: str, now: datetime) -> list[Segment]:
-    """Put every customer into the group found last and make a segment of each group.
-
-    Groups of the same name as before keep their segment. Raises NotFound before any were found.
-    """
-    return automatic.save_clusters(by=by, now=now)
-
-
-def refresh_lookalikes(*, segment_id: int, now: datetime, rng: np.random.Generator) -> Lookalikes:
-    """Learn what tells a segment's members from others, tried on some held out, and keep it.
-
-    What the rule asks for is left out. Raises NotFound, and Refused for fewer than 100 members or
-    others and when members cannot be told from others.
-    """
-    return lookalikes.refresh_lookalikes(segment_id=segment_id, now=now, rng=rng)
-
-
-def find_lookalikes(*, segment_id: int) -> Lookalikes | None:
-    """Return what `refresh_lookalikes` learnt last, with when; None for nothing in 30 days."""
-    return lookalikes.find_lookalikes(segment_id=segment_id)
-
-
-def renew_found_segments(*, now: datetime, rng: np.random.Generator) -> int:
-    """Learn lookalikes anew and put everybody into their group anew, where segments ask for it.
-
-    Returns how many scores were renewed. What cannot be learnt now stays as it was.
-    """
-    return renewing.renew_found(now=now, rng=rng)
-
-
-def save_lookalikes(*, segment_id: int, size: int, by: str, now: datetime) -> Segment:
-    """Make a segment of the ``size`` customers most like the members, by what was learnt last.
-
-    Saved again it is the same segment, filled anew. Raises NotFound before anything was learnt,
-    Invalid for a size outside 1 to 100,000.
-    """
-    return lookalikes.save_lookalikes(segment_id=segment_id, size=size, by=by, now=now)
-
-
 # Estimators and reports
 
 
@@ -470,7 +298,7 @@ def run_exports(*, now: datetime, run_id: int | None = None) -> int:
     return exporting.run_exports(now=now, run_id=run_id)
 
 
-def refresh_scores(*, now: datetime) -> list[ModelRun]:
+def refresh_scores(*, now: datetime, tell: Tell | None = None) -> list[ModelRun]:
     """Fit the estimators to all orders up to ``now`` and replace every score of theirs.
 
     Scores: `rfm` (3 to 15, its label such as "5-4-3 Champion"), `p_alive`, `expected_purchases`
@@ -482,16 +310,19 @@ def refresh_scores(*, now: datetime) -> list[ModelRun]:
     check against held-out time under "calibration". Earlier predictions that are due are compared
     with what came. Takes seconds at a hundred thousand customers.
     """
-    return scores.refresh_scores(now=now)
+    from amity.analysis.logic.scoring.tasks import score  # noqa: PLC0415  # loads slowly
+
+    return do_now(score(now=now), now=now, tell=tell)
 
 
-def refresh_recent_scores(*, now: datetime) -> int:
-    """Predict anew who ordered since `refresh_scores`, by its models; of how many it changed.
+def follow_scores(*, now: datetime, limit: int = 20_000) -> FoldResult:
+    """Take one turn of the scores consumer: renew the scores of who did what they are made of.
 
-    Cheap: no model is fitted, and only those customers' orders are read. Percentiles are those of
-    the next lower score until all are ranked again; RFM waits for the next refresh.
+    Cheap: no model is fitted, and only those customers' orders are read, at once. Percentiles are
+    those of the next lower score until all are ranked again. Nothing is done while
+    `refresh_scores` is at work; what came meanwhile is taken up after it.
     """
-    return recent.refresh_recent_scores(now=now)
+    return following_scores.follow_scores(now=now, limit=limit)
 
 
 def list_scores(*, profile_id: int) -> list[Score]:
@@ -542,6 +373,14 @@ def overview(*, now: datetime, days: int = 90) -> list[Figure]:
 def concentration() -> Concentration:
     """Return how far revenue hangs on few customers, with the whole curve to draw."""
     return overview_.concentration()
+
+
+# What is forgotten by its age
+
+
+def list_sweeps() -> list[Sweep]:
+    """Return this engine's ways of forgetting, which rules of retention say the days for."""
+    return retention.sweeps()
 
 
 # The warehouse

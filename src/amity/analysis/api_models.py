@@ -8,7 +8,10 @@ from datetime import datetime
 
 from amity.analysis.contracts import ModelRun
 from amity.analysis.contracts_models import Model, ModelState, ScoreWords, StoreEstimateState
+from amity.analysis.contracts_work import Work
 from amity.analysis.logic.learning import definitions, refreshing
+from amity.analysis.logic.working import doing, queue
+from amity.analysis.logic.working.doing import Tell
 from amity.analysis.store_estimate import load_store_estimates
 
 
@@ -26,12 +29,12 @@ def create_model(  # noqa: PLR0913  # one argument a part of the definition
 ) -> Model:
     """Add a model of who will do ``event`` within ``horizon_days``.
 
-    Its scores are called `propensity:<key>` and come with the next refresh. It learns from all
-    customers active in a year and scores those, or the members of a segment; with ``is_first``
+    Its scores are called `propensity:<key>`; the worker learns it as soon as it can, from all
+    customers active in a year, and scores those, or the members of a segment; with ``is_first``
     only those who have never done it. Raises Invalid, NotFound for the segment, Conflict when the
     key is taken.
     """
-    return definitions.create_model(
+    made = definitions.create_model(
         Model(
             model_id=0,
             key=key,
@@ -45,6 +48,8 @@ def create_model(  # noqa: PLR0913  # one argument a part of the definition
             is_first=is_first,
         )
     )
+    ask_model(key=key, by=by, now=now)
+    return made
 
 
 def list_models() -> list[ModelState]:
@@ -57,18 +62,58 @@ def archive_model(*, key: str, now: datetime) -> None:
     refreshing.retire_model(key=key, now=now)
 
 
-def refresh_models(*, now: datetime, key: str | None = None) -> list[ModelRun]:
+def ask_model(*, key: str, by: str, now: datetime) -> int:
+    """Have a model learnt anew by the worker; return the number of the work. Raises NotFound."""
+    from amity.analysis.logic.scoring import tasks  # noqa: PLC0415  # loads slowly
+
+    return doing.ask(tasks.learn(key=key, now=now), by=by, now=now)
+
+
+def find_model_work(*, key: str) -> Work:
+    """Return how far learning a model is."""
+    return queue.find("model", {"key": key})
+
+
+def ask_scores(*, by: str, now: datetime) -> int:
+    """Have everybody scored anew by the worker, by what they order; see `refresh_scores`."""
+    from amity.analysis.logic.scoring import tasks  # noqa: PLC0415  # loads slowly
+
+    return doing.ask(tasks.score(now=now), by=by, now=now)
+
+
+def ask_store_estimates(*, by: str, now: datetime) -> int:
+    """Have the scores of what the warehouse holds made anew; see `refresh_store_estimates`."""
+    from amity.analysis.logic.scoring import tasks  # noqa: PLC0415  # loads slowly
+
+    return doing.ask(tasks.score_store(now=now, name=None), by=by, now=now)
+
+
+def find_scores_work() -> tuple[Work, Work]:
+    """Return how far these two are."""
+    return queue.find("scores", {}), queue.find("store_scores", {"name": None})
+
+
+def refresh_models(
+    *, now: datetime, key: str | None = None, tell: Tell | None = None
+) -> list[ModelRun]:
     """Learn all models anew, or one, from the warehouse, and replace their scores.
 
     A model the data cannot carry has a run that says why under "refused", and keeps the scores it
-    had. Raises NotFound for an unknown key, Unavailable without a warehouse.
+    had. Raises NotFound for an unknown key, Unavailable without a warehouse, and Conflict when
+    somebody stops the one that was asked for.
     """
-    return refreshing.refresh_models(now=now, key=key)
+    from amity.analysis.logic.scoring import tasks  # noqa: PLC0415  # loads slowly
+
+    if key is None:
+        return tasks.learn_all(now=now, tell=tell)
+    return [doing.do_now(tasks.learn(key=key, now=now), now=now, tell=tell)]
 
 
 def learn_new_models(*, now: datetime) -> list[ModelRun]:
     """Learn the models that were never learnt, so that nobody waits for the night."""
-    return refreshing.learn_new_models(now=now)
+    from amity.analysis.logic.scoring import tasks  # noqa: PLC0415  # loads slowly
+
+    return tasks.learn_new(now=now)
 
 
 def get_model(*, key: str) -> ModelState:
@@ -90,15 +135,17 @@ def get_store_estimate(*, name: str) -> StoreEstimateState:
     return standing.get_estimate(name)
 
 
-def refresh_store_estimates(*, now: datetime, name: str | None = None) -> list[ModelRun]:
+def refresh_store_estimates(
+    *, now: datetime, name: str | None = None, tell: Tell | None = None
+) -> list[ModelRun]:
     """Make the scores of every estimate over the store anew, or of one, from the warehouse.
 
     What cannot be carried has a run that says why under "refused", and no scores. Raises NotFound
     for an unknown name, Unavailable without a warehouse.
     """
-    from amity.analysis.logic.scoring import standing  # noqa: PLC0415  # loads slowly
+    from amity.analysis.logic.scoring import tasks  # noqa: PLC0415  # loads slowly
 
-    return standing.refresh_estimates(now=now, name=name)
+    return doing.do_now(tasks.score_store(now=now, name=name), now=now, tell=tell)
 
 
 def find_score_words(*, name: str) -> ScoreWords | None:

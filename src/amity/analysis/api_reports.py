@@ -15,17 +15,22 @@ from amity.analysis.contracts_reports import (
     ReportRow,
     ReportRun,
     ReportView,
+    RowRule,
     ViewChanges,
 )
+from amity.analysis.contracts_work import RowCustomers, RowState
 from amity.analysis.logic.measuring import catalogue, changing
 from amity.analysis.logic.measuring import impact as metric_impact
 from amity.analysis.logic.reporting import (
     entering,
     exporting,
+    row_customers,
     row_segments,
     running,
     saving,
 )
+from amity.analysis.logic.working import doing
+from amity.analysis.logic.working.doing import Tell
 
 # Reports
 
@@ -44,32 +49,20 @@ def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> Report
     return running.open_report(name=name, given=given, now=now)
 
 
-def run_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportRun:
+def run_report(
+    *, name: str, given: Mapping[str, str], by: str = "", now: datetime, tell: Tell | None = None
+) -> ReportRun:
     """Compute a report's answer now, keep it and return it; see `open_report`.
 
-    Raises Unavailable without a warehouse, or when it takes longer than minutes.
+    Who is at it already is waited for. ``tell`` hears how far it is. Raises Unavailable without a
+    warehouse, or when it takes longer than an hour, Conflict when somebody stops it.
     """
-    return running.run_report(name=name, given=given, now=now)
+    return running.run_report(name=name, given=given, by=by, now=now, tell=tell)
 
 
-def refresh_report(*, name: str, given: Mapping[str, str], now: datetime) -> None:
+def refresh_report(*, name: str, given: Mapping[str, str], by: str = "", now: datetime) -> None:
     """Have an answer computed anew by the worker, however young it is."""
-    running.refresh(name=name, given=given, now=now)
-
-
-def cancel_report(*, name: str, given: Mapping[str, str], now: datetime) -> None:
-    """Stop computing an answer within a second; an earlier answer stays."""
-    running.cancel(name=name, given=given, now=now)
-
-
-def release_reports(*, now: datetime) -> None:
-    """Let the questions be answered that a worker was at when it ended. For a worker's start."""
-    running.release(now=now)
-
-
-def run_waiting_reports(*, now: datetime) -> int:
-    """Answer the question that waits longest; return 0 when none waits. For the worker."""
-    return running.run_waiting(now=now)
+    running.refresh(name=name, given=given, by=by, now=now)
 
 
 def keep_reports_warm(*, now: datetime) -> int:
@@ -77,20 +70,43 @@ def keep_reports_warm(*, now: datetime) -> int:
     return running.keep_warm(now=now)
 
 
+def open_row(*, row: ReportRow, now: datetime) -> RowState:
+    """Return what is known of the customers behind a row of the kept answer, changing nothing.
+
+    Raises NotFound and Invalid for a question that cannot be asked.
+    """
+    return row_customers.open_row(row=row, now=now)
+
+
+def ask_row_customers(*, row: ReportRow, by: str, now: datetime) -> int:
+    """Have the customers behind a row looked up by the worker; return the number of the work.
+
+    Raises NotFound for a row the answer does not have, Conflict while there is no answer.
+    """
+    return doing.ask(row_customers.make_task(row, now=now), by=by, now=now)
+
+
 def list_row_customers(
     *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
 ) -> list[int]:
-    """Return the customers behind a row of the kept answer, by id, as the warehouse has them now.
+    """Look up the customers behind a row now, as the warehouse has them; keep and return them.
 
-    Raises NotFound for a row the answer does not have, Invalid for one that cannot be opened,
-    Conflict while there is no answer.
+    Raises as `ask_row_customers`, Invalid for a row that cannot be opened, Conflict when somebody
+    stops it.
     """
-    return running.list_row_customers(name=name, given=given, table=table, key=key, now=now)
+    row = ReportRow(name=name, given=dict(given), table=table, key=key)
+    found = doing.do_now(row_customers.make_task(row, now=now), now=now)
+    return row_customers.list_customers(found)
+
+
+def read_row_list(*, found: RowCustomers, offset: int = 0, limit: int | None = None) -> list[int]:
+    """Return customers of a list that was made, by id, from one place on."""
+    return row_customers.list_customers(found, offset=offset, limit=limit)
 
 
 def find_row_rule(
     *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
-) -> dict[str, Any] | None:
+) -> RowRule | None:
     """Return the rule of a segment of a row's customers, where one can say it."""
     return running.row_rule(name=name, given=given, table=table, key=key, now=now)
 

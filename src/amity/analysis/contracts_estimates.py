@@ -45,6 +45,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     cells: CellKind | None = None
     """Of a column: how its cells are read. Without it the cells stay text."""
+    found_as: tuple[str, ...] = ()
+    """Of a column nobody named: it is read where one is called so (in small letters)."""
     may_be_blank: bool = False
     """Of a column: an empty cell is "not known" and spoils no row."""
 
@@ -76,6 +78,9 @@ class FileEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the rows, `rows`, `used` and `rejected` first, then what else was counted."""
     parameters: dict[str, float]
     standard_errors: dict[str, float] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    """95 % of parameters that are never negative, made on their logarithms, which hold the truth
+    more often than the standard errors do where customers are few."""
     log_likelihood: float | None = None
     fit: dict[str, Any] = {}
     """What else tells how well the model fits."""
@@ -114,5 +119,12 @@ class ClvEstimate(FileEstimate, frozen=True, kw_only=True):
     horizon: float
     expected_purchases: float
     """Of all customers together within the horizon."""
+    expected_purchases_low: float | None
+    """Where 95 % of what will come lies: customers' chance and the parameters' uncertainty. None
+    where the data do not determine the parameters; so is `expected_purchases_high`."""
+    expected_purchases_high: float | None
     expected_value: float | None
+    expected_value_low: float | None
+    """The same of the value; None too where the spread of what is spent is not finite."""
+    expected_value_high: float | None
     models: dict[str, FittedModel]

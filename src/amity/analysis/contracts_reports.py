@@ -5,10 +5,11 @@ Every value has a unit. Money is in minor units of the one currency of the answe
 """
 
 from datetime import date, datetime
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
+from amity.analysis.contracts_work import Work
 from amity.kernel.money import format_minor
 
 Unit = Literal[
@@ -208,17 +209,10 @@ class ReportRun(msgspec.Struct, frozen=True, kw_only=True):
     answer: ReportAnswer
 
 
-class ReportState(msgspec.Struct, frozen=True, kw_only=True):
+class ReportState(Work, frozen=True, kw_only=True):
     """What is known of a question: its last answer, and how far the next one is."""
 
     run: ReportRun | None
-    wanted_at: datetime | None = None
-    started_at: datetime | None = None
-    step: int = 0
-    steps: int = 0
-    is_cancelled: bool = False
-    error: str = ""
-    """Why the last try gave no answer."""
 
 
 class ReportPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,6 +251,14 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     given: dict[str, str]
     table: str
     key: str
+
+
+class RowRule(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule of a segment of a row's customers, which goes on holding when the day is over."""
+
+    rule: dict[str, Any]
+    differs: str = ""
+    """What it counts otherwise than the row, beside the edges of days; "" when nothing."""
 
 
 class ReportView(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,6 +124,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     rows: int
     rejected_count: int
     rejected: list[RejectedRow]
+    long_row: tuple[int, int, int] | None = None
+    """The first row that goes on for very many lines, its first line and its last."""
 
     def __len__(self) -> int:
         return len(self.row)

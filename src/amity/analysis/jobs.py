@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 from procrastinate.contrib.django import app
 
-from amity.analysis import api, api_models, api_reports
+from amity.analysis import api, api_models, api_reports, api_segment_tools
 from amity.infra.clock import house_now
 from amity.kernel.errors import Unavailable
 
@@ -28,13 +28,6 @@ def _waiting_for_warehouse(what: str) -> Iterator[None]:
 def note_links(timestamp: int) -> None:
     """Ask rules about households and companies again, after the store has found these anew."""
     api.note_links()
-
-
-@app.periodic(cron="*/10 * * * *")
-@app.task(queueing_lock="analysis.refresh_recent_scores", pass_context=False)
-def refresh_recent_scores(timestamp: int) -> None:
-    """Predict anew who has ordered since the night, by the night's models."""
-    api.refresh_recent_scores(now=house_now())
 
 
 @app.periodic(cron="20 3 * * *")
@@ -80,4 +73,4 @@ def keep_reports_warm(timestamp: int) -> None:
 def renew_found_segments(timestamp: int) -> None:
     """Bring segments of lookalikes and of groups up to date, each night (UTC)."""
     # Each night the same draw of that night, so that a run can be done again.
-    api.renew_found_segments(now=house_now(), rng=np.random.default_rng(timestamp))
+    api_segment_tools.renew_found_segments(now=house_now(), rng=np.random.default_rng(timestamp))

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import msgspec
 
-from amity.analysis.contracts_reports import Aim, Cell, Group, Parameter, ReportAnswer, ReportWords
+from amity.analysis.contracts_reports import (
+    Aim,
+    Cell,
+    Group,
+    Parameter,
+    ReportAnswer,
+    ReportWords,
+    RowRule,
+)
 from amity.kernel.registry import Registry
 
 if TYPE_CHECKING:
@@ -84,7 +92,7 @@ class Report(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     """What it wants of what the company has entered: `channel_costs`, `unit_costs`, `targets`…
 
-    And `metrics` (the catalogue's) and `sources` (their names).
+    And `metrics` (the catalogue's), `sources` and `campaigns` (their names).
     """
     metrics: ClassVar[frozenset[str]] = frozenset()
     """The metrics of the catalogue its figures show; one that shows all of them says none."""
@@ -130,10 +138,12 @@ class Report(ABC):
         del tables, asked, table, row
         return None
 
-    def segment_rule(
-        self, asked: Asked, table: str, row: Mapping[str, Cell]
-    ) -> dict[str, Any] | None:
-        """Return the rule of a segment of the customers of a row, where one can say it."""
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return the rule of a segment of the customers of a row, where one can say it.
+
+        What it counts otherwise than the row it `differs` in; a rule that would find others is
+        none. Of a window that reaches until today it is counted back from now.
+        """
         del asked, table, row
         return None
 

@@ -1,60 +1,30 @@
-"""The broadcast engine's door: keyword-only functions, contracts in and out."""
+"""The broadcast engine's door for templates, messages and sending, and for forgetting.
+
+Campaigns, journeys and mail to staff have doors of their own beside it.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Unpack
+from typing import Unpack
 from uuid import UUID
 
-from amity.analysis.contracts_metrics import MetricDefinition
 from amity.broadcast.contracts import (
-    Campaign,
-    CampaignEstimate,
-    CampaignPlan,
-    CampaignReport,
-    CampaignState,
-    Enrolment,
     Held,
-    Journey,
-    JourneyReport,
-    JourneyState,
     MailboxMessage,
     Message,
-    NodeWords,
-    ObservedCampaign,
     Rendered,
     RunKind,
-    SendCounts,
     SendingState,
     SendState,
     Starter,
     Template,
     TemplateFields,
 )
-from amity.broadcast.logic import (
-    campaigns,
-    enrolling,
-    fence,
-    following,
-    journeys,
-    journeys_report,
-    ledger,
-    mailbox,
-    making,
-    making_data,
-    measuring,
-    measuring_metrics,
-    messages,
-    naming,
-    observed,
-    reasons,
-    retention,
-    sending_process,
-    targeting,
-    template_starters,
-    templates,
-    trials,
-    warehousing,
-)
+from amity.broadcast.logic import following, naming, retention, warehousing
+from amity.broadcast.logic.journeys import enrolling
+from amity.broadcast.logic.mail import mailbox
+from amity.broadcast.logic.sending import fence, ledger, messages, process, reasons, trials
+from amity.broadcast.logic.templates import keeping, making, making_data, starters
 from amity.infra.config import settings
 from amity.infra.database import transaction
 from amity.infra.warehouse import Export
@@ -77,7 +47,7 @@ def create_template(
     address gets a footer with them; `warnings` says so, and what else to look at. Raises Invalid
     with the line and what is wrong there, Conflict when the name is taken.
     """
-    return templates.create_template(name=name, fields=fields, by=by, now=now)
+    return keeping.create_template(name=name, fields=fields, by=by, now=now)
 
 
 def update_template(
@@ -93,22 +63,22 @@ def update_template(
     ``text`` "" has the text part made from the HTML again. Raises NotFound, Invalid as
     `create_template` does, Conflict (the name is taken, the template is archived).
     """
-    return templates.update_template(template_id=template_id, name=name, fields=fields, now=now)
+    return keeping.update_template(template_id=template_id, name=name, fields=fields, now=now)
 
 
 def archive_template(*, template_id: int, by: str, now: datetime) -> Template:
     """Put a template away: nothing new can use it. Its name is free again."""
-    return templates.archive_template(template_id=template_id, now=now)
+    return keeping.archive_template(template_id=template_id, now=now)
 
 
 def get_template(*, template_id: int) -> Template:
     """Return a template, archived or not; raises NotFound."""
-    return templates.get_template(template_id=template_id)
+    return keeping.get_template(template_id=template_id)
 
 
 def list_templates(*, is_archived: bool = False) -> list[Template]:
     """Return the templates by name; with ``is_archived`` also those put away."""
-    return templates.list_templates(is_archived=is_archived)
+    return keeping.list_templates(is_archived=is_archived)
 
 
 def preview_template(
@@ -123,14 +93,14 @@ def preview_template(
     What is wrong is said in `problem`. Nothing is kept, nothing is logged, and its links do
     nothing. Raises NotFound when there is no such customer or placement.
     """
-    return templates.preview(
+    return keeping.preview(
         fields=fields, profile_id=profile_id, placement_key=placement_key, now=now
     )
 
 
 def render_content(*, content_id: int, profile_id: int, now: datetime) -> Rendered:
     """Return a content as one customer would get it now; raises NotFound."""
-    return templates.render(content_id=content_id, profile_id=profile_id, now=now)
+    return keeping.render(content_id=content_id, profile_id=profile_id, now=now)
 
 
 def list_variables() -> dict[str, str]:
@@ -140,7 +110,7 @@ def list_variables() -> dict[str, str]:
 
 def list_starters() -> list[Starter]:
     """Return templates to begin with."""
-    return list(template_starters.list_starters())
+    return list(starters.list_starters())
 
 
 def dkim_record() -> tuple[str, str]:
@@ -278,7 +248,7 @@ def run_sender(*, clock: Callable[[], datetime]) -> None:
     Any number of them may run: each message is sent by one of them, once, whichever of them is
     killed. ``clock`` dates messages and events; leases go by PostgreSQL's clock.
     """
-    sending_process.run_sender(clock=clock)
+    process.run_sender(clock=clock)
 
 
 def send_due(*, clock: Callable[[], datetime]) -> int:
@@ -286,7 +256,7 @@ def send_due(*, clock: Callable[[], datetime]) -> int:
 
     Returns early when the mail server does not answer; what waits goes on waiting.
     """
-    return sending_process.send_due(clock=clock)
+    return process.send_due(clock=clock)
 
 
 def arm_new_installation(*, now: datetime) -> bool:
@@ -327,135 +297,6 @@ def resume_sending(*, by: str, now: datetime) -> SendingState:
     return fence.describe(now=now)
 
 
-# Campaigns
-
-
-def create_campaign(*, plan: CampaignPlan, by: str, now: datetime) -> Campaign:
-    """Add a campaign as a draft; nothing is drawn or sent before it is launched.
-
-    Raises Invalid when the plan cannot be carried out: no such segment, template or placement, a
-    template that is not for marketing, a share or a time out of bounds. Raises Conflict when the
-    name is taken, in whatever case of letters.
-    """
-    return campaigns.create_campaign(plan=plan, by=by, now=now)
-
-
-def update_campaign(*, campaign_id: int, plan: CampaignPlan, now: datetime) -> Campaign:
-    """Change a campaign that has not begun; one that is scheduled stays so.
-
-    Raises NotFound, Invalid as `create_campaign` does, Conflict when it has begun.
-    """
-    return campaigns.update_campaign(campaign_id=campaign_id, plan=plan, now=now)
-
-
-def copy_campaign(*, campaign_id: int, name: str | None = None, by: str, now: datetime) -> Campaign:
-    """Make a draft like another campaign, with a holdout drawn anew; raise NotFound, Invalid."""
-    return campaigns.copy_campaign(campaign_id=campaign_id, name=name, by=by, now=now)
-
-
-def archive_campaign(*, campaign_id: int, now: datetime) -> Campaign:
-    """Put a draft, a finished or a stopped campaign away; its figures stay, its name is free."""
-    return campaigns.archive_campaign(campaign_id=campaign_id, now=now)
-
-
-def get_campaign(*, campaign_id: int) -> Campaign:
-    """Return a campaign, archived or not; raise NotFound when there is none."""
-    return campaigns.get_campaign(campaign_id=campaign_id)
-
-
-def find_campaign(*, name: str) -> Campaign | None:
-    """Return the campaign of that name, in any case of letters, that is not archived."""
-    return campaigns.find_campaign(name=name)
-
-
-def list_campaigns(
-    *,
-    search: str = "",
-    state: CampaignState | None = None,
-    cursor: str | None = None,
-    limit: int = 50,
-) -> Page[Campaign]:
-    """Return campaigns, the latest made first, without the archived unless ``state`` asks."""
-    return campaigns.list_campaigns(search=search, state=state, cursor=cursor, limit=limit)
-
-
-def list_campaigns_measured_by(*, metrics: list[str]) -> list[str]:
-    """Return the names of campaigns that are to move, or not to harm, any of some metrics."""
-    return campaigns.list_measured_by(metrics)
-
-
-def try_metric_definition(
-    *, name: str, definition: MetricDefinition
-) -> list[tuple[str, float | None, float | None]]:
-    """Return what a metric is in the campaigns measured by it, now and by another definition.
-
-    Its mean for each customer drawn to get the message, of the ten latest campaigns; None where
-    nobody was drawn yet, or it would be no number of each customer. Money is in minor units.
-    """
-    return measuring_metrics.try_definition(name=name, definition=definition)
-
-
-def list_campaign_counts(*, campaign_ids: list[int]) -> dict[int, SendCounts]:
-    """Return what became of the messages of campaigns, cheaply: for lists and live progress."""
-    return campaigns.list_counts(campaign_ids=campaign_ids)
-
-
-def estimate_campaign(
-    *, segment_id: int, purpose: str = "marketing.email", holdout_rate: float = 0.1, now: datetime
-) -> CampaignEstimate:
-    """Count whom a campaign would reach if it began now; seconds at a hundred thousand members."""
-    return targeting.estimate_campaign(
-        segment_id=segment_id, purpose=purpose, holdout_rate=holdout_rate, now=now
-    )
-
-
-def launch_campaign(
-    *, campaign_id: int, at: datetime | None = None, by: str, now: datetime
-) -> Campaign:
-    """Have a campaign begin at once, or ``at`` a later time; again, to change the time.
-
-    What it says is fixed from now on, even when the template changes; whom it is for are those
-    in its segment when it begins. Raises Invalid for a time in the past and, when it is to begin
-    at once, for a segment with nobody who can be reached; Conflict when it has begun already.
-    """
-    return campaigns.launch_campaign(campaign_id=campaign_id, at=at, by=by, now=now)
-
-
-def pause_campaign(*, campaign_id: int, by: str, now: datetime) -> Campaign:
-    """Let nothing more leave until it is resumed; what is too late by then expires."""
-    return campaigns.pause_campaign(campaign_id=campaign_id, by=by, now=now)
-
-
-def resume_campaign(*, campaign_id: int, by: str, now: datetime) -> Campaign:
-    """Go on with a paused campaign where it stood."""
-    return campaigns.resume_campaign(campaign_id=campaign_id, by=by, now=now)
-
-
-def stop_campaign(*, campaign_id: int, by: str, now: datetime) -> Campaign:
-    """End a campaign for good: what has not left is cancelled, and nobody more is drawn.
-
-    A message whose last byte is being handed over cannot be taken back. Raises Conflict when it
-    is over or was never launched.
-    """
-    return campaigns.stop_campaign(campaign_id=campaign_id, by=by, now=now)
-
-
-def report_campaign(*, campaign_id: int, now: datetime) -> CampaignReport:
-    """Return a campaign in numbers, all of one moment: what left, what came of it, what it caused.
-
-    `docs/algorithms/lift.md` says what is estimated and when no claim is made. Raises NotFound.
-    """
-    return measuring.report_campaign(campaign_id=campaign_id, now=now)
-
-
-def list_observed_campaigns() -> list[ObservedCampaign]:
-    """Return campaigns that were run elsewhere and are known from events, the latest first.
-
-    They come as `Campaign Received` and `Coupon Applied` with a `campaign_id`.
-    """
-    return observed.list_observed_campaigns()
-
-
 def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
     """Take one turn of the broadcast consumer: what customers do with messages and ask for.
 
@@ -463,127 +304,3 @@ def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
     preferences is written to.
     """
     return following.follow_batch(now=now, limit=limit)
-
-
-def run_campaigns(*, now: datetime) -> int:
-    """Begin campaigns whose time has come, draw a slice of each, and close those that are done.
-
-    Returns how much was done; whoever calls it again at once while that is not zero goes on
-    where it stood. Two callers, or one that dies at any point, do no harm.
-    """
-    return targeting.run_campaigns(now=now)
-
-
-# Journeys
-
-
-def create_journey(
-    *, name: str, description: str = "", definition: dict[str, Any], by: str, now: datetime
-) -> Journey:
-    """Add a journey as a draft, whatever is still wrong with its drawing: see its `problems`.
-
-    Raises Invalid when the definition is no JSON object, Conflict when the name is taken, in
-    whatever case of letters.
-    """
-    return journeys.create_journey(
-        name=name, description=description, definition=definition, by=by, now=now
-    )
-
-
-def update_journey(  # one argument a thing that can be changed
-    *,
-    journey_id: int,
-    name: str | None = None,
-    description: str | None = None,
-    definition: dict[str, Any] | None = None,
-    by: str,
-    now: datetime,
-) -> Journey:
-    """Change what is given; a changed definition makes a new version.
-
-    Whoever is under way stays on the version they began with. Raises NotFound, Conflict (the name
-    is taken, the journey is archived) and, unless it is a draft, Invalid with all problems.
-    """
-    return journeys.update_journey(
-        journey_id=journey_id,
-        name=name,
-        description=description,
-        definition=definition,
-        by=by,
-        now=now,
-    )
-
-
-def set_journey_state(*, journey_id: int, state: JourneyState, by: str, now: datetime) -> Journey:
-    """Put a journey live, pause it, or archive it for good.
-
-    While it is paused nobody begins and timers wait; an exit still ends somebody's way. Archiving
-    ends everybody's way and cancels what is queued. Raises NotFound, Conflict when the state
-    cannot be reached, Invalid with all problems when it cannot go live.
-    """
-    return journeys.set_journey_state(journey_id=journey_id, state=state, by=by, now=now)
-
-
-def get_journey(*, journey_id: int) -> Journey:
-    """Return a journey, archived or not; raise NotFound when there is none."""
-    return journeys.get_journey(journey_id=journey_id)
-
-
-def find_journey(*, name: str) -> Journey | None:
-    """Return the journey of that name, in any case of letters, that is not archived."""
-    return journeys.find_journey(name=name)
-
-
-def list_journeys(*, is_archived: bool | None = False) -> list[Journey]:
-    """Return the journeys by name; with True those archived, with None all."""
-    return journeys.list_journeys(is_archived=is_archived)
-
-
-def check_journey(*, definition: dict[str, Any]) -> tuple[str, list[str]]:
-    """Return a definition in words, and all that keeps it from going live; nothing is kept."""
-    return journeys.check_definition(definition=definition)
-
-
-def report_journey(*, journey_id: int) -> JourneyReport:
-    """Return how many are at each node now, came to it, and left by which edge.
-
-    Who left a node by no edge, but by an ending (`exit`, `merged`, `archived`, `gone`, `failed`),
-    is counted under its name. Versions are added up. Raises NotFound.
-    """
-    return journeys_report.report_journey(journey_id=journey_id)
-
-
-def list_enrolments(
-    *,
-    journey_id: int | None = None,
-    profile_ids: list[int] | None = None,
-    node: str | None = None,
-    cursor: str | None = None,
-    limit: int = 50,
-) -> Page[Enrolment]:
-    """Return people's ways through journeys, the latest to begin first; with a node who is there.
-
-    Ask with all profile ids a person ever had (`store.api.list_joined`).
-    """
-    return journeys.list_enrolments(
-        journey_id=journey_id, profile_ids=profile_ids, node=node, cursor=cursor, limit=limit
-    )
-
-
-def list_node_kinds() -> list[NodeWords]:
-    """Return the kinds of nodes a journey can be drawn with, by name."""
-    return journeys.list_node_kinds()
-
-
-def abandoned_cart(*, template_id: int) -> dict[str, Any]:
-    """Return a ready definition: a product in the cart, an hour, no order: a reminder."""
-    return journeys.abandoned_cart(template_id=template_id)
-
-
-def step_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
-    """Take one turn of the journeys consumer: entries, exits, and steps that have come due.
-
-    `events` is how much was done; zero means there was nothing to do, or another process has
-    the turn.
-    """
-    return enrolling.step_batch(now=now, limit=limit)

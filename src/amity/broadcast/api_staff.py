@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from amity.broadcast.contracts_staff import StaffLetter, StaffMail
-from amity.broadcast.logic import staff_mail
+from amity.broadcast.logic.sending import staff_mail
 
 
 def check_mail_server() -> None:

@@ -57,7 +57,7 @@ def campaign() -> None:
 @needs_database
 def create(name: str, segment: str, template: str, *, as_json: bool, **options: Any) -> None:
     """Make a campaign called NAME, as a draft; nothing is sent before it is launched."""
-    from amity.broadcast import api
+    from amity.broadcast import api_campaigns
 
     plan = CampaignPlan(
         name=name,
@@ -73,7 +73,7 @@ def create(name: str, segment: str, template: str, *, as_json: bool, **options: 
         window_days=options["window_days"],
         expires_hours=options["expires_hours"],
     )
-    made = api.create_campaign(plan=plan, by=_BY, now=datetime.now(UTC))
+    made = api_campaigns.create_campaign(plan=plan, by=_BY, now=datetime.now(UTC))
     _print(made, as_json=as_json)
 
 
@@ -84,13 +84,15 @@ def create(name: str, segment: str, template: str, *, as_json: bool, **options: 
 @needs_database
 def list_(limit: int, cursor: str | None, *, as_json: bool) -> None:
     """List campaigns, the latest made first."""
-    from amity.broadcast import api
+    from amity.broadcast import api_campaigns
 
-    page = api.list_campaigns(cursor=cursor, limit=limit)
+    page = api_campaigns.list_campaigns(cursor=cursor, limit=limit)
     if as_json:
         print_json(page)
         return
-    counts = api.list_campaign_counts(campaign_ids=[each.campaign_id for each in page.items])
+    counts = api_campaigns.list_campaign_counts(
+        campaign_ids=[each.campaign_id for each in page.items]
+    )
     print_table(
         ("ID", "NAME", "STATE", "SEGMENT", "TARGETED", "SENT", "BEGAN"),
         [
@@ -127,12 +129,12 @@ def show(name: str, *, as_json: bool) -> None:
 @needs_database
 def launch(name: str, at: str | None, *, as_json: bool) -> None:
     """Have the campaign NAME begin, now or later."""
-    from amity.broadcast import api
+    from amity.broadcast import api_campaigns
 
     begins_at = None if at is None else parse_instant(at)
     if at is not None and begins_at is None:
         raise Invalid(f"{at!r} is no time, such as 2026-11-27T09:00:00Z", code="bad_time")
-    launched = api.launch_campaign(
+    launched = api_campaigns.launch_campaign(
         campaign_id=_find(name).campaign_id, at=begins_at, by=_BY, now=datetime.now(UTC)
     )
     _print(launched, as_json=as_json)
@@ -144,9 +146,9 @@ def launch(name: str, at: str | None, *, as_json: bool) -> None:
 @needs_database
 def pause(name: str, *, as_json: bool) -> None:
     """Let nothing more of the campaign NAME leave until it is resumed."""
-    from amity.broadcast import api
+    from amity.broadcast import api_campaigns
 
-    _move(api.pause_campaign, name, as_json=as_json)
+    _move(api_campaigns.pause_campaign, name, as_json=as_json)
 
 
 @campaign.command()
@@ -155,9 +157,9 @@ def pause(name: str, *, as_json: bool) -> None:
 @needs_database
 def resume(name: str, *, as_json: bool) -> None:
     """Go on with the paused campaign NAME."""
-    from amity.broadcast import api
+    from amity.broadcast import api_campaigns
 
-    _move(api.resume_campaign, name, as_json=as_json)
+    _move(api_campaigns.resume_campaign, name, as_json=as_json)
 
 
 @campaign.command()
@@ -166,9 +168,9 @@ def resume(name: str, *, as_json: bool) -> None:
 @needs_database
 def stop(name: str, *, as_json: bool) -> None:
     """End the campaign NAME for good; what has not left is cancelled."""
-    from amity.broadcast import api
+    from amity.broadcast import api_campaigns
 
-    _move(api.stop_campaign, name, as_json=as_json)
+    _move(api_campaigns.stop_campaign, name, as_json=as_json)
 
 
 @campaign.command()
@@ -177,9 +179,11 @@ def stop(name: str, *, as_json: bool) -> None:
 @needs_database
 def report(name: str, *, as_json: bool) -> None:
     """Say what left of the campaign NAME, what came of it, and what it caused."""
-    from amity.broadcast import api
+    from amity.broadcast import api_campaigns
 
-    found = api.report_campaign(campaign_id=_find(name).campaign_id, now=datetime.now(UTC))
+    found = api_campaigns.report_campaign(
+        campaign_id=_find(name).campaign_id, now=datetime.now(UTC)
+    )
     if as_json:
         print_json(found)
     else:
@@ -192,9 +196,9 @@ def _move(move: Callable[..., Campaign], name: str, *, as_json: bool) -> None:
 
 
 def _find(name: str) -> Campaign:
-    from amity.broadcast import api
+    from amity.broadcast import api_campaigns
 
-    found = api.find_campaign(name=name)
+    found = api_campaigns.find_campaign(name=name)
     if found is None:
         raise NotFound(f"there is no campaign named {name!r}; see `amity campaign list`")
     return found

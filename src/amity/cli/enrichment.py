@@ -7,7 +7,7 @@ import click
 
 from amity.cli.asking import find_named
 from amity.cli.import_file import read_pairs
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list
 from amity.cli.running import needs_database
 from amity.kernel.errors import Unavailable
 from amity.store.contracts_hooks import Enrichment, EnrichmentKey, EnrichmentPlan
@@ -25,13 +25,11 @@ def enrichment() -> None:
 @needs_database
 def list_(*, as_json: bool) -> None:
     """List who is asked, and how it goes."""
-    from amity.store import api
+    from amity.store import api_fetching
 
-    found = api.list_enrichments()
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    found = api_fetching.list_enrichments()
+    print_list(
+        found,
         ("NAME", "STATE", "WAITING", "ANSWERED", "UNKNOWN", "WITHHELD", "FAILED", "FAILURE"),
         [
             (
@@ -47,6 +45,7 @@ def list_(*, as_json: bool) -> None:
             for one in found
         ],
         empty="Nobody is asked yet; begin with `amity enrichment add NAME URL …`.",
+        as_json=as_json,
     )
 
 
@@ -78,11 +77,11 @@ def list_(*, as_json: bool) -> None:
 def add(name: str, url: str, *, source_name: str, as_json: bool, **options: Any) -> None:
     """Ask URL about customers, as NAME; `{value}` stands where the identifier goes."""
     from amity.cli.source import find
-    from amity.store import api
+    from amity.store import api_fetching
 
     secret_file: IO[str] | None = options.pop("secret_file")
     mapping = read_pairs(options.pop("pairs"), option="--take")
-    made = api.create_enrichment(
+    made = api_fetching.create_enrichment(
         plan=EnrichmentPlan(name=name, url=url, mapping=mapping, **options),
         source_id=find(source_name).source_id,
         secret=secret_file.read() if secret_file else "",
@@ -97,9 +96,9 @@ def add(name: str, url: str, *, source_name: str, as_json: bool, **options: Any)
 @needs_database
 def test(name: str, *, as_json: bool) -> None:
     """Ask the enrichment NAME about nobody real, and say what came of it."""
-    from amity.store import api
+    from amity.store import api_fetching
 
-    tried = api.try_enrichment(enrichment_id=_find(name).enrichment_id)
+    tried = api_fetching.try_enrichment(enrichment_id=_find(name).enrichment_id)
     if as_json:
         print_json(tried)
     elif tried.is_delivered:
@@ -115,12 +114,12 @@ def test(name: str, *, as_json: bool) -> None:
 @needs_database
 def ask(name: str, profile_ids: tuple[int, ...], *, as_json: bool) -> None:
     """Ask the enrichment NAME about customers now, also about whom it was asked before."""
-    from amity.store import api
+    from amity.store import api_fetching
 
     enrichment_id = _find(name).enrichment_id
-    api.ask_enrichment(enrichment_id=enrichment_id, profile_ids=list(profile_ids))
-    api.run_enrichment(enrichment_id=enrichment_id, now=datetime.now(UTC))
-    _print(api.get_enrichment(enrichment_id=enrichment_id), as_json=as_json)
+    api_fetching.ask_enrichment(enrichment_id=enrichment_id, profile_ids=list(profile_ids))
+    api_fetching.run_enrichment(enrichment_id=enrichment_id, now=datetime.now(UTC))
+    _print(api_fetching.get_enrichment(enrichment_id=enrichment_id), as_json=as_json)
 
 
 @enrichment.command()
@@ -129,21 +128,23 @@ def ask(name: str, profile_ids: tuple[int, ...], *, as_json: bool) -> None:
 @needs_database
 def change(name: str, what: str) -> None:
     """Pause the enrichment NAME, resume it, or forget it with its secret."""
-    from amity.store import api
+    from amity.store import api_fetching
 
     enrichment_id = _find(name).enrichment_id
     if what == "delete":
-        api.delete_enrichment(enrichment_id=enrichment_id)
+        api_fetching.delete_enrichment(enrichment_id=enrichment_id)
         click.echo(f"Forgot {name}; what it answered stays until its time is over.")
         return
-    done = api.switch_enrichment(enrichment_id=enrichment_id, is_enabled=what == "resume")
+    done = api_fetching.switch_enrichment(enrichment_id=enrichment_id, is_enabled=what == "resume")
     _print(done, as_json=False)
 
 
 def _find(name: str) -> Enrichment:
-    from amity.store import api
+    from amity.store import api_fetching
 
-    return find_named({one.plan.name: one for one in api.list_enrichments()}, name, "enrichment")
+    return find_named(
+        {one.plan.name: one for one in api_fetching.list_enrichments()}, name, "enrichment"
+    )
 
 
 def _state(one: Enrichment) -> str:

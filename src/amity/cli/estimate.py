@@ -153,9 +153,14 @@ def print_estimate(answer: FileEstimate) -> None:
     if answer.parameters:
         click.echo()
         print_table(
-            ("PARAMETER", "VALUE", "STANDARD ERROR"),
+            ("PARAMETER", "VALUE", "STANDARD ERROR", "95 % INTERVAL"),
             [
-                (name, f"{value:.4f}", _error(answer.standard_errors.get(name)))
+                (
+                    name,
+                    f"{value:.4f}",
+                    _error(answer.standard_errors.get(name)),
+                    _interval(answer.intervals.get(name)),
+                )
                 for name, value in answer.parameters.items()
             ],
             empty="",
@@ -205,6 +210,10 @@ def _print_rejected(answer: FileEstimate) -> None:
     )
     if (count := answer.counts["rejected"]) > _LISTED:
         click.echo(f"… and {count - _LISTED:,} more (--json lists a thousand)")
+
+
+def _interval(found: tuple[float, float] | None) -> str:
+    return "–" if found is None else f"{found[0]:.4f} to {found[1]:.4f}"
 
 
 def _error(error: float | None) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from amity.cli.asking import find_named, find_segment
 from amity.cli.import_file import read_pairs
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list, print_table
 from amity.cli.running import needs_database
 from amity.kernel.errors import Unavailable
 from amity.store.contracts_outbound import Export, ExportPlan, ExportRun
@@ -59,13 +59,13 @@ def export() -> None:
 @needs_database
 def list_(*, as_json: bool) -> None:
     """List the exports, and how the last run of each went."""
-    from amity.store import api
+    from amity.store import api_outbound
 
-    found = api.list_exports()
+    found = api_outbound.list_exports()
     if as_json:
         print_json(found)
         return
-    latest = {run.export_id: run for run in reversed(api.list_export_runs(limit=200))}
+    latest = {run.export_id: run for run in reversed(api_outbound.list_export_runs(limit=200))}
     rows = [(one, latest.get(one.export_id)) for one in found]
     print_table(
         ("NAME", "TO", "PURPOSE", "HOURS", "STATE", "WRITTEN", "LAST RUN"),
@@ -94,12 +94,12 @@ def list_(*, as_json: bool) -> None:
 @needs_database
 def add(name: str, *, segment_name: str, as_json: bool, **options: Any) -> None:
     """Keep an export called NAME; without --every-hours it runs only when asked."""
-    from amity.store import api
+    from amity.store import api_outbound
 
     every_hours = options.pop("every_hours")
     plan = make_plan(name, find_segment(segment_name).segment_id, options)
     plan = msgspec.structs.replace(plan, every_hours=every_hours)
-    _print(api.create_export(plan=plan, by="command line"), as_json=as_json)
+    _print(api_outbound.create_export(plan=plan, by="command line"), as_json=as_json)
 
 
 @export.command()
@@ -117,13 +117,11 @@ def run(name: str, *, as_json: bool) -> None:
 @needs_database
 def runs(name: str, *, as_json: bool) -> None:
     """List the latest runs of the export NAME."""
-    from amity.store import api
+    from amity.store import api_outbound
 
-    found = api.list_export_runs(export_id=_find(name).export_id)
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    found = api_outbound.list_export_runs(export_id=_find(name).export_id)
+    print_list(
+        found,
         ("RUN", "STATE", "DONE", "WRITTEN", "LEFT OUT", "BEGUN", "FILE", "FAILURE"),
         [
             (
@@ -139,6 +137,7 @@ def runs(name: str, *, as_json: bool) -> None:
             for one in found
         ],
         empty="It has not run yet.",
+        as_json=as_json,
     )
 
 
@@ -147,9 +146,9 @@ def runs(name: str, *, as_json: bool) -> None:
 @needs_database
 def test(name: str) -> None:
     """See that what the export NAME writes to can be reached; nothing is written."""
-    from amity.store import api
+    from amity.store import api_outbound
 
-    api.try_export(export_id=_find(name).export_id)
+    api_outbound.try_export(export_id=_find(name).export_id)
     click.echo(f"{name} can be written.")
 
 
@@ -159,25 +158,27 @@ def test(name: str) -> None:
 @needs_database
 def change(name: str, what: str) -> None:
     """Stop the schedule of the export NAME, let it go on, or delete it."""
-    from amity.store import api
+    from amity.store import api_outbound
 
     export_id = _find(name).export_id
     if what == "delete":
-        api.delete_export(export_id=export_id)
+        api_outbound.delete_export(export_id=export_id)
         click.echo(f"Deleted {name}; files it wrote stay for seven days.")
         return
-    _print(api.switch_export(export_id=export_id, is_enabled=what == "resume"), as_json=False)
+    _print(
+        api_outbound.switch_export(export_id=export_id, is_enabled=what == "resume"), as_json=False
+    )
 
 
 def run_now(made: Export, *, as_json: bool) -> None:
     """Run an export, wait for its end and say what came of it; raise Unavailable if it failed."""
     from amity.analysis import api as analysis
-    from amity.store import api as store
+    from amity.store import api_outbound
 
-    run_id = store.ask_export(export_id=made.export_id, by="command line")
+    run_id = api_outbound.ask_export(export_id=made.export_id, by="command line")
     analysis.run_exports(now=datetime.now(UTC), run_id=run_id)
     done = _wait(run_id)
-    path = store.find_export_file(run_id=run_id)
+    path = api_outbound.find_export_file(run_id=run_id)
     if as_json:
         print_json({"run": done, "path": str(path) if path else None})
     elif done.state == "finished":
@@ -193,19 +194,19 @@ def run_now(made: Export, *, as_json: bool) -> None:
 
 def _wait(run_id: int) -> ExportRun:
     """Wait for a run that the worker may have taken up before this command did."""
-    from amity.store import api as store
+    from amity.store import api_outbound
 
     while True:
-        run = store.get_export_run(run_id=run_id)
+        run = api_outbound.get_export_run(run_id=run_id)
         if run.state in ("finished", "failed") or run.failure:
             return run
         time.sleep(0.2)
 
 
 def _find(name: str) -> Export:
-    from amity.store import api
+    from amity.store import api_outbound
 
-    return find_named({one.name: one for one in api.list_exports()}, name, "export")
+    return find_named({one.name: one for one in api_outbound.list_exports()}, name, "export")
 
 
 def _print(one: Export, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import click
 
 from amity.broadcast.contracts import Journey, JourneyReport, JourneyState
 from amity.cli.json_input import read_object
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list, print_table
 from amity.cli.running import needs_database
 from amity.kernel.errors import NotFound
 
@@ -22,16 +22,14 @@ def journey() -> None:
 @needs_database
 def list_(*, archived: bool, as_json: bool) -> None:
     """List all journeys and how many are under way in each."""
-    from amity.broadcast import api
+    from amity.broadcast import api_journeys
 
     reports = [
-        api.report_journey(journey_id=each.journey_id)
-        for each in api.list_journeys(is_archived=archived)
+        api_journeys.report_journey(journey_id=each.journey_id)
+        for each in api_journeys.list_journeys(is_archived=archived)
     ]
-    if as_json:
-        print_json(reports)
-        return
-    print_table(
+    print_list(
+        reports,
         ("ID", "NAME", "STATE", "VERSION", "ENTERED", "UNDER WAY", "FINISHED"),
         [
             (
@@ -46,6 +44,7 @@ def list_(*, archived: bool, as_json: bool) -> None:
             for each in reports
         ],
         empty="There are no journeys yet; make one with `amity journey create NAME …`.",
+        as_json=as_json,
     )
 
 
@@ -55,9 +54,9 @@ def list_(*, archived: bool, as_json: bool) -> None:
 @needs_database
 def show(name: str, *, as_json: bool) -> None:
     """Show the journey NAME (or its id): its steps, and how many are at each."""
-    from amity.broadcast import api
+    from amity.broadcast import api_journeys
 
-    report = api.report_journey(journey_id=_find(name).journey_id)
+    report = api_journeys.report_journey(journey_id=_find(name).journey_id)
     if as_json:
         print_json(report)
         return
@@ -90,21 +89,21 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a journey called NAME; it is a draft until it is put live."""
-    from amity.broadcast import api
+    from amity.broadcast import api_journeys
 
     if (definition_text is None) == (template_id is None):
         raise click.UsageError("give either --definition or --abandoned-cart")
     definition = (
-        api.abandoned_cart(template_id=template_id)
+        api_journeys.abandoned_cart(template_id=template_id)
         if template_id is not None
         else read_object(definition_text or "", "definition")
     )
     now = datetime.now(UTC)
-    made = api.create_journey(
+    made = api_journeys.create_journey(
         name=name, description=description, definition=definition, by="command line", now=now
     )
     if live:
-        made = api.set_journey_state(
+        made = api_journeys.set_journey_state(
             journey_id=made.journey_id, state="live", by="command line", now=now
         )
     _print_journey(made, as_json=as_json)
@@ -120,9 +119,9 @@ def state(name: str, state: JourneyState, *, as_json: bool) -> None:
 
     Paused: nobody begins and timers wait. Archived: everybody's way ends.
     """
-    from amity.broadcast import api
+    from amity.broadcast import api_journeys
 
-    changed = api.set_journey_state(
+    changed = api_journeys.set_journey_state(
         journey_id=_find(name).journey_id, state=state, by="command line", now=datetime.now(UTC)
     )
     _print_journey(changed, as_json=as_json)
@@ -173,11 +172,11 @@ def _print_report(report: JourneyReport) -> None:
 
 
 def _find(name: str) -> Journey:
-    from amity.broadcast import api
+    from amity.broadcast import api_journeys
 
-    found = api.find_journey(name=name)
+    found = api_journeys.find_journey(name=name)
     if found is not None:
         return found
     if name.isascii() and name.isdigit():
-        return api.get_journey(journey_id=int(name))
+        return api_journeys.get_journey(journey_id=int(name))
     raise NotFound(f"there is no journey named {name!r}; see `amity journey list`")

@@ -39,14 +39,14 @@ def link(
     Columns are told by their headings, weights are learnt from the files themselves, nothing has
     to be labelled. Writes a cluster id and a match probability for every record.
     """
-    from amity.store import api
+    from amity.store import api_identity
 
     if len(files) > 2:
         raise click.UsageError("give one file, or two")
     wanted = _read_config(config) if config else LinkConfig()
     if kind is not None:
         wanted = msgspec.structs.replace(wanted, kind=kind)
-    report = api.link_files(paths=files, out=out, config=wanted)
+    report = api_identity.link_files(paths=files, out=out, config=wanted)
     if as_json:
         print_json(report)
     else:

@@ -7,7 +7,7 @@ import click
 
 from amity.cli.asking import ask_unseen, find_named
 from amity.cli.mailbox_serving import serve
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list
 from amity.cli.running import needs_database
 from amity.kernel.errors import AmityError
 from amity.store.contracts_hooks import Mailbox, MailboxPlan
@@ -26,13 +26,11 @@ mailbox.add_command(serve)
 @needs_database
 def list_(*, as_json: bool) -> None:
     """List the mailboxes, and how far each is read."""
-    from amity.store import api
+    from amity.store import api_fetching
 
-    found = api.list_mailboxes()
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    found = api_fetching.list_mailboxes()
+    print_list(
+        found,
         ("NAME", "STATE", "USER", "HOST", "READ", "STORED", "LEFT OUT", "FAILURE"),
         [
             (
@@ -48,6 +46,7 @@ def list_(*, as_json: bool) -> None:
             for one in found
         ],
         empty="No mailbox is read yet; begin with `amity mailbox add NAME`.",
+        as_json=as_json,
     )
 
 
@@ -73,9 +72,9 @@ def add(name: str, *, source_name: str, as_json: bool, **options: Any) -> None:
     asked for unseen.
     """
     from amity.cli.source import find
-    from amity.store import api
+    from amity.store import api_fetching
 
-    made = api.create_mailbox(
+    made = api_fetching.create_mailbox(
         plan=MailboxPlan(name=name, **options),
         source_id=find(source_name).source_id,
         password=ask_unseen("Password"),
@@ -90,9 +89,9 @@ def add(name: str, *, source_name: str, as_json: bool, **options: Any) -> None:
 @needs_database
 def test(name: str, *, as_json: bool) -> None:
     """Sign in to the mailbox NAME and open its folder; nothing is read."""
-    from amity.store import api
+    from amity.store import api_fetching
 
-    count = api.try_mailbox(mailbox_id=_find(name).mailbox_id)
+    count = api_fetching.try_mailbox(mailbox_id=_find(name).mailbox_id)
     if as_json:
         print_json({"messages": count})
     else:
@@ -105,9 +104,9 @@ def test(name: str, *, as_json: bool) -> None:
 @needs_database
 def run(name: str, *, as_json: bool) -> None:
     """Read what is new in the mailbox NAME now."""
-    from amity.store import api
+    from amity.store import api_fetching
 
-    done = api.run_mailbox(mailbox_id=_find(name).mailbox_id, now=datetime.now(UTC))
+    done = api_fetching.run_mailbox(mailbox_id=_find(name).mailbox_id, now=datetime.now(UTC))
     _print(done, as_json=as_json)
     if done.failure:
         raise AmityError(done.failure, code="mailbox_failed")
@@ -119,24 +118,26 @@ def run(name: str, *, as_json: bool) -> None:
 @needs_database
 def change(name: str, what: str) -> None:
     """Pause the mailbox NAME, resume it, give its new password (read as by `add`), or forget it."""
-    from amity.store import api
+    from amity.store import api_fetching
 
     mailbox_id = _find(name).mailbox_id
     if what == "delete":
-        api.delete_mailbox(mailbox_id=mailbox_id)
+        api_fetching.delete_mailbox(mailbox_id=mailbox_id)
         click.echo(f"Forgot {name} and its password; what was read stays.")
     elif what == "password":
-        api.change_mailbox_password(mailbox_id=mailbox_id, password=ask_unseen("Password"))
+        api_fetching.change_mailbox_password(mailbox_id=mailbox_id, password=ask_unseen("Password"))
         click.echo(f"{name} let us in; it goes on from where it was.")
     else:
-        done = api.switch_mailbox(mailbox_id=mailbox_id, is_enabled=what == "resume")
+        done = api_fetching.switch_mailbox(mailbox_id=mailbox_id, is_enabled=what == "resume")
         _print(done, as_json=False)
 
 
 def _find(name: str) -> Mailbox:
-    from amity.store import api
+    from amity.store import api_fetching
 
-    return find_named({one.plan.name: one for one in api.list_mailboxes()}, name, "mailbox")
+    return find_named(
+        {one.plan.name: one for one in api_fetching.list_mailboxes()}, name, "mailbox"
+    )
 
 
 def _print(one: Mailbox, *, as_json: bool) -> None:

@@ -52,6 +52,7 @@ COMMANDS: Final[dict[str, tuple[str, str, bool]]] = {
     "metric": ("amity.cli.report:metric", "Say what the numbers mean.", False),
     "scores": ("amity.cli.scores:scores", "Compute customers' scores again.", False),
     "model": ("amity.cli.model:model", "Predict who will do a thing.", False),
+    "work": ("amity.cli.work:work", "See long work, and stop it.", False),
     "estimate": ("amity.cli.estimate:estimate", "Estimate from a file, without a store.", False),
     "link": ("amity.cli.link:link", "Find records that are one, in one file or two.", False),
     "audit": ("amity.cli.audit:audit", "Check that the consent ledger is whole.", False),

@@ -8,6 +8,7 @@ import click
 
 from amity.analysis.contracts import ModelRun
 from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.progress import Progress
 from amity.cli.running import needs_database
 
 
@@ -54,7 +55,8 @@ def create(  # noqa: PLR0913  # one parameter an option
     if as_json:
         print_json(made)
     else:
-        click.echo(f"{made.score} will be learnt tonight, or now by `amity model refresh {key}`.")
+        told = f"{made.score} will be learnt by the worker, or now by `amity model refresh {key}`."
+        click.echo(told)
 
 
 @model.command(name="list")
@@ -94,7 +96,8 @@ def refresh(*, key: str | None, as_json: bool) -> None:
     """Learn all models anew, or KEY, and replace their scores."""
     from amity.analysis import api_models
 
-    runs = api_models.refresh_models(now=datetime.now(UTC), key=key)
+    with Progress("Learning") as progress:
+        runs = api_models.refresh_models(now=datetime.now(UTC), key=key, tell=progress.tell)
     if as_json:
         print_json(runs)
         return

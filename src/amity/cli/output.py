@@ -73,6 +73,21 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, empty
         click.echo("  ".join(aligned).rstrip())
 
 
+def print_list(
+    found: object,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str,
+    as_json: bool,
+) -> None:
+    """Print what was found as one JSON document, or its rows as `print_table` does."""
+    if as_json:
+        print_json(found)
+    else:
+        print_table(heads, rows, empty=empty)
+
+
 def _is_numeric(column: list[object]) -> bool:
     present = [value for value in column if value is not None]
     return bool(present) and all(

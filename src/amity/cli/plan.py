@@ -42,9 +42,9 @@ def plan() -> None:
 @needs_database
 def list_(*, as_json: bool) -> None:
     """List the events that came or are planned, with what is pinned for each."""
-    from amity.store import api
+    from amity.store import api_plans
 
-    plans, shapes = api.list_plans(), api.list_shapes()
+    plans, shapes = api_plans.list_plans(), api_plans.list_shapes()
     if as_json:
         print_json({"plans": plans, "events": shapes})
         return
@@ -81,18 +81,20 @@ def list_(*, as_json: bool) -> None:
 @needs_database
 def show(event: str, source_name: str | None, *, as_json: bool) -> None:
     """Show an EVENT: what is pinned beside what is inferred from all that came, and versions."""
-    from amity.store import api
+    from amity.store import api_plans
 
     type_, name = _event(event)
     source_id = _source(source_name)
-    shape = api.get_shape(type=type_, name=name, source_id=source_id or None)
-    every = api.list_plans(type=type_, name=name, live_only=False)
+    shape = api_plans.get_shape(type=type_, name=name, source_id=source_id or None)
+    every = api_plans.list_plans(type=type_, name=name, live_only=False)
     versions = [each for each in every if each.source_id == source_id]
     if not shape and not versions:
         raise NotFound(f"no event {event!r} came yet, and none is planned; see `amity plan list`")
     pinned = next((each for each in versions if each.is_live), None)
     if as_json:
-        inferred = api.infer_plan(type=type_, name=name, source_id=source_id) if shape else None
+        inferred = (
+            api_plans.infer_plan(type=type_, name=name, source_id=source_id) if shape else None
+        )
         print_json({"pinned": pinned, "inferred": inferred, "came": shape, "versions": versions})
         return
     _print_plan(event, pinned)
@@ -157,12 +159,12 @@ def pin(
     event: str, source_name: str | None, policy: str | None, version: int | None, *, as_json: bool
 ) -> None:
     """Pin what came of an EVENT so far as its plan, or an earlier version again."""
-    from amity.store import api
+    from amity.store import api_plans
 
     type_, name = _event(event)
     source_id, now = _source(source_name), datetime.now(UTC)
     if version is None:
-        draft: PlanDraft = api.infer_plan(type=type_, name=name, source_id=source_id)
+        draft: PlanDraft = api_plans.infer_plan(type=type_, name=name, source_id=source_id)
     else:
         draft = _version(type_, name, source_id, version)
     chosen = cast("Policy | None", policy) or draft.policy
@@ -175,14 +177,14 @@ def pin(
         description=draft.description,
         fields=draft.fields,
     )
-    made = api.pin_plan(plan=wanted, by=_BY, now=now)
+    made = api_plans.pin_plan(plan=wanted, by=_BY, now=now)
     _tell(made, as_json=as_json)
 
 
 def _version(type_: str, name: str, source_id: int, version: int) -> Plan:
-    from amity.store import api
+    from amity.store import api_plans
 
-    for each in api.list_plans(type=type_, name=name, live_only=False):
+    for each in api_plans.list_plans(type=type_, name=name, live_only=False):
         if (each.version, each.source_id) == (version, source_id):
             return each
     raise NotFound(f"there is no version {version} of the plan of {name or type_}")
@@ -194,10 +196,10 @@ def _version(type_: str, name: str, source_id: int, version: int) -> Plan:
 @needs_database
 def unpin(event: str, source_name: str | None) -> None:
     """Stop enforcing the plan of an EVENT; its versions stay."""
-    from amity.store import api
+    from amity.store import api_plans
 
     type_, name = _event(event)
-    api.unpin_plan(type=type_, name=name, source_id=_source(source_name))
+    api_plans.unpin_plan(type=type_, name=name, source_id=_source(source_name))
     click.echo(f"Nothing is enforced for {event} any more.")
 
 
@@ -220,11 +222,11 @@ def unpin(event: str, source_name: str | None) -> None:
 @needs_database
 def change(event: str, source_name: str | None, *, as_json: bool, **options: Any) -> None:
     """Change the plan of an EVENT: what is not named stays as it is."""
-    from amity.store import api
+    from amity.store import api_plans
 
     type_, name = _event(event)
     source_id = _source(source_name)
-    plans = api.list_plans(type=type_, name=name)
+    plans = api_plans.list_plans(type=type_, name=name)
     held = next((each for each in plans if each.source_id == source_id), None)
     if held is None:
         raise NotFound(f"nothing is pinned for {event}; begin with `amity plan pin`")
@@ -240,9 +242,9 @@ def change(event: str, source_name: str | None, *, as_json: bool, **options: Any
         drop=list(options["drop"]),
     )
     now = datetime.now(UTC)
-    made = api.revise_plan(plan_id=held.plan_id, revision=revision, by=_BY, now=now)
+    made = api_plans.revise_plan(plan_id=held.plan_id, revision=revision, by=_BY, now=now)
     if not as_json:
-        for words in api.compare_plans(held, made):
+        for words in api_plans.compare_plans(held, made):
             click.echo(words)
     _tell(made, as_json=as_json)
 
@@ -259,9 +261,9 @@ def _read_field(text: str) -> PlanField:
 @needs_database
 def export_(file: str) -> None:
     """Write all pinned plans into FILE or to standard output, the same bytes for the same plans."""
-    from amity.store import api
+    from amity.store import api_plans
 
-    text = write_plans(api.export_plans())
+    text = write_plans(api_plans.export_plans())
     if file == "-":
         sys.stdout.buffer.write(text)
         return
@@ -280,9 +282,9 @@ def write_plans(document: PlanFile) -> bytes:
 @needs_database
 def diff(file: Any, *, as_json: bool) -> int:
     """Compare the plans in FILE with the pinned ones; exit with 1 when they differ."""
-    from amity.store import api
+    from amity.store import api_plans
 
-    found = api.compare_plan_file(document=_read_file(file))
+    found = api_plans.compare_plan_file(document=_read_file(file))
     _print_differences(found, as_json=as_json)
     return 1 if found else 0
 
@@ -294,10 +296,10 @@ def diff(file: Any, *, as_json: bool) -> int:
 @needs_database
 def import_(file: Any, *, prune: bool, as_json: bool) -> None:
     """Pin what FILE plans otherwise, all or nothing; what is the same makes no version."""
-    from amity.store import api
+    from amity.store import api_plans
 
     document = _read_file(file)
-    done = api.import_plans(document=document, prunes=prune, by=_BY, now=datetime.now(UTC))
+    done = api_plans.import_plans(document=document, prunes=prune, by=_BY, now=datetime.now(UTC))
     _print_differences(done, as_json=as_json, prunes=prune)
 
 
@@ -342,9 +344,9 @@ def check(file: Any, plan_file: Any, source_name: str | None, *, as_json: bool) 
 
     Exits with 1 when one of them is against its plan or cannot be understood.
     """
-    from amity.store import api
+    from amity.store import api_plans
 
-    verdicts = api.check_events(
+    verdicts = api_plans.check_events(
         events=_read_events(file.read()),
         document=None if plan_file is None else _read_file(plan_file),
         source_id=_source(source_name),

@@ -29,6 +29,11 @@ class Progress:
         if self._shown:
             click.echo(err=True)
 
+    def tell(self, step: int, steps: int, what: str) -> None:
+        """Show at which step of long work it is."""
+        self.label = what[:1].upper() + what[1:] or self.label
+        self.update(step, steps)
+
     def update(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` are through; a total of 0 is unknown."""
         if not self._is_watched:

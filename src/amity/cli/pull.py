@@ -22,9 +22,9 @@ def pull() -> None:
 @needs_database
 def list_(*, as_json: bool) -> None:
     """List the databases, and how far each is."""
-    from amity.store import api
+    from amity.store import api_fetching
 
-    pulls = api.list_pulls()
+    pulls = api_fetching.list_pulls()
     if as_json:
         print_json(pulls)
         return
@@ -62,9 +62,9 @@ def add(name: str, source_name: str, *, as_json: bool) -> None:
     Nothing is read of it before `amity pull plan`.
     """
     from amity.cli.source import find
-    from amity.store import api
+    from amity.store import api_fetching
 
-    made = api.create_pull(
+    made = api_fetching.create_pull(
         name=name,
         address=ask_unseen("Address"),
         source_id=find(source_name).source_id,
@@ -80,11 +80,11 @@ def add(name: str, source_name: str, *, as_json: bool) -> None:
 @needs_database
 def tables(name: str, table: str | None, *, as_json: bool) -> None:
     """List the tables of the database NAME, or the columns of TABLE."""
-    from amity.store import api
+    from amity.store import api_fetching
 
     one = find_pull(name)
     if table is None:
-        found = api.list_pull_tables(pull_id=one.pull_id)
+        found = api_fetching.list_pull_tables(pull_id=one.pull_id)
         if as_json:
             print_json(found)
             return
@@ -95,7 +95,7 @@ def tables(name: str, table: str | None, *, as_json: bool) -> None:
         )
         return
     schema, relation = _split(table)
-    columns = api.list_pull_columns(pull_id=one.pull_id, schema=schema, relation=relation)
+    columns = api_fetching.list_pull_columns(pull_id=one.pull_id, schema=schema, relation=relation)
     if as_json:
         print_json(columns)
         return
@@ -125,14 +125,14 @@ def tables(name: str, table: str | None, *, as_json: bool) -> None:
 @needs_database
 def plan(name: str, table: str, *, as_json: bool, dry_run: bool, **options: object) -> None:
     """Say what is read of the database NAME: TABLE, by which cursor, as what, how often."""
-    from amity.store import api
+    from amity.store import api_fetching
 
     wanted = _plan(table, options)
     one = find_pull(name)
     if dry_run:
-        print_json(api.preview_pull(pull_id=one.pull_id, plan=wanted))
+        print_json(api_fetching.preview_pull(pull_id=one.pull_id, plan=wanted))
         return
-    _print(api.configure_pull(pull_id=one.pull_id, plan=wanted), as_json=as_json)
+    _print(api_fetching.configure_pull(pull_id=one.pull_id, plan=wanted), as_json=as_json)
 
 
 def _plan(table: str, options: dict[str, object]) -> PullPlan:
@@ -163,11 +163,11 @@ def _split(table: str) -> tuple[str, str]:
 @needs_database
 def run(name: str, *, as_json: bool) -> None:
     """Read what is new in the database NAME now, until there is no more."""
-    from amity.store import api
+    from amity.store import api_fetching
 
     one = find_pull(name)
     while True:
-        done = api.run_pull(pull_id=one.pull_id, now=datetime.now(UTC))
+        done = api_fetching.run_pull(pull_id=one.pull_id, now=datetime.now(UTC))
         # It is due again at once only while there was more than it read.
         if done.failure or done.next_at is None or done.next_at > datetime.now(UTC):
             break
@@ -184,25 +184,32 @@ def change(name: str, what: str) -> None:
     """Pause the database NAME, resume it, read it from its beginning, forget it, or tell its
     new address (read as by `add`).
     """
-    from amity.store import api
+    from amity.store import api_fetching
 
     pull_id = find_pull(name).pull_id
     if what == "delete":
-        api.delete_pull(pull_id=pull_id)
+        api_fetching.delete_pull(pull_id=pull_id)
         click.echo(f"Forgot {name}; what came in by it stays.")
         return
     if what == "reconnect":
-        _print(api.reconnect_pull(pull_id=pull_id, address=ask_unseen("Address")), as_json=False)
+        _print(
+            api_fetching.reconnect_pull(pull_id=pull_id, address=ask_unseen("Address")),
+            as_json=False,
+        )
         return
-    doing = {"pause": api.pause_pull, "resume": api.resume_pull, "rewind": api.rewind_pull}
+    doing = {
+        "pause": api_fetching.pause_pull,
+        "resume": api_fetching.resume_pull,
+        "rewind": api_fetching.rewind_pull,
+    }
     _print(doing[what](pull_id=pull_id), as_json=False)
 
 
 def find_pull(name: str) -> Pull:
     """Return the pull of that name; raise NotFound with the names there are."""
-    from amity.store import api
+    from amity.store import api_fetching
 
-    return find_named({one.name: one for one in api.list_pulls()}, name, "pull")
+    return find_named({one.name: one for one in api_fetching.list_pulls()}, name, "pull")
 
 
 def _print(one: Pull, *, as_json: bool) -> None:

@@ -53,7 +53,7 @@ def _condition(kind: type[Condition]) -> str:
     )
 
 
-_HEADS: Final = ("Operator", "In words", "Accepts", "Absent values", "Example")
+_HEADS: Final = ("Operator", "In words", "Accepts", "Absent values", "Example", "As text")
 
 
 def _operator(info: Any) -> tuple[str, ...]:
@@ -64,4 +64,9 @@ def _operator(info: Any) -> tuple[str, ...]:
         ", ".join(info.accepts),
         "match" if kind.matches_missing else "do not match",
         f"`{msgspec.json.encode(info.example).decode()}`".replace("|", "\\|"),
+        f"`{_text(info.example)}`".replace("|", "\\|"),
     )
+
+
+def _text(operator: dict[str, Any]) -> str:
+    return write_text({"node": "check", "field": "trait.x", "is": operator}, {})

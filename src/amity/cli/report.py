@@ -9,6 +9,7 @@ import msgspec
 
 from amity.cli.json_input import read_object
 from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.progress import Progress
 from amity.cli.running import needs_database, needs_django
 from amity.kernel.errors import Invalid
 
@@ -54,8 +55,14 @@ def run(name: str, given: tuple[str, ...], table: str, out: Path | None, *, as_j
     from amity.analysis import api_reports
     from amity.analysis.contracts_reports import FileKind, say_value
 
-    found = api_reports.run_report(name=name, given=_read(given), now=datetime.now(UTC))
+    with Progress("Computing") as progress:
+        found = api_reports.run_report(
+            name=name, given=_read(given), now=datetime.now(UTC), tell=progress.tell
+        )
     answer = found.answer
+    names = [one.name for one in answer.tables]
+    if table and names and table not in names:
+        raise Invalid(f"this answer has no table {table!r}; it has {', '.join(names)}")
     if out is not None:
         if not answer.tables or out.suffix not in {".csv", ".parquet"}:
             raise Invalid("an answer with a table is written as .csv or .parquet")

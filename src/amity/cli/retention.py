@@ -6,7 +6,7 @@ from typing import get_args
 import click
 import msgspec
 
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list
 from amity.cli.running import needs_database
 from amity.store.contracts_consent import LawfulBasis
 from amity.store.contracts_retention import Removal, RetentionRun
@@ -30,10 +30,8 @@ def list_(*, as_json: bool) -> None:
 
     rules = keeping.list_retention_rules(all_sweeps())
     last = keeping.list_last_retention_runs()
-    if as_json:
-        print_json([{"rule": rule, "last_run": last.get(rule.key)} for rule in rules])
-        return
-    print_table(
+    print_list(
+        [{"rule": rule, "last_run": last.get(rule.key)} for rule in rules],
         ("RULE", "KEPT", "ON", "SET BY", "LAST RUN", "ROWS", "FILES"),
         [
             (
@@ -46,6 +44,7 @@ def list_(*, as_json: bool) -> None:
             for rule in rules
         ],
         empty="There are no rules.",
+        as_json=as_json,
     )
 
 
@@ -127,10 +126,8 @@ def runs(*, key: str, limit: int, as_json: bool) -> None:
     from amity.store import api_retention as keeping
 
     found = keeping.list_retention_runs(key=key, limit=limit).items
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_list(
+        found,
         ("RUN", "RULE", "STATE", "STARTED", "ROWS", "FILES", "MB", "OLDEST", "NEWEST", "FAILURE"),
         [
             (
@@ -141,6 +138,7 @@ def runs(*, key: str, limit: int, as_json: bool) -> None:
             for each in found
         ],
         empty="No rule has run yet.",
+        as_json=as_json,
     )
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from amity.cli.output import json_option, print_json, print_table
+from amity.cli.progress import Progress
 from amity.cli.running import needs_database
 
 
@@ -22,9 +23,11 @@ def refresh(*, as_json: bool) -> None:
     from amity.kernel.errors import Unavailable
 
     now = datetime.now(UTC)
-    runs = api.refresh_scores(now=now)
+    with Progress("Scoring") as progress:
+        runs = api.refresh_scores(now=now, tell=progress.tell)
     try:
-        runs += api_models.refresh_store_estimates(now=now)
+        with Progress("Scoring") as progress:
+            runs += api_models.refresh_store_estimates(now=now, tell=progress.tell)
     except Unavailable as error:
         click.echo(f"Scores of messages, prices, surveys and referrals: {error.message}.", err=True)
     if as_json:

@@ -7,7 +7,7 @@ import click
 
 from amity.cli.asking import find_segment
 from amity.cli.export import make_plan, plan_options, run_now
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list, print_table
 from amity.cli.rule_input import read_rule, rule_option
 from amity.cli.running import needs_database
 from amity.cli.segment_past import MOMENT, why
@@ -65,13 +65,12 @@ def list_(*, as_json: bool) -> None:
     from amity.analysis import api
 
     found = api.list_segments()
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_list(
+        found,
         ("ID", "NAME", "STATE", "MEMBERS", "RULE"),
         [(str(s.segment_id), s.name, s.state, s.members, s.words) for s in found],
         empty="There are no segments yet; make one with `amity segment create NAME --rule …`.",
+        as_json=as_json,
     )
 
 
@@ -216,9 +215,9 @@ def export(name: str, *, as_json: bool, **options: Any) -> None:
 
     Who does not allow the purpose is left out. Files lie in the folder of exports for seven days.
     """
-    from amity.store import api as store
+    from amity.store import api_outbound
 
     found, now = find_segment(name), datetime.now(UTC)
     plan = make_plan(f"{found.name[:60]} at {now:%Y-%m-%d %H:%M:%S.%f}", found.segment_id, options)
-    made = store.create_export(plan=plan, by="command line")
+    made = api_outbound.create_export(plan=plan, by="command line")
     run_now(made, as_json=as_json)

@@ -7,6 +7,7 @@ import click
 
 from amity.cli.asking import find_segment
 from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.progress import Progress
 from amity.cli.rule_input import read_rule, rule_option
 from amity.cli.running import needs_database, needs_django
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 @needs_database
 def versions(name: str, *, as_json: bool) -> None:
     """List every name and rule the segment NAME had, with who changed what and when."""
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
 
-    found = api.list_segment_versions(segment_id=find_segment(name).segment_id)
+    found = api_segment_tools.list_segment_versions(segment_id=find_segment(name).segment_id)
     if as_json:
         print_json(found)
         return
@@ -58,10 +59,10 @@ def _difference(change: "RuleDifference") -> str:
 @needs_database
 def restore(name: str, number: int, *, as_json: bool) -> None:
     """Give the segment NAME the name, description and rule of its version NUMBER again."""
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
 
     held = find_segment(name)
-    made = api.restore_segment_version(
+    made = api_segment_tools.restore_segment_version(
         segment_id=held.segment_id, number=number, by="command line", now=datetime.now(UTC)
     )
     if as_json:
@@ -77,10 +78,10 @@ def restore(name: str, number: int, *, as_json: bool) -> None:
 @needs_django
 def impact(name: str, written: str, *, as_json: bool) -> None:
     """Say who would enter and leave the segment NAME by another rule; nothing is saved."""
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
     from amity.web.segments.uses import list_uses
 
-    found = api.describe_impact(
+    found = api_segment_tools.describe_impact(
         segment_id=find_segment(name).segment_id,
         rule=read_rule(written),
         now=datetime.now(UTC),
@@ -128,9 +129,11 @@ def uses(name: str, *, as_json: bool) -> None:
 @needs_database
 def overlap(names: tuple[str, ...], *, as_json: bool) -> None:
     """Count who is in which combination of two to five segments now."""
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
 
-    found = api.compare_members(segment_ids=[find_segment(name).segment_id for name in names])
+    found = api_segment_tools.compare_members(
+        segment_ids=[find_segment(name).segment_id for name in names]
+    )
     if as_json:
         print_json(found)
         return
@@ -157,11 +160,13 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 @needs_database
 def movement(name: str, since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
     """Say who entered, left and stayed in the segment NAME between two moments."""
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
 
     end = datetime.now(UTC) if until is None else until.replace(tzinfo=UTC)
     start = end - timedelta(days=30) if since is None else since.replace(tzinfo=UTC)
-    found = api.describe_movement(segment_id=find_segment(name).segment_id, since=start, until=end)
+    found = api_segment_tools.describe_movement(
+        segment_id=find_segment(name).segment_id, since=start, until=end
+    )
     if as_json:
         print_json(found)
         return
@@ -182,13 +187,15 @@ def movement(name: str, since: datetime | None, until: datetime | None, *, as_js
 @needs_database
 def apart(name: str, against: str | None, *, as_json: bool) -> None:
     """Find what sets the members of the segment NAME apart from others."""
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
 
-    found = api.refresh_differences(
-        segment_id=find_segment(name).segment_id,
-        against_id=None if against is None else find_segment(against).segment_id,
-        now=datetime.now(UTC),
-    )
+    with Progress("Comparing") as progress:
+        found = api_segment_tools.refresh_differences(
+            segment_id=find_segment(name).segment_id,
+            against_id=None if against is None else find_segment(against).segment_id,
+            now=datetime.now(UTC),
+            tell=progress.tell,
+        )
     if as_json:
         print_json(found)
         return
@@ -223,10 +230,10 @@ def apart(name: str, against: str | None, *, as_json: bool) -> None:
 @needs_django
 def review(empty_days: int, *, as_json: bool) -> None:
     """Find segments that are long empty, unused, or find the same customers as another."""
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
     from amity.web.segments.uses import list_unused
 
-    found = api.refresh_review(now=datetime.now(UTC), empty_days=empty_days)
+    found = api_segment_tools.refresh_review(now=datetime.now(UTC), empty_days=empty_days)
     unused = list_unused()
     if as_json:
         print_json({"review": found, "unused": [each.segment_id for each in unused]})
@@ -245,17 +252,17 @@ def review(empty_days: int, *, as_json: bool) -> None:
 @needs_database
 def rfm(word: str | None, *, as_json: bool) -> None:
     """Count whom RFM gives which word, or make a segment of one."""
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
 
     now = datetime.now(UTC)
     if word is not None:
-        made = api.save_rfm_cell(word=word, by="command line", now=now)
+        made = api_segment_tools.save_rfm_cell(word=word, by="command line", now=now)
         if as_json:
             print_json(made)
         else:
             print_facts([("Segment", made.name), ("Rule", made.words)])
         return
-    found = api.refresh_rfm_cells(now=now)
+    found = api_segment_tools.refresh_rfm_cells(now=now)
     if as_json:
         print_json(found)
         return
@@ -275,17 +282,21 @@ def clusters(seed: int | None, *, save: bool, as_json: bool) -> None:
     """Find groups of alike customers, and how far to believe them."""
     import numpy as np
 
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
 
     now = datetime.now(UTC)
     if save:
-        made = api.save_clusters(by="command line", now=now)
+        with Progress("Grouping") as progress:
+            made = api_segment_tools.save_clusters(by="command line", now=now, tell=progress.tell)
         if as_json:
             print_json(made)
         else:
             print_table(("SEGMENT", "RULE"), [(each.name, each.words) for each in made], empty="")
         return
-    found = api.refresh_clusters(now=now, rng=np.random.default_rng(seed))
+    with Progress("Grouping") as progress:
+        found = api_segment_tools.refresh_clusters(
+            now=now, rng=np.random.default_rng(seed), tell=progress.tell
+        )
     if as_json:
         print_json(found)
         return
@@ -317,17 +328,28 @@ def alike(name: str, size: int | None, seed: int | None, *, as_json: bool) -> No
     """Learn who resembles the members of the segment NAME, and how far to believe it."""
     import numpy as np
 
-    from amity.analysis import api
+    from amity.analysis import api_segment_tools
 
     segment_id, now = find_segment(name).segment_id, datetime.now(UTC)
     if size is not None:
-        made = api.save_lookalikes(segment_id=segment_id, size=size, by="command line", now=now)
+        with Progress("Rating") as progress:
+            made = api_segment_tools.save_lookalikes(
+                segment_id=segment_id,
+                size=size,
+                by="command line",
+                now=now,
+                tell=progress.tell,
+            )
         if as_json:
             print_json(made)
         else:
             print_facts([("Segment", made.name), ("About", made.description)])
         return
-    found = api.refresh_lookalikes(segment_id=segment_id, now=now, rng=np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    with Progress("Learning") as progress:
+        found = api_segment_tools.refresh_lookalikes(
+            segment_id=segment_id, now=now, rng=rng, tell=progress.tell
+        )
     if as_json:
         print_json(found)
         return

@@ -5,7 +5,7 @@ from typing import Literal
 import click
 
 from amity.cli.asking import ask_unseen
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list
 from amity.cli.running import needs_database
 from amity.kernel.errors import NotFound
 from amity.store.contracts import Source
@@ -45,10 +45,8 @@ def list_(*, as_json: bool) -> None:
 
     counts = api.count_by_source()
     found = [(item, counts.get(item.source_id, SourceCounts())) for item in api.list_sources()]
-    if as_json:
-        print_json([source_row_document(item, count, shows_key=True) for item, count in found])
-        return
-    print_table(
+    print_list(
+        [source_row_document(item, count, shows_key=True) for item, count in found],
         ("ID", "NAME", "KIND", "ENABLED", "STORED", "DUPLICATE", "QUARANTINED", "REFUSED"),
         [
             (
@@ -64,6 +62,7 @@ def list_(*, as_json: bool) -> None:
             for item, count in found
         ],
         empty="There are no sources yet; make one with `amity source create NAME`.",
+        as_json=as_json,
     )
 
 

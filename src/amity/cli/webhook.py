@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from amity.cli.asking import find_named, find_segment
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list
 from amity.cli.running import needs_database
 from amity.kernel.errors import Invalid, Unavailable
 from amity.store.contracts_outbound import (
@@ -33,13 +33,11 @@ def webhook() -> None:
 @needs_database
 def list_(*, as_json: bool) -> None:
     """List the webhooks and how each does."""
-    from amity.store import api
+    from amity.store import api_outbound
 
-    found = api.list_endpoints()
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    found = api_outbound.list_endpoints()
+    print_list(
+        found,
         ("NAME", "STATE", "URL", "EVENTS", "DELIVERED", "WAITING", "WITHHELD", "FAILED"),
         [
             (
@@ -55,6 +53,7 @@ def list_(*, as_json: bool) -> None:
             for one in found
         ],
         empty="Nobody is told of anything yet; begin with `amity webhook add NAME URL --event …`.",
+        as_json=as_json,
     )
 
 
@@ -69,7 +68,7 @@ def list_(*, as_json: bool) -> None:
 @needs_database
 def add(name: str, url: str, *, as_json: bool, **options: Any) -> None:
     """Tell URL of events from now on, as NAME; its secret is printed this once."""
-    from amity.store import api
+    from amity.store import api_outbound
 
     plan = OutboundPlan(
         name=name,
@@ -79,7 +78,7 @@ def add(name: str, url: str, *, as_json: bool, **options: Any) -> None:
         segment_ids=[find_segment(each).segment_id for each in options["segments"]],
         purpose=options["purpose"],
     )
-    _print_made(api.create_endpoint(plan=plan, by="command line"), as_json=as_json)
+    _print_made(api_outbound.create_endpoint(plan=plan, by="command line"), as_json=as_json)
 
 
 @webhook.command()
@@ -93,7 +92,7 @@ def add(name: str, url: str, *, as_json: bool, **options: Any) -> None:
 @needs_database
 def change(name: str, *, state: OutboundState | None, as_json: bool, **options: Any) -> None:
     """Change the webhook NAME; pause it (what happens waits), disable or enable it."""
-    from amity.store import api
+    from amity.store import api_outbound
 
     found = _find(name)
     given = {"url": options["url"], "name": options["rename"], "purpose": options["purpose"]}
@@ -104,9 +103,9 @@ def change(name: str, *, state: OutboundState | None, as_json: bool, **options: 
     if changes:
         held = {key: getattr(found, key) for key in OutboundPlan.__struct_fields__}
         plan = OutboundPlan(**held | changes)
-        found = api.update_endpoint(endpoint_id=found.endpoint_id, plan=plan)
+        found = api_outbound.update_endpoint(endpoint_id=found.endpoint_id, plan=plan)
     if state is not None:
-        found = api.set_endpoint_state(endpoint_id=found.endpoint_id, state=state)
+        found = api_outbound.set_endpoint_state(endpoint_id=found.endpoint_id, state=state)
     _print(found, as_json=as_json)
 
 
@@ -116,9 +115,9 @@ def change(name: str, *, state: OutboundState | None, as_json: bool, **options: 
 @needs_database
 def rotate(name: str, *, as_json: bool) -> None:
     """Give the webhook NAME a new secret, printed this once; for a day the old one signs too."""
-    from amity.store import api
+    from amity.store import api_outbound
 
-    made = api.rotate_endpoint_secret(endpoint_id=_find(name).endpoint_id)
+    made = api_outbound.rotate_endpoint_secret(endpoint_id=_find(name).endpoint_id)
     _print_made(made, as_json=as_json)
 
 
@@ -128,9 +127,9 @@ def rotate(name: str, *, as_json: bool) -> None:
 @needs_database
 def test(name: str, *, as_json: bool) -> None:
     """Send the webhook NAME a made-up event, and say what came of it."""
-    from amity.store import api
+    from amity.store import api_outbound
 
-    tried = api.try_endpoint(endpoint_id=_find(name).endpoint_id, now=datetime.now(UTC))
+    tried = api_outbound.try_endpoint(endpoint_id=_find(name).endpoint_id, now=datetime.now(UTC))
     if as_json:
         print_json(tried)
     elif tried.is_delivered:
@@ -148,18 +147,16 @@ def test(name: str, *, as_json: bool) -> None:
 @needs_database
 def deliveries(name: str, *, state: DeliveryState | None, as_json: bool, **options: Any) -> None:
     """List what the webhook NAME was told or is to be told, the latest first."""
-    from amity.store import api
+    from amity.store import api_outbound
 
-    page = api.list_deliveries(
+    page = api_outbound.list_deliveries(
         endpoint_id=_find(name).endpoint_id,
         state=state,
         name=options["event"],
         limit=options["limit"],
     )
-    if as_json:
-        print_json([msgspec.structs.replace(each, last_reply="") for each in page.items])
-        return
-    print_table(
+    print_list(
+        [msgspec.structs.replace(each, last_reply="") for each in page.items],
         ("ID", "EVENT", "STATE", "ATTEMPTS", "STATUS", "NEXT", "ERROR"),
         [
             (
@@ -174,6 +171,7 @@ def deliveries(name: str, *, state: DeliveryState | None, as_json: bool, **optio
             for one in page.items
         ],
         empty="It was told nothing yet.",
+        as_json=as_json,
     )
 
 
@@ -184,9 +182,9 @@ def deliveries(name: str, *, state: DeliveryState | None, as_json: bool, **optio
 @needs_database
 def replay(name: str, *, ids: tuple[int, ...], as_json: bool) -> None:
     """Try again what the webhook NAME did not take, under the ids it had."""
-    from amity.store import api
+    from amity.store import api_outbound
 
-    count = api.replay_deliveries(
+    count = api_outbound.replay_deliveries(
         endpoint_id=_find(name).endpoint_id, delivery_ids=list(ids) or None
     )
     if as_json:
@@ -200,16 +198,16 @@ def replay(name: str, *, ids: tuple[int, ...], as_json: bool) -> None:
 @needs_database
 def delete(name: str) -> None:
     """Delete the webhook NAME with the record of what it was told."""
-    from amity.store import api
+    from amity.store import api_outbound
 
-    api.delete_endpoint(endpoint_id=_find(name).endpoint_id)
+    api_outbound.delete_endpoint(endpoint_id=_find(name).endpoint_id)
     click.echo(f"{name} is told nothing more.")
 
 
 def _find(name: str) -> OutboundEndpoint:
-    from amity.store import api
+    from amity.store import api_outbound
 
-    return find_named({one.name: one for one in api.list_endpoints()}, name, "webhook")
+    return find_named({one.name: one for one in api_outbound.list_endpoints()}, name, "webhook")
 
 
 def _print_made(made: MadeEndpoint, *, as_json: bool) -> None:

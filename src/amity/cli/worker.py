@@ -8,17 +8,21 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import psycopg
 
 from amity.infra.clock import house_now
 from amity.infra.config import settings
-from amity.infra.process import die_with_parent
+from amity.infra.process import die_with_parent, settle_types
 from amity.infra.telemetry import configure_logging
 from amity.kernel.errors import Unavailable
+
+if TYPE_CHECKING:
+    from amity.analysis.contracts_work import WorkKind
 
 _IDLE_SECONDS: Final = 0.05
 _FIRST_PAUSE_SECONDS: Final = 0.2
@@ -84,14 +88,18 @@ def worker(*, part: str) -> None:
 
 def _load() -> None:
     """Import what the turns call before there are threads, which would trip over each other."""
-    from amity.analysis import api, api_reports  # noqa: F401
+    from amity.analysis import api, api_reports, api_segment_tools, api_work  # noqa: F401
     from amity.broadcast import api as broadcast  # noqa: F401
+    from amity.broadcast import api_campaigns, api_journeys  # noqa: F401
     from amity.personalization import api as personalization  # noqa: F401
     from amity.store import api as store  # noqa: F401
+    from amity.store import api_fetching, api_identity, api_outbound, api_plans  # noqa: F401
     from amity.web import erasing  # noqa: F401
     from amity.web.reports import mailing  # noqa: F401
     from amity.web.requests import copying  # noqa: F401
     from amity.web.retention import sweeping  # noqa: F401
+
+    settle_types()
 
 
 def _waited_for() -> list[tuple[str, Turn, float]]:
@@ -113,11 +121,14 @@ def _waited_for() -> list[tuple[str, Turn, float]]:
 
 def _kept_beside() -> list[tuple[str, Turn, float]]:
     """Return what follows what the consumers wrote: by name, each turn and its pause."""
+    from amity.analysis.api_work import LANES
+
     return [
         ("projections", _project, _IDLE_SECONDS),
+        ("scores", _follow_scores, _PULL_POLL_SECONDS),
         ("linkage", _learn, _RETENTION_POLL_SECONDS),
         ("outbound", _Outbound().turn, _PLAN_POLL_SECONDS),
-        ("reports", _Reports().turn, _IMPORT_POLL_SECONDS),
+        *((lane, partial(_work, kinds), _IMPORT_POLL_SECONDS) for lane, kinds in LANES.items()),
         ("reports by mail", _mail_reports, _RETENTION_POLL_SECONDS),
     ]
 
@@ -148,6 +159,7 @@ def _follow() -> int:
     """One turn of all consumers, in the order of their layers; how many events it handled."""
     from amity.analysis import api as analysis
     from amity.broadcast import api as broadcast
+    from amity.broadcast import api_journeys
     from amity.personalization import api as personalization
     from amity.store import api as store
 
@@ -156,40 +168,34 @@ def _follow() -> int:
     handled += analysis.follow_batch(now=house_now()).events
     handled += personalization.reward_batch(now=house_now()).events
     handled += broadcast.follow_batch(now=house_now()).events
-    handled += broadcast.step_batch(now=house_now()).events
+    handled += api_journeys.step_batch(now=house_now()).events
     return handled
 
 
 def _plan() -> int:
     """One turn of what follows the clock: campaigns that begin, snapshots, doubtful sends."""
-    from amity.broadcast import api as broadcast
+    from amity.broadcast import api_campaigns
     from amity.personalization import api as personalization
 
     now = house_now()
     handled = int(personalization.publish_snapshot(now=now) is not None)
-    return handled + broadcast.run_campaigns(now=now)
+    return handled + api_campaigns.run_campaigns(now=now)
 
 
 def _learn() -> int:
     """Learn anew how records are linked, when somebody asked for it."""
-    from amity.store import api as store
+    from amity.store import api_identity
 
-    return store.learn_asked(now=house_now())
+    return api_identity.learn_asked(now=house_now())
 
 
-class _Reports:
-    """Answers the questions to reports that wait, those first that an ended worker left."""
+def _work(kinds: "tuple[WorkKind, ...]") -> int:
+    """Do the long work of some kinds that waits longest."""
+    import numpy as np
 
-    def __init__(self) -> None:
-        self._has_released = False
+    from amity.analysis import api_work
 
-    def turn(self) -> int:
-        from amity.analysis import api_reports as reports
-
-        if not self._has_released:
-            reports.release_reports(now=house_now())
-            self._has_released = True
-        return reports.run_waiting_reports(now=house_now())
+    return api_work.run_waiting_work(kinds=kinds, now=house_now(), rng=np.random.default_rng())
 
 
 def _mail_reports() -> int:
@@ -202,10 +208,18 @@ def _mail_reports() -> int:
 def _project() -> int:
     """One turn of the store's followers, beside the consumers that customers wait for."""
     from amity.store import api as store
+    from amity.store import api_plans
 
     handled = store.follow(now=house_now())
-    handled += store.watch_quality(now=house_now())
+    handled += api_plans.watch_quality(now=house_now())
     return handled + store.write_consents(now=house_now())
+
+
+def _follow_scores() -> int:
+    """One turn of the scores of those who did something."""
+    from amity.analysis import api as analysis
+
+    return analysis.follow_scores(now=house_now()).events
 
 
 def _erase() -> int:
@@ -226,15 +240,15 @@ class _Outbound:
     """Tells others what they asked to be told; its requests are under way between the turns."""
 
     def __init__(self) -> None:
-        from amity.store import api as store
+        from amity.store import api_outbound
 
-        self._store = store
-        self._deliverer = store.Deliverer(rng=random.Random())  # noqa: S311  # spreads retries
+        self._queue_deliveries = api_outbound.queue_deliveries
+        self._deliverer = api_outbound.Deliverer(rng=random.Random())  # noqa: S311  # spreads retries
 
     def turn(self) -> int:
         """Queue what is new and send what is due; how much there was to do."""
         now = house_now()
-        queued = self._store.queue_deliveries(now=now)
+        queued = self._queue_deliveries(now=now)
         done = self._deliverer.turn(now=now)
         return queued + done.claimed + int(self._deliverer.is_busy)
 
@@ -272,30 +286,30 @@ def _keep_warehouse(stopping: threading.Event) -> None:
 
 def _pull() -> int:
     """One turn of the databases that are due; some pages of each."""
-    from amity.store import api as store
+    from amity.store import api_fetching
 
-    return store.run_due_pulls(now=house_now())
+    return api_fetching.run_due_pulls(now=house_now())
 
 
 def _enrich() -> int:
     """One turn of those who are asked about customers."""
-    from amity.store import api as store
+    from amity.store import api_fetching
 
-    return store.run_enrichments(now=house_now())
+    return api_fetching.run_enrichments(now=house_now())
 
 
 def _read_site() -> int:
     """Read the own site when that is asked for or due; it is slow on purpose."""
-    from amity.store import api as store
+    from amity.store import api_fetching
 
-    return store.read_site(now=house_now())
+    return api_fetching.read_site(now=house_now())
 
 
 def _read_mail() -> int:
     """One turn of the mailboxes that are due."""
-    from amity.store import api as store
+    from amity.store import api_fetching
 
-    return store.run_mailboxes(now=house_now())
+    return api_fetching.run_mailboxes(now=house_now())
 
 
 def _repeat(turn: Turn, idle_seconds: float, stopping: threading.Event) -> None:

@@ -30,7 +30,7 @@ from amity.edge.signups import FORM as SIGN_UP_FORM
 from amity.edge.signups import PATH as SIGN_UP
 from amity.edge.signups import Signups
 from amity.infra.config import Settings, settings
-from amity.infra.process import die_with_parent
+from amity.infra.process import die_with_parent, settle_types
 from amity.infra.telemetry import configure_logging
 from amity.kernel.errors import AmityError
 from amity.personalization.hot import Decider
@@ -81,6 +81,7 @@ class Edge:
         starter = multiprocessing.parent_process()
         die_with_parent(signal.SIGKILL, parent=starter.pid if starter else None)
         configure_logging()
+        settle_types()
         loop.run_until_complete(self.open())
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:

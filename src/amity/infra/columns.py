@@ -1,6 +1,6 @@
 """Whole columns of whole numbers out of PostgreSQL, as bytes rather than row by row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,11 @@ IntArray = NDArray[np.int64]
 
 
 def fetch_columns(
-    connection: Connection, query: bytes, parameters: Sequence[Any], *, width: int
+    connection: Connection,
+    query: bytes,
+    parameters: Sequence[Any] | Mapping[str, Any],
+    *,
+    width: int,
 ) -> list[IntArray]:
     """Run ``query`` and return its ``width`` columns, each of bigints that are never NULL.
 

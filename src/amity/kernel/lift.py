@@ -28,6 +28,7 @@ SUSPECT: Final = 0.001
 
 LEVEL: Final = 0.95
 MANY_BUYERS: Final = 1_000
+_STRAIGHT: Final = 1e-9
 DRAWS: Final = 1_999
 _Array = npt.NDArray[np.float64]
 
@@ -64,15 +65,23 @@ class Lift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def mean_of(arm: Arm, *, level: float = LEVEL) -> Estimate | None:
-    """Return revenue per customer with Student's interval; None while nobody spent anything.
+    """Return revenue per customer with its interval; None while nobody spent anything.
 
+    Student's, with the skewness taken out of the ratio, for a few who spend much pull a mean and
+    its error together (P. Hall, Journal of the Royal Statistical Society B 54 (1992) 221-228).
     From equal amounts no interval can be told: it would be a point, and look like certainty.
     """
     if arm.customers < 2 or not _variance(arm):
         return None
     mean = arm.total / arm.customers
-    half = _quantile(arm.customers - 1, level) * math.sqrt(_variance(arm) / arm.customers)
-    return Estimate(value=mean, low=mean - half, high=mean + half)
+    error = math.sqrt(_variance(arm) / arm.customers)
+    bend = _skewness(arm) / (3 * math.sqrt(arm.customers))
+    high = _quantile(arm.customers - 1, level)
+    return Estimate(
+        value=mean,
+        low=mean - _unbent(high, bend) * error,
+        high=mean - _unbent(-high, bend) * error,
+    )
 
 
 def rate_of(arm: Arm, *, level: float = LEVEL) -> Estimate | None:
@@ -205,6 +214,25 @@ def _stats() -> Any:
 def _variance(arm: Arm) -> float:
     mean = arm.total / arm.customers
     return max((arm.squares - mean * arm.total) / (arm.customers - 1), 0.0)
+
+
+def _skewness(arm: Arm) -> float:
+    mean, spent = arm.total / arm.customers, np.array(arm.spent)
+    cubes = float(np.sum((spent - mean) ** 3)) + (arm.customers - len(spent)) * (-mean) ** 3
+    skewness: float = cubes / arm.customers / _variance(arm) ** 1.5
+    return skewness
+
+
+def _unbent(quantile: float, bend: float) -> float:
+    """Return the ratio that Hall's transformation turns into a quantile: t + b t2 + b2 t3/3 + b/2.
+
+    With ``bend`` b a third of the skewness over the root of the number.
+    """
+    if abs(bend) < _STRAIGHT:
+        return quantile
+    cubed = 1 + 3 * bend * (quantile - bend / 2)
+    turned = float(np.cbrt(cubed))
+    return (turned - 1) / bend
 
 
 def _quantile(freedom: float, level: float) -> float:

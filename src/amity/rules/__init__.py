@@ -38,6 +38,7 @@ from amity.rules.subject import (
     Subject,
     Window,
 )
+from amity.rules.sway import Sway
 from amity.rules.where import Where
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "SaidYes",
     "ScoreTable",
     "Subject",
+    "Sway",
     "Value",
     "Where",
     "Window",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from amity.rules.fragment import Fragment, sql
+from amity.rules.sway import Sway
 
 AtLeast = Annotated[int, Meta(ge=1, le=1_000_000)]
 AtMost = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -20,6 +22,7 @@ class Bounds(msgspec.Struct, frozen=True):
     high: int | None
 
     @classmethod
+    @cache
     def make(cls, at_least: int | None, at_most: int | None) -> Bounds:
         """Return the bounds that two fields say; with neither it is at least one."""
         if at_least is not None:
@@ -34,6 +37,11 @@ class Bounds(msgspec.Struct, frozen=True):
     def holds(self, count: int) -> bool:
         """Say whether a count passes."""
         return count >= self.low and (self.high is None or count <= self.high)
+
+    @property
+    def sway(self) -> Sway:
+        """Which way one more moves the answer."""
+        return 1 if self.high is None else -1 if self.low == 0 else 0
 
     @property
     def takes_none(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from amity.kernel.errors import Invalid
+from amity.rules.condition import conditions
 from amity.rules.operator import operators
 from amity.rules.rule import Rule
 
@@ -38,6 +39,8 @@ def decode_rule(raw: bytes | str | dict[str, Any]) -> Rule:
         path, reason = (found["path"], found["reason"]) if found else ("", str(error))
         if path.endswith(".op"):
             reason += f"; the operators are {', '.join(sorted(operators.names()))}"
+        if path.endswith(".node"):
+            reason += f"; the conditions are {', '.join(sorted(conditions.names()))}"
         raise _invalid(path.removeprefix("$"), reason) from error
     return rule
 

@@ -18,6 +18,7 @@ from amity.rules.fragment import Fragment
 from amity.rules.mentions import Mentions
 from amity.rules.selection import Selection
 from amity.rules.subject import Subject
+from amity.rules.sway import Foresight, Sway, Swayed, decided
 from amity.rules.where import Where
 from amity.rules.writer import Writer
 
@@ -81,6 +82,37 @@ class Condition(
     def counts(self) -> Iterable[tuple[str, tuple[Where, ...]]]:
         """Give the events that change the answer: each by name, and what it must be like."""
         return ()
+
+    @property
+    def own_sway(self) -> Sway:
+        """Which way each event it counts moves the answer of the condition itself."""
+        return 0
+
+    def sways(self) -> Iterable[Swayed]:
+        """Give the events that change the answer, its parts' too, and which way each moves it."""
+        for event, where in self.counts():
+            yield event, where, self.own_sway
+        for part in self.parts():
+            for event, where, _ in part.sways():
+                yield event, where, 0
+
+    def foresee(self, subject: Subject, now: datetime) -> bool | None:
+        """Return the answer if it is the same whatever else is true of the subject.
+
+        Some of its events are known; there may be more of them, and of everything else nothing is
+        known. None when the answer hangs on that. Until `next_change` of what is known it stays.
+        """
+        sway = self.own_sway
+        return decided(sway, holds=self.matches(subject, now)) if sway else None
+
+    def foresight(self) -> Foresight:
+        """Return the fast form of `foresee`; making it takes long, so keep it."""
+        sway = self.own_sway
+        if not sway:
+            return self.foresee
+        writer = Writer()
+        matches = writer.finish(self.source(writer))
+        return lambda subject, now: decided(sway, holds=matches(subject, now))
 
     def parts(self) -> tuple[Condition, ...]:
         """Return the conditions directly inside."""

@@ -10,6 +10,7 @@ from amity.rules.fragment import Fragment
 from amity.rules.rule import Rule
 from amity.rules.selection import Catalogue, Selection
 from amity.rules.subject import Subject
+from amity.rules.sway import Foresight
 from amity.rules.writer import Writer
 
 
@@ -18,6 +19,8 @@ class Matcher(msgspec.Struct, frozen=True):
 
     rule: Rule
     matches: Callable[[Subject, datetime], bool]
+    foresee: Foresight
+    """The answer if it is the same whatever else is true; see `Condition.foresee`."""
 
     def next_change(self, subject: Subject, now: datetime) -> datetime | None:
         """Return the first moment after ``now`` at which the answer may differ by itself.
@@ -35,7 +38,7 @@ def compile_rule(rule: Rule) -> Matcher:
     careful = Writer()
     matches = careful.finish(rule.source(careful))
     bold = Writer(is_bold=True)
-    return Matcher(rule, bold.finish(rule.source(bold), otherwise=matches))
+    return Matcher(rule, bold.finish(rule.source(bold), otherwise=matches), rule.foresight())
 
 
 def to_sql(rule: Rule, catalogue: Catalogue, now: datetime) -> Fragment:

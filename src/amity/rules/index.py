@@ -12,10 +12,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
-from amity.rules.condition import walk
 from amity.rules.mentions import Mentions
 from amity.rules.operator import Number, OneOf, Operator, Span, is_number
 from amity.rules.rule import Rule, mentions
+from amity.rules.sway import Sway
 from amity.rules.where import Where
 
 K = TypeVar("K", bound=Hashable)
@@ -173,23 +173,24 @@ class _Event(Generic[K]):
     """The rules that count one event, in slots."""
 
     def __init__(self) -> None:
-        self._slots: list[tuple[K, tuple[Where, ...]]] = []
+        self._slots: list[tuple[K, tuple[Where, ...], Sway]] = []
         self._look_up: _LookUp | None = None
+        self._look_up_swayed: _LookUp | None = None
 
-    def add(self, key: K, where: tuple[Where, ...]) -> None:
-        self._slots.append((key, where))
-        self._look_up = None
+    def add(self, key: K, where: tuple[Where, ...], sway: Sway) -> None:
+        self._slots.append((key, where, sway))
+        self._look_up = self._look_up_swayed = None
 
     def remove(self, key: K) -> bool:
         """Take a key's slots out; say whether any are left."""
         self._slots = [slot for slot in self._slots if slot[0] != key]
-        self._look_up = None
+        self._look_up = self._look_up_swayed = None
         return bool(self._slots)
 
     def _gather(self) -> dict[tuple[str, int], dict[str, tuple[Operator, int]]]:
         """Return the distinct tests of each table with the slots that make them."""
         tests: dict[tuple[str, int], dict[str, tuple[Operator, int]]] = {}
-        for slot, (_, where) in enumerate(self._slots):
+        for slot, (_, where, _) in enumerate(self._slots):
             layers: dict[str, int] = {}
             for test in where:
                 if test.is_.is_timed:
@@ -202,17 +203,23 @@ class _Event(Generic[K]):
                 table[same] = (test.is_, slots | 1 << slot)
         return tests
 
-    def _build(self) -> _LookUp:
+    def _build(self, answers: list[Any]) -> _LookUp:
         everyone = (1 << len(self._slots)) - 1
         tables = [(name, _Table(everyone, tests)) for (name, _), tests in self._gather().items()]
         tables.sort(key=lambda item: item[1].width)
-        return _write_look_up(tables, everyone, [key for key, _ in self._slots])
+        return _write_look_up(tables, everyone, answers)
 
     def look_up(self, properties: Mapping[str, Any]) -> list[K]:
         """Return the keys that count an event with these properties."""
         if self._look_up is None:
-            self._look_up = self._build()
+            self._look_up = self._build([key for key, _, _ in self._slots])
         return self._look_up(properties)
+
+    def look_up_swayed(self, properties: Mapping[str, Any]) -> list[tuple[K, Sway]]:
+        """Return the keys that count such an event, each with the way it moves the answer."""
+        if self._look_up_swayed is None:
+            self._look_up_swayed = self._build([(key, sway) for key, _, sway in self._slots])
+        return self._look_up_swayed(properties)
 
 
 class RuleIndex(Generic[K]):
@@ -245,9 +252,8 @@ class RuleIndex(Generic[K]):
         for kind, by_name in self._mentioning.items():
             for name in getattr(found, kind):
                 by_name.setdefault(name, set()).add(key)
-        for part in walk(rule):
-            for event, where in part.counts():
-                self._events.setdefault(event, _Event()).add(key, where)
+        for event, where, sway in rule.sways():
+            self._events.setdefault(event, _Event()).add(key, where, sway)
 
     def remove(self, key: K) -> None:
         """Take a rule out; nothing happens when there is none."""
@@ -271,6 +277,11 @@ class RuleIndex(Generic[K]):
         """
         found = self._events.get(event)
         return [] if found is None else found.look_up(properties)
+
+    def list_swayed(self, event: str, properties: Mapping[str, Any]) -> list[tuple[K, Sway]]:
+        """Return what `list_counting` does, each key with the way the event moves its answer."""
+        found = self._events.get(event)
+        return [] if found is None else found.look_up_swayed(properties)
 
     def list_mentioning(self, kind: str, names: Iterable[Hashable]) -> set[K]:
         """Return the keys of the rules that look at any of the names.

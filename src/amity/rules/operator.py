@@ -67,7 +67,10 @@ class Value(msgspec.Struct, frozen=True):
     instant: Fragment
 
 
-_NOTHING: Final = Fragment("NULL")
+# Each of its type, so that engines which resolve functions by type know which is meant.
+_NO_TEXT: Final = Fragment("NULL::text")
+_NO_NUMBER: Final = Fragment("NULL::numeric")
+_NO_INSTANT: Final = Fragment("NULL::timestamptz")
 
 
 def json_value(json: Fragment) -> Value:
@@ -83,11 +86,12 @@ def json_value(json: Fragment) -> Value:
 
 def column_value(column: Fragment, kind: ValueType) -> Value:
     """Return the faces of a typed column of text, number (numeric) or instant (timestamptz)."""
+    instant = sql("amity_instant({})", column) if kind == "text" else _NO_INSTANT
     return Value(
         json=sql("to_jsonb({})", column),
-        text=column if kind == "text" else _NOTHING,
-        number=column if kind == "number" else _NOTHING,
-        instant=column if kind == "instant" else _NOTHING,
+        text=column if kind == "text" else _NO_TEXT,
+        number=column if kind == "number" else _NO_NUMBER,
+        instant=column if kind == "instant" else instant,
     )
 
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
 from amity.rules.text_tokens import KEYWORDS, Token, tokenise, unreadable
 
-_UNITS: Final = {"day": 1.0, "hour": 24.0, "minute": 1440.0, "week": 1 / 7}
+_CONTINUES: Final = (
+    "a across after an any anything as at before between both by during either ever every "
+    "exactly few fewer for from i in is it last less more most never next no nothing of on once "
+    "or over past per previous since something than the then they this times today twice under "
+    "until up we who with within without yesterday"
+)
+CONTINUES: Final = frozenset(_CONTINUES.split())
+"""Words that go on with a condition, so that a product called by one needs quotes."""
 
 
 class Cursor:
     """A place in a text; what is read moves it on."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = tokenise(text)
+        self.text = text.rstrip().removesuffix(".")
+        self.tokens = tokenise(self.text)
         self.place = 0
 
     @property
@@ -42,6 +50,10 @@ class Cursor:
         self.place += len(words)
         return True
 
+    def takes_any(self, *phrases: str) -> bool:
+        """Read the first of these phrases that comes next, if one does."""
+        return any(self.takes(*phrase.split()) for phrase in phrases)
+
     def expect(self, *words: str) -> None:
         """Read these words, or say that they are missing."""
         if not self.takes(*words):
@@ -55,14 +67,45 @@ class Cursor:
 
     def sees_call(self, names: Iterable[str]) -> bool:
         """Say whether one of these names comes next, with its fields in brackets."""
-        return self.next.written in names and self.sees(self.next.written, "(")
+        ahead = [token.written for token in self.tokens[self.place :][:4]]
+        is_call = ahead[1:2] == ["("] and (ahead[2:3] == [")"] or ahead[3:4] == [":"])
+        return is_call and self.next.kind == "word" and ahead[0] in names
 
     def name(self) -> str:
         """Read a name: a word that means nothing by itself, or a text in quotes."""
         token = self.next
-        if token.kind == "text" or (token.kind == "word" and token.written.lower() not in KEYWORDS):
+        if token.kind == "text":
             return str(self.take().value)
+        if token.kind == "word" and token.written.lower() not in KEYWORDS:
+            return self._words()
         self.fail("expected a name; put it in quotes")
+
+    def _words(self) -> str:
+        """Read a word, and those after it that begin with a capital: Order Completed."""
+        first = last = self.take()
+        while self.next.kind == "word" and self.goes_on(self.next):
+            last = self.take()
+        return self.text[first.start : last.start + len(last.written)]
+
+    @staticmethod
+    def goes_on(token: Token) -> bool:
+        """Say whether a word goes on with a name begun before it: it has a capital."""
+        return token.written[0].isupper() and token.written.lower() not in KEYWORDS | CONTINUES
+
+    def known(self, names: Iterable[str]) -> str | None:
+        """Read one of these names, of several words without quotes too; None when none is there."""
+        token, rest = self.next, self.text[self.next.start :].lower()
+        if token.kind != "word":
+            return None
+        for name in sorted(names, key=len, reverse=True):
+            end = token.start + len(name)
+            ahead = [at for at, each in enumerate(self.tokens) if each.start >= end]
+            place = min(ahead, default=len(self.tokens) - 1)
+            whole = self.tokens[place - 1]
+            if rest.startswith(name) and whole.start + len(whole.written) == end:
+                self.place = place
+                return name
+        return None
 
     def key(self) -> str:
         """Read the name of a field, before its colon, which can be a word of the language."""
@@ -74,52 +117,8 @@ class Cursor:
             self.fail(f"this is said twice: {key.replace('_', ' ')}")
         node[key] = value
 
-    def whole(self) -> int:
-        """Read a whole number."""
-        if self.next.kind == "number" and isinstance(self.next.value, int):
-            return int(self.take().value)
-        self.fail("expected a whole number")
 
-    def times(self) -> int:
-        """Read how often."""
-        count = self.whole()
-        if not (self.takes("times") or self.takes("time")):
-            self.fail("expected `times`")
-        return count
-
-    def days(self) -> float:
-        """Read a length of time, in days."""
-        if self.next.kind != "number":
-            self.fail("expected a length of time, such as 30 days or 6 hours")
-        count = self.take().value
-        for unit, per_day in _UNITS.items():
-            if self.takes(unit) or self.takes(unit + "s"):
-                days: float = count / per_day if per_day != 1 else count
-                return days
-        self.fail("expected days, weeks, hours or minutes")
-
-    def sees_period(self) -> bool:
-        """Say whether a time of the calendar comes next, such as "in this month"."""
-        if self.sees("in", "this"):
-            return True
-        for words in (("in", "the", "last"), ("in", "last")):
-            if self.sees(*words):
-                after = self.tokens[self.place + len(words) :][:2]
-                return after[0].kind == "word" or after[-1].written.lower() == "whole"
-        return False
-
-    def period(self) -> dict[str, Any]:
-        """Read a time of the calendar, as the JSON of a `Period`."""
-        self.takes("in")
-        period: dict[str, Any] = {}
-        if not self.takes("this"):
-            self.takes("the")
-            self.expect("last")
-            period["which"] = "last"
-            if self.next.kind == "number" and (count := self.whole()) != 1:
-                period["count"] = count
-            self.takes("whole")
-        unit = self.name().lower().removesuffix("s")
-        if self.takes("in", "zone"):
-            period["zone"] = self.name()
-        return {"unit": unit, **period}
+def nearest(written: str, known: Iterable[str]) -> str:
+    """Return what was probably meant, as the end of a message; nothing when nothing is near."""
+    found = get_close_matches(written.lower(), list(known), n=1, cutoff=0.75)
+    return f"; did you mean “{found[0]}”?" if found and found[0] != written.lower() else ""

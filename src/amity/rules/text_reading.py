@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from amity.rules.condition import conditions, name_of
 from amity.rules.subject import FIELD_LABELS
+from amity.rules.text_activities import ActivityReader
+from amity.rules.text_aliases import FIRST_WORDS, HINTS
+from amity.rules.text_cursor import CONTINUES, nearest
 from amity.rules.text_tokens import KEYWORDS, unreadable
-from amity.rules.text_values import ValueReader
 from amity.rules.text_writing import words_of
 
 Ids = Mapping[str, int]
@@ -31,7 +33,7 @@ def read_text(text: str, ids: Ids) -> dict[str, Any]:
     reader = _Reader(text, ids)
     rule = reader.rule()
     if reader.next.kind != "end":
-        reader.fail("expected `and`, `or` or the end of the rule")
+        reader.fail(_why_not_the_end(reader))
     return rule
 
 
@@ -41,37 +43,57 @@ def _fields() -> list[tuple[tuple[str, ...], str]]:
     return sorted(found, key=lambda pair: -len(pair[0]))
 
 
-class _Reader(ValueReader):
+class _Reader(ActivityReader):
     def __init__(self, text: str, ids: Ids) -> None:
         super().__init__(text)
         self._ids = ids
         self._depth = 0
-        self._spoken: dict[str, Any] | None = None
+        self._has_but = False
 
     def rule(self) -> dict[str, Any]:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             self.fail("too many brackets within brackets")
-        rule = self._chain("or", lambda: self._chain("and", self._negation, "all"), "any")
+        self._skip_lead()
+        was_but, self._has_but = self._has_but, False
+        parts = [self._all()]
+        while self.takes("or"):
+            parts.append(self._all())
+            if self._has_but:
+                self.fail("`but` beside `or`: say by brackets which conditions belong together")
+        self._has_but = was_but
         self._depth -= 1
-        return rule
+        return _joined("any", parts)
 
-    def _chain(self, word: str, read: Callable[[], dict[str, Any]], node: str) -> dict[str, Any]:
-        parts = [read()]
-        while self.takes(word):
-            parts.append(read())
-        return parts[0] if len(parts) == 1 else {"node": node, "of": parts}
+    def _all(self) -> dict[str, Any]:
+        parts = [self._negation()]
+        while True:
+            if self.takes("but"):
+                self._has_but = True
+            elif not self.takes("and"):
+                return _joined("all", parts)
+            parts.append(self._negation())
+
+    def _skip_lead(self) -> None:
+        """Read "customers who" and the like, which say nothing."""
+        for noun in ("all customers", "customers", "people", "everyone", "everybody", "those"):
+            if self.takes_any(f"{noun} who", f"{noun} that", f"{noun} with"):
+                return
 
     def _negation(self) -> dict[str, Any]:
         if self.takes("not"):
             self._depth += 1
             if self._depth > _MAX_DEPTH:
                 self.fail("too many `not`")
+            was_not, self.is_not = self.is_not, True
             inner = self._negation()
+            self.is_not = was_not
             self._depth -= 1
             return {"node": "not", "of": inner}
         if self.takes("("):
+            was_not, self.is_not = self.is_not, False
             inner = self.rule()
+            self.is_not = was_not
             self.expect(")")
             return inner
         return self._leaf()
@@ -79,13 +101,53 @@ class _Reader(ValueReader):
     def _leaf(self) -> dict[str, Any]:
         if self.sees_call(map(name_of, conditions)):
             return self.call("node")
+        self.takes_any("who", "that have", "that", "they", "with")
+        node = self.activity()
+        if node is not None:
+            return node
         for words, read in _LEAVES:
             if self.takes(*words):
                 return read(self)
         return self._check()
 
     def _check(self) -> dict[str, Any]:
-        return {"node": "check", "field": self._field(), "is": self.operator()}
+        start = self.place
+        if self.sees("has"):
+            self.fail("write: children is known, or: children is at least 1")
+        if self.sees_operator():
+            self.fail("say again what is tested: age is over 18 and age is under 30")
+        if self.open_at is not None and self.open_at == start - 1 and not self.sees("trait"):
+            self.fail(
+                "of the event or of the customer? Put tests of the event in brackets: where (… "
+                f"and {self.next.written} …); or the whole condition before: (did … where …) and"
+            )
+        field = self._field()
+        if not self.sees_operator() and self.tokens[start].kind == "word":
+            self._refuse_alone(start)
+            word = self.tokens[start].written
+            hint = HINTS.get(word.lower()) or nearest(word, sorted(FIRST_WORDS | set(_KNOWN)))
+            if hint:
+                self.place = start
+                self.fail(f"expected a condition{hint}")
+        return {"node": "check", "field": field, "is": self.operator()}
+
+    def _refuse_alone(self, start: int) -> None:
+        """Refuse a word that is no condition, saying what it lacks."""
+        word = self.tokens[start].written
+        if self.next.kind == "end" or self.sees("and") or self.sees("or") or self.sees(")"):
+            self.place = start
+            self.fail(
+                f"“{word}” alone is no condition: write a test after it ({word} is true), or the "
+                f"verb again (bought {word})"
+            )
+        ahead = self.tokens[self.place : self.place + 3]
+        is_name = [token.kind == "word" and token.written not in CONTINUES for token in ahead]
+        if is_name[:1] == [True] and any(token.written in {"is", "contains"} for token in ahead):
+            last = next(i for i, token in enumerate(ahead) if token.written in {"is", "contains"})
+            if last > 0 and all(is_name[:last]):
+                name = " ".join([word, *(token.written for token in ahead[:last])])
+                self.place = start
+                self.fail(f'a name of several words needs quotes: trait "{name}"')
 
     def _field(self) -> str:
         if self.takes("trait"):
@@ -103,94 +165,30 @@ class _Reader(ValueReader):
     def _did(self) -> dict[str, Any]:
         if self.takes("not"):
             return self._never()
-        step = self._step()
-        return self._sequence(step) if self.takes("then") else self._how_often(_DID | step)
+        step = self.named_step()
+        if self.takes_any("and then", "then"):
+            return self.sequence(step)
+        return self.how_often(_DID | step)
 
     def _never(self) -> dict[str, Any]:
-        for word, read in (("viewed", self._viewed), ("bought", self._bought)):
-            if self.takes(word):
-                return {"node": "not", "of": read()}
         self.takes("did")
-        return self._how_often({**_DID, "event": self.name(), "at_most": 0})
-
-    def _step(self) -> dict[str, Any]:
-        step: dict[str, Any] = {"event": self.name()}
-        return {**step, "where": self.tests()} if self.takes("where") else step
-
-    def _sequence(self, first: dict[str, Any]) -> dict[str, Any]:
-        node: dict[str, Any] = {"node": "sequence", "first": first, "then": self._step()}
-        while True:
-            if self.takes("within"):
-                self.set_(node, "apart_days", self.days())
-            elif self.takes("without"):
-                self.set_(node, "without", self._step())
-            elif not self._takes_when(node):
-                return node
-
-    def _product(self) -> dict[str, Any]:
-        """Read what a product is called, or "it": the one spoken of last."""
-        if self._spoken is not None and self.takes("it"):
-            return self._spoken
-        property_ = next((each for each in _PRODUCT if self.takes(each)), "name")
-        self._spoken = {"property": property_, "is": {"op": "eq", "value": self.name()}}
-        return self._spoken
-
-    def _viewed(self) -> dict[str, Any]:
-        test = self._product()
-        node = self._how_often({**_DID, "event": "Product Viewed"})
-        return node | {"where": [test, *node.get("where", ())]}
-
-    def _bought(self) -> dict[str, Any]:
-        test = self._product()
-        node = self._how_often({"node": "bought", "measure": "units"})
-        low, high = node.pop("at_least", None), node.pop("at_most", None)
-        bound = {"op": "gte", "value": 1 if low is None else low}
-        if high is not None:
-            bound = {"op": "lte", "value": high} if low is None else _between(low, high)
-        return {**node, "is": bound, "lines": [test]}
-
-    def _how_often(self, node: dict[str, Any]) -> dict[str, Any]:
-        """Read how often, in what window and where, in any order, each once at most."""
-        while True:
-            if self.takes("at", "least"):
-                self.set_(node, "at_least", self.times())
-            elif self.takes("at", "most"):
-                self.set_(node, "at_most", self.times())
-            elif self.takes("exactly"):
-                count = self.times()
-                self.set_(node, "at_least", count)
-                self.set_(node, "at_most", count)
-            elif self.takes("once"):
-                self.set_(node, "at_least", 1)
-            elif self.takes("where"):
-                self.set_(node, "where", self.tests())
-            elif not self._takes_when(node):
-                return node
-
-    def _takes_when(self, node: dict[str, Any]) -> bool:
-        """Read a window, or a period of the calendar, if one comes next."""
-        if self.sees_period():
-            self.set_(node, "during", self.period())
-        elif self.takes("in", "the", "last") or self.takes("in", "last") or self._window():
-            self.set_(node, "within_days", self.days())
-        else:
-            return False
-        return True
-
-    def _window(self) -> bool:
-        """Read `in` or `within` before a length of time."""
-        ahead = self.tokens[self.place + 1 : self.place + 2]
-        is_length = bool(ahead) and ahead[0].kind == "number"
-        return is_length and (self.takes("in") or self.takes("within"))
+        was_not, self.is_not = self.is_not, True
+        node = self.how_often({**_DID, "event": self.name(), "at_most": 0})
+        self.is_not = was_not
+        return node
 
     def _in_segment(self) -> dict[str, Any]:
         if self.next.kind == "number":
             return {"node": "in_segment", "segment_id": self.take().value}
         token = self.next
-        name = self.name()
+        name = self.known(self._ids) or self.name()
         if name.lower() not in self._ids:
-            raise unreadable(self.text, token.start, f"there is no segment “{name}”")
+            near = nearest(name, self._ids)
+            raise unreadable(self.text, token.start, f"there is no segment “{name}”{near}")
         return {"node": "in_segment", "segment_id": self._ids[name.lower()]}
+
+    def _not_in_segment(self) -> dict[str, Any]:
+        return {"node": "not", "of": self._in_segment()}
 
     def _allows(self) -> dict[str, Any]:
         node = {"node": "consent", "purpose": self.name()}
@@ -206,23 +204,47 @@ class _Reader(ValueReader):
 
     def _metric(self) -> dict[str, Any]:
         node: dict[str, Any] = {"node": "metric", "metric": self.name()}
-        self._takes_when(node)
+        self.takes_when(node)
         return {**node, "is": self.operator()}
 
 
-def _between(low: int, high: int) -> dict[str, Any]:
-    return {"op": "between", "low": low, "high": high}
+def _joined(node: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    return parts[0] if len(parts) == 1 else {"node": node, "of": parts}
+
+
+def _why_not_the_end(reader: _Reader) -> str:
+    if reader.next.kind == "number":
+        return "expected `and`, `or` or the end; a span is written: is between 18 and 30"
+    if reader.sees(","):
+        return "join conditions by `and` or `or`"
+    if reader.sees("since") or reader.sees("between") or reader.sees("after"):
+        return (
+            "events are counted in windows up to now: in the last 90 days, in this year; for a "
+            'date write: last_event(event: "Order Completed", when: is on or after 2026-01-31)'
+        )
+    joints = ("and", "or", "where", "within", "without")
+    near = nearest(reader.next.written, joints)
+    return f"expected `and`, `or` or the end of the rule{near}"
 
 
 _DID: Final = {"node": "did"}
-_PRODUCT: Final = ("name", "category", "brand", "product_id", "sku")
+_KNOWN: Final = [words[0] for words, _ in _fields()]
 _LEAVES: Final[list[tuple[tuple[str, ...], Callable[[_Reader], dict[str, Any]]]]] = [
     (("never",), _Reader._never),
     (("did",), _Reader._did),
-    (("viewed",), _Reader._viewed),
-    (("bought",), _Reader._bought),
+    (("birthday",), _Reader.birthday),
     (("is", "in", "segment"), _Reader._in_segment),
     (("in", "segment"), _Reader._in_segment),
+    (("in", "the", "segment"), _Reader._in_segment),
+    (("is", "in", "the", "segment"), _Reader._in_segment),
+    (("are", "in", "segment"), _Reader._in_segment),
+    (("members", "of", "segment"), _Reader._in_segment),
+    (("members", "of", "the", "segment"), _Reader._in_segment),
+    (("member", "of", "segment"), _Reader._in_segment),
+    (("is", "a", "member", "of", "segment"), _Reader._in_segment),
+    (("belongs", "to", "segment"), _Reader._in_segment),
+    (("is", "not", "in", "segment"), _Reader._not_in_segment),
+    (("are", "not", "in", "segment"), _Reader._not_in_segment),
     (("allows",), _Reader._allows),
     (("last", "said", "yes", "to"), _Reader._said_yes),
     (("said", "yes", "to"), _Reader._said_yes),

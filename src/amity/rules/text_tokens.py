@@ -11,16 +11,18 @@ from amity.kernel.errors import Invalid
 
 TokenKind = Literal["word", "text", "number", "date", "sign", "end"]
 
-KEYWORDS: Final = frozenset(["and", "or", "not", "where", "with", "true", "false", "null", "test"])
+KEYWORDS: Final = frozenset(
+    ["and", "or", "but", "not", "where", "with", "true", "false", "null", "test"]
+)
 """Words that mean something by themselves, so that a text or a name that is one needs quotes."""
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:
-    (?P<text>"(?:[^"\\]|\\.)*"|“[^”]*”)
+    (?P<text>"(?:[^"\\]|\\.)*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|'[^']*'|‘[^’]*’)
     |(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?)
     |(?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![\w.])
-    |(?P<word>[^\W\d][\w./-]*)
-    |(?P<sign>[()\[\]{}:,])
+    |(?P<word>[^\W\d][\w./-]*(?:['’](?!\s|$)[^\W\d]+)?|[€£])
+    |(?P<sign><=|>=|!=|<>|==|[()\[\]{}:,=<>≤≥≠%])
     |(?P<end>\Z)
     )""",
     re.VERBOSE | re.DOTALL,
@@ -45,7 +47,9 @@ def tokenise(text: str) -> list[Token]:
         found = _TOKEN.match(text, place)
         if found is None:
             start = place + len(text[place:]) - len(text[place:].lstrip())
-            raise unreadable(text, start, "this cannot be read; is a quote missing?")
+            # A date or a number of many parts is shown from where it begins.
+            start -= len(_DIGITS_BEFORE.search(text[:start])[0])  # type: ignore[index]
+            raise unreadable(text, start, _why(text[start:]))
         kind = found.lastgroup
         assert kind is not None, "one of the groups matched"
         tokens.append(_token(kind, found[kind], found.start(kind), text))
@@ -64,7 +68,27 @@ def _token(kind: str, written: str, start: int, text: str) -> Token:
             raise unreadable(text, start, "a text with a wrong \\ in it") from None
     elif kind == "text":
         value = written[1:-1]
+    elif written in _MONEY:
+        value = written = _MONEY[written]
     return Token(kind, written, value, start)  # type: ignore[arg-type]  # a group of the pattern
+
+
+_DIGITS_BEFORE: Final = re.compile(r"[0-9./_-]*\Z")
+_MONEY: Final = {"€": "EUR", "£": "GBP"}
+_REASONS: Final = (
+    (r"[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2,4}", "write dates as 2026-01-31, year first"),
+    (r"-?[0-9]+(?:[_'’][0-9]+)+", "write numbers without separators, such as 1000"),
+    (r"-?[0-9][0-9.]*[^\W\d_]", "put a space between the number and the word"),
+    (r"\$", "say which dollar, after the amount: 100 USD"),
+    (r"[\"'“„«‘]", "a quote is opened and not closed"),
+    (r"[&|+;]", "join conditions by `and` or `or`"),
+)
+
+
+def _why(rest: str) -> str:
+    """Say why no token begins here."""
+    found = (reason for pattern, reason in _REASONS if re.match(pattern, rest))
+    return next(found, "this cannot be read; is a quote missing?")
 
 
 def _plain_number(written: str) -> str:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
 from functools import cache
 from typing import Any, Final
 
 from amity.rules.operator import Operator, Parameter, name_of, operators
 from amity.rules.subject import FIELD_LABELS
+from amity.rules.text_aliases import FIRST_WORDS, aliases, refused
+from amity.rules.text_phrases import write_bought, write_lives, write_message, write_spent
 from amity.rules.text_tokens import KEYWORDS, WORD, tokenise
+from amity.rules.text_words import bounds, days, name_, quote, when
 
 Names = Mapping[int, str]
 _DID_KEYS: Final = {"node", "event", "where", "at_least", "at_most", "within_days", "during"}
-_UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60))
 
 
 def write_text(rule: dict[str, Any], names: Names) -> str:
@@ -35,18 +36,21 @@ class _Text:
         written = write(self, node) if write else None
         return self._call(node) if written is None else written
 
-    def _part(self, node: dict[str, Any]) -> str:
+    def _part(self, node: dict[str, Any], *, is_last: bool = True) -> str:
         """Write a part so that it stays one beside others."""
         inner = self.rule(node)
         is_several = node["node"] in {"all", "any"} and len(node.get("of", ())) > 1
-        return f"({inner})" if is_several or _may_go_on(inner) else inner
+        is_open = not is_last and _ends_in_tests(node)
+        return f"({inner})" if is_several or is_open or _may_go_on(inner) else inner
 
     def several(self, node: dict[str, Any]) -> str | None:
         parts = node.get("of", ())
         if len(parts) < 2 or set(node) != {"node", "of"}:
             return None
         between = " and " if node["node"] == "all" else " or "
-        return between.join(self._part(part) for part in parts)
+        *others, last = parts
+        written = [self._part(part, is_last=False) for part in others]
+        return between.join([*written, self._part(last)])
 
     def not_(self, node: dict[str, Any]) -> str | None:
         return f"not {self._part(node['of'])}" if set(node) == {"node", "of"} else None
@@ -59,25 +63,37 @@ class _Text:
     def did(self, node: dict[str, Any]) -> str | None:
         if set(node) - _DID_KEYS:
             return None
-        written = [f"did {_quote(node['event'])}"]
-        low, high = node.get("at_least"), node.get("at_most")
-        if (low, high) == (None, 0):
+        written = [f"did {quote(node['event'])}"]
+        if (node.get("at_least"), node.get("at_most")) == (None, 0):
             written[0] = f"never {written[0]}"
         else:
-            bounds = (("at least", low), ("at most", high))
-            written += [f"{word} {_times(count)}" for word, count in bounds if count is not None]
-        return " ".join([*written, *_when(node), *self._where(node)])
+            written += bounds(node)
+        return " ".join([*written, *when(node), *self._where(node)])
+
+    def active_days(self, node: dict[str, Any]) -> str | None:
+        low, high = node.get("at_least"), node.get("at_most")
+        if set(node) - _DID_KEYS or (low is None) == (high is None):
+            return None
+        on = f"on at least {low} days" if high is None else f"on at most {high} days"
+        return " ".join([f"did {quote(node['event'])} {on}", *when(node), *self._where(node)])
+
+    def not_since(self, node: dict[str, Any]) -> str:
+        done = ["has not done", self._step(node), "since the", node.get("which", "last")]
+        return " ".join([*done, self._step(node["since"])])
+
+    def lives(self, node: dict[str, Any]) -> str:
+        return write_lives(node, self.operator(node["is"]))
 
     def sequence(self, node: dict[str, Any]) -> str:
         written = ["did", self._step(node["first"]), "then", self._step(node["then"])]
         if "apart_days" in node:
-            written.append(f"within {_days(node['apart_days'])}")
+            written.append(f"within {days(node['apart_days'])}")
         if "without" in node:
             written.append(f"without {self._step(node['without'])}")
-        return " ".join([*written, *_when(node)])
+        return " ".join([*written, *when(node)])
 
     def _step(self, step: dict[str, Any]) -> str:
-        return " ".join([_quote(step["event"]), *self._where(step)])
+        return " ".join([quote(step["event"]), *self._where(step)])
 
     def _where(self, node: dict[str, Any]) -> Iterator[str]:
         if node.get("where"):
@@ -87,31 +103,36 @@ class _Text:
     def in_segment(self, node: dict[str, Any]) -> str | None:
         segment_id = node["segment_id"]
         name = self._names.get(segment_id)
-        return f"is in segment {segment_id if name is None else _quote(name)}"
+        return f"is in segment {segment_id if name is None else quote(name)}"
 
     def consent(self, node: dict[str, Any]) -> str | None:
-        return f"allows {_quote(node['purpose'])} now"
+        return f"allows {quote(node['purpose'])} now"
 
     def said_yes(self, node: dict[str, Any]) -> str | None:
-        return f"last said yes to {_quote(node['purpose'])}"
+        return f"last said yes to {quote(node['purpose'])}"
 
     def score(self, node: dict[str, Any]) -> str:
         by = f"{node['by']} of " if "by" in node else ""
-        return f"{by}score {_name(node['score'])} {self.operator(node['is'])}"
+        return f"{by}score {name_(node['score'])} {self.operator(node['is'])}"
 
     def metric(self, node: dict[str, Any]) -> str | None:
         if set(node) - {"node", "metric", "is", "within_days", "during"}:
             return None
-        named = f"metric {_name(node['metric'])}"
-        return " ".join([named, *_when(node), self.operator(node["is"])])
+        named = f"metric {name_(node['metric'])}"
+        return " ".join([named, *when(node), self.operator(node["is"])])
 
     def test(self, test: dict[str, Any]) -> str:
-        return f"{_name(test['property'])} {self.operator(test['is'])}"
+        return f"{name_(test['property'])} {self.operator(test['is'])}"
 
     def operator(self, plain: dict[str, Any]) -> str:
         kind = operator_named(plain["op"])
         given = [_parameter(each, plain[each.name]) for each in kind.parameters]
-        written = " ".join([kind.label, " and ".join(given)]).rstrip()
+        zone = ""
+        if kind.parameters[1:] and kind.parameters[-1].kind == "zone":
+            # UTC goes without saying, as in a period of the calendar.
+            zone = given.pop()
+            zone = "" if zone == quote("UTC") else f" in zone {zone}"
+        written = " ".join([kind.label, " and ".join(given)]).rstrip() + zone
         if next(_beginnings(written)) is kind:
             return written
         # Such as "is" with the value true, which "is true" would be taken for.
@@ -135,7 +156,7 @@ class _Text:
             return self.operator(value)
         if set(value) == {"property", "is"} and is_operator(value["is"]):
             return f"test {self.test(value)}"
-        return f"{{{', '.join(f'{_name(key)}: {self._value(it)}' for key, it in value.items())}}}"
+        return f"{{{', '.join(f'{name_(key)}: {self._value(it)}' for key, it in value.items())}}}"
 
 
 _NODES: Final[dict[str, Callable[[_Text, dict[str, Any]], str | None]]] = {
@@ -150,6 +171,12 @@ _NODES: Final[dict[str, Callable[[_Text, dict[str, Any]], str | None]]] = {
     "score": _Text.score,
     "metric": _Text.metric,
     "sequence": _Text.sequence,
+    "active_days": _Text.active_days,
+    "not_since": _Text.not_since,
+    "lives": _Text.lives,
+    "bought": lambda writer, node: write_bought(node),
+    "message": lambda writer, node: write_message(node),
+    "ordered": lambda writer, node: write_spent(node),
 }
 
 
@@ -190,6 +217,17 @@ def _unfinished() -> tuple[str, ...]:
     )
 
 
+def _ends_in_tests(node: dict[str, Any]) -> bool:
+    """Say whether "and" after this could go on with the tests of an event."""
+    if node["node"] == "not":
+        return _ends_in_tests(node["of"])
+    return any(len(each.get("where", ())) == 1 for each in (node, *_steps(node)))
+
+
+def _steps(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (node[key] for key in ("then", "without", "since") if isinstance(node.get(key), dict))
+
+
 def _may_go_on(written: str) -> bool:
     """Say whether "and" after this could be taken for its own, as in "is known and not …"."""
     return written.endswith(_unfinished())
@@ -202,66 +240,27 @@ def words_of(label: str) -> tuple[str, ...]:
 
 def _parameter(parameter: Parameter, value: Any) -> str:
     if parameter.kind == "days":
-        return _days(value)
+        return days(value)
     if parameter.kind == "scalars":
-        return ", ".join(map(_literal, value))
-    return _literal(value)
-
-
-def _literal(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _name(name: str) -> str:
-    return name if WORD.match(name) and name.lower() not in KEYWORDS else _quote(name)
+        return ", ".join(map(quote, value))
+    return quote(value)
 
 
 def _trait(name: str) -> str:
     """Write a trait's name; with its kind before it where it could be taken for something else."""
     first = name.lower().split(".")[0]
-    plain = WORD.match(name) and name.lower() not in KEYWORDS | _FIRST_WORDS
-    return name if plain and first not in {"trait", "profile"} else f"trait {_quote(name)}"
+    plain = WORD.match(name) and name.lower() not in KEYWORDS | _FIRST_WORDS | _operator_words()
+    return name if plain and first not in {"trait", "profile"} else f"trait {quote(name)}"
+
+
+@cache
+def _operator_words() -> frozenset[str]:
+    """Return the words an operator begins with, said in any words."""
+    return frozenset(words[0] for words, _ in (*labels(), *aliases(), *refused()))
 
 
 _FIRST_WORDS: Final = {
-    *("did", "never", "is", "in", "allows", "last", "trait", "profile", "viewed", "bought"),
-    *("score", "label", "value", "percentile", "said", "metric"),
+    *FIRST_WORDS,
     *(label.split()[0] for label in FIELD_LABELS.values()),
     *FIELD_LABELS,
 }
-
-
-def _times(count: int) -> str:
-    return "1 time" if count == 1 else f"{count} times"
-
-
-def _when(node: dict[str, Any]) -> Iterator[str]:
-    if "within_days" in node:
-        yield f"in the last {_days(node['within_days'])}"
-    if "during" in node:
-        yield _period(node["during"])
-
-
-def _period(period: dict[str, Any]) -> str:
-    unit, count = period["unit"], period.get("count", 1)
-    if period.get("which", "this") == "this":
-        written = f"in this {unit}"
-    elif count == 1:
-        written = f"in last {unit}"
-    else:
-        written = f"in the last {count} whole {unit}s"
-    return f"{written} in zone {_name(period['zone'])}" if "zone" in period else written
-
-
-def _days(days: float) -> str:
-    """Write a length of time in the largest unit that says it exactly."""
-    for unit, seconds in _UNITS:
-        count = days * 86_400 / seconds
-        whole = round(count) if abs(count) < 1e15 else 0
-        if whole > 0 and timedelta(seconds=whole * seconds) / timedelta(days=1) == days:
-            return f"{whole} {unit}{'' if whole == 1 else 's'}"
-    return f"{_literal(days)} days"

@@ -6,7 +6,7 @@ import signal
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
-from amity.infra.process import collect_garbage_seldom, die_with_parent
+from amity.infra.process import collect_garbage_seldom, die_with_parent, settle_types
 from amity.infra.telemetry import configure_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amity.site.settings")
@@ -17,3 +17,4 @@ die_with_parent(signal.SIGKILL)
 application = get_wsgi_application()
 # Every screen is imported now: one that cannot be ends the start, not a visitor's request.
 get_resolver().url_patterns  # noqa: B018  # a property that loads
+settle_types()

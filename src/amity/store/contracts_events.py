@@ -46,15 +46,21 @@ EVENTS: tuple[EventWords, ...] = (
         words="An order was placed; the same `order_id` told again counts once.",
         properties={
             "order_id": "the order's id; without one it counts by itself",
-            "total": _AMOUNT + "; without one, the sum of its products",
+            "total": _AMOUNT + "; without one, the sum of its products; below 0 it is 0",
             "currency": "ISO 4217; without one, the home currency",
-            "products": "a list of lines with `price` and `quantity`",
+            "products": "a list of lines with `price` and `quantity`: 1 when it is not told, 0 "
+            "when it is below 0",
         },
     ),
     EventWords(
         name="Order Refunded",
         words="An order, or a part of it, was paid back; it may come before its order.",
-        properties={"order_id": "the order", "total": _AMOUNT + "; without one, all of it"},
+        properties={
+            "order_id": "the order",
+            "total": _AMOUNT + "; without one, all of it; several add up, never beyond the order",
+            "currency": "that of the order, say it beside an amount: without one the amount is "
+            "read as one of the home currency; nothing is converted",
+        },
     ),
     EventWords(
         name="Order Cancelled",

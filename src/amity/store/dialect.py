@@ -19,7 +19,7 @@ import msgspec
 from amity.kernel.registry import Registry
 from amity.store.contracts import Receipt, Source
 from amity.store.contracts_doors import Snippet
-from amity.store.logic.intake.decoding import BadEvent, parse_object
+from amity.store.logic.intake.parsing import BadEvent, parse_object
 
 __all__ = [
     "DIALECTS",

@@ -38,13 +38,8 @@ from amity.store.logic.intake import privacy_signal
 from amity.store.logic.intake.admission import TokenBucket, retry_after_seconds
 from amity.store.logic.intake.appending import SystemEvent
 from amity.store.logic.intake.calls import CALL, pack_call
-from amity.store.logic.intake.decoding import (
-    BadEvent,
-    is_plain,
-    parse_object,
-    read_instant,
-)
 from amity.store.logic.intake.group import Brought, EventCommitter
+from amity.store.logic.intake.parsing import BadEvent, is_plain, parse_object, read_instant
 from amity.store.logic.intake.privacy_signal import support_document
 from amity.store.logic.intake.reading import Incoming, read_request
 from amity.store.logic.intake.rows import (

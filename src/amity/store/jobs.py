@@ -3,7 +3,7 @@
 from procrastinate.contrib.django import app
 
 from amity.infra.clock import house_now
-from amity.store import api, api_requests
+from amity.store import api, api_identity, api_plans, api_requests
 
 
 @app.periodic(cron="7 * * * *")
@@ -19,8 +19,8 @@ def keep_house(timestamp: int) -> None:
 def gather_links(timestamp: int) -> None:
     """Offer doubtful pairs for review, and make households and companies anew, each hour."""
     now = house_now()
-    api.gather_candidates(now=now)
-    api.gather_links(now=now)
+    api_identity.gather_candidates(now=now)
+    api_identity.gather_links(now=now)
 
 
 @app.periodic(cron="27 * * * *")
@@ -28,7 +28,7 @@ def gather_links(timestamp: int) -> None:
 def propose_links(timestamp: int) -> None:
     """Offer customers that are alike for review: those heard of since, all with all at three."""
     now = house_now()
-    api.propose_links(now=now, is_whole=now.hour == 3)
+    api_identity.propose_links(now=now, is_whole=now.hour == 3)
 
 
 @app.periodic(cron="*/5 * * * *")
@@ -36,4 +36,4 @@ def propose_links(timestamp: int) -> None:
 def judge_sources(timestamp: int) -> None:
     """Look at what each source sends, every five minutes, and raise alerts."""
     now = house_now()
-    api.judge_sources(now=now)
+    api_plans.judge_sources(now=now)

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from amity.broadcast.channels.email import EmailChannel
-from amity.broadcast.logic import fence
-from amity.broadcast.logic.ledger import NewSend, queue_sends
-from amity.broadcast.logic.sending import Clock, Sender
-from amity.broadcast.logic.sending_process import relay_of
+from amity.broadcast.logic.sending import fence
+from amity.broadcast.logic.sending.ledger import NewSend, queue_sends
+from amity.broadcast.logic.sending.process import relay_of
+from amity.broadcast.logic.sending.sender import Clock, Sender
 from amity.infra.config import override, settings
 from amity.infra.database import Connection, transaction
 from amity.store import api as store

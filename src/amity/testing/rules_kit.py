@@ -251,6 +251,7 @@ def assert_conditions_agree(
         changes = _assert_changes(matcher, found, person)
         instants.update(at + shift for at in changes[:2] for shift in (-_STEP, _STEP * 0))
         _assert_indexed(rule, person)
+        _assert_foreseen(rule, person)
     for now in sorted(instants)[: _MOST_INSTANTS + len(_OTHER_TIMES)]:
         plain = [rule.matches(person, now) for person in people]
         compiled = [matcher.matches(person, now) for person in people]
@@ -321,3 +322,35 @@ def _assert_indexed(rule: Condition, person: Subject) -> None:
             assert index.list_counting(name, properties), (
                 f"{rule}: {name} {properties} changes the answer and is not counted"
             )
+
+
+def _assert_foreseen(rule: Condition, person: Subject) -> None:
+    """One more event moves the answer as is said, and what some of them decide is decided."""
+    index: RuleIndex[int] = RuleIndex()
+    index.add(1, rule)
+    for name, properties, without in iter_without_one(person):
+        ways = {way for _, way in index.list_swayed(name, properties)}
+        for now in (NOW, *_OTHER_TIMES):
+            before, after = rule.matches(without, now), rule.matches(person, now)
+            assert before is after or ways != {-1 if after else 1}, (
+                f"{rule}: {name} {properties} moved the answer to {after}, against {ways}"
+            )
+        _assert_decided(rule, Subject(history=without.history), person)
+        _assert_decided(rule, Subject(history={name: person.history[name][:1]}), person)
+    _assert_decided(rule, Subject(), person)
+
+
+def _assert_decided(rule: Condition, known: Subject, person: Subject) -> None:
+    """What is foreseen from some of a history is so of all of it, until what is known changes."""
+    holds = rule.foresee(known, NOW)
+    assert rule.foresight()(known, NOW) is holds, f"{rule}: the fast form foresees another answer"
+    if holds is None:
+        return
+    later = rule.next_change(known, NOW)
+    end = NOW + timedelta(days=3_000) if later is None else later
+    for part in (0.0, 0.01, 0.2, 0.5, 0.8, 0.999):
+        moment = NOW + (end - NOW) * part
+        assert rule.matches(person, moment) is holds, (
+            f"{rule}: of {known} {holds} was foreseen until {end}, "
+            f"but of {person} it is not so at {moment}"
+        )

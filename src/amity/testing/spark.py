@@ -31,6 +31,9 @@ from amity.infra.process import die_with_parent
 _START_SECONDS: Final = 180.0
 _WORKERS: Final = 2
 _DRIVER: Final = Path(__file__).with_name("spark_driver.py")
+QUICK_TO_START: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For a life of minutes: what makes Java fast in the long run would cost more than it gives."""
+QUICK_IN_THE_END: Final = "-XX:+UseSerialGC"
 
 
 class _SparkOptions(Config):  # type: ignore[misc]  # Ibis' own base has no types
@@ -90,10 +93,11 @@ def find_spark() -> Path | None:
 class Cluster:
     """A running cluster, asked with `ask`."""
 
-    def __init__(self, place: Path, master: str, folder: Path) -> None:
+    def __init__(self, place: Path, master: str, folder: Path, java: str) -> None:
         self._place = place
         self._master = master
         self._folder = folder
+        self._java = java
 
     def ask(
         self,
@@ -123,7 +127,7 @@ class Cluster:
         told.write_text(json.dumps(request), "utf-8")
         done = subprocess.run(  # noqa: S603  # our own environment and module
             [str(self._place / "bin" / "python"), str(_DRIVER), str(told)],
-            env=_environment(self._place),
+            env=_environment(self._place, self._java),
             preexec_fn=die_with_parent,  # calls one system call only
             capture_output=True,
             timeout=seconds,
@@ -149,8 +153,8 @@ def to_spark_sql(expression: ibis.Expr) -> str:
 
 
 @contextlib.contextmanager
-def running_cluster(*, memory: str = "600m") -> Iterator[Cluster]:
-    """Run a master and two workers of one core until the block ends."""
+def running_cluster(*, memory: str = "600m", java: str = QUICK_TO_START) -> Iterator[Cluster]:
+    """Run a master and two workers of one core until the block ends, with these options of Java."""
     place = find_spark()
     assert place, "AMITY_SPARK does not say where Spark is (make spark-check)"
     with tempfile.TemporaryDirectory(prefix="amity-spark-", ignore_cleanup_errors=True) as name:
@@ -164,10 +168,10 @@ def running_cluster(*, memory: str = "600m") -> Iterator[Cluster]:
         processes = []
         try:
             for number, role in enumerate(roles):
-                processes.append(_start(place, folder / f"log-{number}", role))
+                processes.append(_start(place, folder / f"log-{number}", role, java))
                 if not number:
                     _wait_for(port, processes[0])
-            yield Cluster(place, master, folder)
+            yield Cluster(place, master, folder, java)
         finally:
             for process in processes:
                 process.terminate()
@@ -177,27 +181,26 @@ def running_cluster(*, memory: str = "600m") -> Iterator[Cluster]:
                 process.kill()
 
 
-def _start(place: Path, log: Path, role: Sequence[str]) -> "subprocess.Popen[bytes]":
+def _start(place: Path, log: Path, role: Sequence[str], java: str) -> "subprocess.Popen[bytes]":
     command = [str(place / "bin" / "spark-class"), f"org.apache.spark.deploy.{role[0]}", *role[1:]]
     with log.open("wb") as file:
         return subprocess.Popen(  # noqa: S603  # our own environment
             command,
-            env=_environment(place),
+            env=_environment(place, java),
             stdout=file,
             stderr=subprocess.STDOUT,
             preexec_fn=die_with_parent,  # noqa: PLW1509  # calls one system call only
         )
 
 
-def _environment(place: Path) -> dict[str, str]:
+def _environment(place: Path, java: str) -> dict[str, str]:
     found = {k: v for k, v in environment().items() if k in {"PATH", "LANG", "HOME", "JAVA_HOME"}}
     return found | {
         "SPARK_HOME": str(next((place / "lib").glob("python3*/site-packages/pyspark"))),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DAEMON_MEMORY": "256m",
         "PYSPARK_PYTHON": str(place / "bin" / "python"),
-        # They live for minutes: what makes Java fast in the long run costs more than it gives.
-        "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "JDK_JAVA_OPTIONS": java,
     }
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from amity.analysis import api_reports as reports
 from amity.analysis.contracts_metrics import MetricDefinition, MetricImpact, MetricUses
-from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.personalization import api as personalization
 
 
@@ -20,7 +20,7 @@ def describe_metric_impact(*, name: str, definition: dict[str, Any], now: dateti
     """Say what saving a definition would change; see `api_reports.describe_metric_impact`."""
     impact = reports.describe_metric_impact(name=name, definition=definition, now=now)
     read = msgspec.convert(definition, MetricDefinition)
-    tried = broadcast.try_metric_definition(name=name, definition=read)
+    tried = api_campaigns.try_metric_definition(name=name, definition=read)
     return msgspec.structs.replace(impact, uses=_add(name, impact.uses), campaigns=tuple(tried))
 
 
@@ -33,6 +33,6 @@ def _add(name: str, uses: MetricUses) -> MetricUses:
     ]
     return msgspec.structs.replace(
         uses,
-        campaigns=tuple(broadcast.list_campaigns_measured_by(metrics=names)),
+        campaigns=tuple(api_campaigns.list_campaigns_measured_by(metrics=names)),
         rewards=tuple(learning),
     )

@@ -18,16 +18,19 @@ from amity.analysis.file_estimate import (
     OutTable,
     Table,
 )
+from amity.analysis.logic.files.forecasts import as_limits, say_limits
 from amity.analysis.logic.files.purchases import CUSTOMER, DATE, EPOCH, UNTIL
 from amity.analysis.logic.lifetimes.donors import (
     DonorForecast,
     check_donors,
     fit_donors,
     forecast_donors,
+    total_donors,
     weigh,
 )
-from amity.analysis.logic.lifetimes.fitting import FEW_REPEATERS
+from amity.analysis.logic.lifetimes.fitting import FEW_REPEATERS, parameter_intervals
 from amity.analysis.logic.lifetimes.periods import (
+    PERIOD_DAYS,
     Period,
     end_of,
     find_presence,
@@ -44,6 +47,8 @@ _PERIODS: Final[dict[str, Period]] = {
     "year": "year",
 }
 _MAX_PERIODS: Final = 600
+_UNFINISHED: Final = 0.15
+"""Share of a period from which on it looks unfinished when nobody bought in it."""
 
 
 def _count_column(name: str, words: str) -> Option:
@@ -116,6 +121,7 @@ class BgBb(FileEstimator):
         found = forecast_donors(fit, grouped, ahead)
         expected = float(found.expected @ grouped.weight)
         alive = float(found.alive @ grouped.weight)
+        total, there = total_donors(fit, grouped, found, ahead)
         period = options.text("period")
         repeaters = int(fit.details["repeaters"])
         few = [f"only {repeaters} of {fit.customers} customers bought again: this is uncertain"]
@@ -123,12 +129,14 @@ class BgBb(FileEstimator):
             estimate=self.name,
             words=[
                 f"Periods with a purchase to expect of all customers in the next {ahead}: "
-                f"{expected:,.1f}",
-                f"Customers still there in the next period: {alive:,.0f} of {fit.customers:,}",
+                f"{expected:,.1f}{say_limits(total)}",
+                f"Customers still there in the next period: {alive:,.0f} of {fit.customers:,}"
+                f"{say_limits(there)}",
             ],
             counts={**known.counts, "customers": fit.customers, "repeaters": repeaters},
             parameters=fit.parameters,
             standard_errors=fit.standard_errors,
+            intervals=parameter_intervals([fit]),
             log_likelihood=fit.log_likelihood,
             fit=fit.details,
             result={
@@ -136,7 +144,9 @@ class BgBb(FileEstimator):
                 "until": known.until,
                 "horizon": ahead,
                 "expected_purchases": expected,
+                **as_limits("expected_purchases", total),
                 "expected_alive": alive,
+                **as_limits("expected_alive", there),
             },
             calibration=known.calibration,
             card=self.card,
@@ -195,6 +205,11 @@ def _from_dates(table: Table, options: Options) -> _Known:
     known = summarise_periods(presence, until=until)
     end = end_of(until, period)
     after = int(np.count_nonzero(day > (end - EPOCH).days))
+    rest = (end - EPOCH).days - last
+    unfinished = (
+        f"the last date is {rest} days before the end of its {period}, which counts as over: if "
+        "the file ends there, name its last day with --until"
+    )
     left_out = f"{after} rows after {end} were left out: their {period} is not over"
     return _Known(
         names=[customer.names[place] for place in known.customer_id.tolist()],
@@ -205,7 +220,10 @@ def _from_dates(table: Table, options: Options) -> _Known:
         until=end.isoformat(),
         counts={**table.count(), "used": len(table) - after, "after_until": after},
         calibration=check_donors(presence, until=until),
-        warnings=[left_out] * bool(after),
+        warnings=[
+            *[left_out] * bool(after),
+            *[unfinished] * (asked is None and rest > _UNFINISHED * PERIOD_DAYS[period]),
+        ],
     )
 
 

@@ -27,7 +27,12 @@ from amity.analysis.logic.files.agreements import (
     as_facts,
     read_agreements,
 )
-from amity.analysis.logic.files.forecasts import forecast, history_columns
+from amity.analysis.logic.files.forecasts import (
+    as_limits,
+    forecast,
+    history_columns,
+    say_limits,
+)
 from amity.analysis.logic.files.purchases import (
     CUSTOMER,
     DATE,
@@ -37,6 +42,7 @@ from amity.analysis.logic.files.purchases import (
 )
 from amity.analysis.logic.files.shops import make_shop
 from amity.analysis.logic.lifetimes import renewals
+from amity.analysis.logic.lifetimes.fitting import parameter_intervals
 from amity.analysis.logic.lifetimes.leaving import check_silence, describe_moved_share
 from amity.analysis.logic.lifetimes.retention import (
     check_contracts,
@@ -44,9 +50,11 @@ from amity.analysis.logic.lifetimes.retention import (
     fit_contracts,
     natural_of,
 )
+from amity.analysis.logic.lifetimes.totals import total_of, total_silent
 from amity.analysis.logic.lifetimes.waiting import chance_of_none
 from amity.analysis.logic.model_cards import BGNBD, PARETO_NBD, SBG, join_cards
 from amity.kernel.errors import Invalid
+from amity.kernel.estimate import Estimate
 
 _MODELS: Final[dict[str, type[Estimator]]] = {"bgnbd": BgNbd, "pareto-nbd": ParetoNbd}
 
@@ -104,14 +112,19 @@ class Churn(FileEstimator):
             estimate=self.name,
             words=[
                 f"Of {len(found.chance):,} customers, {expected:,.0f} will {found.what} "
-                f"({expected / max(len(found.chance), 1):.0%})"
+                f"({expected / max(len(found.chance), 1):.0%}){say_limits(found.total)}"
             ],
             counts=found.counts,
             parameters=found.fit.parameters,
             standard_errors=found.fit.standard_errors,
+            intervals=parameter_intervals([found.fit]),
             log_likelihood=found.fit.log_likelihood,
             fit=found.fit.details,
-            result={**found.facts, "expected_churned": expected},
+            result={
+                **found.facts,
+                "expected_churned": expected,
+                **as_limits("expected_churned", found.total),
+            },
             calibration=found.calibration,
             card=self.card,
             warnings=found.warnings,
@@ -135,6 +148,7 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     fit: Fit
     chance: FloatArray
+    total: Estimate | None
     what: str
     columns: dict[str, OutColumn]
     facts: dict[str, Any]
@@ -155,6 +169,7 @@ def _from_purchases(table: Table, options: Options, now: datetime) -> _Found:
     return _Found(
         fit=found.fit,
         chance=chance,
+        total=total_silent(found.fit, purchases.histories, chance, purchases.horizon_days),
         what=f"buy nothing in {purchases.span}",
         columns={**history_columns(purchases), "probability_alive": found.alive.value},
         facts={
@@ -177,11 +192,18 @@ def _from_contracts(table: Table, options: Options, now: datetime) -> _Found:
     fit = fit_contracts(held.renewed, held.left, held.weight)
     there = np.flatnonzero(held.left == 0)
     renewed = held.renewed[there].astype(np.float64)
+    chance = 1 - renewals.stays(natural_of(fit), renewed, horizon)
     assert held.begun is not None
     times = "renewal" if horizon == 1 else f"{horizon:g} renewals"
     return _Found(
         fit=fit,
-        chance=1 - renewals.stays(natural_of(fit), renewed, horizon),
+        chance=chance,
+        total=total_of(
+            fit,
+            float(chance.sum()),
+            float(chance @ (1 - chance)),
+            lambda moved: float((1 - renewals.stays(natural_of(moved), renewed, horizon)).sum()),
+        ),
         what=f"end their contract within the next {times}",
         columns={
             "customer": [held.names[place] for place in there.tolist()],

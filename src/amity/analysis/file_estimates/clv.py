@@ -21,10 +21,12 @@ from amity.analysis.file_estimate import (
 )
 from amity.analysis.logic.files.forecasts import (
     Forecast,
+    as_limits,
     as_model,
     bound,
     forecast,
     history_columns,
+    say_limits,
 )
 from amity.analysis.logic.files.profits import (
     PROFIT_OPTIONS,
@@ -34,6 +36,7 @@ from amity.analysis.logic.files.profits import (
 )
 from amity.analysis.logic.files.purchases import (
     AMOUNT,
+    CURRENCY,
     CUSTOMER,
     DATE,
     HORIZON,
@@ -44,7 +47,10 @@ from amity.analysis.logic.files.purchases import (
 )
 from amity.analysis.logic.files.shops import make_shop
 from amity.analysis.logic.lifetime_value import expected_value
+from amity.analysis.logic.lifetimes.fitting import parameter_intervals
+from amity.analysis.logic.lifetimes.totals import total_value
 from amity.analysis.logic.model_cards import BGNBD, GAMMA_GAMMA, join_cards
+from amity.kernel.estimate import Estimate
 
 
 @FILE_ESTIMATES.register("clv")
@@ -60,7 +66,7 @@ class Clv(FileEstimator):
         BGNBD,
         GAMMA_GAMMA,
     )
-    options = (CUSTOMER, DATE, AMOUNT, UNIT, UNTIL, HORIZON, *PROFIT_OPTIONS)
+    options = (CUSTOMER, DATE, AMOUNT, CURRENCY, UNIT, UNTIL, HORIZON, *PROFIT_OPTIONS)
 
     def run(self, table: Table, options: Options, *, now: datetime) -> Estimated:
         wants_profit = is_asked(options)
@@ -86,6 +92,8 @@ class _Fitted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     buying: Forecast
     spending: Fit | None
     value: Column | None
+    worth: Estimate | None
+    """What all together will spend, with 95 % of what will come."""
     refused: str
 
     @property
@@ -97,7 +105,7 @@ class _Fitted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def _fit(purchases: Purchases, *, has_amounts: bool) -> _Fitted:
     buying = forecast(purchases, BgNbd(unit_days=purchases.unit_days))
-    spending, value, refused = None, None, ""
+    spending, value, worth, refused = None, None, None, ""
     if has_amounts:
         gamma_gamma = GammaGamma(unit_days=purchases.unit_days)
         try:
@@ -111,7 +119,13 @@ def _fit(purchases: Purchases, *, has_amounts: bool) -> _Fitted:
             value = expected_value(
                 buying.purchases, spend.columns["expected_spend"], buying.alive.value
             )
-    return _Fitted(buying=buying, spending=spending, value=value, refused=refused)
+            worth = total_value(
+                (buying.fit, spending),
+                purchases.histories,
+                float(value.value.sum()),
+                purchases.horizon_days,
+            )
+    return _Fitted(buying=buying, spending=spending, value=value, worth=worth, refused=refused)
 
 
 def _answer(
@@ -127,15 +141,19 @@ def _answer(
         warnings.append(f"no values: {fitted.refused}")
     bought = fitted.buying.expected
     value = None if fitted.value is None else float(fitted.value.value.sum())
-    words = [f"Expected purchases of all customers in {purchases.span}: {bought:,.1f}"]
+    total, worth = fitted.buying.total, fitted.worth
+    words = [
+        f"Expected purchases of all customers in {purchases.span}: {bought:,.1f}{say_limits(total)}"
+    ]
     if value is not None:
-        words.append(f"Expected value: {value:,.2f}")
+        words.append(f"Expected value: {value:,.2f}{say_limits(worth, 2)}")
     return ClvEstimate(
         estimate="clv",
         words=words if profit is None else [*words, *profit.words],
         counts=purchases.counts,
         parameters=_joined([fit.parameters for fit in fits.values()]),
         standard_errors=_joined([fit.standard_errors for fit in fits.values()]),
+        intervals=parameter_intervals(fits.values()),
         log_likelihood=fits["bgnbd"].log_likelihood,
         result={} if profit is None else {"profit": profit.result},
         calibration=fitted.buying.calibration,
@@ -147,6 +165,8 @@ def _answer(
         horizon=purchases.horizon,
         expected_purchases=bought,
         expected_value=value,
+        **as_limits("expected_purchases", total),
+        **as_limits("expected_value", worth),
         models=models,
     )
 

@@ -61,6 +61,9 @@ class Experiment(FileEstimator):
             "Welch (1947), The generalization of Student's problem, Biometrika 34.",
             "Janssen (1997), Studentized permutation tests, Statistics & Probability Letters 36.",
             "Fieller (1954), Some problems in interval estimation, JRSS B 16.",
+            "Donner, Zou (2012), Closed-form confidence intervals for functions of the normal mean "
+            "and standard deviation, Statistical Methods in Medical Research 21.",
+            "Hall (1992), On the removal of skewness by transformation, JRSS B 54.",
             "Deng, Xu, Kohavi, Walker (2013), Improving the sensitivity of online controlled "
             "experiments by utilizing pre-experiment data, WSDM.",
             "Fabijan et al. (2019), Diagnosing sample ratio mismatch, KDD.",

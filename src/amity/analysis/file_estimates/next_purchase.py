@@ -20,9 +20,16 @@ from amity.analysis.file_estimate import (
     OutTable,
     Table,
 )
-from amity.analysis.logic.files.forecasts import Forecast, forecast, history_columns
+from amity.analysis.logic.files.forecasts import (
+    Forecast,
+    as_limits,
+    forecast,
+    history_columns,
+    say_limits,
+)
 from amity.analysis.logic.files.purchases import (
     AMOUNT,
+    CURRENCY,
     CUSTOMER,
     DATE,
     HORIZON,
@@ -32,7 +39,9 @@ from amity.analysis.logic.files.purchases import (
     as_purchases,
 )
 from amity.analysis.logic.files.shops import make_shop
+from amity.analysis.logic.lifetimes.fitting import parameter_intervals
 from amity.analysis.logic.lifetimes.leaving import check_silence, describe_moved_share
+from amity.analysis.logic.lifetimes.totals import total_silent
 from amity.analysis.logic.lifetimes.waiting import (
     QUANTILES,
     basket_quantile,
@@ -41,6 +50,7 @@ from amity.analysis.logic.lifetimes.waiting import (
     wait_days,
 )
 from amity.analysis.logic.model_cards import BGNBD, GAMMA_GAMMA, join_cards
+from amity.kernel.estimate import Estimate
 
 _PERCENT: Final = {quantile: f"p{round(100 * quantile)}" for quantile in QUANTILES}
 
@@ -58,7 +68,7 @@ class NextPurchase(FileEstimator):
         BGNBD,
         GAMMA_GAMMA,
     )
-    options = (CUSTOMER, DATE, AMOUNT, UNIT, UNTIL, HORIZON)
+    options = (CUSTOMER, DATE, AMOUNT, CURRENCY, UNIT, UNTIL, HORIZON)
 
     def run(self, table: Table, options: Options, *, now: datetime) -> Estimated:
         purchases = as_purchases(table, options, now=now)
@@ -81,6 +91,7 @@ class NextPurchase(FileEstimator):
             standard_errors={
                 name: value for fit in fits for name, value in fit.standard_errors.items()
             },
+            intervals=parameter_intervals(fits),
             log_likelihood=found.fit.log_likelihood,
             fit=found.fit.details,
             result=told.result,
@@ -128,10 +139,13 @@ def _tell(purchases: Purchases, found: Forecast, none: FloatArray, basket: _Bask
     """Return what is said of all customers together."""
     histories, unit = purchases.histories, purchases.unit
     buyers = float(len(none) - none.sum())
+    silent = total_silent(found.fit, histories, none, purchases.horizon_days)
+    back = None if silent is None else _rest_of(len(none), silent)
     again = histories.take(histories.frequency > 0)
     wait = float(np.median(wait_days(found.fit, again, 0.5))) / purchases.unit_days
     words = [
-        f"Customers who buy again in {purchases.span}: {buyers:,.0f} of {len(none):,}",
+        f"Customers who buy again in {purchases.span}: {buyers:,.0f} of {len(none):,}"
+        f"{say_limits(back)}",
         f"Of those who came back before and still buy, half are back within {wait:,.1f} {unit}s",
     ]
     result: dict[str, Any] = {
@@ -139,6 +153,7 @@ def _tell(purchases: Purchases, found: Forecast, none: FloatArray, basket: _Bask
         "until": purchases.until_on.isoformat(),
         "horizon": purchases.horizon,
         "expected_buyers": buyers,
+        **as_limits("expected_buyers", back),
         "median_wait_of_repeaters": wait,
     }
     if basket is None:
@@ -149,6 +164,12 @@ def _tell(purchases: Purchases, found: Forecast, none: FloatArray, basket: _Bask
     words.append(f"A next basket is worth {mean:,.2f} on average")
     return _Told(
         words=words, result={**result, "expected_basket": mean}, warnings=basket.fit.warnings
+    )
+
+
+def _rest_of(size: int, silent: Estimate) -> Estimate:
+    return Estimate(
+        value=size - silent.value, low=max(size - silent.high, 0.0), high=size - silent.low
     )
 
 

@@ -15,7 +15,13 @@ from amity.analysis.file_estimate import (
     OutTable,
     Table,
 )
-from amity.analysis.logic.files.forecasts import bound, forecast, history_columns
+from amity.analysis.logic.files.forecasts import (
+    as_limits,
+    bound,
+    forecast,
+    history_columns,
+    say_limits,
+)
 from amity.analysis.logic.files.purchases import (
     CUSTOMER,
     DATE,
@@ -25,6 +31,8 @@ from amity.analysis.logic.files.purchases import (
     as_purchases,
 )
 from amity.analysis.logic.files.shops import make_shop
+from amity.analysis.logic.lifetimes.fitting import parameter_intervals
+from amity.analysis.logic.lifetimes.totals import total_alive
 from amity.analysis.logic.model_cards import PARETO_NBD
 
 
@@ -42,6 +50,7 @@ class ParetoNbdFile(FileEstimator):
         found = forecast(purchases, ParetoNbd(unit_days=purchases.unit_days))
         size = len(purchases.histories)
         alive = float(found.alive.value.sum())
+        there = total_alive(found.fit, purchases.histories, found.alive.value)
         parts = {
             **history_columns(purchases),
             "probability_alive": found.alive.value,
@@ -54,12 +63,15 @@ class ParetoNbdFile(FileEstimator):
         answer = FileEstimate(
             estimate=self.name,
             words=[
-                f"Expected purchases of all customers in {purchases.span}: {found.expected:,.1f}",
-                f"Customers still there on {purchases.until_on}: {alive:,.0f} of {size:,}",
+                f"Expected purchases of all customers in {purchases.span}: {found.expected:,.1f}"
+                f"{say_limits(found.total)}",
+                f"Customers still there on {purchases.until_on}: {alive:,.0f} of {size:,}"
+                f"{say_limits(there)}",
             ],
             counts=purchases.counts,
             parameters=found.fit.parameters,
             standard_errors=found.fit.standard_errors,
+            intervals=parameter_intervals([found.fit]),
             log_likelihood=found.fit.log_likelihood,
             fit=found.fit.details,
             result={
@@ -67,7 +79,9 @@ class ParetoNbdFile(FileEstimator):
                 "until": purchases.until_on.isoformat(),
                 "horizon": purchases.horizon,
                 "expected_purchases": found.expected,
+                **as_limits("expected_purchases", found.total),
                 "expected_alive": alive,
+                **as_limits("expected_alive", there),
             },
             calibration=found.calibration,
             card=self.card,

@@ -47,6 +47,10 @@ CARD: Final = ModelCard(
         "Santos Silva, Tenreyro (2006), The log of gravity, Review of Economics and Statistics 88.",
         "Correia, Guimarães, Zylkin (2020), Fast Poisson estimation with high-dimensional fixed "
         "effects, Stata Journal 20.",
+        "Bell, McCaffrey (2002), Bias reduction in standard errors for linear regression with "
+        "multi-stage samples, Survey Methodology 28.",
+        "Cameron, Miller (2015), A practitioner's guide to cluster-robust inference, Journal of "
+        "Human Resources 50.",
         "DerSimonian, Laird (1986), Meta-analysis in clinical trials, Controlled Clinical Trials "
         "7.",
         "Bijmolt, van Heerde, Pieters (2005), New empirical generalizations on the determinants "

@@ -63,6 +63,8 @@ CARD: Final = ModelCard(
         "Biometrics 44.",
         "Kaufman, Rosset, Perlich, Stitelman (2012), Leakage in data mining, ACM TKDD 6.",
         "Siddiqi (2006), Credit Risk Scorecards (population stability index).",
+        "Yurdakul, Naranjo (2020), Statistical properties of the population stability index, "
+        "Journal of Risk Model Validation 14.",
     ],
 )
 
@@ -173,6 +175,11 @@ def _answer(table: Table, learnt: Learnt, unknown: int, warnings: list[str]) -> 
         f"{_NAMES[other.model]} had AUC {other.quality.auc.value:.3f}, this one {found.value:.3f}.",
         f"What it looks at most: {', '.join(list(learnt.weight)[:REASONS])}.",
     ]
+    if quality.slope is not None:
+        words.append(
+            f"Where it says one apart (on the logit), what came is {quality.slope.value:.2f} apart "
+            f"({quality.slope.low:.2f} to {quality.slope.high:.2f}): 1 is exact, less is too sure."
+        )
     return FileEstimate(
         estimate=Propensity.name,
         words=words,
@@ -193,6 +200,8 @@ def _answer(table: Table, learnt: Learnt, unknown: int, warnings: list[str]) -> 
             "brier": quality.brier,
             "log_loss": quality.log_loss,
             "calibration_error": quality.calibration_error,
+            "calibration_slope": msgspec.to_builtins(quality.slope),
+            "calibration_intercept": msgspec.to_builtins(quality.intercept),
             "top_decile_lift": msgspec.to_builtins(lift),
             "weight": learnt.weight,
             "auc_alone": learnt.watch.auc_alone,

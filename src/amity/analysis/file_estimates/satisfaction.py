@@ -98,7 +98,7 @@ class SatisfactionOfAll(FileEstimator):
         values = values_of(as_numbers(table.columns["answer"]), measure)
         typed = type_columns(table.others, None)
         found = estimate_satisfaction(
-            values, typed.columns, np.random.default_rng(_SEED), is_share=measure == "csat"
+            values, typed.columns, np.random.default_rng(_SEED), measure=measure
         )
         warnings = [*typed.warnings, *found.warnings]
         return Estimated(

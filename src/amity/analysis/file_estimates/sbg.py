@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from amity.analysis.contracts_estimates import FileEstimate, Option
+from amity.analysis.estimator import Fit, FloatArray
 from amity.analysis.file_estimate import (
     FILE_ESTIMATES,
     Estimated,
@@ -25,8 +26,10 @@ from amity.analysis.logic.files.agreements import (
     as_facts,
     read_agreements,
 )
+from amity.analysis.logic.files.forecasts import as_limits, say_limits
 from amity.analysis.logic.files.purchases import CUSTOMER, UNTIL
 from amity.analysis.logic.lifetimes import renewals
+from amity.analysis.logic.lifetimes.fitting import parameter_intervals
 from amity.analysis.logic.lifetimes.retention import (
     check_contracts,
     describe_cohorts,
@@ -35,7 +38,9 @@ from amity.analysis.logic.lifetimes.retention import (
     natural_of,
     tabulate,
 )
+from amity.analysis.logic.lifetimes.totals import total_of
 from amity.analysis.logic.model_cards import SBG
+from amity.kernel.estimate import Estimate
 
 
 @FILE_ESTIMATES.register("sbg")
@@ -81,18 +86,23 @@ class Sbg(FileEstimator):
         curve = describe_curve(natural, tabulate(held.renewed, held.left, held.weight), ahead)
         current, renew = float(held.weight @ there), float(held.weight @ stays)
         remain = float(held.weight @ lasts)
+        renewing, running = (
+            _total(fit, held.weight * there, renewed, periods) for periods in (1, ahead)
+        )
         drift = [] if held.begun is None else describe_cohorts(held.begun, held.renewed, held.left)
         answer = FileEstimate(
             estimate=self.name,
             words=[
-                f"Of {current:,.0f} contracts that run, {renew:,.0f} will be renewed the next time "
-                f"and {remain:,.0f} will still run after {ahead} renewals",
+                f"Of {current:,.0f} contracts that run, {renew:,.0f}{say_limits(renewing)} will be "
+                f"renewed the next time and {remain:,.0f}{say_limits(running)} will still run "
+                f"after {ahead} renewals",
                 f"Of new contracts, {curve[0]['retention_rate']:.0%} are renewed the first time "
                 f"and {curve[ahead - 1]['survival']:.0%} run for more than {ahead} periods",
             ],
             counts=held.counts,
             parameters=fit.parameters,
             standard_errors=fit.standard_errors,
+            intervals=parameter_intervals([fit]),
             log_likelihood=fit.log_likelihood,
             fit=fit.details,
             result={
@@ -100,7 +110,9 @@ class Sbg(FileEstimator):
                 "horizon": ahead,
                 "running": current,
                 "expected_renewals_next": renew,
+                **as_limits("expected_renewals_next", renewing),
                 "expected_running_at_horizon": remain,
+                **as_limits("expected_running_at_horizon", running),
                 "curve": curve,
             },
             calibration=check_contracts(held.renewed, held.left, held.weight),
@@ -123,6 +135,17 @@ class Sbg(FileEstimator):
     @classmethod
     def example(cls, rng: np.random.Generator, size: int) -> Example:
         return make_contracts(rng, size)
+
+
+def _total(fit: Fit, weight: FloatArray, renewed: FloatArray, periods: int) -> Estimate | None:
+    """Return how many contracts will be renewed so often, with 95 % of what will come."""
+    chance = renewals.stays(natural_of(fit), renewed, periods)
+    return total_of(
+        fit,
+        float(weight @ chance),
+        float(weight @ (chance * (1 - chance))),
+        lambda moved: float(weight @ renewals.stays(natural_of(moved), renewed, periods)),
+    )
 
 
 def make_contracts(rng: np.random.Generator, size: int) -> Example:

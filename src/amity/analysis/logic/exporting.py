@@ -14,6 +14,7 @@ from amity.analysis.logic import segments, segments_reading
 from amity.infra.database import transaction
 from amity.kernel.errors import AmityError, Retryable
 from amity.store import api as store
+from amity.store import api_outbound
 from amity.store.contracts import Profile
 
 _AT_ONCE: Final = 1_000
@@ -22,22 +23,24 @@ _MOST_ATTEMPTS: Final = 5
 
 def run_exports(*, now: datetime, run_id: int | None = None) -> int:
     """Run the oldest export that waits, or this one; return how many were run: 0 or 1."""
-    run = store.claim_export(run_id=run_id)
+    run = api_outbound.claim_export(run_id=run_id)
     if run is None:
         return 0
     try:
         file_name = _run(run, now)
     except Retryable as error:
         is_over = run.attempts >= _MOST_ATTEMPTS
-        store.end_export(run=run, state="failed" if is_over else "waiting", failure=error.message)
+        api_outbound.end_export(
+            run=run, state="failed" if is_over else "waiting", failure=error.message
+        )
     except AmityError as error:
-        store.end_export(run=run, state="failed", failure=error.message)
+        api_outbound.end_export(run=run, state="failed", failure=error.message)
     else:
-        store.end_export(run=run, state="finished", file_name=file_name)
+        api_outbound.end_export(run=run, state="finished", file_name=file_name)
     return 1
 
 
-def _run(run: store.ClaimedRun, now: datetime) -> str:
+def _run(run: api_outbound.ClaimedRun, now: datetime) -> str:
     with transaction("readonly") as connection:
         members = segments.Definitions(connection).make(run.segment_id).members or 0
     target = run.open()
@@ -53,7 +56,7 @@ def _run(run: store.ClaimedRun, now: datetime) -> str:
             rows = _read_rows(run, page.items, left_out, now)
             target.write(rows)
             done, written = done + len(page.items), written + len(rows)
-            store.note_export(
+            api_outbound.note_export(
                 run=run, members=members, done=done, written=written, left_out=left_out
             )
             cursor = page.next_cursor
@@ -65,8 +68,11 @@ def _run(run: store.ClaimedRun, now: datetime) -> str:
 
 
 def _read_rows(
-    run: store.ClaimedRun, members: Sequence[Membership], left_out: Counter[str], now: datetime
-) -> list[list[store.Cell]]:
+    run: api_outbound.ClaimedRun,
+    members: Sequence[Membership],
+    left_out: Counter[str],
+    now: datetime,
+) -> list[list[api_outbound.Cell]]:
     """Return the rows of one page of members; count those left out by reason."""
     ids = [member.profile_id for member in members]
     with transaction() as connection:
@@ -87,10 +93,10 @@ def _read_rows(
     ]
 
 
-def _cell(column: str, profile: Profile, member: Membership) -> store.Cell:
+def _cell(column: str, profile: Profile, member: Membership) -> api_outbound.Cell:
     if column == "entered_at":
         return member.entered_at
     if column.startswith("trait."):
-        return store.plain_text(profile.traits.get(column.removeprefix("trait.")))
-    value: store.Cell = getattr(profile, column)
+        return api_outbound.plain_text(profile.traits.get(column.removeprefix("trait.")))
+    value: api_outbound.Cell = getattr(profile, column)
     return value

@@ -13,9 +13,11 @@ from amity.analysis.logic.following_backfill import backfill
 from amity.analysis.logic.following_book import WHOLE_PROFILE_EVENTS, Book, Shelf
 from amity.analysis.logic.following_changes import Changes, add_members, count_today
 from amity.analysis.logic.following_evaluation import Pairs, pairs_of_others, settle
+from amity.analysis.logic.following_news import foretell
 from amity.analysis.logic.together import KINDS, LINKS
 from amity.infra import queries
 from amity.infra.database import Connection, database_name, transaction
+from amity.infra.process import no_collection
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult
 
@@ -49,10 +51,12 @@ def _take_turn(connection: Connection, position: int, now: datetime, limit: int)
         first = book.building[:1]
         handled += 1 + backfill(connection, book=book, segment_ids=first, now=now)
         book, _ = _shelf.read(connection)
-    activities = store.read_activity(connection=connection, after=position, limit=limit)
+    with no_collection():
+        activities = store.read_said(connection=connection, after=position, limit=limit)
+        if activities:
+            _follow(connection, book, activities, now)
     if activities:
         handled += len(activities)
-        _follow(connection, book, activities, now)
         last = activities[-1].position
         store.advance_consumer(connection=connection, name=CONSUMER, position=last)
     handled += _recheck(connection, book, now, limit)
@@ -72,21 +76,20 @@ def _close(connection: Connection, segment_id: int, now: datetime) -> int:
 
 
 def _follow(connection: Connection, book: Book, activities: list[Activity], now: datetime) -> None:
-    pairs: Pairs = {}
-    merges: list[Activity] = []
-    for activity in activities:
-        concerned = book.list_concerned(activity)
-        if concerned:
-            pairs.setdefault(activity.profile_id, set()).update(concerned)
-        if activity.name in WHOLE_PROFILE_EVENTS and activity.source_id == SYSTEM_SOURCE_ID:
-            merges.append(activity)
+    others: Pairs = {}
+    merges = [
+        activity
+        for activity in activities
+        if activity.name in WHOLE_PROFILE_EVENTS and activity.source_id == SYSTEM_SOURCE_ID
+    ]
     if merges:
         is_undone = any(merge.name == _UNMERGED for merge in merges)
         ids = _follow_identity(connection, merges, now, is_undone=is_undone)
         # Whom they lived or worked with counts others now.
-        for other, asked in pairs_of_others(connection, book, [(id_, None) for id_ in ids]).items():
-            pairs.setdefault(other, set()).update(asked)
-    settle(connection, book=book, pairs=pairs, now=now, cause="event")
+        others = pairs_of_others(connection, book, [(each, None) for each in ids])
+    changes = Changes(now)
+    pairs = foretell(connection, book=book, activities=activities, asked=others, changes=changes)
+    settle(connection, book=book, pairs=pairs, now=now, cause="event", changes=changes)
 
 
 def _follow_identity(

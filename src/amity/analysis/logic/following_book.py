@@ -1,12 +1,14 @@
 """The follower's book: every segment's rule compiled, and which of them an activity concerns.
 
-The book is kept between turns and made anew when a definition has changed, so a change is
+The book is kept between turns and told of the definitions that have changed, so a change is
 followed from the next turn on, without a restart.
 """
 
 import logging
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +19,7 @@ from amity.kernel.errors import Invalid
 from amity.rules import (
     Matcher,
     Mentions,
+    Rule,
     RuleIndex,
     Subject,
     compile_rule,
@@ -50,25 +53,31 @@ _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # Amity's own events after which a profile is not who it was.
 WHOLE_PROFILE_EVENTS: Final = frozenset({"Profile Merged", "Profile Unmerged"})
 
+_NOTHING: Final[frozenset[int]] = frozenset()
 _MOST_JOINED: Final = 10_000
 """How many sets of segments are kept with what they look at."""
 
 
-class Followed(msgspec.Struct, frozen=True):
+class Followed(msgspec.Struct, frozen=True, dict=True):
     """One segment as the follower knows it."""
 
     segment_id: int
     name: str
-    matcher: Matcher
+    rule: Rule
     mentions: Mentions
     level: int
     """Above every segment its rule looks at; lower levels are decided first."""
     tier: int
     """Above every segment its rule asks others to be in; a tier is decided for everybody first."""
 
+    @cached_property
+    def matcher(self) -> Matcher:
+        """The rule compiled, once it is needed: ten thousand take seconds, most wait for long."""
+        return compile_rule(self.rule)
+
 
 class Book:
-    """The segments to follow, from one reading of the definitions."""
+    """The segments to follow, as the definitions were when it was last told of changes."""
 
     def __init__(
         self,
@@ -77,50 +86,101 @@ class Book:
     ) -> None:
         self.building: list[int] = []
         self.index: RuleIndex[int] = RuleIndex()
-        rules = {}
-        names = {}
+        self.segments: dict[int, Followed] = {}
+        # A new profile is like an empty one but for what its events touch.
+        self._nobody = Subject(allowed=store.list_windows({}, policies))
+        self._open_to_new: set[int] = set()
+        self._joined: dict[frozenset[int], Mentions] = {}
+        self._states: dict[int, str] = {}
+        self.change(rows, ())
+
+    def change(
+        self, rows: Iterable[tuple[int, str, dict[str, Any], str]], gone: Iterable[int]
+    ) -> None:
+        """Take in segments that are new or changed, and leave out those that are gone.
+
+        The others stay as they are.
+        """
+        for segment_id in gone:
+            self._leave_out(segment_id)
         for segment_id, name, raw, state in rows:
+            self._leave_out(segment_id)
             try:
                 rule = decode_rule(raw)
             except Invalid as error:
                 # An operator that a plug-in brought can be gone; the others go on.
                 _log.warning("segment %s is not followed: %s", segment_id, error.message)
                 continue
-            rules[segment_id], names[segment_id] = rule, name
             self.index.add(segment_id, rule)
-            if state == "building":
-                self.building.append(segment_id)
-        found = {segment_id: mentions(rule) for segment_id, rule in rules.items()}
+            self._states[segment_id] = state
+            found = mentions(rule)
+            self.segments[segment_id] = Followed(segment_id, name, rule, found, 0, 0)
+            if rule.matches(self._nobody, _ANY_TIME) or found.draws:
+                self._open_to_new.add(segment_id)
+        self._arrange()
+
+    def rename(self, changed: Iterable[tuple[int, str, str]]) -> None:
+        """Take in names and states of segments whose rules are as they were."""
+        for segment_id, name, state in changed:
+            if segment_id in self.segments:
+                held = self.segments[segment_id]
+                self.segments[segment_id] = msgspec.structs.replace(held, name=name)
+                self._states[segment_id] = state
+        self._list_building()
+
+    def _leave_out(self, segment_id: int) -> None:
+        if self.segments.pop(segment_id, None) is not None:
+            self.index.remove(segment_id)
+            self._open_to_new.discard(segment_id)
+            del self._states[segment_id]
+
+    def _arrange(self) -> None:
+        """Find again in which order segments are decided."""
+        found = {segment_id: each.mentions for segment_id, each in self.segments.items()}
         levels = _level(found)
         tiers = _tier(found, levels)
-        self.segments = {
-            segment_id: Followed(
-                segment_id,
-                names[segment_id],
-                compile_rule(rule),
-                found[segment_id],
-                levels[segment_id],
-                tiers[segment_id],
-            )
-            for segment_id, rule in rules.items()
-        }
-        self.building.sort(key=lambda segment_id: levels[segment_id])
-        # A new profile is like an empty one but for what its events touch.
-        nobody = Subject(allowed=store.list_windows({}, policies))
-        self._open_to_new = {
-            segment_id
-            for segment_id, followed in self.segments.items()
-            if followed.matcher.matches(nobody, _ANY_TIME) or followed.mentions.draws
-        }
-        self._joined: dict[frozenset[int], Mentions] = {}
+        for segment_id, held in self.segments.items():
+            level, tier = levels[segment_id], tiers[segment_id]
+            if (held.level, held.tier) != (level, tier):
+                self.segments[segment_id] = msgspec.structs.replace(held, level=level, tier=tier)
+        self._joined.clear()
+        self._touching: dict[tuple[str, str, bool], bool] = {}
+        """By name, type and whether Amity's own, whether such do more than be counted."""
         self._any_event_fields = self.index.names_mentioned("fields") - _ORDER_FIELDS
+        self._list_building()
 
-    def list_concerned(self, activity: Activity) -> set[int]:
-        """Return the segments whose answer for the activity's profile it may change."""
+    def _list_building(self) -> None:
+        found = sorted(each for each, state in self._states.items() if state == "building")
+        self.building = sorted(found, key=lambda segment_id: self.segments[segment_id].level)
+
+    def list_touched(self, activity: Activity) -> AbstractSet[int]:
+        """Return the segments whose answer it may change by more than being counted."""
+        kind = (activity.name, activity.type, activity.source_id == SYSTEM_SOURCE_ID)
+        touches = self._touching.get(kind)
+        if touches is None:
+            if len(self._touching) >= _MOST_JOINED:
+                self._touching.clear()
+            touches = self._touching[kind] = self._may_touch(activity)
+        if not touches and activity.event_id != activity.profile_id:
+            return _NOTHING
+        return self._list_touched(activity)
+
+    def _may_touch(self, activity: Activity) -> bool:
+        """Say whether such activities may do more than be counted, or begin a profile."""
+        name = activity.name
+        if activity.source_id == SYSTEM_SOURCE_ID:
+            return name in WHOLE_PROFILE_EVENTS | _TRAIT_EVENTS | _CONSENT_EVENTS
+        return (
+            activity.type == _IDENTIFY
+            or bool(self._any_event_fields)
+            or name in _TRAIT_EVENTS | _CONSENT_EVENTS | _ORDER_EVENTS
+        )
+
+    def _list_touched(self, activity: Activity) -> set[int]:
         if activity.name in WHOLE_PROFILE_EVENTS and activity.source_id == SYSTEM_SOURCE_ID:
             return set(self.segments)
         index = self.index
-        found = set(index.list_counting(activity.name, activity.properties))
+        found: set[int] = set()
         if activity.event_id == activity.profile_id:  # the event that began the profile
             found |= self._open_to_new
         # Amity's own say it too: on behalf of customers, and when another claim is to be shown.
@@ -138,6 +198,11 @@ class Book:
         if activity.name in _ORDER_EVENTS:
             found |= index.list_mentioning("fields", _ORDER_FIELDS)
         return found
+
+    def list_concerned(self, activity: Activity) -> set[int]:
+        """Return the segments whose answer for the activity's profile it may change."""
+        counting = self.index.list_swayed(activity.name, activity.properties)
+        return {*self.list_touched(activity), *(segment_id for segment_id, _ in counting)}
 
     def list_dependants(self, segment_id: int) -> set[int]:
         """Return the segments whose rule looks at this one."""
@@ -181,19 +246,20 @@ def list_traits(properties: Mapping[str, Any]) -> list[str]:
 def _level(found: dict[int, Mentions]) -> dict[int, int]:
     """Return each segment's level; definitions are checked to have no cycle when they are kept."""
     levels: dict[int, int] = {}
-
-    def level(segment_id: int, seen: frozenset[int]) -> int:
-        if segment_id not in levels:
-            inner = [
-                level(other, seen | {segment_id})
-                for other in found[segment_id].segments
-                if other in found and other not in seen
-            ]
-            levels[segment_id] = 1 + max(inner, default=0)
-        return levels[segment_id]
-
-    for segment_id in found:
-        level(segment_id, frozenset())
+    for begun in found:
+        # A way can be longer than calls may nest.
+        way = [begun]
+        entered = set()
+        while way:
+            segment_id = way[-1]
+            inner = [other for other in found[segment_id].segments if other in found]
+            missing = [each for each in inner if each not in levels and each not in entered]
+            if segment_id in levels or not missing:
+                levels[segment_id] = 1 + max((levels.get(each, 0) for each in inner), default=0)
+                way.pop()
+            else:
+                entered.add(segment_id)
+                way += missing
     return levels
 
 
@@ -208,16 +274,14 @@ def _tier(found: dict[int, Mentions], levels: dict[int, int]) -> dict[int, int]:
     return tiers
 
 
-class _Held(msgspec.Struct, frozen=True):
-    key: tuple[object, ...]
-    book: Book
-
-
 class Shelf:
     """Keeps the book that fits the definitions as they are now."""
 
     def __init__(self) -> None:
-        self._held: _Held | None = None
+        self._book: Book | None = None
+        self._known: dict[int, tuple[int, str, str]] = {}
+        """By segment that is followed, its version, state and name."""
+        self._made_for: tuple[object, ...] = ()
         self._purposes: tuple[object, ...] = ()
         self._settled: tuple[object, ...] = ()
 
@@ -231,8 +295,26 @@ class Shelf:
             connection.execute(_SQL["rebuild_for_purposes"])
             self._settled, self._purposes = self._purposes, purposes
         rows = connection.execute(_SQL["segment_versions"]).fetchall()
-        key = (*purposes, *(row[:4] for row in rows))
-        if self._held is None or self._held.key != key:
-            book = Book(connection.execute(_SQL["segment_rules"]).fetchall(), policies)
-            self._held = _Held(key, book)
-        return self._held.book, [row[0] for row in rows if row[4]]
+        if self._book is None or self._made_for != purposes:
+            self._book, self._known, self._made_for = Book((), policies), {}, purposes
+        self._tell(self._book, connection, {row[0]: row[1:4] for row in rows})
+        return self._book, [row[0] for row in rows if row[4]]
+
+    def _tell(
+        self, book: Book, connection: Connection, rows: dict[int, tuple[int, str, str]]
+    ) -> None:
+        """Tell the book of what has changed since it was last read."""
+        now = {key: row for key, row in rows.items() if row[1] != "archived"}
+        known = self._known
+        if now == known:
+            return
+        changed = [key for key, row in now.items() if key not in known or known[key][0] != row[0]]
+        gone = [key for key in known if key not in now]
+        # Should a turn fail half way, the next one begins with a new book.
+        self._known = {}
+        self._book = None
+        if changed or gone:
+            book.change(connection.execute(_SQL["segment_rules"], [changed]).fetchall(), gone)
+        others = [key for key in now if key in known and known[key] != now[key]]
+        book.rename((key, now[key][2], now[key][1]) for key in others)
+        self._book, self._known = book, now

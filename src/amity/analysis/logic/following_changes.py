@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
-from amity.infra import queries
+from amity.infra import arrays, queries
 from amity.infra.database import Connection
 from amity.store import api as store
 
@@ -35,7 +35,7 @@ class Changes:
     """The changes and timers of one turn."""
 
     def __init__(self, now: datetime) -> None:
-        self._now = now
+        self.now = now
         self._changes: list[Change] = []
         self._timers: dict[tuple[int, int], datetime | None] = {}
 
@@ -55,7 +55,7 @@ class Changes:
         """Write everything in the caller's transaction."""
         self._write_memberships(connection)
         self._write_timers(connection)
-        record_changes(connection, self._changes, self._now)
+        record_changes(connection, self._changes, self.now)
 
     def _write_memberships(self, connection: Connection) -> None:
         for name, is_entry in (("leave", False), ("enter", True)):
@@ -65,9 +65,9 @@ class Changes:
                 if change.is_entry == is_entry
             ]
             if pairs:
-                connection.execute(_SQL[name], [self._now, *_columns(pairs)])
+                connection.execute(_SQL[name], [self.now, *_columns(pairs)])
         moved = [(each.segment_id, 1 if each.is_entry else -1) for each in self._changes]
-        add_members(connection, moved, self._now)
+        add_members(connection, moved, self.now)
 
     def _write_timers(self, connection: Connection) -> None:
         gone = [pair for pair, due_at in self._timers.items() if due_at is None]
@@ -75,11 +75,13 @@ class Changes:
             connection.execute(_SQL["forget_timers_of"], _columns(gone))
         kept = [(*pair, due_at) for pair, due_at in self._timers.items() if due_at is not None]
         if kept:
-            connection.execute(_SQL["set_timers"], _columns(kept))
+            *pairs, times = zip(*kept, strict=True)
+            given = [*map(arrays.numbers, pairs), arrays.instants(times)]
+            connection.execute(_SQL["set_timers"], given)
 
 
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Iterable[tuple[int, ...]]) -> list[str]:
+    return [arrays.numbers(column) for column in zip(*rows, strict=True)]
 
 
 def add_members(connection: Connection, changes: Iterable[tuple[int, int]], now: datetime) -> None:
@@ -113,7 +115,7 @@ def record_changes(connection: Connection, changes: list[Change], now: datetime)
             )
             for change in changes[start : start + _EVENTS_AT_ONCE]
         ]
-        store.record_events(connection=connection, events=events, now=now)
+        store.record_events(connection=connection, events=events, now=now, are_new=True)
 
 
 def count_today(connection: Connection, now: datetime, segment_ids: list[int] | None) -> None:

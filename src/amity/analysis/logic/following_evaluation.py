@@ -11,10 +11,11 @@ from amity.analysis.logic.following_book import Book, Followed
 from amity.analysis.logic.following_changes import Cause, Change, Changes
 from amity.analysis.logic.scoring.rating import load_ratings
 from amity.analysis.logic.together import KINDS, Asked, load_together
-from amity.infra import queries
+from amity.infra import arrays, queries
 from amity.infra.database import Connection
 from amity.rules import Look, Mentions, PlacedOrder, Subject
 from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts import HistoryWish
 
 _SQL = queries.load("amity.analysis")
@@ -25,23 +26,30 @@ Pairs = dict[int, set[int]]
 _Memberships = Mapping[int, set[int]]
 
 
-def settle(
-    connection: Connection, *, book: Book, pairs: Pairs, now: datetime, cause: Cause
+def settle(  # one argument a part of the question
+    connection: Connection,
+    *,
+    book: Book,
+    pairs: Pairs,
+    now: datetime,
+    cause: Cause,
+    changes: Changes | None = None,
 ) -> None:
     """Ask, write what changes, and ask those whose household or company it changes.
 
     A tier of segments is decided for everybody before the next looks at it, so each pair is asked
-    once, with what it looks at settled.
+    once, with what it looks at settled. ``changes`` are those that are known already.
     """
-    left = _part(book, pairs)
+    # Those are written with the lowest tier, before a higher one looks at them.
+    left: dict[int, Pairs] = {0: {}} | _part(book, pairs)
+    changes = changes or Changes(now)
     while left:
-        tier = min(left)
         later: Pairs = {}
-        changes = evaluate(
+        evaluate(
             connection,
             book=book,
-            pairs=left.pop(tier),
-            now=now,
+            pairs=left.pop(min(left)),
+            changes=changes,
             cause=cause,
             later=later,
         )
@@ -51,6 +59,7 @@ def settle(
             for higher, found in _part(book, more).items():
                 for profile_id, segment_ids in found.items():
                     left.setdefault(higher, {}).setdefault(profile_id, set()).update(segment_ids)
+        changes = Changes(now)
 
 
 def _part(book: Book, pairs: Pairs) -> dict[int, Pairs]:
@@ -79,7 +88,9 @@ def pairs_of_others(
                 asking.setdefault(kind, {}).setdefault(profile_id, set()).update(found)
     pairs: Pairs = {}
     for kind, by_profile in asking.items():
-        linked = store.load_linked(connection=connection, profile_ids=by_profile, kinds=[kind])
+        linked = api_identity.load_linked(
+            connection=connection, profile_ids=by_profile, kinds=[kind]
+        )
         for profile_id, groups in linked.items():
             for other in set().union(*groups[kind]):
                 pairs.setdefault(other, set()).update(by_profile[profile_id])
@@ -98,29 +109,27 @@ class _Wanted(msgspec.Struct, frozen=True):
     """Whether anything of the profiles themselves is looked at."""
 
 
-def evaluate(  # one argument a part of the question
+def evaluate(
     connection: Connection,
     *,
     book: Book,
     pairs: Pairs,
-    now: datetime,
+    changes: Changes,
     cause: Cause,
     later: Pairs,
-) -> Changes:
-    """Ask each segment about its profiles and return what changes; all are of one tier.
+) -> None:
+    """Ask each segment about its profiles and add to ``changes``; all are of one tier.
 
     Segments that look at a segment that changed are asked too, lower levels first; those of a
     higher tier are added to ``later`` instead. A profile
     that is gone or merged into another leaves everything, without an event of its own.
     """
-    changes = Changes(now)
     for some in _slices(sorted(pairs), _PROFILES_AT_ONCE):
-        memberships = _load_memberships(connection, some)
-        wanted = _want({profile_id: pairs[profile_id] for profile_id in some}, book, now)
+        memberships = load_memberships(connection, some)
+        wanted = _want({profile_id: pairs[profile_id] for profile_id in some}, book, changes.now)
         for subject_id, subject in _load_subjects(connection, some, wanted, memberships):
-            turn = ProfileTurn(book, changes, now, cause, later)
+            turn = ProfileTurn(book, changes, changes.now, cause, later)
             turn.ask(subject_id, subject, memberships[subject_id], pairs[subject_id])
-    return changes
 
 
 def _want(pairs: Pairs, book: Book, now: datetime) -> _Wanted:
@@ -154,9 +163,12 @@ def _slices(ids: list[int], size: int) -> Iterator[list[int]]:
         yield ids[start : start + size]
 
 
-def _load_memberships(connection: Connection, profile_ids: list[int]) -> dict[int, set[int]]:
+def load_memberships(connection: Connection, profile_ids: list[int]) -> dict[int, set[int]]:
+    """Return, by profile, the segments it is in; of those in none an empty set."""
     found: dict[int, set[int]] = {profile_id: set() for profile_id in profile_ids}
-    for profile_id, segment_id in connection.execute(_SQL["open_memberships"], [profile_ids]):
+    given = [arrays.numbers(profile_ids)]
+    rows = connection.execute(_SQL["open_memberships"], given, binary=True).fetchall()
+    for profile_id, segment_id in rows:
         found[profile_id].add(segment_id)
     return found
 
@@ -283,7 +295,7 @@ def load_subjects(
     # Which scores are asked for is not said, and there are few of each customer.
     wanted = _Wanted(store.make_wishes(looks, now), None, frozenset(together))
     for some in _slices(sorted(set(profile_ids)), _PROFILES_AT_ONCE):
-        memberships = _load_memberships(connection, some)
+        memberships = load_memberships(connection, some)
         subjects |= _load_subjects(connection, some, wanted, memberships)
     return subjects
 

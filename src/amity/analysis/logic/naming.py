@@ -5,13 +5,20 @@ from typing import Final
 
 from amity.rules.condition import Named
 
-Load = Callable[[list[int]], Mapping[int, str]]
+Load = Callable[[list[int] | None], Mapping[int, str]]
+"""Given numbers, or None for all there are."""
 _loaders: Final[dict[str, Load]] = {}
 
 
 def know_names(*, kind: str, load: Load) -> None:
     """Say how the names of a kind are looked up; see `api.know_names`."""
     _loaders[kind] = load
+
+
+def list_names(kind: str) -> Mapping[int, str]:
+    """Return the names of all of a kind; none where nobody said how they are looked up."""
+    load = _loaders.get(kind)
+    return {} if load is None else load(None)
 
 
 class RuleNames(Named):

@@ -27,23 +27,25 @@ _POINTS: Final = 100
 _HEADS: Final[dict[str, tuple[str, str]]] = {
     "acquisition": (
         "Acquisition",
-        "Customers whose first order was in the window. The interval (95 %) is that "
-        "of a count of independent happenings.",
+        "Customers whose first order, in whatever currency, was in the window. The interval (95 %) "
+        "is that of a count of independent happenings.",
     ),
     "expansion": (
         "Expansion",
         "Revenue in the window (orders in the home currency, refunds taken off) "
-        "divided by the customers who ordered in it. The trend is by week. The interval (95 %) "
-        "comes from how customers differ.",
+        "divided by the customers with such an order in it. The trend is by week. The interval "
+        "(95 %) comes from how customers differ.",
     ),
     "retention": (
         "Retention",
-        "Of the customers who ordered in the window before, the share who ordered in "
-        "this one. The trend moves both windows week by week. The interval (95 %) is Wilson's.",
+        "Of the customers who ordered in the window before, in whatever currency, the share who "
+        "ordered in this one. The trend moves both windows week by week. The interval (95 %) is "
+        "Wilson's.",
     ),
     "active_customers": (
         "Active customers",
-        "Customers with at least one order in the window that was not cancelled.",
+        "Customers with at least one order in the window, in whatever currency, that was not "
+        "cancelled.",
     ),
     "revenue": (
         "Revenue",
@@ -60,6 +62,8 @@ class _Orders(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     customers: int
     day: IntArray
     revenue: IntArray
+    is_ours: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    """Whether an order is in the home currency; the revenue of the others is not known."""
     first_day: IntArray
     """Days on which customers bought for the first time, one place a customer."""
     start: int | None
@@ -77,14 +81,23 @@ class _Orders(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return flags
 
     def revenue_of_active(self, after: int, until: int) -> IntArray:
-        """Return the revenue of each customer who ordered in days (after, until]."""
+        """Return the revenue of each customer with an order of ours in days (after, until]."""
         inside = self.between(after, until)
-        flags = self.active(after, until)
-        sums = np.bincount(
-            self.customer[inside], weights=self.revenue[inside], minlength=self.customers
-        )
+        ours = self.is_ours[inside]
+        customer = self.customer[inside][ours]
+        sums = np.bincount(customer, weights=self.revenue[inside][ours], minlength=self.customers)
+        flags = np.zeros(self.customers, np.bool_)
+        flags[customer] = True
         revenue: IntArray = sums[flags].astype(np.int64)
         return revenue
+
+    def say_others(self, after: int, until: int) -> str:
+        """Say how many orders of these days have no part in revenue, if any."""
+        number = int((~self.is_ours[self.between(after, until)]).sum())
+        if not number:
+            return ""
+        some = f"{number:,} orders in other currencies are"
+        return f" {'1 order in another currency is' if number == 1 else some} left out."
 
 
 class _Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,7 +157,8 @@ def _read(connection: Connection, span: _Span, now: datetime, currency: str) -> 
         customer=customer.astype(np.int64),
         customers=len(known),
         day=day[order],
-        revenue=revenue[order],
+        revenue=np.maximum(revenue[order], 0),
+        is_ours=revenue[order] >= 0,
         first_day=np.sort(np.repeat(first, number)),
         start=int(first.min()) if len(first) else None,
     )
@@ -244,6 +258,7 @@ def _expansion(orders: _Orders, span: _Span, currency: str, scale: float) -> Fig
     if now.value is not None:
         amount = format_minor(round(now.value * scale), currency)
         sentence = f"A customer who ordered in the last {span.days} days spent {amount}."
+    sentence += orders.say_others(after, span.today)
     weekly = ((week, measure(*week)) for week in _since(orders, span.weeks, _WEEK))
     return _figure(
         name="expansion",
@@ -309,7 +324,8 @@ def _revenue(orders: _Orders, span: _Span, currency: str, scale: float) -> Figur
         unit=currency,
         measures=(now, measure(earlier, after) if comparable else None),
         trend=[(_week_of(week[0]), measure(*week).value or 0.0) for week in weeks],
-        sentence=f"Customers spent {amount} in the last {span.days} days.",
+        sentence=f"Customers spent {amount} in the last {span.days} days."
+        f"{orders.say_others(after, span.today)}",
     )
 
 
@@ -325,8 +341,9 @@ def concentration() -> Concentration:
     definition = (
         "All customers who ever ordered, those who brought most first (all their orders, refunds "
         "taken off, home currency only), and the share of all revenue that they brought together. "
-        "The 80/20 page looks at one window, and at visitors and those written to as well, so its "
-        "best fifth brings more."
+        "The 80/20 page looks at one window; it says the same of that window's buyers, and beside "
+        "it what the best fifth brings of all customers, visitors and those written to among them, "
+        "which is more."
     )
     if not total:
         return Concentration(

@@ -58,7 +58,8 @@ def mean(values: IntArray, scale: float) -> Measure:
     scaled = values / scale
     middle = float(scaled.mean())
     variance = float(scaled.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
-    return _around(middle, variance if len(values) > 1 else None)
+    # From one, or from equal values, no interval can be told: it would look like certainty.
+    return _around(middle, variance or None, student(len(values)))
 
 
 def mean_of_sums(number: int, sum_: float, squares: float) -> Measure:
@@ -69,7 +70,7 @@ def mean_of_sums(number: int, sum_: float, squares: float) -> Measure:
     if number == 1:
         return Measure(value=middle)
     variance = max(squares - sum_ * middle, 0.0) / (number - 1) / number
-    return _around(middle, variance)
+    return _around(middle, variance or None, student(number))
 
 
 def total(values: IntArray, scale: float) -> Measure:
@@ -80,16 +81,42 @@ def total(values: IntArray, scale: float) -> Measure:
     return _around(float(scaled.sum()), float(scaled @ scaled))
 
 
-def _around(value: float, variance: float | None) -> Measure:
+def student(number: int) -> float:
+    """Return Student's quantile for the mean of so many values; the normal one of fewer than two.
+
+    It knows nothing of skew: from log-normal spending (sigma 1) the interval holds the mean 83
+    times in 100 of 5 customers, 87 of 20, 91 of 100.
+    """
+    from scipy.special import stdtrit  # noqa: PLC0415  # loads slowly
+
+    return float(stdtrit(number - 1, 0.975)) if number > 1 else Z95
+
+
+def _around(value: float, variance: float | None, quantile: float = Z95) -> Measure:
     if variance is None:
         return Measure(value=value)
-    half = Z95 * float(np.sqrt(variance))
+    half = quantile * float(np.sqrt(variance))
     return Measure(value=value, low=max(0.0, value - half), high=value + half, variance=variance)
 
 
 def is_within_chance(now: Measure, before: Measure) -> bool:
-    """Say whether a difference as large comes by chance more often than once in twenty."""
+    """Say whether a difference as large comes by chance more often than once in twenty.
+
+    By the intervals of both, as Zou and Donner (2008) recover the variance of a difference from
+    them; of shares that is Newcombe's method 10. What has no interval may differ by any chance.
+    """
     if now.value is None or before.value is None:
         return True
-    spread = float(np.sqrt(now.variance + before.variance))
-    return abs(now.value - before.value) <= Z95 * spread
+    if now.low is None or before.low is None:
+        return True
+    more, less = (now, before) if now.value > before.value else (before, now)
+    down = _reach(more.value, more.low, more.variance)
+    up = _reach(less.value, less.high, less.variance)
+    return abs(now.value - before.value) <= float(np.hypot(down, up))
+
+
+def _reach(value: float | None, end: float | None, variance: float) -> float:
+    """Return how far an interval goes from its value to one end."""
+    if value is None or end is None:
+        return Z95 * float(np.sqrt(variance))
+    return abs(value - end)

@@ -15,6 +15,7 @@ from amity.analysis.estimator import Fit, FloatArray, Histories, IntArray
 from amity.analysis.logic.lifetimes.quantiles import Pairs, count_interval, make_pairs
 
 _MAX_COUNT: Final = 2_000
+_BLOCK: Final = 512
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +148,25 @@ def interval(
         return _cumulative(model, frequency, age, horizon, width)
 
     return count_interval(pairs, _widths(model, pairs, horizon), cumulate, alive)
+
+
+def count_moments(
+    model: Model, histories: Histories, horizon: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the mean number of purchases of each customer, if alive, and the mean of its square.
+
+    A block of customers at a time; counts above 2,000 are cut off.
+    """
+    age, x = histories.age_days / model.unit_days, histories.frequency.astype(np.float64)
+    first, second = np.zeros(len(x)), np.zeros(len(x))
+    for at in range(0, len(x), _BLOCK):
+        block = slice(at, at + _BLOCK)
+        pairs = Pairs(frequency=x[block], age=age[block], place=np.arange(len(x[block])))
+        width = int(_widths(model, pairs, horizon).max(initial=1))
+        above = 1 - _cumulative(model, x[block], age[block], horizon, width)
+        first[block] = above.sum(axis=1)
+        second[block] = above @ (2 * np.arange(width) + 1.0)
+    return first, second
 
 
 def _widths(model: Model, pairs: Pairs, horizon: float) -> IntArray:

@@ -1,6 +1,7 @@
 """Scores of all customers, computed from their orders and kept, one row a score."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from amity.analysis.estimator import (
 from amity.analysis.estimators.bgnbd import BgNbd
 from amity.analysis.estimators.gamma_gamma import GammaGamma
 from amity.analysis.estimators.pareto_nbd import ParetoNbd
-from amity.analysis.estimators.rfm import Rfm
+from amity.analysis.estimators.rfm import Rfm, RfmFit
 from amity.analysis.logic.calibration import Calibration, as_report, calibrate
 from amity.analysis.logic.lifetime_value import (
     YEARLY_DISCOUNT_RATE,
@@ -39,6 +40,7 @@ from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
 from amity.analysis.logic.scoring.orders_coming import remember_orders, settle_orders
 from amity.analysis.logic.scoring.profits import score_profit
 from amity.analysis.logic.transactions import summarise
+from amity.analysis.logic.working.doing import Doing
 from amity.infra.columns import fetch_columns
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
@@ -49,6 +51,7 @@ from amity.kernel.money import exponent_of
 PURCHASE_HORIZON_DAYS: Final = 90
 VALUE_MONTHS: Final = 12
 UNIT_DAYS: Final = 7
+_STEPS: Final = 4
 _EPOCH: Final = date(1970, 1, 1)
 LOCK: Final = "amity.analysis.scores"
 SCORES: Final = frozenset(
@@ -77,22 +80,26 @@ class _Run(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     columns: dict[str, Column]
 
 
-def refresh_scores(*, now: datetime) -> list[ModelRun]:
+def refresh_scores(*, now: datetime, doing: Doing) -> list[ModelRun]:
     """Fit every estimator to all orders up to ``now`` and replace all scores, in one transaction.
 
     What the data cannot carry is left out, and the report of its run says why.  Readers see the
     old scores until the new ones are complete; two refreshes wait for each other.
     """
     currency = settings().currency
-    with transaction() as connection:
+    with transaction() as connection, doing.over(connection):
         sql = load("amity.analysis")
         connection.execute(sql["scores_lock"], [LOCK])
+        doing.tell(0, _STEPS, "reading all orders")
         transactions, foreign = read_orders(connection, now, currency)
-        histories = summarise(transactions, until=(now.astimezone(UTC).date() - _EPOCH).days)
+        histories = summarise(transactions, until=day_of(now))
+        doing.tell(1, _STEPS, "fitting the models and trying them on time held out")
         runs = _compute(transactions, histories, now, foreign)
+        doing.tell(2, _STEPS, "writing down the scores")
         kept = [_record(connection, run, now) for run in runs]
         rows = _rows(histories, runs, [run.model_run_id for run in kept])
         replace_scores(connection, names=SCORES, rows=rows)
+        doing.tell(3, _STEPS, "comparing earlier predictions with what came")
         settle_orders(connection, transactions, now=now)
         for run, model_run in zip(runs, kept, strict=True):
             remember_orders(
@@ -103,6 +110,15 @@ def refresh_scores(*, now: datetime) -> list[ModelRun]:
                 now=now,
             )
     return kept
+
+
+def list_latest_runs() -> list[ModelRun]:
+    """Return the latest fitting of each estimator of purchases that was computed."""
+    found = []
+    for kind in (Rfm, BgNbd, GammaGamma, ParetoNbd):
+        with suppress(NotFound):
+            found.append(get_latest_run(estimator=kind.name))
+    return found
 
 
 def list_scores(*, profile_id: int) -> list[Score]:
@@ -146,20 +162,14 @@ def read_orders(
     now: datetime,
     currency: str,
     *,
-    since: datetime | None = None,
-    profile_id: int | None = None,
+    profile_ids: Sequence[int] | None = None,
 ) -> tuple[Transactions, int]:
-    """Return all orders as purchases, and how many are in another currency than ours.
-
-    With ``since`` only those of customers who have ordered since then, with ``profile_id`` hers.
-    """
+    """Return all orders as purchases, or some customers', and how many are in another currency."""
     sql = load("amity.analysis")
     query = sql["scores_orders"]
     given: list[Any] = [currency, currency, now]
-    if profile_id is not None:
-        query, given = sql["scores_orders_of"], [*given, profile_id]
-    elif since is not None:
-        query, given = sql["scores_recent_orders"], [*given, since, now]
+    if profile_ids is not None:
+        query, given = sql["scores_orders_of"], [*given, list(profile_ids)]
     profile, day, amount, foreign = fetch_columns(connection, query, given, width=4)
     purchases = Transactions(
         customer_id=profile,
@@ -168,6 +178,11 @@ def read_orders(
         minor_per_unit=10 ** exponent_of(currency),
     )
     return purchases, int(foreign.sum())
+
+
+def day_of(moment: datetime) -> int:
+    """Return the day of a moment (UTC), as purchases count days."""
+    return (moment.astimezone(UTC).date() - _EPOCH).days
 
 
 def _compute(
@@ -182,7 +197,7 @@ def _compute(
         warning = f"{foreign} orders in other currencies count as purchases of no amount"
         spending_run.report["warnings"] = [*spending_run.report.get("warnings", []), warning]
     if buying is not None:
-        until = (now.astimezone(UTC).date() - _EPOCH).days
+        until = day_of(now)
         buying_run.report["calibration"] = _try_calibration(transactions, until, bgnbd)
         buying_run.report["warnings"] = [
             *buying_run.report["warnings"],
@@ -228,7 +243,7 @@ def _second_opinion(
     """Fit a rival of the model whose scores are used, for its check alone: no scores of its own."""
     fit, run = _fit(estimator, histories)
     if fit is not None:
-        until = (now.astimezone(UTC).date() - _EPOCH).days
+        until = day_of(now)
         run.report["calibration"] = _try_calibration(transactions, until, estimator)
     return msgspec.structs.replace(run, columns={})
 
@@ -266,7 +281,7 @@ def _fit(estimator: Estimator, histories: Histories) -> tuple[Fit | None, _Run]:
             columns={},
         )
     found: Predictions = estimator.predict(fit, histories, horizon_days=PURCHASE_HORIZON_DAYS)
-    report = {
+    report: dict[str, Any] = {
         "version": estimator.version,
         "unit_days": fit.unit_days,
         "log_likelihood": fit.log_likelihood,
@@ -276,6 +291,8 @@ def _fit(estimator: Estimator, histories: Histories) -> tuple[Fit | None, _Run]:
         "warnings": fit.warnings,
         "details": fit.details,
     }
+    if isinstance(fit, RfmFit):
+        report["cuts"] = fit.cuts
     if estimator.capabilities.uses_horizon:
         report["horizon_days"] = PURCHASE_HORIZON_DAYS
     return fit, _Run(
@@ -333,20 +350,24 @@ def _record(connection: Connection, run: _Run, now: datetime) -> ModelRun:
 
 
 def _rows(histories: Histories, runs: list[_Run], run_ids: list[int]) -> Iterator[ScoreRow]:
-    customers = histories.customer_id.tolist()
     for run, run_id in zip(runs, run_ids, strict=True):
         for name, column in run.columns.items():
-            labels = column.labels or [""] * len(customers)
-            for customer, value, label, low, high in zip(
-                customers,
-                column.value.tolist(),
-                labels,
-                _bounds(column.low, len(customers)),
-                _bounds(column.high, len(customers)),
-                strict=True,
-            ):
-                yield customer, name, value, label, low, high, run_id
+            yield from score_rows(histories, name, column, run_id)
 
 
-def _bounds(values: Any, size: int) -> Iterable[float | None]:
+def score_rows(histories: Histories, name: str, column: Column, run_id: int) -> Iterator[ScoreRow]:
+    """Return a score of everybody as rows to be kept."""
+    customers = histories.customer_id.tolist()
+    for customer, value, label, low, high in zip(
+        customers,
+        column.value.tolist(),
+        column.labels or [""] * len(customers),
+        _bounds(column.low, len(customers)),
+        _bounds(column.high, len(customers)),
+        strict=True,
+    ):
+        yield customer, name, value, label, low, high, run_id
+
+
+def _bounds(values: FloatArray | None, size: int) -> Iterable[float | None]:
     return [None] * size if values is None else values.tolist()

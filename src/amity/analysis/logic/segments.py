@@ -6,6 +6,7 @@ changed definition at a known place in the stream of activities.
 
 import logging
 from collections import deque
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +34,6 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     segment_id: int
     name: str
     description: str
-    rule: dict[str, Any]
     version: int
     state: str
     members: int
@@ -43,30 +43,47 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Definitions:
-    """All segments at one moment, the archived ones included."""
+    """All segments at one moment, the archived ones included; rules are read when asked for."""
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rules: dict[int, dict[str, Any]] = {}
         rows = connection.execute(_SQL["select_segments"]).fetchall()
         self._rows = {row[0]: _Row(*row) for row in rows}
+        self._live_names = {
+            row.segment_id: row.name for row in self._rows.values() if row.state != "archived"
+        }
         self.names = RuleNames((row.segment_id, row.name) for row in self._rows.values())
 
     def live_names(self) -> dict[int, str]:
         """Return the names of the segments that are not archived: of those none is there twice."""
-        return {row.segment_id: row.name for row in self._rows.values() if row.state != "archived"}
+        return self._live_names
 
     def make(self, segment_id: int) -> Segment:
         """Return one segment; raise NotFound when there is none."""
         row = self._rows.get(segment_id)
         if row is None:
             raise NotFound(f"there is no segment {segment_id}")
-        fields = msgspec.structs.asdict(row)
-        text, words = self._written(row)
+        plain = self._rule(segment_id)
+        text, words = self._written(plain)
+        fields = {**msgspec.structs.asdict(row), "rule": plain}
         return msgspec.convert({**fields, "text": text, "words": words}, Segment)
 
-    def _written(self, row: _Row) -> tuple[str, str]:
-        """Return the rule as text and in words."""
+    def _rule(self, segment_id: int) -> dict[str, Any]:
+        self._read_rules([segment_id])
+        return self._rules[segment_id]
+
+    def _read_rules(self, segment_ids: Iterable[int]) -> None:
+        """Read the rules of segments that are there, those not read yet."""
+        missing = [each for each in segment_ids if each not in self._rules]
+        if missing:
+            found = self._connection.execute(_SQL["select_segment_rules"], [missing])
+            self._rules.update(found.fetchall())
+
+    def _written(self, plain: dict[str, Any]) -> tuple[str, str]:
+        """Return a rule as text and in words."""
         try:
-            rule = decode_rule(row.rule)
+            rule = decode_rule(plain)
         except Invalid as error:
             # An operator that a plug-in brought can be gone.
             return "", f"cannot be read: {error.message}"
@@ -75,11 +92,13 @@ class Definitions:
 
     def list_all(self, *, is_archived: bool | None = False) -> list[Segment]:
         """Return segments by name."""
-        return [
-            self.make(row.segment_id)
+        wanted = [
+            row.segment_id
             for row in self._rows.values()
             if is_archived is None or is_archived == (row.state == "archived")
         ]
+        self._read_rules(wanted)
+        return [self.make(segment_id) for segment_id in wanted]
 
     def state_of(self, segment_id: int) -> str | None:
         """Return a segment's state; None when there is no such segment."""
@@ -96,10 +115,11 @@ class Definitions:
 
     def list_using(self, segment_id: int) -> list[str]:
         """Return the names of the segments whose rule looks at this one."""
+        found = self._connection.execute(_SQL["select_segments_using"], [segment_id])
+        users = [row[0] for row in found.fetchall()]
+        self._read_rules(users)
         return [
-            row.name
-            for row in self._rows.values()
-            if row.state != "archived" and segment_id in _references(row.rule)
+            self._rows[user].name for user in users if segment_id in _references(self._rules[user])
         ]
 
     def check_references(self, rule: Rule, segment_id: int | None) -> None:
@@ -121,6 +141,7 @@ class Definitions:
         came_from: dict[int, int] = {}
         left = deque((segment_id, wanted) for wanted in sorted(_segments_in(rule)))
         while left:
+            self._read_rules(step for _, step in left)
             before, step = left.popleft()
             if step == segment_id:
                 way = [step]
@@ -130,7 +151,7 @@ class Definitions:
                 return [segment_id, *reversed(way)]
             if step not in came_from and step in self._rows:
                 came_from[step] = before
-                left += ((step, other) for other in sorted(_references(self._rows[step].rule)))
+                left += ((step, other) for other in sorted(_references(self._rules[step])))
         return None
 
 
@@ -189,6 +210,7 @@ def update_segment(  # noqa: PLR0913  # one argument a thing that can be changed
     by: str,
     now: datetime,
     restored_from: int | None = None,
+    seen_at: datetime | None = None,
 ) -> Segment:
     """Change a segment; a changed rule is read against history anew."""
     with _unique(name or ""), transaction() as connection:
@@ -197,6 +219,12 @@ def update_segment(  # noqa: PLR0913  # one argument a thing that can be changed
         held = before.make(segment_id)
         if held.state == "archived":
             raise Conflict("an archived segment cannot be changed", code="segment_archived")
+        if seen_at is not None and seen_at != held.updated_at:
+            raise Conflict(
+                f"{held.name} was changed at {held.updated_at:%Y-%m-%d %H:%M:%S} UTC, after it was "
+                "read: read it again, and change that",
+                code="segment_changed",
+            )
         wanted = held.rule
         if rule is not None:
             decoded = read_rule(rule, connection)

@@ -15,6 +15,7 @@ from amity.rules import (
     sql,
 )
 from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts_consent import Purpose
 
 ACTIVITY: Final = ActivityTable(
@@ -59,7 +60,7 @@ def make_catalogue(policies: Mapping[str, Purpose], condition: Fragment | None =
         activity=ACTIVITY,
         scores=_SCORES,
         orders=ORDERS,
-        together=store.together_sql,
+        together=api_identity.together_sql,
         members=(
             "SELECT m.profile_id FROM analysis_membership AS m "
             "WHERE m.segment_id = {} AND m.left_at IS NULL"

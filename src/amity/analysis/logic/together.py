@@ -6,7 +6,7 @@ from typing import Final
 from amity.infra import queries
 from amity.infra.database import Connection
 from amity.rules import Group
-from amity.store import api as store
+from amity.store import api_identity
 
 _SQL = queries.load("amity.analysis")
 
@@ -24,7 +24,7 @@ def load_together(
     kinds = {kind for kind, _ in asked}
     if not kinds:
         return {}
-    linked = store.load_linked(connection=connection, profile_ids=profile_ids, kinds=kinds)
+    linked = api_identity.load_linked(connection=connection, profile_ids=profile_ids, kinds=kinds)
     segments = {segment_id for _, segment_id in asked if segment_id is not None}
     others = {
         other

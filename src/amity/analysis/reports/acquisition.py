@@ -12,11 +12,12 @@ from amity.analysis.contracts_reports import (
     ReportColumn,
     ReportFigure,
     ReportTable,
+    RowRule,
     say_value,
 )
 from amity.analysis.logic import overview_statistics as statistics
 from amity.analysis.logic.measuring.shown import express_changed, show
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting import frames, row_rules
 from amity.analysis.logic.reporting.tables import bounded, cells
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -145,25 +146,19 @@ class Acquisition(Report):
         won = _won(tables, asked)
         return won.filter(won.channel == str(row["channel"])).select("customer_id")
 
-    def segment_rule(
-        self, asked: Asked, table: str, row: Mapping[str, Cell]
-    ) -> dict[str, Any] | None:
-        """Return who has the channel and ordered first in the window, in whatever currency."""
-        if asked.segment_id is not None or row["channel"] == _UNTOLD:
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who has the channel and ordered first in the window."""
+        if row_rules.is_of_past_members(asked) or row["channel"] == _UNTOLD:
             return None
-        first = "profile.first_order_at"
-        return {
-            "node": "all",
-            "of": [
-                _check(f"trait.{asked.choices['trait']}", "eq", str(row["channel"])),
-                _check(first, "after", asked.from_on.isoformat()),
-                _check(first, "before", asked.until_on.isoformat()),
-            ],
-        }
-
-
-def _check(field: str, op: str, value: str) -> dict[str, Any]:
-    return {"node": "check", "field": field, "is": {"op": op, "value": value}}
+        trait = f"trait.{asked.choices['trait']}"
+        return RowRule(
+            rule=row_rules.all_of(
+                asked,
+                row_rules.check(trait, "eq", value=str(row["channel"])),
+                row_rules.in_window(asked, "profile.first_order_at"),
+            ),
+            differs="the first order counts in whatever currency it was",
+        )
 
 
 def _won(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
@@ -262,8 +257,10 @@ def _sentence(
 ) -> str:
     said = {one.name: say_value(one.value, one.unit, asked.currency) for one in figures}
     best = lines[0]
-    text = f"{said['won']} customers were won, most by {best[0]} ({best[1]})"
     known = {one.name: one.value for one in figures}
+    text = f"{said['won']} customer{' was' if known['won'] == 1 else 's were'} won"
+    if len(lines) == 1 or best[1] != lines[1][1]:
+        text += f", most by {best[0]} ({best[1]})"
     if known["per_won"] is not None:
         text += f"; one cost {said['per_won']} where the cost is known"
     return f"{text}."

@@ -17,6 +17,15 @@ from amity.analysis.contracts_reports import (
     Unit,
     say_value,
 )
+from amity.analysis.logic.behaviour.day_parts import (
+    PARTS,
+    WEEKS,
+    Change,
+    Moved,
+    express_parts,
+    find_moved,
+    read_parts,
+)
 from amity.analysis.logic.reporting import frames
 from amity.analysis.logic.reporting.tables import bounded
 from amity.analysis.report import REPORTS, Asked, Report, Rows
@@ -24,13 +33,10 @@ from amity.analysis.report import REPORTS, Asked, Report, Rows
 if TYPE_CHECKING:
     import ibis
 
-_WEEKS: Final = 8
 _LEAST_WEEKS: Final = 4
 _SPREAD: Final = 1.4826
 """Makes the median absolute deviation of a normal law its standard deviation."""
 _FAR: Final = 3.0
-_KINDS: Final = ("source", "category", "customers")
-"""By what an odd day is taken apart."""
 _WATCHED: Final[dict[str, tuple[str, Unit]]] = {
     "orders": ("Orders", "orders"),
     "net": ("Revenue", "money"),
@@ -52,9 +58,12 @@ class Anomalies(Report):
         "is what is usual, and the day is out of the ordinary when it is further from it than "
         "three times their spread (1.4826 times the median absolute deviation, and never less "
         "than the square root of the usual count, or the same share of usual revenue). With less "
-        "than four such weeks nothing is said. What is named as different is, of the sources, of "
-        "the categories of goods, and of new and known customers, what moved most against its own "
-        "usual day; it goes with the change and need not be why. Today is left out: it is not over."
+        "than four such weeks nothing is said. What went with it is sought among sources, goods, "
+        "new and known customers, the channels they were won by, the channels and campaigns of the "
+        "address by which they came in the day before, and our campaigns that had written in two "
+        "days: of each, what moved furthest beyond what it would have by moving as the whole day "
+        "did, by more than twice what chance moves. It need not be why. Today is left out: it is "
+        "not over."
     )
     parameters = (
         Parameter(
@@ -66,17 +75,16 @@ class Anomalies(Report):
         ),
     )
     uses = frozenset(("window", "segment", "currency"))
-    needs = frozenset(("sources",))
+    needs = frozenset(("sources", "campaigns"))
     days: ClassVar[int] = 28
+
+    def shared(self, tables: Mapping[str, "ibis.Table"], asked: Asked) -> dict[str, "ibis.Table"]:
+        return {"recent": _recent(tables, asked)}
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:
-        since = asked.from_at - timedelta(weeks=_WEEKS)
-        placed = frames.orders(tables, asked)
-        first = placed.group_by("customer_id").aggregate(first_on=placed.placed_on.min())
-        joined = placed.join(first, "customer_id")
-        recent = joined.filter(joined.placed_on >= since.date())
+        recent = _recent(tables, asked)
         days = recent.group_by("placed_on").aggregate(
             orders=recent.count(),
             net=recent.net_minor.sum(),
@@ -84,7 +92,7 @@ class Anomalies(Report):
             refunds=(recent.refunded_minor > 0).sum(),
             customers=recent.customer_id.nunique(),
         )
-        return {"days": days, "parts": _parts(tables, recent, asked, since)}
+        return {"days": days, **express_parts(tables, recent, asked, _since(asked))}
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
         days = {row["placed_on"]: row for row in rows["days"]}
@@ -106,6 +114,7 @@ class Anomalies(Report):
         odd = [one for one in judged if one[2] is not None and one[2][3]]
         said = [one for one in judged if one[2] is not None]
         chosen = str(asked.choices["figure"])
+        parts = [row for name, found in rows.items() if name.startswith(PARTS) for row in found]
         drawn = _series(days, [one for one in judged if one[0] == chosen], chosen)
         words = _WATCHED[chosen][0]
         return ReportAnswer(
@@ -126,7 +135,7 @@ class Anomalies(Report):
                     definition="Days and figures with enough weeks before them to compare with.",
                 ),
             ),
-            tables=(drawn, _odd_table(odd, days, _counts(rows["parts"], asked), asked)),
+            tables=(drawn, _odd_table(odd, days, parts, asked)),
             pictures=(
                 Picture(
                     kind="line",
@@ -156,7 +165,7 @@ def _judge(
     days: Mapping[date, Mapping[str, Any]], name: str, day: date, begun: date
 ) -> tuple[float, float, float, bool] | None:
     """Return what is usual, from where to where, and whether the day is beyond; None if unknown."""
-    weeks = [day - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
+    weeks = [day - timedelta(weeks=week) for week in range(1, WEEKS + 1)]
     past = [_value(days, name, each) for each in weeks if each >= begun]
     if len(past) < _LEAST_WEEKS:
         return None
@@ -165,10 +174,18 @@ def _judge(
     orders = [_value(days, "orders", each) for each in weeks if each >= begun]
     typical = float(np.median(orders))
     # By chance alone a count strays by its root; revenue by as large a share as orders do.
-    least = usual / max(typical, 1.0) ** 0.5 if name == "net" else max(usual, 1.0) ** 0.5
+    least = max(usual, 1.0) ** 0.5
+    if name == "net":
+        least = usual / typical**0.5 if typical >= 1 else _average_order(days, [*weeks, day])
     reach = _FAR * max(spread, least)
     value = _value(days, name, day)
     return usual, max(usual - reach, 0.0), usual + reach, abs(value - usual) > reach
+
+
+def _average_order(days: Mapping[date, Mapping[str, Any]], some: list[date]) -> float:
+    """Return what an order of some days brought on average; 0 without any."""
+    orders = sum(_value(days, "orders", each) for each in some)
+    return sum(_value(days, "net", each) for each in some) / orders if orders else 0.0
 
 
 def _value(days: Mapping[date, Mapping[str, Any]], name: str, day: date) -> float:
@@ -215,19 +232,30 @@ def _series(
 def _odd_table(
     odd: list[tuple[str, date, Any]],
     days: Mapping[date, Mapping[str, Any]],
-    counts: Mapping[tuple[str, str], Mapping[date, int]],
+    found: list[dict[str, Any]],
     asked: Asked,
 ) -> ReportTable:
-    rows = [
-        (
-            day.isoformat(),
-            _WATCHED[name][0],
-            say_value(_value(days, name, day), _WATCHED[name][1], asked.currency),
-            say_value(verdict[0], _WATCHED[name][1], asked.currency),
-            _what_moved(day, counts),
+    parts, names = read_parts(found), _names(asked)
+    rows = []
+    for name, day, verdict in sorted(odd, key=lambda one: (one[1], one[0]), reverse=True):
+        change = Change(
+            figure=name,
+            day=day,
+            was=_value(days, name, day),
+            usual=verdict[0],
+            orders=_usual_orders(days, day),
+            begun=min(days),
         )
-        for name, day, verdict in sorted(odd, key=lambda one: (one[1], one[0]), reverse=True)
-    ]
+        words, unit = _WATCHED[name]
+        rows.append(
+            (
+                day.isoformat(),
+                words,
+                say_value(change.was, unit, asked.currency),
+                say_value(change.usual, unit, asked.currency),
+                _say_moved(find_moved(change, parts, names), unit, asked),
+            )
+        )
     return ReportTable(
         name="odd",
         title="Out of the ordinary, the latest first",
@@ -236,66 +264,49 @@ def _odd_table(
             ReportColumn(name="figure", title="Figure", unit="text"),
             ReportColumn(name="value", title="Was", unit="text"),
             ReportColumn(name="usual", title="Usually", unit="text"),
-            ReportColumn(name="moved", title="What was different", unit="text"),
+            ReportColumn(name="moved", title="What went with it", unit="text"),
         ),
         rows=tuple(rows),
     )
 
 
-def _parts(
-    tables: Mapping[str, "ibis.Table"], recent: "ibis.Table", asked: Asked, since: datetime
-) -> "ibis.Table":
-    """Return orders a day by what may have moved: kind, part, placed_on, orders."""
-    import ibis  # noqa: PLC0415  # loads slowly
-
-    told = tables["events"]
-    told = told.filter(told.occurred_at >= ibis.literal(since), told["name"] == "Order Completed")
-    by_source = recent.join(told.select("event_id", "source_id"), "event_id")
-    goods = frames.lines(tables, recent, asked)
-    goods = goods.filter(goods.category.notnull())
-    is_new = recent.first_on == recent.placed_on
-    cuts = (
-        by_source.select("order_id", "placed_on", part=by_source.source_id.cast("string")),
-        goods.select("order_id", "placed_on", part=goods.category),
-        recent.select("order_id", "placed_on", part=ibis.ifelse(is_new, "new", "known")),
-    )
-    return ibis.union(
-        *(
-            cut.group_by("placed_on", "part").aggregate(
-                kind=ibis.literal(kind), orders=cut.order_id.nunique()
-            )
-            for kind, cut in zip(_KINDS, cuts, strict=True)
-        )
-    )
+def _since(asked: Asked) -> datetime:
+    return asked.from_at - timedelta(weeks=WEEKS)
 
 
-def _counts(parts: list[dict[str, Any]], asked: Asked) -> dict[tuple[str, str], dict[date, int]]:
-    """Return the orders a day of each part, by its kind and what people call it."""
-    names = {str(one["source_id"]): one["name"] for one in asked.facts.get("sources", [])}
-    counts: dict[tuple[str, str], dict[date, int]] = {}
-    for row in parts:
-        part = row["part"]
-        told = f"{part} customers" if row["kind"] == "customers" else names.get(part, part)
-        counts.setdefault((row["kind"], told), {})[row["placed_on"]] = row["orders"]
-    return counts
+def _recent(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    """Return the orders of the window and the weeks before, with the customer's first day."""
+    placed = frames.orders(tables, asked)
+    first = placed.group_by("customer_id").aggregate(first_on=placed.placed_on.min())
+    joined = placed.join(first, "customer_id")
+    return joined.filter(joined.placed_on >= _since(asked).date())
 
 
-def _what_moved(day: date, counts: Mapping[tuple[str, str], Mapping[date, int]]) -> str:
-    """Say of each kind of part which differs most from its usual day, the furthest first."""
-    best: dict[str, tuple[float, str, float, float]] = {}
-    for (kind, part), found in sorted(counts.items()):
-        past = [found.get(day - timedelta(weeks=week), 0) for week in range(1, _WEEKS + 1)]
-        usual, was = float(np.median(past)), float(found.get(day, 0))
-        # Less than a count strays by chance says nothing.
-        moved = abs(was - usual)
-        if moved > max(usual, 1.0) ** 0.5 and moved > best.get(kind, (0.0,))[0]:
-            best[kind] = (moved, part, was, usual)
-    if not best:
-        return "no source, category or kind of customer stands out"
-    said = sorted(best.items(), key=lambda one: (-one[1][0], one[0]))
-    return "; ".join(
-        f"{part}: {was:,.0f} orders, usually {usual:,.0f}" for _, (_, part, was, usual) in said
-    )
+def _usual_orders(days: Mapping[date, Mapping[str, Any]], day: date) -> float:
+    weeks = [day - timedelta(weeks=week) for week in range(1, WEEKS + 1)]
+    return float(np.median([_value(days, "orders", one) for one in weeks if one >= min(days)]))
+
+
+def _names(asked: Asked) -> dict[tuple[str, str], str]:
+    """Return what people call the sources and campaigns."""
+    known = {
+        ("source", str(one["source_id"])): one["name"] for one in asked.facts.get("sources", [])
+    }
+    return known | {
+        ("campaign", str(one["campaign_id"])): f"“{one['name']}”"
+        for one in asked.facts.get("campaigns", [])
+    }
+
+
+def _say_moved(moved: list[Moved], unit: Unit, asked: Asked) -> str:
+    if not moved:
+        return "nothing stands out: sources, goods, customers, channels and campaigns moved alike"
+    said = []
+    for one in moved:
+        was, usual = (say_value(each, unit, asked.currency) for each in (one.was, one.usual))
+        share = "" if one.share is None else f" ({one.share:.0%} of the change)"
+        said.append(f"{one.words}: {was}, usually {usual}{share}")
+    return "; ".join(said)
 
 
 def _sentence(

@@ -18,7 +18,13 @@ from amity.analysis.logic.behaviour.touches import PLACES, led, orders, touches,
 from amity.analysis.logic.measuring.shown import express_changed, show
 from amity.analysis.logic.overview_statistics import share
 from amity.analysis.logic.reporting import frames
-from amity.analysis.logic.reporting.tables import cells, columns
+from amity.analysis.logic.reporting.tables import (
+    call_campaign,
+    campaign_names,
+    cells,
+    columns,
+    for_files,
+)
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
 if TYPE_CHECKING:
@@ -41,7 +47,7 @@ class Attribution(Report):
     question = "Which channels came before the orders, and what did our campaigns cause?"
     group = "acquisition"
     uses = frozenset(("window", "comparison", "segment", "currency"))
-    needs = frozenset(("metrics",))
+    needs = frozenset(("metrics", "campaigns"))
     metrics = frozenset(("orders",))
     definition = (
         "A touch is an event that says by which channel a customer came: a click in one of our "
@@ -124,7 +130,7 @@ class Attribution(Report):
         ]
         figures, changed = show(_figures(known, totals["orders"]), rows, asked)
         if caused:
-            tables.append(_caused_table(caused))
+            tables.append(_caused_table(caused, campaign_names(asked)))
         return ReportAnswer(
             sentence=_sentence(credits, known, totals["orders"]),
             figures=figures,
@@ -262,13 +268,14 @@ def _channel_table(rows: list[dict[str, Any]]) -> ReportTable:
     )
 
 
-def _caused_table(caused: Sequence[Caused]) -> ReportTable:
+def _caused_table(caused: Sequence[Caused], names: dict[int, str]) -> ReportTable:
     rows: list[tuple[Cell, ...]] = []
     for one in caused:
         shares = cells(one.difference)
         rows.append(
             (
                 one.campaign_id,
+                call_campaign(names, one.campaign_id),
                 one.written,
                 share(one.written_ordered, one.written).value,
                 one.held_out,
@@ -281,8 +288,9 @@ def _caused_table(caused: Sequence[Caused]) -> ReportTable:
     return ReportTable(
         name="caused",
         title="What campaigns caused, by the customers held out",
-        columns=columns(
-            ("campaign", "Campaign", "number"),
+        columns=for_files(("campaign", "Number", "number"))
+        + columns(
+            ("name", "Campaign", "text"),
             ("written", "Written to", "customers"),
             ("written_rate", "of them ordered", "share"),
             ("held_out", "Held out", "customers"),

@@ -10,10 +10,11 @@ from amity.analysis.contracts_reports import (
     ReportAnswer,
     ReportFigure,
     ReportTable,
+    RowRule,
 )
 from amity.analysis.logic.behaviour.baskets import Rule, find_rules
 from amity.analysis.logic.overview_statistics import Measure, share
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting import frames, row_rules
 from amity.analysis.logic.reporting.tables import cells, columns, for_files
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -139,6 +140,15 @@ class Baskets(Report):
         known = _items(tables, asked)
         pairs = _pairs(known.filter(known["item"].isin([first, second])))
         return pairs.select("customer_id").distinct()
+
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who ordered the item in the window; no rule says that two were in one order."""
+        days = row_rules.days_until_now(asked)
+        if table != "items" or days is None:
+            return None
+        name = _LEVELS[str(asked.choices["level"])]
+        ordered = row_rules.bought(days, name, str(row["item"]))
+        return RowRule(rule=row_rules.all_of(asked, ordered), differs=row_rules.CANCELLED)
 
 
 def _whole(asked: Asked, name: str) -> int:

@@ -1,7 +1,7 @@
 """Campaign economics: what campaigns cost, and what they caused by customers held out."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -12,20 +12,29 @@ from amity.analysis.contracts_reports import (
     ReportColumn,
     ReportFigure,
     ReportTable,
+    RowRule,
     say_value,
 )
-from amity.analysis.logic.reporting import frames, serving
-from amity.analysis.logic.reporting.tables import bounded
+from amity.analysis.logic.reporting import frames, row_rules, serving
+from amity.analysis.logic.reporting.tables import bounded, call_campaign, campaign_names
 from amity.analysis.report import REPORTS, Asked, Report, Rows
-from amity.kernel.lift import FEWEST_CUSTOMERS, Arm, revenue_difference
+from amity.kernel.lift import (
+    FEWEST_BUYERS,
+    FEWEST_CUSTOMERS,
+    Arm,
+    expected_buyers,
+    revenue_difference,
+)
 
 if TYPE_CHECKING:
     import ibis
 
 _SEED: Final = 1000
 _THOUSAND: Final = 1000
+_PROVEN: Final = "more than chance"
 _COLUMNS: Final = (
-    ReportColumn(name="campaign", title="Campaign", unit="number"),
+    ReportColumn(name="campaign", title="Number", unit="number", is_for_files=True),
+    ReportColumn(name="name", title="Campaign", unit="text"),
     ReportColumn(name="customers", title="Written to", unit="customers"),
     ReportColumn(name="held_out", title="Held out", unit="customers"),
     ReportColumn(name="messages", title="Messages", unit="messages"),
@@ -50,18 +59,23 @@ class CampaignEconomics(Report):
         "thousand. Margin is revenue, refunds taken off, less the cost of goods where order lines "
         "tell it. Everybody counts in the group they were drawn into, whatever became of the "
         "message. The interval (95 %) is that of the lift (docs/algorithms/lift.md). Without a "
-        "group held out at random nothing is claimed. The cost is that of the messages, by what "
-        "you say one costs."
+        "group held out at random nothing is claimed, nor where chance would put fewer than five "
+        "buyers into the smaller group, nor before the time is over for all. The cost is that of "
+        "the messages, by what you say one costs, and what you entered for the campaign by its "
+        "name or number."
     )
-    uses = frozenset(("window", "segment", "currency"))
-    needs = frozenset(("unit_costs",))
+    uses = frozenset(("window", "comparison", "segment", "currency"))
+    needs = frozenset(("unit_costs", "channel_costs", "campaigns"))
     days: ClassVar[int] = 180
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:
         drawn = _drawn(tables, asked)
-        arms = drawn.group_by(["campaign_id", "arm"]).aggregate(customers=drawn.count())
+        arms = drawn.group_by(["campaign_id", "arm"]).aggregate(
+            customers=drawn.count(),
+            until_at=(drawn.assigned_at + drawn.window_seconds.as_interval("s")).max(),
+        )
         sent = frames.sends(tables, asked, until=asked.now)
         sent = sent.filter(sent.run_kind == "campaign")
         messages = sent.group_by(["run_id", "channel"]).aggregate(messages=sent.count())
@@ -77,23 +91,16 @@ class CampaignEconomics(Report):
         campaigns = sorted({row["campaign_id"] for row in rows["arms"]})
         lines = [_line(campaign, rows, asked) for campaign in campaigns]
         figures = _figures(lines)
-        told = [line for line in lines if line[5] is not None]
-        sentence = "No campaign held out enough customers to say what it caused."
-        if told:
-            best = max(told, key=lambda line: float(str(line[5])))
-            sentence = (
-                f"Campaign {best[0]} caused the most margin: "
-                f"{say_value(best[5], 'money', asked.currency)} a thousand contacts."
-            )
+        told = [line for line in lines if line[6] is not None]
         table = ReportTable(
             name="campaigns",
             title="Campaigns",
             columns=_COLUMNS,
             rows=tuple(lines),
-            key=("campaign",),
+            key=("name",),
         )
         return ReportAnswer(
-            sentence=sentence,
+            sentence=_sentence(told, asked),
             figures=figures,
             tables=(table,),
             pictures=(
@@ -101,7 +108,7 @@ class CampaignEconomics(Report):
                     kind="bar",
                     table="campaigns",
                     title="Margin caused a thousand contacts",
-                    x="campaign",
+                    x="name",
                     y=("margin",),
                     low="low",
                     high="high",
@@ -122,6 +129,16 @@ class CampaignEconomics(Report):
             drawn.campaign_id == int(str(row["campaign"])), drawn.arm == "treatment"
         )
         return inside.select("customer_id")
+
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who was sent the campaign."""
+        if row_rules.is_of_past_members(asked):
+            return None
+        sent = {"node": "message", "what": "sent", "campaign_id": int(str(row["campaign"]))}
+        return RowRule(
+            rule=row_rules.all_of(asked, sent),
+            differs="who was meant to get the message and did not is not in it",
+        )
 
 
 def _drawn(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
@@ -165,34 +182,68 @@ def _buyers(tables: Mapping[str, "ibis.Table"], drawn: "ibis.Table", asked: Aske
 def _line(campaign: int, rows: Rows, asked: Asked) -> tuple[Cell, ...]:
     sizes = {row["arm"]: row["customers"] for row in rows["arms"] if row["campaign_id"] == campaign}
     written, held = sizes.get("treatment", 0), sizes.get("holdout", 0)
-    costs = serving.unit_costs(asked)
     sent = [row for row in rows["messages"] if row["run_id"] == campaign]
     messages = sum(row["messages"] for row in sent)
-    known = [(row["messages"], _cost_of(row["channel"], costs)) for row in sent]
-    cost = (
-        sum(count * each for count, each in known if each is not None)
-        if all(each is not None for _, each in known)
-        else None
-    )
+    name = call_campaign(campaign_names(asked), campaign)
+    cost = _cost(sent, _entered(asked, {name.casefold(), str(campaign)}), asked)
     margin = low = high = after = None
     verdict = "nobody held out: no claim" if not held else "too few to say"
     if min(written, held) >= FEWEST_CUSTOMERS:
         rng = np.random.default_rng(_SEED + campaign)
-        lift = revenue_difference(
-            _arm(rows, campaign, "treatment", written), _arm(rows, campaign, "holdout", held), rng
-        )
+        arms = _arm(rows, campaign, "treatment", written), _arm(rows, campaign, "holdout", held)
+        is_enough = expected_buyers(*arms) >= FEWEST_BUYERS
+        lift = revenue_difference(*arms, rng) if is_enough else None
         if lift is not None:
             margin = lift.estimate.value * _THOUSAND
             low, high = lift.estimate.low * _THOUSAND, lift.estimate.high * _THOUSAND
-            verdict = "more than chance" if lift.is_significant else "within chance"
+            verdict = _PROVEN if lift.is_significant else "within chance"
+            if _is_open(rows, campaign, asked):
+                verdict = "so far: not over yet"
             if cost is not None and written:
                 after = margin - cost / written * _THOUSAND
-    return (campaign, written, held, messages, cost, margin, low, high, after, verdict)
+    return (campaign, name, written, held, messages, cost, margin, low, high, after, verdict)
 
 
-def _cost_of(channel: str, costs: Mapping[str, int]) -> int | None:
-    name = channel if channel in {"email", "sms", "push"} else "other_messages"
-    return costs.get(name)
+def _sentence(told: list[tuple[Cell, ...]], asked: Asked) -> str:
+    """Say which campaign earned most, of those whose effect is beyond chance."""
+    if not told:
+        return "No campaign held out enough customers to say what it caused."
+    earned = [line for line in told if line[10] == _PROVEN and float(str(line[6])) > 0]
+    if not earned:
+        which = "the only campaign" if len(told) == 1 else f"any of {len(told)} campaigns"
+        return f"It is not shown that {which} with customers held out earned anything."
+    best = max(earned, key=lambda line: float(str(line[6])))
+    margin, low, high = (say_value(one, "money", asked.currency) for one in best[6:9])
+    return (
+        f"{best[1]} caused the most margin: {margin} a thousand contacts, between {low} and {high}."
+    )
+
+
+def _cost(sent: list[Mapping[str, Any]], entered: int, asked: Asked) -> int | None:
+    """Return what a campaign cost; None while it is not known what one of its messages costs."""
+    costs, total = serving.unit_costs(asked), entered
+    for row in sent:
+        channel = str(row["channel"])
+        each = costs.get(channel if channel in {"email", "sms", "push"} else "other_messages")
+        if each is None:
+            return None
+        total += row["messages"] * each
+    return total
+
+
+def _entered(asked: Asked, called: set[str]) -> int:
+    """Return what was entered for a campaign beside its messages, in the currency asked for."""
+    return sum(
+        int(fact["amount_minor"])
+        for fact in asked.facts.get("channel_costs", [])
+        if fact["campaign"].strip().casefold() in called and fact["currency"] == asked.currency
+    )
+
+
+def _is_open(rows: Rows, campaign: int, asked: Asked) -> bool:
+    """Say whether orders still count for somebody: who looks until it is proven proves anything."""
+    arms = [row for row in rows["arms"] if row["campaign_id"] == campaign]
+    return any(row["until_at"] > asked.now for row in arms)
 
 
 def _arm(rows: Rows, campaign: int, arm: str, customers: int) -> Arm:
@@ -205,8 +256,8 @@ def _arm(rows: Rows, campaign: int, arm: str, customers: int) -> Arm:
 
 
 def _figures(lines: list[tuple[Cell, ...]]) -> tuple[ReportFigure, ...]:
-    known = [int(str(line[4])) for line in lines if line[4] is not None]
-    proven = sum(line[9] == "more than chance" for line in lines)
+    known = [int(str(line[5])) for line in lines if line[5] is not None]
+    proven = sum(line[10] == _PROVEN for line in lines)
     return (
         ReportFigure(
             name="campaigns",
@@ -217,10 +268,11 @@ def _figures(lines: list[tuple[Cell, ...]]) -> tuple[ReportFigure, ...]:
         ),
         ReportFigure(
             name="cost",
-            title="Cost of messages",
+            title="Cost",
             unit="money",
             value=sum(known) if len(known) == len(lines) else None,
-            definition="Messages that went out, times what one costs; not known while a cost is.",
+            definition="Messages that went out, times what one costs, and what was entered for "
+            "the campaigns; not known while the cost of a message is not.",
         ),
         ReportFigure(
             name="proven",

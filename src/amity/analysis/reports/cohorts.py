@@ -13,6 +13,7 @@ from amity.analysis.contracts_reports import (
     ReportAnswer,
     ReportFigure,
     ReportTable,
+    RowRule,
 )
 from amity.analysis.logic.behaviour.cohorts import (
     CohortCell,
@@ -22,10 +23,12 @@ from amity.analysis.logic.behaviour.cohorts import (
 )
 from amity.analysis.logic.behaviour.local_time import find_zone, local_day, period_of
 from amity.analysis.logic.behaviour.survival import Curve, estimate_curve
+from amity.analysis.logic.behaviour.visits import done_by_customers
 from amity.analysis.logic.overview_statistics import NOTHING, Measure
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting import frames, row_rules
 from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
+from amity.rules.period import midnight
 
 if TYPE_CHECKING:
     import ibis
@@ -135,6 +138,23 @@ class Cohorts(Report):
         inside = (stays.cohort == ibis.literal(cohort)) & (stays.period == ibis.literal(period))
         return stays.filter(inside).select("customer_id")
 
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who began in the cohort's period; of later ones no rule says who was there."""
+        if table != "cohorts" or row["offset"] != 0 or row_rules.is_of_past_members(asked):
+            return None
+        zone = str(asked.choices["zone"]).strip()
+        cohort = date.fromisoformat(str(row["cohort"]))
+        begin, end = (
+            midnight(day, zone) for day in (cohort, add_periods(cohort, 1, asked.granularity))
+        )
+        is_seen = _kinds(asked)[0] == "events"
+        field = "first_seen_at" if is_seen else "first_order_at"
+        began = row_rules.is_between(f"profile.{field}", begin, end)
+        return RowRule(
+            rule=row_rules.all_of(asked, began),
+            differs="whatever made a customer known counts as being seen" if is_seen else "",
+        )
+
 
 def _today(asked: Asked) -> date:
     return asked.now.astimezone(find_zone(str(asked.choices["zone"]))).date()
@@ -151,7 +171,7 @@ def _days(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: str) -> "ibis.
         moment = found.placed_at
     else:
         since = datetime(1970, 1, 1, tzinfo=UTC)
-        found = frames.events(tables, asked, since=since, until=until)
+        found = done_by_customers(frames.events(tables, asked, since=since, until=until))
         moment = found.occurred_at
     return found.select("customer_id", on=local_day(moment, zone, until=until)).distinct()
 

@@ -12,6 +12,7 @@ from amity.analysis.contracts_reports import (
     ReportAnswer,
     ReportFigure,
     ReportTable,
+    RowRule,
 )
 from amity.analysis.logic.behaviour.funnel import (
     MOST_STEPS,
@@ -25,7 +26,7 @@ from amity.analysis.logic.behaviour.funnel import (
 )
 from amity.analysis.logic.behaviour.funnel_expression import express_events, express_walk
 from amity.analysis.logic.behaviour.steps import Step, read_steps
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting import frames, row_rules
 from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -153,9 +154,42 @@ class Funnel(Report):
         inside = walk.furthest == step if table == "stopped" else walk.furthest >= step
         return walk.filter(inside).select("customer_id")
 
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who came to one of the first two steps, or no further than the first.
+
+        A rule knows sequences of two; of two steps strict and loose are the same.
+        """
+        days, step = row_rules.days_until_now(asked), int(cast("int", row["step"]))
+        if days is None or step > (1 if table == "stopped" else 2):
+            return None
+        first, then = (_step_rule(one) for one in _steps(asked)[:2])
+        began = row_rules.did(first["event"], *first["where"], days=days)
+        if table == "steps" and step == 1:
+            return RowRule(rule=row_rules.all_of(asked, began))
+        went_on = {
+            "node": "sequence",
+            "first": first,
+            "then": then,
+            "apart_days": float(asked.choices["hours"]) / 24,
+            "within_days": days,
+        }
+        nodes = [went_on] if table == "steps" else [began, {"node": "not", "of": went_on}]
+        return RowRule(
+            rule=row_rules.all_of(asked, *nodes),
+            differs="the first step may lie before the window, and of two events of the very same "
+            "moment neither comes first",
+        )
+
 
 def _steps(asked: Asked) -> list[Step]:
     return read_steps(str(asked.choices["steps"]), least=2, most=MOST_STEPS)
+
+
+def _step_rule(step: Step) -> row_rules.Node:
+    return {
+        "event": step.event,
+        "where": [row_rules.text(step.key, step.value)] if step.key else [],
+    }
 
 
 def _names(asked: Asked) -> list[str]:

@@ -1,6 +1,6 @@
 """Why customers leave: how long they stay, for which reasons they go, and what goes with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -12,14 +12,16 @@ from amity.analysis.contracts_reports import (
     ReportAnswer,
     ReportFigure,
     ReportTable,
+    RowRule,
 )
 from amity.analysis.estimator import FloatArray, IntArray, Refused
 from amity.analysis.logic.behaviour.hazards import Factor, fit_hazards
-from amity.analysis.logic.behaviour.leaving import FACTORS, express_customers
+from amity.analysis.logic.behaviour.leaving import FACTORS, QUIET, express_customers
 from amity.analysis.logic.behaviour.reasons import Incidence, estimate_incidence
 from amity.analysis.logic.behaviour.steps import read_names
 from amity.analysis.logic.behaviour.survival import Curve, estimate_curve
 from amity.analysis.logic.overview_statistics import NOTHING, Measure
+from amity.analysis.logic.reporting import row_rules
 from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 from amity.kernel.money import exponent_of
@@ -42,7 +44,7 @@ class Leaving(Report):
     title = "Why customers leave"
     question = "How long do customers stay, why do they go, and who goes sooner?"
     group = "retention"
-    uses = frozenset(("window", "segment", "currency"))
+    uses = frozenset(("window", "comparison", "segment", "currency"))
     days = 730
     definition = (
         "Customers whose first order was in the window, watched from it until now. A customer has "
@@ -118,6 +120,37 @@ class Leaving(Report):
         counted = left.group_by("reason").aggregate(customers=left.count())
         named = counted.order_by(counted.customers.desc(), "reason").limit(_REASONS)
         return left.anti_join(named, "reason").select("customer_id")
+
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who began in the window and has gone quiet, or first said that they leave so."""
+        reason = str(row["reason"])
+        if reason == _OTHERS or row_rules.is_of_past_members(asked):
+            return None
+        began = row_rules.in_window(asked, "profile.first_order_at")
+        if reason == QUIET:
+            quiet = int(cast("int", asked.choices["quiet_days"]))
+            gone = row_rules.check("profile.last_order_at", "more_than_ago", days=quiet)
+            told = [row_rules.did(name) for name in read_names(str(asked.choices["left_by"]))]
+            silent = [{"node": "not", "of": row_rules.any_of(told)}] if told else []
+            return RowRule(
+                rule=row_rules.all_of(asked, began, gone, *silent),
+                differs="who orders again or says that they leave is no longer in it",
+            )
+        said = row_rules.any_of(_left_by(asked, reason))
+        return RowRule(
+            rule=row_rules.all_of(asked, began, said),
+            differs="who had been quiet so long before saying it is in it too",
+        )
+
+
+def _left_by(asked: Asked, reason: str) -> Iterator[row_rules.Node]:
+    """Return that the first event of a name gave the reason; without one its name is the reason."""
+    for name in read_names(str(asked.choices["left_by"])):
+        told = [row_rules.text("reason", reason)]
+        yield {"node": "first_event", "event": name, "has": told}
+        if name == reason:
+            untold = [{"property": "reason", "is": {"op": "missing"}}]
+            yield {"node": "first_event", "event": name, "has": untold}
 
 
 def _whole(table: "pa.Table", name: str) -> IntArray:

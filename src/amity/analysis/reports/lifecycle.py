@@ -11,10 +11,12 @@ from amity.analysis.contracts_reports import (
     ReportAnswer,
     ReportFigure,
     ReportTable,
+    RowRule,
 )
 from amity.analysis.logic.behaviour.lifecycle import Stage, summarise_stage
 from amity.analysis.logic.behaviour.steps import read_names
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.behaviour.visits import done_by_customers
+from amity.analysis.logic.reporting import frames, row_rules
 from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -45,8 +47,9 @@ class Lifecycle(Report):
     group = "service"
     uses = frozenset(("window", "comparison", "segment"))
     definition = (
-        "Engage: customers by their first event of the window, until their next order. Transact: "
-        "orders of the window, until an event with their order_id says they were fulfilled. "
+        "Engage: customers by the first event of theirs in the window (not what Amity records of "
+        "its own doing), until their next order. Transact: orders of the window, until an event "
+        "with their order_id says they were fulfilled. "
         "Fulfil: fulfilled orders, until the customer asks for service. Service: requests of the "
         "window, until an event says that one of the customer was closed. What has not gone on "
         "within the days said for its stage has leaked; what is younger still waits. Leaking is "
@@ -153,6 +156,19 @@ class Lifecycle(Report):
             cases = cases.filter(cases.outcome == "leaked")
         return cases.select("customer_id").distinct()
 
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who ordered or asked for service in the window, who engaged cannot be said."""
+        days, stage = row_rules.days_until_now(asked), row["stage"]
+        if table != "stages" or days is None:
+            return None
+        if stage == "transact":
+            ordered = row_rules.check("profile.last_order_at", "within_last", days=days)
+            return RowRule(rule=row_rules.all_of(asked, ordered))
+        if stage == "service" and (names := _names(asked, "asked_by")):
+            asks = row_rules.any_of(row_rules.did(name, days=days) for name in names if name)
+            return RowRule(rule=row_rules.all_of(asked, asks))
+        return None
+
 
 def _is_told(stage: str, rows: list[Mapping[str, object]]) -> bool:
     """Say whether what did not go on is known to have leaked.
@@ -192,7 +208,7 @@ def _cases(tables: Mapping[str, "ibis.Table"], asked: Asked, stage: str) -> "ibi
 
 
 def _engaged(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
-    every = frames.events(tables, asked)
+    every = done_by_customers(frames.events(tables, asked))
     known = [
         "Order Completed",
         "Order Refunded",
@@ -254,11 +270,14 @@ def _told(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
 
     Columns: customer_id, event_id, name, occurred_at, order_id.
     """
+    import ibis  # noqa: PLC0415  # loads slowly
+
     kinds = ("fulfilled_by", "asked_by", "closed_by")
     names = tuple(sorted({name for kind in kinds for name in _names(asked, kind)}))
     until = max(asked.now, asked.until_at)
     events = frames.events(tables, asked, names=names, until=until)
-    order_id = frames.text(events.properties, "order_id")
+    told = events.properties.cast("json")["order_id"]
+    order_id = ibis.coalesce(told.str, told.int.cast("string")).strip()
     return events.select("customer_id", "event_id", "name", "occurred_at", order_id=order_id)
 
 

@@ -13,9 +13,12 @@ from amity.analysis.contracts_reports import (
     ReportTable,
 )
 from amity.analysis.logic import overview_statistics as statistics
+from amity.analysis.logic.behaviour.answers import whole_answer
+from amity.analysis.logic.behaviour.opinions import RANGES
 from amity.analysis.logic.reporting import frames
 from amity.analysis.logic.reporting.tables import bounded, cells
 from amity.analysis.report import REPORTS, Asked, Report, Rows
+from amity.kernel.lift import Arm, rate_difference
 
 if TYPE_CHECKING:
     import ibis
@@ -50,13 +53,21 @@ _ENGAGED: Final = (
     "Referral Sent",
     "Signed In",
 )
-_CALLS: Final = ("Live Chat Conversation Started", "Call Started", "Ticket Created")
+_CALLS: Final = (
+    "Live Chat Conversation Started",
+    "Call Started",
+    "Ticket Created",
+    "Ticket Opened",
+    "Email Received",
+)
 _SURVEY: Final = "Survey Answered"
 _GOOD_FROM: Final[dict[str, int]] = {"nps": 9, "csat": 4, "ces": 5}
-_BEFORE_LEAVING: Final[dict[str, str]] = {
+_BETWEEN: Final[dict[str, str]] = {
     "refunded": "An order was refunded",
-    "called": "Called or chatted with service",
+    "called": "Called, chatted or wrote to service",
     "written": "Was sent a message",
+    "reduced": "Bought at a reduced price",
+    "looked": "Viewed a page or a product",
 }
 
 
@@ -76,7 +87,8 @@ class Loyalty(Report):
         "clicked, sign-ins, reviews, shares, wish lists, referrals. Often and well is true "
         "loyalty, well and seldom latent, often and not well spurious, neither none. Everybody "
         "with an order until then, a sign or an answer is placed. Moves compare with the window "
-        "before. What preceded a move goes with it; it need not be why."
+        "before. What preceded a move goes with it; it need not be why. A difference is beyond "
+        "chance when Newcombe’s interval (95 %), looked at by itself, leaves out none."
     )
     parameters = (
         Parameter(
@@ -107,9 +119,7 @@ class Loyalty(Report):
         moves = moved.group_by(["before", "now"]).aggregate(
             customers=moved.count(),
             answered=moved.answered.sum(),
-            refunded=moved.refunded.sum(),
-            called=moved.called.sum(),
-            written=moved.written.sum(),
+            **{sign: moved[sign].sum() for sign in _BETWEEN},
         )
         return {"moves": moves, "others": frames.other_currencies(tables, asked)}
 
@@ -159,7 +169,9 @@ def _standing(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     seen = frames.events(tables, asked, names=(*_ENGAGED, _SURVEY))
     signs = seen.group_by("customer_id").aggregate(signs=(seen["name"] != _SURVEY).sum())
     answers = _answers(seen.filter(seen["name"] == _SURVEY))
-    known = bought.select("customer_id").union(signs.select("customer_id")).distinct()
+    # Who only answered what cannot be read has neither answered nor shown a sign.
+    shown = signs.filter(signs.signs > 0).select("customer_id")
+    known = bought.select("customer_id").union(shown, answers.select("customer_id")).distinct()
     for part in (bought, signs, answers):
         known = known.left_join(part, "customer_id").drop("customer_id_right")
     often = known.orders.fill_null(0) >= int(asked.choices["often"])
@@ -176,9 +188,10 @@ def _answers(told: "ibis.Table") -> "ibis.Table":
     import ibis  # noqa: PLC0415  # loads slowly
 
     kind = frames.text(told.properties, "kind").lower()
-    value = told.properties.cast("json")["answer"].int
+    value = whole_answer(told.properties)
     least = ibis.cases(*((kind == name, limit) for name, limit in _GOOD_FROM.items()), else_=None)
-    read = told.mutate(is_good=value >= least)
+    in_range = ibis.or_(*((kind == name) & value.between(*ends) for name, ends in RANGES.items()))
+    read = told.mutate(is_good=ibis.ifelse(in_range, value >= least, None))
     read = read.filter(read.is_good.notnull())
     latest = ibis.window(
         group_by="customer_id", order_by=[read.occurred_at.desc(), read.event_id.desc()]
@@ -200,7 +213,13 @@ def _moves(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     refunds = placed.filter(placed.refunded_minor > 0).select("customer_id").distinct()
     calls = frames.events(tables, asked, names=_CALLS).select("customer_id").distinct()
     mails = frames.sends(tables, asked).select("customer_id").distinct()
-    for name, part in (("refunded", refunds), ("called", calls), ("written", mails)):
+    lines = tables["order_lines"].select("event_id", "discount_micro")
+    reduced = placed.join(lines.filter(lines.discount_micro > 0), "event_id")
+    reduced = reduced.select("customer_id").distinct()
+    seen = frames.events(tables, asked)
+    seen = seen.filter((seen["type"] == "page") | (seen["name"] == "Product Viewed"))
+    parts = (refunds, calls, mails, reduced, seen.select("customer_id").distinct())
+    for name, part in zip(_BETWEEN, parts, strict=True):
         joined = joined.left_join(part.mutate(had=True), "customer_id").drop("customer_id_right")
         joined = joined.mutate(**{name: joined.had.fill_null(ibis.literal(value=False))}).drop(
             "had"
@@ -299,38 +318,61 @@ def _moved(moves: list[dict[str, Any]]) -> ReportTable:
 
 
 def _preceded(moves: list[dict[str, Any]]) -> tuple[ReportTable, ...]:
-    """Return what those who lost true loyalty had more or less often than those who kept it."""
+    """Return what those who moved had more or less often than those who stayed where they were."""
     were = [row for row in moves if row["before"] == "true"]
-    stayed = [row for row in were if row["now"] == "true"]
-    left = [row for row in were if row["now"] != "true"]
-    many, few = sum(row["customers"] for row in stayed), sum(row["customers"] for row in left)
+    others = [row for row in moves if row["before"] in CELLS and row["before"] != "true"]
+    return (
+        *_compare_moves("preceded", "What went with losing true loyalty", were, "Lost it"),
+        *_compare_moves("gained", "What went with becoming truly loyal", others, "Became so"),
+    )
+
+
+def _compare_moves(
+    name: str, title: str, were: list[dict[str, Any]], words: str
+) -> tuple[ReportTable, ...]:
+    """Return of customers who were on one side of true loyalty who crossed, and who did not."""
+    side = {row["before"] == "true" for row in were}
+    moved = [row for row in were if (row["now"] == "true") not in side]
+    stayed = [row for row in were if (row["now"] == "true") in side]
+    few, many = (sum(row["customers"] for row in some) for some in (moved, stayed))
     if not many or not few:
         return ()
     rows: list[tuple[Cell, ...]] = []
-    for name, words in _BEFORE_LEAVING.items():
-        one = statistics.share(sum(int(row[name] or 0) for row in left), few)
-        other = statistics.share(sum(int(row[name] or 0) for row in stayed), many)
-        rows.append((words, *cells(one), *cells(other)))
+    for sign, what in _BETWEEN.items():
+        had = [sum(int(row[sign] or 0) for row in some) for some in (moved, stayed)]
+        found = rate_difference(_arm(few, had[0]), _arm(many, had[1]))
+        is_chance = found is None or found.low <= 0 <= found.high
+        rows.append(
+            (
+                what,
+                *cells(statistics.share(had[0], few)),
+                *cells(statistics.share(had[1], many)),
+                "within chance" if is_chance else "beyond chance",
+            )
+        )
     return (
         ReportTable(
-            name="preceded",
-            title="What went with losing true loyalty",
+            name=name,
+            title=title,
             columns=(
                 ReportColumn(name="what", title="In the window", unit="text"),
                 *bounded(
-                    ReportColumn(name="left", title="Lost it", unit="share"),
-                    "left_low",
-                    "left_high",
+                    ReportColumn(name="left", title=words, unit="share"), "left_low", "left_high"
                 ),
                 *bounded(
-                    ReportColumn(name="stayed", title="Kept it", unit="share"),
+                    ReportColumn(name="stayed", title="Stayed as they were", unit="share"),
                     "stayed_low",
                     "stayed_high",
                 ),
+                ReportColumn(name="apart", title="The difference is", unit="text"),
             ),
             rows=tuple(rows),
         ),
     )
+
+
+def _arm(customers: int, had: int) -> Arm:
+    return Arm(customers=customers, converted=had, spent=[])
 
 
 def _pictures(sizes: Mapping[str, int], moves: list[dict[str, Any]]) -> tuple[Picture, ...]:

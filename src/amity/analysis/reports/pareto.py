@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Ranked = dict[str, IntArray]
-"""The customers, the best first: each column of `customers_served`, and `cost` and `margin`."""
+"""The customers, the best first: each column of `contributions` but who it is."""
 _FIFTH: Final = 0.2
 _ZONES: Final[dict[str, tuple[str, str]]] = {
     "retain": ("Retain", "Together they bring the first 80 % of all positive contribution."),
@@ -64,12 +64,17 @@ class Pareto(Report):
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:
-        served = serving.customers_served(tables, asked)
-        return {"served": served, "others": frames.other_currencies(tables, asked)}
+        # Who it is stays there: of millions of customers it would be the larger part of the answer.
+        served = serving.contributions(tables, asked).drop("customer_id")
+        return {
+            "served": served,
+            "lines": serving.lines_told(tables, asked),
+            "others": frames.other_currencies(tables, asked),
+        }
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
         costs = serving.unit_costs(asked)
-        ranked = _rank(cast("pa.Table", rows["served"]), costs)
+        ranked = _rank(cast("pa.Table", rows["served"]))
         if not ranked["orders"].any():
             return ReportAnswer(
                 sentence="Nobody bought in this window.",
@@ -79,12 +84,8 @@ class Pareto(Report):
         values = ranked["margin"].astype(np.float64)
         figures = _figures(values, ranked, asked)
         tables = (_deciles(ranked), _zones(ranked), *_curve(values))
-        notes = serving.notes_of_costs(
-            asked,
-            costs,
-            priced=int(ranked["priced"].sum()),
-            told=int(ranked["told"].sum()),
-        )
+        [lines] = rows["lines"]
+        notes = serving.notes_of_costs(asked, costs, priced=lines["priced"], told=lines["told"])
         return ReportAnswer(
             sentence=_sentence(figures, ranked, asked),
             figures=figures,
@@ -98,34 +99,21 @@ class Pareto(Report):
     ) -> "ibis.Table":
         import ibis  # noqa: PLC0415  # loads slowly
 
-        served = serving.customers_served(tables, asked)
-        cost = ibis.literal(0)
-        for name, each in sorted(serving.unit_costs(asked).items()):
-            cost = cost + served[name] * each
-        margin = served.net - served.goods - cost
-        ranked = served.select("customer_id", margin=margin)
-        ranked = ranked.mutate(
-            place=ibis.row_number().over(
-                ibis.window(order_by=[ranked.margin.desc(), ranked.customer_id])
-            )
-        )
+        served = serving.contributions(tables, asked)
+        best = [served.margin.desc(), served.net.desc(), served.goods, served.cost, served.orders]
+        # Customers alike in all of these have the same place in the answer, whoever comes first.
+        order = ibis.window(order_by=[*best, served.customer_id])
+        ranked = served.select("customer_id", place=ibis.row_number().over(order))
         first, last = int(str(row["first"])), int(str(row["last"]))
         inside = ranked.filter(ranked.place >= first - 1, ranked.place < last)
         return inside.select("customer_id")
 
 
-def _rank(served: "pa.Table", costs: Mapping[str, int]) -> Ranked:
-    """Return the columns of the customers with their contribution, the best first."""
+def _rank(served: "pa.Table") -> Ranked:
+    """Return the columns of the customers, the best first."""
     told = {name: served[name].to_numpy().astype(np.int64) for name in served.column_names}
-    cost = np.zeros(len(served), np.int64)
-    for name, each in costs.items():
-        cost += told[name] * each
-    margin = told["net"] - told["goods"] - cost
-    order = np.lexsort((told["customer_id"], -margin))
-    return {name: told[name][order] for name in told} | {
-        "cost": cost[order],
-        "margin": margin[order],
-    }
+    order = np.lexsort((told["orders"], told["cost"], told["goods"], -told["net"], -told["margin"]))
+    return {name: column[order] for name, column in told.items()}
 
 
 def _figures(
@@ -133,8 +121,7 @@ def _figures(
 ) -> tuple[ReportFigure, ...]:
     del asked
     revenue = ranked["net"].astype(np.float64)
-    share = concentrating.top_share(revenue, _FIFTH)
-    low, high = concentrating.top_share_interval(revenue, _FIFTH) or (None, None)
+    buying = revenue[ranked["orders"] > 0]
     below = values[values < 0]
     return (
         ReportFigure(
@@ -144,7 +131,14 @@ def _figures(
             definition="Share of the window's revenue that comes from the fifth with the most, of "
             "all who bought or cost something in the window: who only visited or was written to "
             "counts too, so it is larger than among buyers alone.",
-        ).of(Measure(value=share, low=low, high=high)),
+        ).of(_measure_fifth(revenue)),
+        ReportFigure(
+            name="top_share_of_buyers",
+            title="The best fifth of buyers brings",
+            unit="share",
+            definition="The same among those who bought in the window alone. The page of models "
+            "says it of all orders there ever were.",
+        ).of(_measure_fifth(buying)),
         ReportFigure(
             name="gini",
             title="Concentration",
@@ -180,6 +174,11 @@ def _figures(
     )
 
 
+def _measure_fifth(revenue: concentrating.FloatArray) -> Measure:
+    low, high = concentrating.top_share_interval(revenue, _FIFTH) or (None, None)
+    return Measure(value=concentrating.top_share(revenue, _FIFTH), low=low, high=high)
+
+
 def _sentence(figures: tuple[ReportFigure, ...], ranked: Ranked, asked: Asked) -> str:
     said = {one.name: say_value(one.value, one.unit, asked.currency) for one in figures}
     known = {one.name: one.value for one in figures}
@@ -187,7 +186,8 @@ def _sentence(figures: tuple[ReportFigure, ...], ranked: Ranked, asked: Asked) -
         "There is no revenue to share out"
         if known["top_share"] is None
         else f"Of the {len(ranked['net']):,} customers who bought or cost something in the window, "
-        f"the best fifth brings {said['top_share']} of its revenue"
+        f"the best fifth brings {said['top_share']} of its revenue; of the "
+        f"{int((ranked['orders'] > 0).sum()):,} who bought {said['top_share_of_buyers']}"
     )
     if not known["subsidised"]:
         return f"{best}; nobody costs more than he or she brings."

@@ -13,32 +13,17 @@ from amity.analysis.contracts_reports import (
     ReportTable,
 )
 from amity.analysis.logic.behaviour.paths import BEGAN, ENDED, OTHERS, Flow, gather_flows
-from amity.analysis.logic.behaviour.visits import Walk, express_paths, label
+from amity.analysis.logic.behaviour.visits import Walk, done_by_customers, express_paths, label
 from amity.analysis.logic.overview_statistics import share
 from amity.analysis.logic.reporting import frames
 from amity.analysis.logic.reporting.tables import cells, columns
 from amity.analysis.report import REPORTS, Asked, Report, Rows
-from amity.store.contracts import SYSTEM_SOURCE_ID
 
 if TYPE_CHECKING:
     import ibis
 
 _LISTED: Final = 30
 _ARROW: Final = " → "
-_RECORDED_ACTS: Final = (
-    "Email Opened",
-    "Email Link Clicked",
-    "Unsubscribed",
-    "Consent Requested",
-    "Segment Consent Preference Updated",
-    "Preference Link Requested",
-    "Data Request Received",
-    "Messages Paused",
-    "Messages Resumed",
-)
-"""What customers do and Amity itself records."""
-_DONE_TO_THEM: Final = ("Trait Asserted", "Campaign Received", "Survey Asked")
-"""What other sources say that customers do not do."""
 
 
 @REPORTS.register("paths")
@@ -180,11 +165,7 @@ def _paths(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     """Return a row a visit: `customer_id` and the labels `l0`, `l1` … on its path."""
     events = frames.events(tables, asked)
     if asked.choices["is_theirs"]:
-        is_recorded = events.source_id == SYSTEM_SOURCE_ID
-        events = events.filter(
-            ~is_recorded | events["name"].isin(_RECORDED_ACTS),
-            ~events["name"].isin(_DONE_TO_THEM),
-        )
+        events = done_by_customers(events)
     events = label(events).select("customer_id", "occurred_at", "event_id", "label")
     walk = Walk(
         around=str(asked.choices["around"]).strip(),

@@ -13,11 +13,12 @@ from amity.analysis.contracts_reports import (
     ReportColumn,
     ReportFigure,
     ReportTable,
+    RowRule,
     say_value,
 )
 from amity.analysis.logic import overview_statistics as statistics
 from amity.analysis.logic.overview_statistics import NOTHING, Measure
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting import frames, row_rules
 from amity.analysis.logic.reporting.tables import bounded, cells
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -132,6 +133,14 @@ class Penetration(Report):
     ) -> "ibis.Table":
         lines = _lines(tables, asked)
         return lines.filter(lines.category == str(row["category"])).select("customer_id").distinct()
+
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who ordered of the category in the window."""
+        days, category = row_rules.days_until_now(asked), str(row["category"])
+        if days is None or category == _UNTOLD:
+            return None
+        ordered = row_rules.bought(days, "category", category)
+        return RowRule(rule=row_rules.all_of(asked, ordered), differs=row_rules.CANCELLED)
 
 
 def _lines(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":

@@ -11,6 +11,7 @@ from amity.analysis.contracts_reports import (
     ReportColumn,
     ReportFigure,
     ReportTable,
+    RowRule,
 )
 from amity.analysis.logic.reporting import frames, row_rules
 from amity.analysis.report import REPORTS, Asked, Report, Rows
@@ -102,9 +103,7 @@ class RfmGrid(Report):
         inside = cells.filter(cells.recency == recency, cells.frequency == frequency)
         return inside.select("customer_id")
 
-    def segment_rule(
-        self, asked: Asked, table: str, row: Mapping[str, Cell]
-    ) -> dict[str, Any] | None:
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
         """Return who has so many orders in the window, the last of them so long ago."""
         days = row_rules.days_until_now(asked)
         recency, frequency = _place(row)
@@ -117,7 +116,7 @@ class RfmGrid(Report):
             nodes.append(row_rules.ordered(asked, until, 1))
         if since:
             nodes.append(row_rules.ordered(asked, since, 0, 0))
-        return row_rules.all_of(asked, *nodes)
+        return RowRule(rule=row_rules.all_of(asked, *nodes))
 
 
 def _place(row: Mapping[str, Cell]) -> tuple[int, int]:

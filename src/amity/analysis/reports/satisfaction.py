@@ -13,6 +13,7 @@ from amity.analysis.contracts_reports import (
     ReportAnswer,
     ReportFigure,
     ReportTable,
+    RowRule,
     Unit,
 )
 from amity.analysis.estimator import FloatArray, Refused
@@ -153,9 +154,7 @@ class Satisfaction(Report):
             return alone.filter(alone["value"].between(low, high)).select("customer_id")
         return None
 
-    def segment_rule(
-        self, asked: Asked, table: str, row: Mapping[str, Cell]
-    ) -> dict[str, Any] | None:
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
         """Return whose latest readable answer is one of the camp’s."""
         days, kind = row_rules.days_until_now(asked), _kind(asked)
         if table != "camps" or days is None:
@@ -171,7 +170,7 @@ class Satisfaction(Report):
             ],
             "has": [{"property": "answer", "is": row_rules.between(*camp)}],
         }
-        return row_rules.all_of(asked, answered)
+        return RowRule(rule=row_rules.all_of(asked, answered))
 
 
 def _kind(asked: Asked) -> Kind:
@@ -214,9 +213,7 @@ def _correct(table: "pa.Table", kind: Kind) -> tuple[Measure | None, tuple[str, 
     ]
     values = values_of(_numbers(table, "value"), kind)
     try:
-        found = estimate_satisfaction(
-            values, told, np.random.default_rng(_SEED), is_share=kind == "csat"
-        )
+        found = estimate_satisfaction(values, told, np.random.default_rng(_SEED), measure=kind)
     except Refused as error:
         return None, (f"Not corrected for who answers: {error.message}.",)
     doubts = tuple(f"About the correction: {warning}." for warning in found.warnings)

@@ -17,15 +17,18 @@ from amity.analysis.contracts_reports import (
     ReportColumn,
     ReportFigure,
     ReportTable,
+    RowRule,
     Unit,
     say_value,
 )
 from amity.analysis.logic import overview_statistics as statistics
 from amity.analysis.logic.measuring.shown import express_changed, show
 from amity.analysis.logic.overview_statistics import Measure
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting import frames, row_rules
+from amity.analysis.logic.reporting.tables import columns, for_files
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 from amity.store.contracts import SYSTEM_SOURCE_ID
+from amity.store.contracts_visits import INTERESTS_TRAIT
 
 if TYPE_CHECKING:
     import ibis
@@ -140,7 +143,8 @@ _LINES: Final = (
         "described",
         "Described beyond their orders",
         "share",
-        "Share of customers with an order ever who have at least one trait.",
+        "Share of customers with an order ever who have at least one trait; interests that are "
+        "read off visits and orders do not count.",
         _part("described", "buyers"),
         "Import what you know elsewhere, or ask an enrichment source.",
     ),
@@ -157,7 +161,28 @@ _COLUMNS: Final = (
     ReportColumn(name="verdict", title="That is", unit="text"),
     ReportColumn(name="next", title="What to do next", unit="text"),
 )
+_ADDRESSES: Final = ("email", "phone")
 _SURVEY: Final = "Survey Answered"
+_ONLY_INTERESTS: Final = rf'^\{{ *"{INTERESTS_TRAIT}" *: *\{{[^{{}}]*\}} *\}}$'
+"""What Amity reads off visits and orders itself describes nobody beyond them."""
+_LACKING: Final[dict[str, tuple[str, str, str]]] = {
+    "reachable": ("reachable", "buyers", "Have neither a mail address nor a phone number"),
+    "online": ("online", "active", "Ordered and were not seen online"),
+    "joined": ("joined", "active", "Are known to one source only"),
+    "chose": ("chose", "buyers", "Have said nothing about consent"),
+    "retention": ("again", "base", "Ordered in the window before and not in this one"),
+    "asked": ("answered", "active", "Ordered and answered no survey"),
+    "described": ("described", "buyers", "Nothing is known of them beside their orders"),
+}
+"""Of the shares of customers: what is counted, of what, and who those are that lack it."""
+_FLAGS: Final[dict[str, str]] = {
+    "reachable": "is_reachable",
+    "chose": "has_chosen",
+    "described": "is_described",
+    "online": "is_online",
+    "joined": "is_joined",
+    "asked": "has_answered",
+}
 
 
 @REPORTS.register("scorecard")
@@ -219,6 +244,7 @@ class Scorecard(Report):
                     columns=_COLUMNS,
                     rows=lines,
                 ),
+                _lacking_table(counts),
             ),
             pictures=(
                 Picture(
@@ -227,9 +253,10 @@ class Scorecard(Report):
                     title="How much of each target is reached",
                     x="figure",
                     y=("reached",),
+                    without=tuple(str(line[1]) for line in lines if line[5] is None),
                 ),
             )
-            if targets
+            if any(line[5] is not None for line in lines)
             else (),
             notes=(
                 ()
@@ -240,9 +267,62 @@ class Scorecard(Report):
             + frames.note_of_currencies(rows["others"], asked),
         )
 
+    def drill(
+        self, tables: Mapping[str, "ibis.Table"], asked: Asked, table: str, row: Mapping[str, Cell]
+    ) -> "ibis.Table":
+        import ibis  # noqa: PLC0415  # loads slowly
+
+        figure, buyers = str(row["figure"]), _known(tables, asked)
+        if figure == "retention":
+            found = buyers.filter(buyers.earlier > 0, buyers.now == 0)
+        elif _LACKING[figure][1] == "buyers":
+            found = buyers.filter(~ibis.coalesce(buyers[_FLAGS[figure]], False))
+        else:
+            seen = _contacts(tables, asked)
+            has = seen.filter(seen[_FLAGS[figure]])
+            found = buyers.filter(buyers.now > 0).anti_join(has, "customer_id")
+        return found.select("customer_id")
+
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who lacks an address, an answer, or an order in this window after one before."""
+        days, figure = row_rules.days_until_now(asked), row["figure"]
+        if days is None or figure not in {"reachable", "retention", "asked"}:
+            return None
+        none = {"op": "missing"}
+        nodes: dict[str, list[row_rules.Node]] = {
+            "reachable": [
+                row_rules.ordered(asked, None, 1),
+                *({"node": "check", "field": f"profile.{name}", "is": none} for name in _ADDRESSES),
+            ],
+            "retention": [
+                row_rules.ordered(asked, 2 * days, 1),
+                row_rules.ordered(asked, days, 0, 0),
+            ],
+            "asked": [
+                row_rules.ordered(asked, days, 1),
+                {"node": "not", "of": row_rules.did(_SURVEY, days=days)},
+            ],
+        }
+        return RowRule(rule=row_rules.all_of(asked, *nodes[str(figure)]))
+
 
 def _buyers(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     """Return one row: how many ever ordered, of them now and before, and what is known of them."""
+    joined = _known(tables, asked)
+    return joined.aggregate(
+        buyers=joined.count(),
+        reachable=joined.is_reachable.sum(),
+        chose=joined.has_chosen.sum(),
+        described=joined.is_described.sum(),
+        active=(joined.now > 0).sum(),
+        base=(joined.earlier > 0).sum(),
+        again=((joined.earlier > 0) & (joined.now > 0)).sum(),
+        net=joined.net.sum(),
+    )
+
+
+def _known(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    """Return who ever ordered: how often now and before, and what is known of them."""
     placed = frames.orders(tables, asked)
     start = asked.before().from_on
     is_now = placed.placed_on >= asked.from_on
@@ -257,23 +337,23 @@ def _buyers(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
         customer_id=roots.root_id,
         is_reachable=roots.email.notnull() | roots.phone.notnull(),
         has_chosen=roots.consents.notnull() & ~roots.consents.isin(["{}", "[]"]),
-        is_described=roots.traits.notnull() & (roots.traits != "{}"),
+        is_described=roots.traits.notnull()
+        & (roots.traits != "{}")
+        & ~roots.traits.re_search(_ONLY_INTERESTS),
     )
-    joined = each.left_join(known, "customer_id")
-    return joined.aggregate(
-        buyers=joined.count(),
-        reachable=joined.is_reachable.sum(),
-        chose=joined.has_chosen.sum(),
-        described=joined.is_described.sum(),
-        active=(joined.now > 0).sum(),
-        base=(joined.earlier > 0).sum(),
-        again=((joined.earlier > 0) & (joined.now > 0)).sum(),
-        net=joined.net.sum(),
-    )
+    return each.left_join(known, "customer_id").drop("customer_id_right")
 
 
 def _seen(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     """Return one row: of the window's customers, how many were seen online, by sources, asked."""
+    each = _contacts(tables, asked)
+    return each.aggregate(
+        online=each.is_online.sum(), joined=each.is_joined.sum(), answered=each.has_answered.sum()
+    )
+
+
+def _contacts(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    """Return the window's customers with how they were seen in it."""
     placed = frames.orders(tables, asked, since=asked.from_at)
     active = placed.select("customer_id").distinct()
     seen = frames.events(tables, asked).semi_join(active, "customer_id")
@@ -285,10 +365,11 @@ def _seen(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
         sources=seen.source_id.nunique(where=outside),
         answers=(seen["name"] == _SURVEY).sum(),
     )
-    return each.aggregate(
-        online=(each.pages > 0).sum(),
-        joined=(each.sources > 1).sum(),
-        answered=(each.answers > 0).sum(),
+    return each.select(
+        "customer_id",
+        is_online=each.pages > 0,
+        is_joined=each.sources > 1,
+        has_answered=each.answers > 0,
     )
 
 
@@ -356,6 +437,27 @@ def judge(found: Measure, target: float | None) -> str:
     if found.value >= target:
         return "met"
     return "open" if found.high is not None and found.high >= target else "missed"
+
+
+def _lacking_table(counts: Counts) -> ReportTable:
+    """Return whom what comes next is about: those who lack what a figure counts."""
+    named = {line.name: line for line in _LINES}
+    return ReportTable(
+        name="lacking",
+        title="Whom what comes next is about",
+        columns=for_files(("figure", "Figure", "text"))
+        + columns(
+            ("title", "Figure", "text"),
+            ("who", "They", "text"),
+            ("customers", "Customers", "customers"),
+            ("next", "What to do next", "text"),
+        ),
+        rows=tuple(
+            (name, named[name].title, who, counts[whole] - counts[part], named[name].next_step)
+            for name, (part, whole, who) in _LACKING.items()
+        ),
+        key=("title",),
+    )
 
 
 def _sentence(lines: tuple[tuple[Cell, ...], ...]) -> str:

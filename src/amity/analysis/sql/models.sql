@@ -23,3 +23,42 @@ SELECT profile_id FROM analysis_membership WHERE segment_id = %s AND left_at IS 
 -- name: model_alive
 -- The warehouse may be a while behind: whoever was erased or joined to another has no score.
 SELECT id FROM store_profile WHERE id = ANY(%s) AND merged_into IS NULL
+
+-- name: model_events
+SELECT profile_id, array_position(%(names)s::text[], name)::bigint,
+       floor(extract(epoch FROM occurred_at))::bigint
+FROM store_activity
+WHERE profile_id = ANY (%(ids)s) AND occurred_at > %(since)s AND occurred_at <= %(until)s
+  AND name = ANY (%(names)s) AND type <> 'system'
+
+-- name: model_orders
+-- As placed; what was taken back later was not known to what is learnt from.
+SELECT profile_id, floor(extract(epoch FROM placed_at))::bigint,
+       CASE WHEN currency = %(currency)s THEN total_minor ELSE 0 END
+FROM store_order
+WHERE profile_id = ANY (%(ids)s) AND placed_at > %(since)s AND placed_at <= %(until)s
+
+-- name: model_trait
+SELECT profile_id, floor(extract(epoch FROM occurred_at))::bigint, properties ->> %(trait)s
+FROM store_activity
+WHERE profile_id = ANY (%(ids)s) AND occurred_at > %(since)s AND occurred_at <= %(until)s
+  AND type = 'identify' AND jsonb_typeof(properties -> %(trait)s) = 'string'
+
+-- name: model_done_before
+SELECT DISTINCT profile_id FROM store_activity
+WHERE profile_id = ANY (%(ids)s) AND name = %(name)s AND occurred_at <= %(since)s
+
+-- name: model_ordered_before
+SELECT DISTINCT profile_id FROM store_order
+WHERE profile_id = ANY (%(ids)s) AND placed_at <= %(since)s
+
+-- name: model_members_of
+SELECT profile_id FROM analysis_membership
+WHERE segment_id = %s AND left_at IS NULL AND profile_id = ANY (%s)
+
+-- name: model_kept
+SELECT r.id, r.report -> 'kept' FROM analysis_model_run r
+WHERE r.estimator = %s AND r.report ->> 'refused' IS NULL ORDER BY r.id DESC LIMIT 1
+
+-- name: model_events_exported
+SELECT cursor FROM warehouse_export WHERE name = 'events'

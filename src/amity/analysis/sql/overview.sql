@@ -1,10 +1,10 @@
 -- The overview's figures, from the store's projections.
 
 -- name: overview_orders
--- Purchases by day (UTC), with the revenue of our own currency.
+-- Purchases by day (UTC), with the revenue of our own currency; of other currencies -1.
 SELECT profile_id,
        ((placed_at AT TIME ZONE 'UTC')::date - date '1970-01-01')::bigint,
-       CASE WHEN is_refunded OR currency <> %s THEN 0
+       CASE WHEN currency <> %s THEN -1 WHEN is_refunded THEN 0
             ELSE greatest(total_minor - refunded_minor, 0) END
 FROM store_order
 WHERE placed_at >= %s AND placed_at <= %s AND NOT is_cancelled

@@ -1,38 +1,15 @@
--- Answers of reports: kept, wanted, computed. Saved views. What the company has entered.
+-- Answers of reports, kept. Saved views. What the company has entered.
 
 -- name: report_find
-SELECT parameters, answer, currency, as_of, took_ms, wanted_at, started_at, step, steps,
-       is_cancelled, error
+SELECT parameters, answer, currency, as_of, took_ms
 FROM analysis_report_run WHERE report = %(report)s AND asked = %(asked)s
 
 -- name: report_want
--- Who asks while it is being computed waits for that.
-INSERT INTO analysis_report_run (report, asked, parameters, wanted_at, wanted_last_at)
-VALUES (%(report)s, %(asked)s, %(parameters)s, %(now)s, %(now)s)
+INSERT INTO analysis_report_run (report, asked, parameters, wanted_last_at)
+VALUES (%(report)s, %(asked)s, %(parameters)s, %(now)s)
 ON CONFLICT (report, asked) DO UPDATE
-SET wanted_at = coalesce(analysis_report_run.wanted_at, excluded.wanted_at),
-    is_cancelled = analysis_report_run.is_cancelled AND analysis_report_run.started_at IS NOT NULL,
-    error = '', wanted_last_at = CASE WHEN %(by_person)s THEN excluded.wanted_last_at
-                                      ELSE analysis_report_run.wanted_last_at END
-
--- name: report_take
--- The one that waits longest, those that people wait for before those that are to be ready when
--- they come; one that a worker was at for too long has lost its worker.
-UPDATE analysis_report_run SET started_at = %(now)s, step = 0, steps = 0, is_cancelled = false
-WHERE (report, asked) = (
-    SELECT r.report, r.asked FROM analysis_report_run r
-    WHERE r.wanted_at IS NOT NULL AND (r.started_at IS NULL OR r.started_at < %(lost)s)
-    ORDER BY r.wanted_last_at < r.wanted_at, r.wanted_at, r.report, r.asked
-    LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING report, asked, parameters
-
--- name: report_step
-UPDATE analysis_report_run SET step = %(step)s, steps = %(steps)s
-WHERE report = %(report)s AND asked = %(asked)s
-RETURNING is_cancelled
-
--- name: report_is_cancelled
-SELECT is_cancelled FROM analysis_report_run WHERE report = %(report)s AND asked = %(asked)s
+SET wanted_last_at = CASE WHEN %(by_person)s THEN excluded.wanted_last_at
+                          ELSE analysis_report_run.wanted_last_at END
 
 -- name: report_keep
 INSERT INTO analysis_report_run
@@ -40,27 +17,10 @@ INSERT INTO analysis_report_run
 VALUES (%(report)s, %(asked)s, %(parameters)s, %(answer)s, %(currency)s, %(as_of)s, %(took_ms)s, %(now)s)
 ON CONFLICT (report, asked) DO UPDATE
 SET answer = excluded.answer, currency = excluded.currency, as_of = excluded.as_of,
-    took_ms = excluded.took_ms, wanted_at = NULL, started_at = NULL, step = 0, steps = 0,
-    is_cancelled = false, error = ''
-
--- name: report_give_up
-UPDATE analysis_report_run
-SET wanted_at = NULL, started_at = NULL, step = 0, steps = 0, is_cancelled = false, error = %(error)s
-WHERE report = %(report)s AND asked = %(asked)s
-
--- name: report_cancel
-UPDATE analysis_report_run
-SET is_cancelled = started_at IS NOT NULL,
-    wanted_at = CASE WHEN started_at IS NULL THEN NULL ELSE wanted_at END,
-    error = CASE WHEN started_at IS NULL THEN %(error)s ELSE error END
-WHERE report = %(report)s AND asked = %(asked)s AND wanted_at IS NOT NULL
-
--- name: report_release
--- Of a worker that was ended in the middle: at its next start.
-UPDATE analysis_report_run SET started_at = NULL WHERE started_at IS NOT NULL AND started_at < %(now)s
+    took_ms = excluded.took_ms
 
 -- name: report_sweep
-DELETE FROM analysis_report_run WHERE wanted_last_at < %(before)s AND wanted_at IS NULL
+DELETE FROM analysis_report_run WHERE wanted_last_at < %(before)s
 
 -- name: report_lately
 -- Questions people wanted answered lately, to be answered before they are asked again.
@@ -68,8 +28,10 @@ SELECT report, parameters FROM analysis_report_run
 WHERE wanted_last_at >= %(since)s AND answer IS NOT NULL ORDER BY report, asked
 
 -- name: report_ages
-SELECT report, as_of, took_ms, answer ->> 'sentence', wanted_at IS NOT NULL
-FROM analysis_report_run WHERE asked = '{}'
+SELECT r.report, r.as_of, r.took_ms, r.answer ->> 'sentence',
+       EXISTS (SELECT FROM analysis_work w WHERE w.kind = 'report' AND w.wanted_at IS NOT NULL
+               AND w.parameters = jsonb_build_object('report', r.report, 'given', '{}'::jsonb))
+FROM analysis_report_run r WHERE r.asked = '{}'
 
 -- name: row_customers_now
 SELECT DISTINCT p.id FROM store_profile AS was

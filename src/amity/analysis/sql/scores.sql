@@ -3,6 +3,9 @@
 -- name: scores_lock
 SELECT pg_advisory_xact_lock(hashtext(%s))
 
+-- name: scores_try_lock
+SELECT pg_try_advisory_xact_lock(hashtext(%s))
+
 -- name: scores_orders
 -- A cancelled order is no purchase; a refunded one is, of what was not given back.
 SELECT profile_id,
@@ -13,18 +16,6 @@ SELECT profile_id,
 FROM store_order
 WHERE placed_at <= %s AND NOT is_cancelled
 
--- name: scores_recent_orders
-SELECT profile_id,
-       ((placed_at AT TIME ZONE 'UTC')::date - date '1970-01-01')::bigint,
-       CASE WHEN is_refunded OR currency <> %s THEN 0
-            ELSE greatest(total_minor - refunded_minor, 0) END,
-       (currency <> %s)::int::bigint
-FROM store_order
-WHERE placed_at <= %s AND NOT is_cancelled
-  AND profile_id IN (
-      SELECT profile_id FROM store_order
-      WHERE placed_at > %s AND placed_at <= %s AND NOT is_cancelled)
-
 -- name: scores_orders_of
 SELECT profile_id,
        ((placed_at AT TIME ZONE 'UTC')::date - date '1970-01-01')::bigint,
@@ -32,7 +23,7 @@ SELECT profile_id,
             ELSE greatest(total_minor - refunded_minor, 0) END,
        (currency <> %s)::int::bigint
 FROM store_order
-WHERE placed_at <= %s AND NOT is_cancelled AND profile_id = %s
+WHERE placed_at <= %s AND NOT is_cancelled AND profile_id = ANY (%s)
 
 -- name: scores_record
 INSERT INTO analysis_model_run (estimator, computed_at, customers, parameters, report)
@@ -40,14 +31,15 @@ VALUES (%s, %s, %s, %s::jsonb, %s::jsonb)
 RETURNING id
 
 -- name: scores_list
-SELECT s.name, s.value, s.label, s.low, s.high, s.percentile, r.computed_at
+SELECT s.name, s.value, s.label, s.low, s.high, s.percentile, coalesce(s.scored_at, r.computed_at)
 FROM analysis_score s
 JOIN analysis_model_run r ON r.id = s.model_run_id
 WHERE s.profile_id = %s
 ORDER BY s.name
 
 -- name: scores_latest
-SELECT id, computed_at, customers, parameters, report
+-- A kept model is read by who follows it alone.
+SELECT id, computed_at, customers, parameters, report - 'kept'
 FROM analysis_model_run
 WHERE estimator = %s
 ORDER BY id DESC

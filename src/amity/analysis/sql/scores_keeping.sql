@@ -53,27 +53,51 @@ ON CONFLICT DO NOTHING
 DROP TABLE score_new, score_old
 
 -- name: scores_renew
--- Until all are ranked again a score stands where the next lower one does.
-WITH put AS (
+-- Until all are ranked again a score stands where the next lower one does. Who is among the
+-- customers and has no new score of a name has none any more; the warehouse, if there is one, and
+-- the segments that mention it are told.
+WITH n AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(profiles)s::bigint[], %(names)s::text[], %(values)s::float8[], %(labels)s::text[],
+        %(lows)s::float8[], %(highs)s::float8[], %(runs)s::bigint[])
+        AS n (profile_id, name, value, label, low, high, model_run_id)
+), old AS MATERIALIZED (
+    SELECT profile_id, name, value, label, percentile FROM analysis_score
+    WHERE profile_id = ANY (%(about)s) AND name = ANY (%(made)s)
+), put AS (
     INSERT INTO analysis_score AS s
-        (profile_id, name, value, label, low, high, model_run_id, percentile)
+        (profile_id, name, value, label, low, high, model_run_id, percentile, scored_at)
     SELECT n.profile_id, n.name, n.value, n.label, n.low, n.high, n.model_run_id,
            coalesce((SELECT o.percentile FROM analysis_score o
                      WHERE o.name = n.name AND o.value <= n.value
-                     ORDER BY o.value DESC LIMIT 1), 0)
-    FROM score_new n
+                     ORDER BY o.value DESC LIMIT 1), 0), %(now)s
+    FROM n
     ON CONFLICT (profile_id, name) DO UPDATE
     SET value = excluded.value, label = excluded.label, low = excluded.low,
         high = excluded.high, model_run_id = excluded.model_run_id,
-        percentile = excluded.percentile
-    WHERE (s.value, s.low, s.high) IS DISTINCT FROM (excluded.value, excluded.low, excluded.high)
-    RETURNING profile_id, name
+        percentile = excluded.percentile, scored_at = excluded.scored_at
+    RETURNING profile_id, name, value, label, percentile
+), gone AS (
+    DELETE FROM analysis_score s USING old o
+    WHERE s.profile_id = o.profile_id AND s.name = o.name AND NOT EXISTS (
+        SELECT FROM n WHERE n.profile_id = s.profile_id AND n.name = s.name)
+    RETURNING s.profile_id, s.name
+), told AS (
+    INSERT INTO warehouse_gone (export, key, profile_id)
+    SELECT 'scores', profile_id || ':' || name, profile_id FROM gone
+    WHERE EXISTS (SELECT FROM warehouse_export w WHERE w.name = 'scores')
+    ON CONFLICT (export, key) DO UPDATE SET gone_at = now()
+), changed AS MATERIALIZED (
+    SELECT profile_id, name FROM put LEFT JOIN old AS o USING (profile_id, name)
+    WHERE (put.value, put.label, put.percentile)
+        IS DISTINCT FROM (o.value, o.label, o.percentile)
+    UNION ALL SELECT profile_id, name FROM gone
 ), asked AS (
     INSERT INTO analysis_recheck (kind, name, profile_id)
-    SELECT 'scores', name, profile_id FROM put WHERE name = ANY (%s)
+    SELECT 'scores', name, profile_id FROM changed WHERE name = ANY (%(mentioned)s)
     ON CONFLICT DO NOTHING
 )
-SELECT count(DISTINCT profile_id) FROM put
+SELECT count(DISTINCT profile_id) FROM changed
 
 -- name: scores_ratings
 SELECT profile_id, name, value, label, percentile FROM analysis_score

@@ -29,8 +29,17 @@ UPDATE analysis_segment SET state = 'building', updated_at = %(now)s
 WHERE id = %(segment_id)s AND state = 'archived'
 
 -- name: select_segments
-SELECT id, name, description, rule, version, state, members, created_by, created_at, updated_at
+SELECT id, name, description, version, state, members, created_by, created_at, updated_at
 FROM analysis_segment ORDER BY lower(name), id
+
+-- name: select_segment_rules
+SELECT id, rule FROM analysis_segment WHERE id = ANY(%s::integer[])
+
+-- name: select_segments_using
+SELECT id FROM analysis_segment
+WHERE state <> 'archived' AND jsonb_path_exists(
+    rule, '$.**.segment_id ? (@ == $wanted)', jsonb_build_object('wanted', %s::integer))
+ORDER BY lower(name), id
 
 -- name: list_members
 SELECT m.id, m.segment_id, s.name, m.profile_id, m.entered_at, m.left_at

@@ -5,7 +5,8 @@ SELECT s.id, s.version, s.state, s.name,
 FROM analysis_segment s ORDER BY s.id
 
 -- name: segment_rules
-SELECT id, name, rule, state FROM analysis_segment WHERE state <> 'archived' ORDER BY id
+SELECT id, name, rule, state FROM analysis_segment
+WHERE id = ANY(%s::integer[]) AND state <> 'archived' ORDER BY id
 
 -- name: close_segment
 UPDATE analysis_membership SET left_at = %(now)s
@@ -40,7 +41,16 @@ ON CONFLICT (segment_id, profile_id) DO UPDATE SET due_at = EXCLUDED.due_at
 
 -- name: open_memberships
 SELECT profile_id, segment_id FROM analysis_membership
-WHERE profile_id = ANY(%s) AND left_at IS NULL
+WHERE profile_id = ANY(%s::bigint[]) AND left_at IS NULL
+
+-- name: open_among
+-- A look-up a segment, of many profiles.
+SELECT m.segment_id, m.profile_id
+FROM unnest(%s::integer[], %s::text[]) AS d(segment_id, profile_ids)
+CROSS JOIN LATERAL (
+    SELECT o.segment_id, o.profile_id FROM analysis_membership o
+    WHERE o.segment_id = d.segment_id AND o.profile_id = ANY (d.profile_ids::bigint[])
+      AND o.left_at IS NULL) AS m
 
 -- name: enter
 INSERT INTO analysis_membership (segment_id, profile_id, entered_at)

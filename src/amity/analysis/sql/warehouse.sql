@@ -20,7 +20,7 @@ FROM analysis_membership m
 -- A score that is no more is told by its key, unless it is there again.
 SELECT s.profile_id || ':' || s.name AS score_id, s.profile_id, s.name, s.value, s.label, s.low,
        s.high, s.percentile, r.estimator, r.report ->> 'version' AS model_version, s.model_run_id,
-       r.computed_at
+       coalesce(s.scored_at, r.computed_at) AS computed_at
 FROM analysis_score s LEFT JOIN analysis_model_run r ON r.id = s.model_run_id,
      (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
 WHERE %(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
@@ -37,5 +37,5 @@ WHERE g.export = 'scores'
 -- name: warehouse_all_scores
 SELECT s.profile_id || ':' || s.name AS score_id, s.profile_id, s.name, s.value, s.label, s.low,
        s.high, s.percentile, r.estimator, r.report ->> 'version' AS model_version, s.model_run_id,
-       r.computed_at
+       coalesce(s.scored_at, r.computed_at) AS computed_at
 FROM analysis_score s LEFT JOIN analysis_model_run r ON r.id = s.model_run_id

@@ -212,7 +212,7 @@ def _overall(
     values = values_of(_numbers(table, "value"), kind)
     told = [one for one in people.columns if len(np.unique(one.values[~np.isnan(one.values)])) > 1]
     try:
-        found = estimate_satisfaction(values, told, rng, is_share=kind == "csat")
+        found = estimate_satisfaction(values, told, rng, measure=kind)
     except Refused:
         return people.ids, None
     return people.ids, found

@@ -1,8 +1,8 @@
-"""When and by what channel each customer answers messages most, and how likely they do."""
+"""When each customer answers messages most, and how likely they do."""
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -12,14 +12,11 @@ from amity.analysis.estimator import Column, FloatArray, IntArray, Refused
 from amity.analysis.file_estimates.send_time import CARD as FILE_CARD
 from amity.analysis.logic.preferences.backtesting import judge_hours
 from amity.analysis.logic.preferences.choosing import (
-    FEWEST_ANSWERS,
     SURE,
     Chosen,
     Hours,
     Messages,
-    choose,
     learn_hours,
-    learn_places,
 )
 from amity.analysis.logic.preferences.hours import (
     block_of,
@@ -59,8 +56,6 @@ class _Told(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     messages: Messages
     sent: IntArray
     """Seconds since 1970."""
-    channel: IntArray
-    channels: list[str]
 
 
 @STORE_ESTIMATES.register("send_time")
@@ -70,6 +65,12 @@ class SendTime(StoreEstimator):
     name = "send_time"
     card = msgspec.structs.replace(
         FILE_CARD,
+        title="Send time",
+        purpose="To say in which hour of their week each customer answers messages most.",
+        assumes=[
+            "Messages at different hours were alike otherwise.",
+            "What a customer leans to does not change with the season.",
+        ],
         needs=[
             "Messages of the last year that went out at least two days ago, at least 200 of them, "
             "50 answered (opened or clicked by a person), in more than one hour.",
@@ -84,12 +85,6 @@ class SendTime(StoreEstimator):
             title="Best hour to write",
             meaning="The hour of the day, in their own time, in which they answer messages most; "
             "the label has the day of the week, and whether their own answers show it.",
-        ),
-        ScoreWords(
-            name="send_channel",
-            title="Best channel",
-            meaning="By which channel they answer most, and how many times as likely as others "
-            "they do there.",
         ),
         ScoreWords(
             name="answer_chance",
@@ -117,7 +112,7 @@ class SendTime(StoreEstimator):
         people = tables["profiles"]
         people = people.filter(people.profile_id == people.root_id).select(
             customer_id="root_id",
-            status=people.consents.cast("json")[_TRACKING]["status"].str,
+            status=people.consents.cast("json")[frames.key_of(_TRACKING)]["status"].str,
             zone=frames.text(people.traits, "timezone"),
         )
         told = sends.left_join(answers, "send_id").drop("send_id_right")
@@ -131,11 +126,10 @@ class SendTime(StoreEstimator):
         return {
             "messages": told.select(
                 "customer_id",
-                "channel",
                 sent=told.wire_at.epoch_seconds(),
                 answered=told.answered.fill_null(0),
                 zone=ibis.coalesce(told.zone, ""),
-            ).order_by("customer_id", "sent", "channel")
+            ).order_by("customer_id", "sent", "answered")
         }
 
     def estimate(self, rows: Rows, known: Known, rng: np.random.Generator) -> StoreEstimated:
@@ -157,9 +151,6 @@ class SendTime(StoreEstimator):
                 customer_id=told.ids, column=_with_reasons(likely, messages, learnt)
             ),
         }
-        channels, facts = _channels(told, rng)
-        if channels is not None:
-            scores["send_channel"] = Scored(customer_id=told.ids, column=channels)
         general = profile_p_value(block_of(messages.hour), messages.answered, 12)
         return StoreEstimated(
             scores=scores,
@@ -175,7 +166,6 @@ class SendTime(StoreEstimator):
                     "messages": len(messages),
                     "answers": int(messages.answered.sum()),
                     "customers": size,
-                    **facts,
                 },
                 "warnings": [
                     "hours were not drawn at random for each message: where other messages went "
@@ -209,7 +199,6 @@ def _read(table: "pa.Table", known: Known) -> _Told:
     ids, customer = np.unique(np.asarray(table["customer_id"]), return_inverse=True)
     sent = np.asarray(table["sent"]).astype(np.int64)
     zones = table["zone"].combine_chunks().dictionary_encode()
-    channels = table["channel"].combine_chunks().dictionary_encode()
     names = [find_zone_or(name, known.time_zone) for name in zones.dictionary.to_pylist()]
     hour = hours_of_week(sent * _SECOND, np.asarray(zones.indices), names)
     return _Told(
@@ -221,8 +210,6 @@ def _read(table: "pa.Table", known: Known) -> _Told:
             size=len(ids),
         ),
         sent=sent,
-        channel=np.asarray(channels.indices).astype(np.int64),
-        channels=channels.dictionary.to_pylist(),
     )
 
 
@@ -256,26 +243,6 @@ def _with_reasons(likely: Column, messages: Messages, learnt: Hours) -> Column:
         for answers, count, times in zip(came, sent, factor, strict=True)
     ]
     return msgspec.structs.replace(likely, labels=labels)
-
-
-def _channels(told: _Told, rng: np.random.Generator) -> tuple[Column | None, dict[str, Any]]:
-    """Return who prefers which channel; none where fewer than two are ever answered."""
-    size, messages = len(told.channels), told.messages
-    answers = np.bincount(told.channel, messages.answered, size)
-    if np.count_nonzero(answers) < 2 or answers.sum() < FEWEST_ANSWERS:
-        return None, {"channels": "no preference: fewer than two channels are answered"}
-    leaning = learn_places(
-        messages.customer, told.channel, messages.answered, (messages.size, size), rng
-    )
-    rate = answers / np.bincount(told.channel, minlength=size)
-    chosen = choose(leaning, best := np.argmax(leaning.index * rate, axis=1), best)
-    column = Column(
-        value=chosen.index,
-        low=np.minimum(chosen.low, chosen.index),
-        high=np.maximum(chosen.high, chosen.index),
-        labels=[told.channels[place] for place in best.tolist()],
-    )
-    return column, {"channels": ", ".join(told.channels), "channels_p_value": leaning.p_value}
 
 
 def _say(learnt: Hours, general: float) -> str:

@@ -19,11 +19,11 @@ from amity.broadcast.channel import (
     Parcel,
     Receipt,
 )
-from amity.broadcast.logic import headers, links
-from amity.broadcast.logic.circuit import Circuit
-from amity.broadcast.logic.liquid_values import RenderFailed
-from amity.broadcast.logic.smtp import ConnectionLost, Patience, SmtpConnection, Unwilling
-from amity.broadcast.logic.smtp_relay import Relay, tls_context
+from amity.broadcast.logic.liquid.values import RenderFailed
+from amity.broadcast.logic.mail import headers, links
+from amity.broadcast.logic.mail.circuit import Circuit
+from amity.broadcast.logic.mail.smtp import ConnectionLost, Patience, SmtpConnection, Unwilling
+from amity.broadcast.logic.mail.smtp_relay import Relay, tls_context
 from amity.kernel.errors import Invalid
 
 MESSAGES_A_CONNECTION: Final = 200

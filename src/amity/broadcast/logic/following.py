@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from amity.broadcast.logic import data_requests, link_requests, proving, reported, signups
+from amity.broadcast.logic.asked import data_requests, link_requests, signups
+from amity.broadcast.logic.sending import proving, reported
 from amity.infra.database import transaction
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity, FoldResult

@@ -76,4 +76,5 @@ WHERE run_kind = 'campaign' AND run_id = ANY (%s::bigint[]) AND contact_point NO
 GROUP BY run_id, state
 
 -- name: campaign_names
-SELECT id, name FROM broadcast_campaign WHERE id = ANY (%s::bigint[])
+SELECT id, name FROM broadcast_campaign
+WHERE %(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s::bigint[])

@@ -209,4 +209,5 @@ JOIN store_activity a ON a.profile_id = g.profile_id AND a.name = g.name
  AND a.occurred_at >= g.since AND a.position < g.position
 
 -- name: journey_names
-SELECT id, name FROM broadcast_journey WHERE id = ANY (%s::bigint[])
+SELECT id, name FROM broadcast_journey
+WHERE %(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s::bigint[])

@@ -178,11 +178,11 @@ def _create_templates(*, by: str, now: datetime) -> dict[str, int]:
 
 def _create_campaign(template_id: int, *, by: str, now: datetime) -> None:
     from amity.analysis import api as analysis
-    from amity.broadcast import api
+    from amity.broadcast import api_campaigns
     from amity.broadcast.contracts import CampaignPlan
 
     segment = analysis.find_segment(name=_READERS)
-    if segment is None or api.find_campaign(name=_CAMPAIGN) is not None:
+    if segment is None or api_campaigns.find_campaign(name=_CAMPAIGN) is not None:
         return
     plan = CampaignPlan(
         name=_CAMPAIGN,
@@ -192,22 +192,22 @@ def _create_campaign(template_id: int, *, by: str, now: datetime) -> None:
         placement_key="email_offers",
         holdout_rate=0.2,
     )
-    api.create_campaign(plan=plan, by=by, now=now)
+    api_campaigns.create_campaign(plan=plan, by=by, now=now)
 
 
 def _create_journey(template_id: int, *, by: str, now: datetime) -> None:
-    from amity.broadcast import api
+    from amity.broadcast import api_journeys
 
-    if api.find_journey(name=_JOURNEY) is not None:
+    if api_journeys.find_journey(name=_JOURNEY) is not None:
         return
-    made = api.create_journey(
+    made = api_journeys.create_journey(
         name=_JOURNEY,
         description="Reminds a customer of a basket that was left, once, unless they ordered.",
-        definition=api.abandoned_cart(template_id=template_id),
+        definition=api_journeys.abandoned_cart(template_id=template_id),
         by=by,
         now=now,
     )
-    api.set_journey_state(journey_id=made.journey_id, state="live", by=by, now=now)
+    api_journeys.set_journey_state(journey_id=made.journey_id, state="live", by=by, now=now)
 
 
 def refresh_recommenders(*, now: datetime) -> str:

@@ -8,6 +8,7 @@ from amity.infra.database import Connection
 from amity.personalization.logic.facts import RECENT_PRODUCTS, Facts, Needs, restrict
 from amity.rules import Group, Rating
 from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts import Profile
 
 _SQL: Final = queries.load("amity.personalization")
@@ -102,7 +103,9 @@ class _Loader:
         kinds = {kind for kind, _ in self._needs.together}
         if not kinds:
             return {}
-        linked = store.load_linked(connection=self._connection, profile_ids=self._ids, kinds=kinds)
+        linked = api_identity.load_linked(
+            connection=self._connection, profile_ids=self._ids, kinds=kinds
+        )
         others = {
             each
             for kinds_ in linked.values()

@@ -21,6 +21,7 @@ from amity.rules.mentions import Mentions
 from amity.rules.period import Period, Zone, check_zone, zone_of
 from amity.rules.selection import Selection
 from amity.rules.subject import Subject
+from amity.rules.sway import Sway
 from amity.rules.where import Name, Where
 
 
@@ -79,6 +80,10 @@ class ActiveDays(Condition, frozen=True, tag="active_days"):
 
     def counts(self) -> Iterable[tuple[str, tuple[Where, ...]]]:
         return ((self.event, self.where),)
+
+    @property
+    def own_sway(self) -> Sway:
+        return self.bounds.sway
 
     @classmethod
     def examples(cls) -> Iterable[Self]:

@@ -19,6 +19,8 @@ from amity.rules.writer import Writer
 class All(Joined, frozen=True, tag="all"):
     """Whoever passes every inner rule; without any, everyone."""
 
+    decides = False
+
     def matches(self, subject: Subject, now: datetime) -> bool:
         return all(rule.matches(subject, now) for rule in self.of)
 

@@ -19,6 +19,8 @@ from amity.rules.writer import Writer
 class Any_(Joined, frozen=True, tag="any"):  # `Any` is typing's
     """Whoever passes one inner rule at least; without any, no one."""
 
+    decides = True
+
     def matches(self, subject: Subject, now: datetime) -> bool:
         return any(rule.matches(subject, now) for rule in self.of)
 

@@ -22,6 +22,7 @@ from amity.rules.operator import operators
 from amity.rules.period import Period
 from amity.rules.selection import Selection
 from amity.rules.subject import Subject
+from amity.rules.sway import Sway
 from amity.rules.where import Name, Where
 from amity.rules.writer import Writer
 
@@ -106,6 +107,10 @@ class Did(Condition, frozen=True, tag="did"):
 
     def counts(self) -> Iterable[tuple[str, tuple[Where, ...]]]:
         return ((self.event, self.where),)
+
+    @property
+    def own_sway(self) -> Sway:
+        return self.bounds.sway
 
     @classmethod
     def examples(cls) -> Iterable[Self]:

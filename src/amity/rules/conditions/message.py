@@ -15,6 +15,7 @@ from amity.rules.operator import json_value, operators
 from amity.rules.period import Period
 from amity.rules.selection import Selection
 from amity.rules.subject import Subject
+from amity.rules.sway import Sway
 from amity.rules.where import Where
 from amity.rules.writer import Writer
 
@@ -178,6 +179,10 @@ class Messaged(Condition, frozen=True, tag="message"):
 
     def counts(self) -> Iterable[tuple[str, tuple[Where, ...]]]:
         return [(event, ()) for event in self.mentions().looks]
+
+    @property
+    def own_sway(self) -> Sway:
+        return self._bounds.sway
 
     @classmethod
     def examples(cls) -> Iterable[Self]:

@@ -12,6 +12,7 @@ from amity.rules.fragment import Fragment, sql
 from amity.rules.operator import operators
 from amity.rules.selection import Selection
 from amity.rules.subject import Subject
+from amity.rules.sway import AGAINST, Foresight, Swayed
 from amity.rules.writer import Writer
 
 
@@ -38,6 +39,23 @@ class Not(Condition, frozen=True, tag="not"):
 
     def next_change(self, subject: Subject, now: datetime) -> datetime | None:
         return self.of.next_change(subject, now)
+
+    def sways(self) -> Iterable[Swayed]:
+        for event, where, sway in self.of.sways():
+            yield event, where, AGAINST[sway]
+
+    def foresee(self, subject: Subject, now: datetime) -> bool | None:
+        found = self.of.foresee(subject, now)
+        return None if found is None else not found
+
+    def foresight(self) -> Foresight:
+        ask = self.of.foresight()
+
+        def foresee(subject: Subject, now: datetime) -> bool | None:
+            found = ask(subject, now)
+            return None if found is None else not found
+
+        return foresee
 
     @classmethod
     def examples(cls) -> Iterable[Self]:

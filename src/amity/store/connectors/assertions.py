@@ -21,7 +21,7 @@ from amity.store.dialect import (
     translate,
 )
 from amity.store.logic.importing.values import read_amount, read_free, read_instant
-from amity.store.logic.intake.decoding import read_instant as parse_instant
+from amity.store.logic.intake.parsing import read_instant as parse_instant
 from amity.store.logic.intake.webhook_reading import find_dict, find_text
 from amity.store.logic.telling.asserting import assertion, read_share, whose
 

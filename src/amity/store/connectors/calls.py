@@ -12,7 +12,7 @@ from amity.kernel.clock import format_instant
 from amity.store.connector import CONNECTORS, BadRow, Connector, Field, Row
 from amity.store.dialect import DIALECTS, BadEvent, Call, Dialect, Taken
 from amity.store.logic.importing.values import plain_number, read_amount, read_extras, read_instant
-from amity.store.logic.intake.decoding import read_instant as parse_instant
+from amity.store.logic.intake.parsing import read_instant as parse_instant
 from amity.store.logic.intake.webhook_reading import (
     at_text,
     find_dict,

@@ -24,7 +24,7 @@ from amity.store.dialect import (
     read_list,
     translate,
 )
-from amity.store.logic.intake.decoding import parse_object
+from amity.store.logic.intake.parsing import parse_object
 
 _REQUIRED: Final = ("specversion", "id", "source", "type")
 _CORE: Final = frozenset({*_REQUIRED, "time", "data", "data_base64", "userid", "anonymousid"})

@@ -27,7 +27,7 @@ from amity.store.dialect import (
     make_id,
     translate,
 )
-from amity.store.logic.intake.decoding import parse_object
+from amity.store.logic.intake.parsing import parse_object
 
 _CUSTOMER: Final = "/api/v1/customers/{id}"
 _UNSUBSCRIBED: Final = "Unsubscribed"

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from amity.store.connector import CONNECTORS, WHO, BadRow, Connector, Field, Row
 from amity.store.dialect import BadEvent
 from amity.store.logic.importing.values import read_amount, read_extras, read_instant
-from amity.store.logic.intake.decoding import read_instant as parse_instant
+from amity.store.logic.intake.parsing import read_instant as parse_instant
 from amity.store.logic.telling.asserting import LAWFUL_BASES, after, assertion, read_basis, whose
 
 

@@ -27,7 +27,7 @@ from amity.store.dialect import (
     make_id,
     translate,
 )
-from amity.store.logic.intake.decoding import read_instant
+from amity.store.logic.intake.parsing import read_instant
 
 _EVENTS: Final = ("/batch", "/capture", "/e", "/i/v0/e", "/track", "/engage")
 _FLAGS: Final = ("/flags", "/decide")

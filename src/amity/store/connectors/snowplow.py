@@ -29,7 +29,7 @@ from amity.store.dialect import (
     make_id,
     translate,
 )
-from amity.store.logic.intake.decoding import parse_object
+from amity.store.logic.intake.parsing import parse_object
 
 _ECOMMERCE: Final = "com.snowplowanalytics.snowplow.ecommerce"
 _SCREENS: Final = frozenset({"screen_view"})

@@ -13,7 +13,7 @@ from amity.store.contracts_claims import TRAIT_ASSERTED, TRAIT_EXPIRED
 from amity.store.follower import FOLLOWERS, Follower
 from amity.store.logic.folding.consumer import read_kinds
 from amity.store.logic.intake.appending import SystemEvent, record_events
-from amity.store.logic.intake.decoding import read_instant
+from amity.store.logic.intake.parsing import read_instant
 from amity.store.logic.profiles.claims import Assertion, list_assertions
 from amity.store.logic.profiles.survivorship_rules import settle_next
 

@@ -16,6 +16,10 @@ WHERE c.name = %s
 UPDATE store_consumer SET position = %(position)s, failures = 0, updated_at = now()
 WHERE name = %(name)s AND position <= %(position)s
 
+-- name: rewind_consumer
+UPDATE store_consumer SET position = %(position)s, updated_at = now()
+WHERE name = %(name)s AND position > %(position)s
+
 -- name: count_failure
 UPDATE store_consumer SET failures = failures + 1, updated_at = now()
 WHERE name = %s RETURNING failures
@@ -26,6 +30,29 @@ UPDATE store_consumer SET epoch = epoch + 1, updated_at = now() WHERE name = 'pr
 -- name: read_activity
 SELECT position, profile_id, event_id, source_id, occurred_at, received_at, type, name,
        properties, context, origin_id
+FROM store_activity WHERE position > %s ORDER BY position LIMIT %s
+
+-- name: read_stirred
+-- How far the next activities reach, and who did one of some things among them, or was joined.
+WITH turn AS (
+    SELECT position, profile_id, source_id, name, properties
+    FROM store_activity WHERE position > %(after)s ORDER BY position LIMIT %(limit)s
+), joined AS (
+    SELECT profile_id, properties FROM turn
+    WHERE source_id = %(system)s AND name IN ('Profile Merged', 'Profile Unmerged')
+)
+SELECT (SELECT max(position) FROM turn), (SELECT count(*) FROM turn), ARRAY(
+    SELECT profile_id FROM turn WHERE name = ANY (%(names)s)
+    UNION SELECT profile_id FROM joined
+    UNION SELECT (told #>> '{}')::bigint
+    FROM joined, unnest('{$.winner_id,$.loser_id,$.profiles[*]}'::jsonpath[]) AS path,
+         jsonb_path_query(properties, path) AS told
+    WHERE jsonb_typeof(told) = 'number'
+    ORDER BY 1)
+
+-- name: read_said
+SELECT position, profile_id, event_id, source_id, occurred_at, received_at, type, name,
+       properties::text, origin_id
 FROM store_activity WHERE position > %s ORDER BY position LIMIT %s
 
 -- name: read_activity_from

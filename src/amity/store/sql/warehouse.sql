@@ -28,7 +28,8 @@ FROM store_activity a WHERE a.position <= %(upto)s AND a.type <> 'system'
 
 -- name: warehouse_all_order_lines
 -- Amounts are a million times those of the currency, so that no currency need be known here. What
--- is no plain number below a million is not known; a quantity that is not told is one.
+-- is no plain number below a million is not known; a quantity that is not told is one, and below
+-- nothing it is none, as orders and rules have it.
 SELECT a.event_id, a.origin_id, a.received_at, l.line, left(l.product ->> 'product_id', 255) AS product_id,
        left(l.product ->> 'name', 255) AS name, left(l.product ->> 'category', 255) AS category,
        left(l.product ->> 'brand', 255) AS brand,
@@ -42,7 +43,8 @@ FROM store_activity a,
          WITH ORDINALITY AS l (product, line),
      LATERAL (SELECT
          CASE WHEN l.product ->> 'quantity' ~ '^[0-9]{1,6}([.][0-9]{1,12})?$'
-              THEN (l.product ->> 'quantity')::numeric ELSE 1 END AS quantity,
+              THEN (l.product ->> 'quantity')::numeric
+              WHEN l.product ->> 'quantity' ~ '^-[0-9]+([.][0-9]+)?$' THEN 0 ELSE 1 END AS quantity,
          CASE WHEN l.product ->> 'price' ~ '^[0-9]{1,6}([.][0-9]{1,12})?$'
               THEN (l.product ->> 'price')::numeric END AS price,
          CASE WHEN l.product ->> 'cost' ~ '^[0-9]{1,6}([.][0-9]{1,12})?$'

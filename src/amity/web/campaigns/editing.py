@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.broadcast.contracts import Campaign, CampaignEstimate
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound
 from amity.web.access import requires, staff_of
@@ -25,7 +26,7 @@ def create(request: HttpRequest) -> HttpResponse:
     typed = read_typed(request.POST)
     by, now = staff_of(request).get_username(), datetime.now(UTC)
     try:
-        made = broadcast.create_campaign(plan=plan_of(typed), by=by, now=now)
+        made = api_campaigns.create_campaign(plan=plan_of(typed), by=by, now=now)
     except (Invalid, Conflict) as refusal:
         return _form(request, typed, error=sentence(refusal))
     notes.success(request, f"{made.name} is a draft. Look at it, then launch it.")
@@ -36,12 +37,12 @@ def create(request: HttpRequest) -> HttpResponse:
 @requires("campaigns.write")
 def change(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Change a campaign that has not begun."""
-    campaign = broadcast.get_campaign(campaign_id=campaign_id)
+    campaign = api_campaigns.get_campaign(campaign_id=campaign_id)
     if request.method == "GET":
         return _form(request, typed_of(campaign), campaign=campaign)
     typed = read_typed(request.POST)
     try:
-        broadcast.update_campaign(
+        api_campaigns.update_campaign(
             campaign_id=campaign_id, plan=plan_of(typed), now=datetime.now(UTC)
         )
     except (Invalid, Conflict) as refusal:
@@ -73,7 +74,7 @@ def estimate(request: HttpRequest) -> HttpResponse:
 def estimated(typed: Typed) -> dict[str, Any]:
     """Return whom a typed campaign would reach, or what is missing to say so."""
     try:
-        found = broadcast.estimate_campaign(
+        found = api_campaigns.estimate_campaign(
             segment_id=chosen(typed.segment_id, "choose a segment and the numbers appear here"),
             purpose=typed.purpose,
             holdout_rate=min(max(number(typed.holdout, "the share held out") / 100, 0.0), 0.5),
@@ -87,7 +88,7 @@ def estimated(typed: Typed) -> dict[str, Any]:
 def estimate_of(campaign: Campaign) -> dict[str, Any]:
     """Return whom a saved campaign would reach now."""
     try:
-        found = broadcast.estimate_campaign(
+        found = api_campaigns.estimate_campaign(
             segment_id=campaign.segment_id,
             purpose=campaign.purpose,
             holdout_rate=campaign.holdout_rate,

@@ -9,6 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.broadcast.contracts import Message
 from amity.kernel.cells import guard_cell
 from amity.kernel.clock import format_instant
@@ -41,7 +42,7 @@ def export(request: HttpRequest, campaign_id: int) -> StreamingHttpResponse:
 
     The address says what for; messages to whoever does not allow that now are left out.
     """
-    campaign = broadcast.get_campaign(campaign_id=campaign_id)
+    campaign = api_campaigns.get_campaign(campaign_id=campaign_id)
     is_named, purpose = may(request, "profiles.export"), read_purpose(request)
     answer = StreamingHttpResponse(
         _lines(campaign_id, purpose, is_named=is_named), content_type="text/csv; charset=utf-8"

@@ -13,7 +13,6 @@ from amity.kernel.errors import Invalid
 from amity.personalization import api as personalization
 
 PURPOSES: Final = {"marketing.email": "Marketing by e-mail"}
-GOALS: Final = {"Order Completed": "an order"}
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.broadcast.contracts import Campaign, Rendered
 from amity.infra.config import settings
 from amity.kernel.errors import AmityError
@@ -82,7 +83,7 @@ def headers_of(made: Rendered) -> list[tuple[str, str]]:
 @requires("campaigns.read")
 def preview(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Answer the preview for another customer; without HTMX the campaign's page shows it."""
-    campaign = broadcast.get_campaign(campaign_id=campaign_id)
+    campaign = api_campaigns.get_campaign(campaign_id=campaign_id)
     if not request.htmx:  # type: ignore[attr-defined]  # django_htmx's middleware sets it
         query = urlencode({key: request.GET.get(key, "") for key in ("who", "profile")})
         return redirect(f"{reverse('campaign', args=[campaign_id])}?{query}#preview")
@@ -93,7 +94,7 @@ def preview(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @requires("campaigns.read")
 def show_body(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Answer the message's HTML for one customer, for its frame."""
-    campaign = broadcast.get_campaign(campaign_id=campaign_id)
+    campaign = api_campaigns.get_campaign(campaign_id=campaign_id)
     asked = request.GET.get("profile", "")
     profile_id = int(asked) if asked.isdecimal() and len(asked) < 19 else None
     try:
@@ -133,7 +134,7 @@ def _plain(name: str) -> str:
 @requires("campaigns.write")
 def send_test(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Send the message, filled in for a customer, to somebody of the staff."""
-    campaign = broadcast.get_campaign(campaign_id=campaign_id)
+    campaign = api_campaigns.get_campaign(campaign_id=campaign_id)
     to, asked = request.POST.get("to", ""), request.POST.get("profile", "")
     if to not in {address.value for address in addresses(request)}:
         notes.error(request, "A test goes to somebody of the staff only.")

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.broadcast.contracts import Campaign
 from amity.kernel.errors import AmityError, Conflict, Invalid
 from amity.web.access import requires, staff_of
@@ -25,11 +25,11 @@ _SURPRISE_COUNT: Final = 5
 @requires("campaigns.launch", step_up=True)
 def launch(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Have a campaign begin, now or later, once the number of receivers was typed."""
-    campaign = broadcast.get_campaign(campaign_id=campaign_id)
+    campaign = api_campaigns.get_campaign(campaign_id=campaign_id)
     try:
         _check_number(request, campaign)
         at = read_time(request.POST.get("at", "")) if request.POST.get("when") == "at" else None
-        made = broadcast.launch_campaign(
+        made = api_campaigns.launch_campaign(
             campaign_id=campaign_id,
             at=at,
             by=staff_of(request).get_username(),
@@ -48,7 +48,7 @@ def _check_number(request: HttpRequest, campaign: Campaign) -> None:
     typed = request.POST.get("confirm", "").strip().replace(",", "")
     if not typed.isdecimal() or typed != request.POST.get("expected", ""):
         raise Invalid("nothing was sent: the number typed was not how many get the message")
-    found = broadcast.estimate_campaign(
+    found = api_campaigns.estimate_campaign(
         segment_id=campaign.segment_id,
         purpose=campaign.purpose,
         holdout_rate=campaign.holdout_rate,
@@ -79,7 +79,7 @@ def pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _move(
         request,
         campaign_id,
-        lambda: broadcast.pause_campaign(campaign_id=campaign_id, by=by, now=datetime.now(UTC)),
+        lambda: api_campaigns.pause_campaign(campaign_id=campaign_id, by=by, now=datetime.now(UTC)),
         "{} is paused. What is on the wire already arrives; the rest waits.",
     )
 
@@ -92,7 +92,9 @@ def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _move(
         request,
         campaign_id,
-        lambda: broadcast.resume_campaign(campaign_id=campaign_id, by=by, now=datetime.now(UTC)),
+        lambda: api_campaigns.resume_campaign(
+            campaign_id=campaign_id, by=by, now=datetime.now(UTC)
+        ),
         "{} goes on.",
     )
 
@@ -105,7 +107,7 @@ def stop(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _move(
         request,
         campaign_id,
-        lambda: broadcast.stop_campaign(campaign_id=campaign_id, by=by, now=datetime.now(UTC)),
+        lambda: api_campaigns.stop_campaign(campaign_id=campaign_id, by=by, now=datetime.now(UTC)),
         "{} is stopped. What had not left was cancelled.",
     )
 
@@ -117,7 +119,7 @@ def archive(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _move(
         request,
         campaign_id,
-        lambda: broadcast.archive_campaign(campaign_id=campaign_id, now=datetime.now(UTC)),
+        lambda: api_campaigns.archive_campaign(campaign_id=campaign_id, now=datetime.now(UTC)),
         "{} is archived. Its figures stay.",
     )
 
@@ -128,7 +130,7 @@ def copy(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Make a draft like another campaign."""
     by = staff_of(request).get_username()
     try:
-        made = broadcast.copy_campaign(campaign_id=campaign_id, by=by, now=datetime.now(UTC))
+        made = api_campaigns.copy_campaign(campaign_id=campaign_id, by=by, now=datetime.now(UTC))
     except AmityError as refusal:
         notes.error(request, sentence(refusal))
         return redirect("campaign", campaign_id)

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.broadcast.contracts import Campaign, CampaignState, SendCounts
 from amity.web.access import may, requires
 from amity.web.campaigns.editing import estimate_of
@@ -59,7 +59,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
     """List campaigns, the latest made first, as the address filters them."""
     search = request.GET.get("q", "").strip()[:100]
     state = request.GET.get("state", "")
-    page = broadcast.list_campaigns(
+    page = api_campaigns.list_campaigns(
         search=search,
         state=state if state in _LOOKS else None,
         cursor=request.GET.get("after") or None,
@@ -75,7 +75,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
         return render(request, "campaigns/_rows.html", told)
     is_any = bool(page.items or search or state or request.GET.get("after"))
     told |= {
-        "is_any": is_any or bool(broadcast.list_campaigns(limit=1).items),
+        "is_any": is_any or bool(api_campaigns.list_campaigns(limit=1).items),
         "chips": _chips(state),
         "can_write": may(request, "campaigns.write"),
     }
@@ -83,7 +83,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
 
 
 def _lines(found: list[Campaign]) -> list[CampaignLine]:
-    counts = broadcast.list_campaign_counts(
+    counts = api_campaigns.list_campaign_counts(
         campaign_ids=[campaign.campaign_id for campaign in found]
     )
     return [
@@ -111,7 +111,7 @@ def show_observed(request: HttpRequest) -> HttpResponse:
     return show(
         request,
         "campaigns/elsewhere.html",
-        {"observed": broadcast.list_observed_campaigns()},
+        {"observed": api_campaigns.list_observed_campaigns()},
     )
 
 
@@ -119,7 +119,7 @@ def show_observed(request: HttpRequest) -> HttpResponse:
 @requires("campaigns.read")
 def show_one(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Show one campaign: the plan with its preview, or what is coming of it."""
-    campaign = broadcast.get_campaign(campaign_id=campaign_id)
+    campaign = api_campaigns.get_campaign(campaign_id=campaign_id)
     told = _common(request, campaign)
     if campaign.state in _PLANNED or campaign.began_at is None:
         told |= _planned(request, campaign)
@@ -156,7 +156,7 @@ def _planned(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
 
 def reported(campaign_id: int) -> dict[str, Any]:
     """Return a campaign's report for the page."""
-    report = broadcast.report_campaign(campaign_id=campaign_id, now=datetime.now(UTC))
+    report = api_campaigns.report_campaign(campaign_id=campaign_id, now=datetime.now(UTC))
     return {
         "report": report,
         "campaign": report.campaign,
@@ -179,8 +179,8 @@ def reported(campaign_id: int) -> dict[str, Any]:
 @requires("campaigns.read")
 def show_progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Answer how far the sending is; the whole page when the campaign's state has changed."""
-    campaign = broadcast.get_campaign(campaign_id=campaign_id)
-    counts = broadcast.list_campaign_counts(campaign_ids=[campaign_id])[campaign_id]
+    campaign = api_campaigns.get_campaign(campaign_id=campaign_id)
+    counts = api_campaigns.list_campaign_counts(campaign_ids=[campaign_id])[campaign_id]
     told = {
         "campaign": campaign,
         "counts": counts,

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from amity.kernel.errors import Invalid
 from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts_hooks import Enrichment, EnrichmentKey, EnrichmentPlan
 from amity.web.access import requires, staff_of
 from amity.web.connectors.forms import Screen, read_number, read_source
@@ -22,18 +23,18 @@ def show_list(request: HttpRequest) -> HttpResponse:
 
 def _describe() -> dict[str, Any]:
     return {
-        "enrichments": [_line(each) for each in store.list_enrichments()],
+        "enrichments": [_line(each) for each in api_fetching.list_enrichments()],
         "purposes": [purpose for purpose in store.list_purposes() if purpose.key != "records"],
-        "keys": store.ENRICHMENT_KEYS,
+        "keys": api_fetching.ENRICHMENT_KEYS,
         "bases": store.LAWFUL_BASES,
     }
 
 
 def _line(each: Enrichment) -> dict[str, object]:
-    problems = store.list_enrichment_problems(enrichment_id=each.enrichment_id)
+    problems = api_fetching.list_enrichment_problems(enrichment_id=each.enrichment_id)
     return {
         "is": each,
-        "sent": store.ENRICHMENT_KEYS[each.plan.key],
+        "sent": api_fetching.ENRICHMENT_KEYS[each.plan.key],
         "traits": ", ".join(sorted(each.plan.mapping)),
         "problems": problems[:10],
     }
@@ -58,7 +59,7 @@ def _create(request: HttpRequest) -> None:
         per_minute=read_number(request, "per_minute", 60),
         is_automatic=given.get("is_automatic") == "yes",
     )
-    store.create_enrichment(
+    api_fetching.create_enrichment(
         plan=plan,
         source_id=read_source(request),
         secret=given.get("secret", ""),
@@ -86,21 +87,21 @@ def change(request: HttpRequest, enrichment_id: int) -> HttpResponse:
 
 def _do(request: HttpRequest, doing: str, enrichment_id: int) -> str:
     if doing == "test":
-        tried = store.try_enrichment(enrichment_id=enrichment_id)
+        tried = api_fetching.try_enrichment(enrichment_id=enrichment_id)
         if tried.error:
             raise Invalid(f"asked about nobody real, {tried.error}")
         return f"Asked about nobody real, it answered {tried.status}."
     if doing == "ask":
         profile_id = read_number(request, "profile_id", 0)
         found = store.get_profile(profile_id=profile_id)
-        store.ask_enrichment(enrichment_id=enrichment_id, profile_ids=[found.profile_id])
-        store.run_enrichment(enrichment_id=enrichment_id, now=datetime.now(UTC))
+        api_fetching.ask_enrichment(enrichment_id=enrichment_id, profile_ids=[found.profile_id])
+        api_fetching.run_enrichment(enrichment_id=enrichment_id, now=datetime.now(UTC))
         return "Asked; what came of it is counted below."
     if doing in ("pause", "resume"):
-        store.switch_enrichment(enrichment_id=enrichment_id, is_enabled=doing == "resume")
+        api_fetching.switch_enrichment(enrichment_id=enrichment_id, is_enabled=doing == "resume")
         return "Paused: nobody is asked about." if doing == "pause" else "Resumed."
     if doing == "delete":
-        store.delete_enrichment(enrichment_id=enrichment_id)
+        api_fetching.delete_enrichment(enrichment_id=enrichment_id)
         return "Forgot it and its secret. What it answered stays until its time is over."
     raise Invalid("nothing is called that here")
 

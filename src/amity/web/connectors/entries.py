@@ -8,6 +8,7 @@ import msgspec
 from django.urls import reverse
 
 from amity.store import api as store
+from amity.store import api_fetching, api_outbound
 from amity.store.contracts_doors import Snippet
 from amity.web.sources.snippets import TRACKER
 
@@ -120,7 +121,7 @@ def _list_dialects() -> Iterator[Entry]:
 
 def _list_files() -> Iterator[Entry]:
     uses = Counter(each.connector for each in store.list_imports(limit=200).items)
-    uses.update(pull.connector for pull in store.list_pulls() if pull.connector)
+    uses.update(pull.connector for pull in api_fetching.list_pulls() if pull.connector)
     for each in store.list_connectors():
         required = ", ".join(field.label.lower() for field in each.fields if field.required)
         yield Entry(
@@ -147,10 +148,10 @@ def _list_files() -> Iterator[Entry]:
 
 def _list_doors() -> Iterator[Entry]:
     uses = {
-        "databases": _count(len(store.list_pulls()), "database"),
-        "mailboxes": _count(len(store.list_mailboxes()), "mailbox", "mailboxes"),
-        "enrichment": _count(len(store.list_enrichments()), "enrichment"),
-        "webhooks": _count(len(store.list_endpoints()), "webhook"),
+        "databases": _count(len(api_fetching.list_pulls()), "database"),
+        "mailboxes": _count(len(api_fetching.list_mailboxes()), "mailbox", "mailboxes"),
+        "enrichment": _count(len(api_fetching.list_enrichments()), "enrichment"),
+        "webhooks": _count(len(api_outbound.list_endpoints()), "webhook"),
     }
     for door in store.list_doors():
         yield Entry(
@@ -166,8 +167,8 @@ def _list_doors() -> Iterator[Entry]:
 
 
 def _list_destinations() -> Iterator[Entry]:
-    uses = Counter(each.destination for each in store.list_exports())
-    for place in store.list_destinations():
+    uses = Counter(each.destination for each in api_outbound.list_exports())
+    for place in api_outbound.list_destinations():
         yield Entry(
             kind="out",
             name=place.name,

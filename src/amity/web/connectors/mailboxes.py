@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from amity.kernel.errors import Invalid
-from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts_hooks import MailboxPlan, MailSecurity
 from amity.web.access import requires, staff_of
 from amity.web.connectors.forms import Screen, read_number, read_source
@@ -31,7 +31,7 @@ def _create(request: HttpRequest) -> None:
         folder=given.get("folder", "").strip() or "INBOX",
         interval_seconds=read_number(request, "interval_seconds", 60),
     )
-    store.create_mailbox(
+    api_fetching.create_mailbox(
         plan=plan,
         source_id=read_source(request),
         password=given.get("password", ""),
@@ -48,23 +48,23 @@ def change(request: HttpRequest, mailbox_id: int) -> HttpResponse:
 
 def _do(request: HttpRequest, doing: str, mailbox_id: int) -> str:
     if doing == "test":
-        count = store.try_mailbox(mailbox_id=mailbox_id)
+        count = api_fetching.try_mailbox(mailbox_id=mailbox_id)
         return f"The mailbox lets us in; it has had at most {count:,} messages."
     if doing == "run":
-        before = store.get_mailbox(mailbox_id=mailbox_id).read
-        done = store.run_mailbox(mailbox_id=mailbox_id, now=datetime.now(UTC))
+        before = api_fetching.get_mailbox(mailbox_id=mailbox_id).read
+        done = api_fetching.run_mailbox(mailbox_id=mailbox_id, now=datetime.now(UTC))
         if done.failure:
             raise Invalid(done.failure)
         return f"Read {done.read - before:,} messages."
     if doing in ("pause", "resume"):
-        store.switch_mailbox(mailbox_id=mailbox_id, is_enabled=doing == "resume")
+        api_fetching.switch_mailbox(mailbox_id=mailbox_id, is_enabled=doing == "resume")
         return "Paused; what comes meanwhile is read later." if doing == "pause" else "Resumed."
     if doing == "password":
         password = request.POST.get("password", "")
-        store.change_mailbox_password(mailbox_id=mailbox_id, password=password)
+        api_fetching.change_mailbox_password(mailbox_id=mailbox_id, password=password)
         return "The mailbox let us in; it goes on from where it was."
     if doing == "delete":
-        store.delete_mailbox(mailbox_id=mailbox_id)
+        api_fetching.delete_mailbox(mailbox_id=mailbox_id)
         return "Forgot the mailbox and its password. What was read stays."
     raise Invalid("nothing is called that here")
 
@@ -73,5 +73,5 @@ _SCREEN: Final = Screen(
     name="mailboxes",
     added="The mailbox let us in; it is read within seconds.",
     create=_create,
-    describe=lambda: {"mailboxes": store.list_mailboxes()},
+    describe=lambda: {"mailboxes": api_fetching.list_mailboxes()},
 )

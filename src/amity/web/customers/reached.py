@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_journeys
 from amity.broadcast.contracts import Held, Message
 from amity.store import api as store
 from amity.web.access import may
@@ -44,7 +45,7 @@ def told_to(request: HttpRequest, profile_id: int) -> dict[str, Any]:
     profile_ids = store.list_joined(profile_id=profile_id)
     page = broadcast.list_messages(profile_ids=profile_ids, limit=_SHOWN)
     held = broadcast.list_held(profile_ids=profile_ids, limit=_SHOWN)
-    journeys = broadcast.list_enrolments(profile_ids=profile_ids, limit=_SHOWN)
+    journeys = api_journeys.list_enrolments(profile_ids=profile_ids, limit=_SHOWN)
     return {
         "reach": {
             "sent": [

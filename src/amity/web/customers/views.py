@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from amity.analysis import api as analysis
 from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts import Merge, Profile, ProfileRow
 from amity.web.access import may, requires
 from amity.web.customers.decided import decided_for
@@ -33,7 +34,6 @@ from amity.web.identity.together import linked
 from amity.web.purposes import what_for
 
 PAGE: Final = 50
-_FILTERED: Final = frozenset({"q", "known", "segment", "sort"})
 
 
 @requires("profiles.read")
@@ -103,7 +103,7 @@ def customer(request: HttpRequest, profile_id: int) -> HttpResponse:
         **told_to(request, profile_id),
         **decided_for(request, profile_id),
         **visited_by(profile_id, now),
-        **linked(profile_id, store.list_links(profile_id=profile_id)),
+        **linked(profile_id, api_identity.list_links(profile_id=profile_id)),
         "can_unmerge": may(request, "profiles.unmerge"),
         "can_erase": may(request, "profiles.erase"),
         **_timeline(request, profile, sources),

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from amity.analysis import api as analysis
 from amity.kernel.errors import AmityError, NotFound
-from amity.store import api as store
+from amity.store import api_outbound
 from amity.store.contracts_outbound import Export, ExportPlan
 from amity.web.access import requires, staff_of
 from amity.web.errors import sentence
@@ -30,11 +30,11 @@ _HELD: Final = set(ExportPlan.__struct_fields__) & set(Export.__struct_fields__)
 @requires("exports.run")
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show all exports and how the last run of each went."""
-    latest = {run.export_id: run for run in reversed(store.list_export_runs(limit=200))}
+    latest = {run.export_id: run for run in reversed(api_outbound.list_export_runs(limit=200))}
     context = {
-        "lines": [(each, latest.get(each.export_id)) for each in store.list_exports()],
+        "lines": [(each, latest.get(each.export_id)) for each in api_outbound.list_exports()],
         "segments": _segment_names(),
-        "titles": {kind.name: kind.title for kind in store.list_destinations()},
+        "titles": {kind.name: kind.title for kind in api_outbound.list_destinations()},
     }
     return render(request, "exports/list.html", context)
 
@@ -51,9 +51,9 @@ def create(request: HttpRequest) -> HttpResponse:
     by = staff_of(request).get_username()
     try:
         analysis.get_segment(segment_id=plan.segment_id)
-        made = store.create_export(plan=plan, by=by)
+        made = api_outbound.create_export(plan=plan, by=by)
         if made.every_hours is None:
-            store.ask_export(export_id=made.export_id, by=by)
+            api_outbound.ask_export(export_id=made.export_id, by=by)
     except AmityError as refusal:
         return _show_form(request, plan, error=sentence(refusal))
     messages.success(request, f"{made.name} is on its way.")
@@ -64,14 +64,14 @@ def create(request: HttpRequest) -> HttpResponse:
 @requires("exports.run", step_up=True)
 def change(request: HttpRequest, export_id: int) -> HttpResponse:
     """Change what an export brings, where to and how often; an address left empty stays."""
-    export = store.get_export(export_id=export_id)
+    export = api_outbound.get_export(export_id=export_id)
     if request.method == "GET":
         held = {name: getattr(export, name) for name in _HELD}
         return _show_form(request, ExportPlan(**held), export=export)
     plan = _plan(request)
     try:
         analysis.get_segment(segment_id=plan.segment_id)
-        store.update_export(export_id=export_id, plan=plan)
+        api_outbound.update_export(export_id=export_id, plan=plan)
     except AmityError as refusal:
         return _show_form(request, plan, export=export, error=sentence(refusal))
     messages.success(request, f"{plan.name} is changed.")
@@ -83,7 +83,7 @@ def change(request: HttpRequest, export_id: int) -> HttpResponse:
 def send_trial(request: HttpRequest, export_id: int) -> HttpResponse:
     """See that what an export writes to can be reached."""
     try:
-        store.try_export(export_id=export_id)
+        api_outbound.try_export(export_id=export_id)
     except AmityError as refusal:
         messages.error(request, sentence(refusal))
     else:
@@ -95,14 +95,16 @@ def send_trial(request: HttpRequest, export_id: int) -> HttpResponse:
 @requires("exports.run")
 def show_one(request: HttpRequest, export_id: int) -> HttpResponse:
     """Show one export and its runs; asked again and again while one is under way."""
-    export = store.get_export(export_id=export_id)
-    runs = store.list_export_runs(export_id=export_id)
+    export = api_outbound.get_export(export_id=export_id)
+    runs = api_outbound.list_export_runs(export_id=export_id)
     context = {
         "export": export,
         "segment": _segment_names().get(export.segment_id, "a segment that is gone"),
-        "runs": [(run, store.find_export_file(run_id=run.run_id) is not None) for run in runs],
+        "runs": [
+            (run, api_outbound.find_export_file(run_id=run.run_id) is not None) for run in runs
+        ],
         "is_busy": any(run.state in ("waiting", "running") for run in runs),
-        "titles": {kind.name: kind.title for kind in store.list_destinations()},
+        "titles": {kind.name: kind.title for kind in api_outbound.list_destinations()},
     }
     piece = bool(getattr(request, "htmx", False))
     return render(request, "exports/_runs.html" if piece else "exports/one.html", context)
@@ -112,7 +114,7 @@ def show_one(request: HttpRequest, export_id: int) -> HttpResponse:
 @requires("exports.run", step_up=True)
 def run(request: HttpRequest, export_id: int) -> HttpResponse:
     """Have an export run now."""
-    store.ask_export(export_id=export_id, by=staff_of(request).get_username())
+    api_outbound.ask_export(export_id=export_id, by=staff_of(request).get_username())
     messages.success(request, "It runs now.")
     return redirect("export", export_id)
 
@@ -122,7 +124,7 @@ def run(request: HttpRequest, export_id: int) -> HttpResponse:
 def switch(request: HttpRequest, export_id: int) -> HttpResponse:
     """Let a schedule go on, or stop it."""
     is_on = request.POST.get("is_enabled") == "yes"
-    store.switch_export(export_id=export_id, is_enabled=is_on)
+    api_outbound.switch_export(export_id=export_id, is_enabled=is_on)
     messages.success(request, "The schedule goes on." if is_on else "The schedule has stopped.")
     return redirect("export", export_id)
 
@@ -131,7 +133,7 @@ def switch(request: HttpRequest, export_id: int) -> HttpResponse:
 @requires("exports.run", step_up=True)
 def delete(request: HttpRequest, export_id: int) -> HttpResponse:
     """Delete an export and the record of its runs."""
-    store.delete_export(export_id=export_id)
+    api_outbound.delete_export(export_id=export_id)
     messages.success(request, "The export is deleted.")
     return redirect("exports")
 
@@ -140,7 +142,7 @@ def delete(request: HttpRequest, export_id: int) -> HttpResponse:
 @requires("exports.run", step_up=True)
 def download(request: HttpRequest, run_id: int) -> HttpResponseBase:
     """Hand out the file a run wrote, while it is kept."""
-    path = store.find_export_file(run_id=run_id)
+    path = api_outbound.find_export_file(run_id=run_id)
     if path is None:
         raise NotFound("this file is not kept any more; run the export again")
     answer = FileResponse(path.open("rb"), as_attachment=True, filename=path.name)
@@ -174,7 +176,7 @@ def _show_form(
         "columns": "\n".join(plan.columns),
         "error": error,
         "segments": analysis.list_segments(),
-        "kinds": store.list_destinations(),
+        "kinds": api_outbound.list_destinations(),
         "purposes": list_purposes(),
         "is_usual": plan.every_hours in (None, 1, 24, 168),
     }

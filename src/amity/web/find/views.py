@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns, api_journeys
 from amity.store import api as store
 from amity.web.access import may, requires, staff_of
 from amity.web.customers.words import who
@@ -71,7 +72,7 @@ def _campaigns(query: str) -> list[Found]:
             kind=f"campaign, {campaign.state}",
             href=reverse("campaign", args=[campaign.campaign_id]),
         )
-        for campaign in broadcast.list_campaigns(search=query, limit=_EACH).items
+        for campaign in api_campaigns.list_campaigns(search=query, limit=_EACH).items
     ]
     templates = [
         Found(
@@ -92,7 +93,7 @@ def _journeys(query: str) -> list[Found]:
             kind=f"journey, {journey.state}",
             href=reverse("journey", args=[journey.journey_id]),
         )
-        for journey in broadcast.list_journeys()
+        for journey in api_journeys.list_journeys()
         if query.casefold() in journey.name.casefold()
     ][:_EACH]
 

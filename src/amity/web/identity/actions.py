@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from amity.kernel.errors import AmityError, Invalid
-from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts import IdentifierKind
 from amity.store.contracts_identity import CandidateChoice
 from amity.web.access import requires, staff_of
@@ -31,7 +31,7 @@ def merge(request: HttpRequest, profile_id: int) -> HttpResponse:
         if not other.isdecimal():
             raise Invalid("give the number of the other profile", code="bad_profile")
         refuse_restricted(profile_id, int(other))
-        store.merge_profiles(
+        api_identity.merge_profiles(
             winner=profile_id,
             loser=int(other),
             by=staff_of(request).username,
@@ -52,7 +52,7 @@ def merge(request: HttpRequest, profile_id: int) -> HttpResponse:
 def undo_join(request: HttpRequest, profile_id: int) -> HttpResponse:
     """Take a join made by hand back."""
     try:
-        store.undo_join(
+        api_identity.undo_join(
             join_id=request.POST.get("join", ""),
             by=staff_of(request).username,
             now=datetime.now(UTC),
@@ -75,7 +75,7 @@ def split(request: HttpRequest, profile_id: int) -> HttpResponse:
             if known == kind:
                 chosen.append((known, value))
     try:
-        store.split_profile(
+        api_identity.split_profile(
             profile_id=profile_id,
             identifiers=chosen,
             by=staff_of(request).username,
@@ -92,7 +92,7 @@ def split(request: HttpRequest, profile_id: int) -> HttpResponse:
 @require_POST
 def undo_split(request: HttpRequest, profile_id: int, split_id: int) -> HttpResponse:
     """Take a split back."""
-    store.undo_split(
+    api_identity.undo_split(
         profile_id=profile_id,
         split_id=split_id,
         by=staff_of(request).username,
@@ -109,7 +109,7 @@ def decide(request: HttpRequest, candidate_id: int) -> HttpResponse:
     for choice in get_args(CandidateChoice):
         if choice == request.POST.get("choice"):
             try:
-                store.decide_candidate(
+                api_identity.decide_candidate(
                     candidate_id=candidate_id,
                     choice=choice,
                     by=staff_of(request).username,

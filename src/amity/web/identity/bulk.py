@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from amity.kernel.errors import AmityError, Invalid
-from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts_identity import CandidateChoice, CandidateKind
 from amity.web.access import requires, staff_of
 from amity.web.identity.views import row_of
@@ -35,7 +35,7 @@ def ahead(request: HttpRequest) -> HttpResponse:
         try:
             asked = _read(request.GET)
             page |= asked | {"percent": round(asked["bound"] * 100)}
-            found = store.forecast_decisions(
+            found = api_identity.forecast_decisions(
                 **asked, by=staff_of(request).username, now=datetime.now(UTC)
             )
         except AmityError as error:
@@ -53,7 +53,7 @@ def decide(request: HttpRequest) -> HttpResponse:
     """Decide them."""
     try:
         asked = _read(request.POST)
-        done = store.decide_candidates(
+        done = api_identity.decide_candidates(
             **asked, by=staff_of(request).username, now=datetime.now(UTC)
         )
     except AmityError as error:
@@ -69,7 +69,7 @@ def decide(request: HttpRequest) -> HttpResponse:
 def undo(request: HttpRequest) -> HttpResponse:
     """Take back what was decided at once."""
     try:
-        count = store.undo_decisions(
+        count = api_identity.undo_decisions(
             batch=request.POST.get("batch", ""),
             by=staff_of(request).username,
             now=datetime.now(UTC),

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from amity.kernel.errors import AmityError
-from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts_identity import LinkModel, LinkSubject
 from amity.web.access import may, requires, staff_of
 from amity.web.identity.words import LEARNT, tell_worth
@@ -23,7 +23,7 @@ def learnt(request: HttpRequest) -> HttpResponse:
     """Show the models in use, in words, and those before them."""
     told = []
     for name, subject in _SUBJECTS.items():
-        models = store.list_link_models(subject=subject)
+        models = api_identity.list_link_models(subject=subject)
         told.append(
             {
                 "name": name,
@@ -42,7 +42,7 @@ def learn(request: HttpRequest) -> HttpResponse:
     subject = _SUBJECTS.get(request.POST.get("subject", ""), "people")
     by, now = staff_of(request).username, datetime.now(UTC)
     try:
-        store.ask_to_learn(subject=subject, by=by, now=now)
+        api_identity.ask_to_learn(subject=subject, by=by, now=now)
     except AmityError as error:
         messages.error(request, f"Not asked: {error}.")
     else:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 
 from amity.kernel.errors import AmityError
 from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts_identity import Link, LinkKind
 from amity.web.access import requires, staff_of
 from amity.web.customers.words import who
@@ -27,7 +28,7 @@ _SHARED: Final = {
 
 def linked(profile_id: int, links: list[Link]) -> dict[str, Any]:
     """Return what a page shows of those who belong together with a customer."""
-    rejected = store.list_rejected_links(profile_id=profile_id)
+    rejected = api_identity.list_rejected_links(profile_id=profile_id)
     wanted = {each for link in links for each in link.profile_ids[: _SHOWN + 1]}
     wanted |= {each for ids in rejected.values() for each in ids[:_SHOWN]}
     rows = store.list_profiles(profile_ids=sorted(wanted), limit=200).items if wanted else []
@@ -70,7 +71,7 @@ def restore(request: HttpRequest, profile_id: int, kind: str) -> HttpResponse:
 
 
 def _say(request: HttpRequest, profile_id: int, kind: str, *, is_in: bool) -> HttpResponse:
-    say = store.restore_link if is_in else store.reject_link
+    say = api_identity.restore_link if is_in else api_identity.reject_link
     for known in get_args(LinkKind):
         if known == kind:
             by, now = staff_of(request).username, datetime.now(UTC)

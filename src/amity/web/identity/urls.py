@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.store import api as store
+from amity.store import api_identity
 from amity.web.identity import actions, bulk, learnt, together, views
 from amity.web.shell import Entry
 
@@ -12,7 +12,7 @@ RAIL = [
         url_name="review",
         capability="profiles.read",
         order=25,
-        count=store.count_candidates,
+        count=api_identity.count_candidates,
     )
 ]
 urlpatterns = [

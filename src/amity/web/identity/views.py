@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from amity.kernel.errors import AmityError
 from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts import Profile
 from amity.store.contracts_identity import (
     Candidate,
@@ -41,9 +42,9 @@ def identity(request: HttpRequest, profile_id: int) -> HttpResponse:
         return redirect("identity", profile_id=profile.profile_id)
     sources = _sources()
     identifiers = store.list_identifiers(profile_id=profile_id)
-    edges = store.list_evidence(profile_id=profile_id)
-    places = store.list_places(profile_id=profile_id)
-    links = store.list_links(profile_id=profile_id)
+    edges = api_identity.list_evidence(profile_id=profile_id)
+    places = api_identity.list_places(profile_id=profile_id)
+    links = api_identity.list_links(profile_id=profile_id)
     page = {
         "profile": profile,
         "who": who(profile),
@@ -70,7 +71,7 @@ def _explained(request: HttpRequest, profile_id: int, sources: dict[int, str]) -
     told: dict[str, Any] = {"joined": joined, "asked": asked}
     if asked.isdecimal():
         try:
-            path = store.explain_identity(profile_a=profile_id, profile_b=int(asked))
+            path = api_identity.explain_identity(profile_a=profile_id, profile_b=int(asked))
         except AmityError as error:
             return told | {"problem": str(error)}
         told |= {"path": path, "steps": [tell(step, sources) for step in path.steps]}
@@ -103,7 +104,7 @@ def _splits(profile_id: int) -> list[dict[str, Any]]:
     events = store.list_activity(
         profile_id=profile_id, names=["Profile Unmerged"], limit=_SPLITS
     ).items
-    retracted = {edge.retracted_by for edge in store.list_evidence(profile_id=profile_id)}
+    retracted = {edge.retracted_by for edge in api_identity.list_evidence(profile_id=profile_id)}
     for event in events:
         if event.properties.get("split") and event.event_id in retracted:
             seen[event.event_id] = {"at": event.occurred_at, "by": event.properties.get("by", "")}
@@ -117,7 +118,7 @@ def review(request: HttpRequest) -> HttpResponse:
     state, origin = _state(request), request.GET.get("from", "")
     origin = origin if origin in ORIGINS else ""
     kind = read_kind(request)
-    page = store.list_candidates(
+    page = api_identity.list_candidates(
         state=state, origin=origin, kind=kind, cursor=request.GET.get("after"), limit=PAGE
     )
     rows = [row_of(candidate) for candidate in page.items]
@@ -133,7 +134,7 @@ def review(request: HttpRequest) -> HttpResponse:
             "origins": ORIGINS.items(),
             "kind": kind,
             "kinds": CANDIDATES.items(),
-            "batches": store.list_decisions(),
+            "batches": api_identity.list_decisions(),
             "can_change": may(request, "profiles.unmerge"),
         },
     )
@@ -160,11 +161,13 @@ def _state(request: HttpRequest) -> CandidateState:
 @require_safe
 def pair(request: HttpRequest, candidate_id: int) -> HttpResponse:
     """Show two customers side by side."""
-    candidate = store.get_candidate(candidate_id=candidate_id)
+    candidate = api_identity.get_candidate(candidate_id=candidate_id)
     row = row_of(candidate)
     path = None
     if row["one"] and row["other"]:
-        path = store.explain_identity(profile_a=candidate.one_id, profile_b=candidate.other_id)
+        path = api_identity.explain_identity(
+            profile_a=candidate.one_id, profile_b=candidate.other_id
+        )
     sources = _sources()
     page = {
         **row,

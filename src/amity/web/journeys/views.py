@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from amity.broadcast import api as broadcast
+from amity.broadcast import api_journeys
 from amity.broadcast.contracts import Enrolment, Journey, JourneyReport, JourneyState
 from amity.kernel.errors import AmityError, Conflict, Invalid
 from amity.web.access import may, requires, staff_of
@@ -63,7 +64,7 @@ class EnrolmentLine(msgspec.Struct, frozen=True, kw_only=True):
 @requires("journeys.read")
 def show_list(request: HttpRequest) -> HttpResponse:
     """List the journeys with how many are in each now."""
-    found = broadcast.list_journeys(is_archived=None)
+    found = api_journeys.list_journeys(is_archived=None)
     search, state = request.GET.get("q", "").strip(), request.GET.get("state", "")
     shown = [
         journey
@@ -86,7 +87,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
 
 
 def _line(journey: Journey) -> JourneyLine:
-    report = broadcast.report_journey(journey_id=journey.journey_id)
+    report = api_journeys.report_journey(journey_id=journey.journey_id)
     # However it ended: most who leave a journey that did its work leave by the way out.
     ended = report.entered - report.active
     return JourneyLine(journey=journey, report=report, ended=ended, look=_LOOKS[journey.state])
@@ -120,10 +121,10 @@ def create(request: HttpRequest) -> HttpResponse:
     error = ""
     if request.method == "POST":
         try:
-            definition = broadcast.abandoned_cart(
+            definition = api_journeys.abandoned_cart(
                 template_id=chosen(template_id, "choose a template: what the message says")
             )
-            made = broadcast.create_journey(
+            made = api_journeys.create_journey(
                 name=name,
                 description="Reminds customers of what they left in the cart.",
                 definition=definition,
@@ -148,10 +149,10 @@ def create(request: HttpRequest) -> HttpResponse:
 @requires("journeys.read")
 def show_one(request: HttpRequest, journey_id: int) -> HttpResponse:
     """Show one journey: drawn, with who is where."""
-    report = broadcast.report_journey(journey_id=journey_id)
+    report = api_journeys.report_journey(journey_id=journey_id)
     nodes = {node.node: node.words for node in report.nodes}
     asked = request.GET.get("node", "")
-    page = broadcast.list_enrolments(
+    page = api_journeys.list_enrolments(
         journey_id=journey_id,
         node=asked if asked in nodes else None,
         cursor=request.GET.get("after") or None,
@@ -162,7 +163,7 @@ def show_one(request: HttpRequest, journey_id: int) -> HttpResponse:
         "next_cursor": page.next_cursor,
         "node": asked if asked in nodes else "",
         "node_words": nodes,
-        "kinds": broadcast.list_node_kinds(),
+        "kinds": api_journeys.list_node_kinds(),
         "definition": pretty(report.journey.definition),
         "can_write": may(request, "journeys.write"),
     }
@@ -227,7 +228,7 @@ def name_enrolments(found: list[Enrolment]) -> list[EnrolmentLine]:
 @requires("journeys.read")
 def show_flow(request: HttpRequest, journey_id: int) -> HttpResponse:
     """Answer the drawing with its counts as of now."""
-    report = broadcast.report_journey(journey_id=journey_id)
+    report = api_journeys.report_journey(journey_id=journey_id)
     return render(request, "journeys/_flow.html", _flow(report))
 
 
@@ -235,7 +236,7 @@ def show_flow(request: HttpRequest, journey_id: int) -> HttpResponse:
 @requires("journeys.write")
 def change(request: HttpRequest, journey_id: int) -> HttpResponse:
     """Change a journey's name and definition, as JSON; whoever is under way stays on theirs."""
-    journey = broadcast.get_journey(journey_id=journey_id)
+    journey = api_journeys.get_journey(journey_id=journey_id)
     typed = {
         "name": request.POST.get("name", journey.name),
         "description": request.POST.get("description", journey.description),
@@ -244,7 +245,7 @@ def change(request: HttpRequest, journey_id: int) -> HttpResponse:
     error = ""
     if request.method == "POST":
         try:
-            made = broadcast.update_journey(
+            made = api_journeys.update_journey(
                 journey_id=journey_id,
                 name=typed["name"].strip(),
                 description=typed["description"].strip(),
@@ -263,7 +264,7 @@ def change(request: HttpRequest, journey_id: int) -> HttpResponse:
         "problems": [] if error else journey.problems,
         "typed": typed,
         "error": error,
-        "kinds": broadcast.list_node_kinds(),
+        "kinds": api_journeys.list_node_kinds(),
         "templates": broadcast.list_templates(),
     }
     return show(request, "journeys/edit.html", context, status=422 if error else 200)
@@ -275,7 +276,7 @@ def check(request: HttpRequest) -> HttpResponse:
     """Answer what a definition being typed says in words, and what keeps it from going live."""
     try:
         definition = _read_definition(request.POST.get("definition", ""))
-        words, problems = broadcast.check_journey(definition=definition)
+        words, problems = api_journeys.check_journey(definition=definition)
     except Invalid as refusal:
         words, problems = "", [refusal.message]
     return render(request, "journeys/_checked.html", {"words": words, "problems": problems})
@@ -298,7 +299,7 @@ def set_state(request: HttpRequest, journey_id: int) -> HttpResponse:
         return redirect("journey", journey_id)
     by = staff_of(request).get_username()
     try:
-        journey = broadcast.set_journey_state(
+        journey = api_journeys.set_journey_state(
             journey_id=journey_id, state=cast("JourneyState", state), by=by, now=datetime.now(UTC)
         )
     except AmityError as refusal:

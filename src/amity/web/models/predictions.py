@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from amity.analysis import api as analysis
@@ -16,6 +17,7 @@ from amity.analysis.contracts_models import ModelState
 from amity.kernel.errors import AmityError, Invalid, NotFound
 from amity.web.access import may, requires, staff_of
 from amity.web.charts import SERIES, Chart, make_chart
+from amity.web.working import progress_of
 
 _MOST_SHOWN = 12
 
@@ -43,7 +45,16 @@ def prediction(request: HttpRequest, key: str) -> HttpResponse:
         state = api_models.get_model(key=key)
     except NotFound as error:
         raise Http404 from error
-    page: dict[str, Any] = {"state": state, "can_write": may(request, "segments.write")}
+    page: dict[str, Any] = {
+        "state": state,
+        "can_write": may(request, "segments.write"),
+        "progress": progress_of(
+            request,
+            api_models.find_model_work(key=key),
+            again=reverse("prediction_learn", args=[key]) if may(request, "segments.write") else "",
+            result_at=state.run and state.run.computed_at,
+        ),
+    }
     report = state.run.report if state.run else {}
     if report.get("quality"):
         page |= {
@@ -76,8 +87,18 @@ def create(request: HttpRequest) -> HttpResponse:
     except AmityError as refusal:
         messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
         return redirect("predictions")
-    messages.success(request, f"{made.name} will be learnt within minutes.")
     return redirect("prediction", made.key)
+
+
+@require_POST
+@requires("segments.write")
+def learn(request: HttpRequest, key: str) -> HttpResponse:
+    """Have a model learnt anew; the page says how far it is."""
+    try:
+        api_models.ask_model(key=key, by=staff_of(request).get_username(), now=datetime.now(UTC))
+    except NotFound as error:
+        raise Http404 from error
+    return redirect("prediction", key)
 
 
 @require_POST

@@ -12,12 +12,14 @@ from amity.kernel.errors import NotFound
 from amity.web.access import requires
 from amity.web.models import pictures
 
-_SHARES = frozenset({"send_time", "discounts"})
+_SHARES = frozenset({"send_time", "send_channel", "discounts"})
 _MEANINGS = {
     "answer_rate": "of all messages were answered",
     "hour_strength": "as much as so many answers weigh the hours of all against one’s own",
     "hour_p_value": "how often chance alone makes all together prefer hours so",
     "own_hours_p_value": "how often chance alone makes customers differ so in their hours",
+    "channel_strength": "as much as so many answers weigh the channels of all against one’s own",
+    "own_channels_p_value": "how often chance alone makes customers differ so in their channels",
     "share_reduced": "of lines were bought reduced",
     "spread": "how far customers differ in seeking reductions (standard deviation)",
     "p_value": "how often chance alone makes customers differ so",
@@ -69,6 +71,12 @@ def _parameters(state: StoreEstimateState) -> list[dict[str, Any]]:
     if state.run is None:
         return []
     return [
-        {"name": name.replace("_", " "), "value": value, "meaning": _MEANINGS.get(name, "")}
+        {"name": name.replace("_", " "), "value": value, "meaning": _meaning(name)}
         for name, value in sorted(state.run.parameters.items())
     ]
+
+
+def _meaning(name: str) -> str:
+    if name.startswith("answered_by_"):
+        return "of the messages by this channel were answered"
+    return _MEANINGS.get(name, "")

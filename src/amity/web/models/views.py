@@ -1,16 +1,20 @@
 """Models: what the estimators learned, how well they predicted, how revenue concentrates."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
 
 from amity.analysis import api as analysis
+from amity.analysis import api_models
 from amity.analysis.contracts import ModelRun
 from amity.kernel.errors import NotFound
-from amity.web.access import requires
+from amity.web.access import may, requires, staff_of
 from amity.web.models import pictures, standing
+from amity.web.working import progress_of
 
 _Z95: Final = 1.96
 _MEANINGS: Final = {
@@ -42,6 +46,7 @@ def models(request: HttpRequest) -> HttpResponse:
         "has_run": buying is not None,
         "standing": standing.list_rows(),
     }
+    page |= _scoring(request)
     if buying is not None:
         page |= _calibration(buying)
     concentration = analysis.concentration()
@@ -49,6 +54,34 @@ def models(request: HttpRequest) -> HttpResponse:
     if concentration.curve and concentration.top_share is not None:
         page["curve"] = pictures.draw_concentration(concentration)
     return render(request, "models/models.html", page)
+
+
+@require_POST
+@requires("segments.write")
+def score(request: HttpRequest) -> HttpResponse:
+    """Have everybody scored anew by what they ordered; the page says how far it is."""
+    api_models.ask_scores(by=staff_of(request).get_username(), now=datetime.now(UTC))
+    return redirect("models")
+
+
+@require_POST
+@requires("segments.write")
+def score_store(request: HttpRequest) -> HttpResponse:
+    """Have the scores of what the warehouse holds made anew."""
+    api_models.ask_store_estimates(by=staff_of(request).get_username(), now=datetime.now(UTC))
+    return redirect("models")
+
+
+def _scoring(request: HttpRequest) -> dict[str, Any]:
+    """Return how far scoring everybody is, and who may ask for it."""
+    by_orders, by_warehouse = api_models.find_scores_work()
+    can_score = may(request, "segments.write")
+    routes = ("models_score", "models_score_store")
+    works = [
+        progress_of(request, work, again=reverse(route) if can_score else "")
+        for work, route in zip((by_orders, by_warehouse), routes, strict=True)
+    ]
+    return {"works": works, "can_score": can_score}
 
 
 def _latest(estimator: str) -> ModelRun | None:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from amity.analysis import api as analysis
 from amity.kernel.errors import Conflict, Denied, Invalid, Unavailable
 from amity.store import api as store
+from amity.store import api_outbound
 from amity.store.contracts_outbound import (
     EVERY_EVENT,
     DeliveryState,
@@ -50,7 +51,8 @@ class Chip(msgspec.Struct, frozen=True, kw_only=True):
 def count_troubled() -> int | None:
     """Return how many webhooks need a look; None for none, so that the rail stays calm."""
     return (
-        sum(bool(each.state_reason or each.open_until) for each in store.list_endpoints()) or None
+        sum(bool(each.state_reason or each.open_until) for each in api_outbound.list_endpoints())
+        or None
     )
 
 
@@ -59,7 +61,7 @@ def count_troubled() -> int | None:
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show all webhooks and how they do."""
     context = {
-        "endpoints": store.list_endpoints(),
+        "endpoints": api_outbound.list_endpoints(),
         "formats": FORMATS,
         "can_manage": may(request, "outbound.write"),
     }
@@ -74,7 +76,7 @@ def create(request: HttpRequest) -> HttpResponse:
         return _show_form(request, _BLANK)
     plan = _plan(request)
     try:
-        made = store.create_endpoint(plan=plan, by=staff_of(request).get_username())
+        made = api_outbound.create_endpoint(plan=plan, by=staff_of(request).get_username())
     except (Invalid, Conflict, Denied, Unavailable) as refusal:
         return _show_form(request, plan, error=sentence(refusal))
     return _show_secret(request, made)
@@ -84,13 +86,13 @@ def create(request: HttpRequest) -> HttpResponse:
 @requires("outbound.write", step_up=True)
 def change(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Change what a webhook is told and where."""
-    endpoint = store.get_endpoint(endpoint_id=endpoint_id)
+    endpoint = api_outbound.get_endpoint(endpoint_id=endpoint_id)
     if request.method == "GET":
         held = {name: getattr(endpoint, name) for name in OutboundPlan.__struct_fields__}
         return _show_form(request, OutboundPlan(**held), endpoint=endpoint)
     plan = _plan(request)
     try:
-        store.update_endpoint(endpoint_id=endpoint_id, plan=plan)
+        api_outbound.update_endpoint(endpoint_id=endpoint_id, plan=plan)
     except (Invalid, Conflict, Denied, Unavailable) as refusal:
         return _show_form(request, plan, endpoint=endpoint, error=sentence(refusal))
     messages.success(request, f"{plan.name} is changed.")
@@ -101,11 +103,11 @@ def change(request: HttpRequest, endpoint_id: int) -> HttpResponse:
 @requires("outbound.read")
 def show_one(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Show one webhook and what it was told; the other side's answers only to who manages it."""
-    endpoint = store.get_endpoint(endpoint_id=endpoint_id)
+    endpoint = api_outbound.get_endpoint(endpoint_id=endpoint_id)
     state = request.GET.get("state", "")
     state = state if state in _STATES else ""
     name = request.GET.get("name", "").strip()
-    page = store.list_deliveries(
+    page = api_outbound.list_deliveries(
         endpoint_id=endpoint_id,
         state=cast(DeliveryState, state) if state else None,
         name=name,
@@ -140,7 +142,9 @@ def set_state(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     }
     if wanted not in words:
         raise Invalid("a webhook is enabled, paused or disabled")
-    made = store.set_endpoint_state(endpoint_id=endpoint_id, state=cast(OutboundState, wanted))
+    made = api_outbound.set_endpoint_state(
+        endpoint_id=endpoint_id, state=cast(OutboundState, wanted)
+    )
     messages.success(request, f"{made.name} {words[wanted]}.")
     return redirect("outbound_one", endpoint_id)
 
@@ -149,14 +153,14 @@ def set_state(request: HttpRequest, endpoint_id: int) -> HttpResponse:
 @requires("outbound.write", step_up=True)
 def rotate(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Give a webhook a new secret and show it, this once."""
-    return _show_secret(request, store.rotate_endpoint_secret(endpoint_id=endpoint_id))
+    return _show_secret(request, api_outbound.rotate_endpoint_secret(endpoint_id=endpoint_id))
 
 
 @require_POST
 @requires("outbound.write")
 def send_trial(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Send a made-up event now and say what came of it."""
-    tried = store.try_endpoint(endpoint_id=endpoint_id, now=datetime.now(UTC))
+    tried = api_outbound.try_endpoint(endpoint_id=endpoint_id, now=datetime.now(UTC))
     if tried.is_delivered:
         messages.success(request, f"A test event was taken: the answer was {tried.status}.")
     else:
@@ -170,7 +174,7 @@ def replay(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Have one delivery, or all that did not get through, tried again now."""
     one = request.POST.get("one", "")
     chosen = [int(one)] if one.isascii() and one.isdecimal() and len(one) < 19 else None
-    count = store.replay_deliveries(endpoint_id=endpoint_id, delivery_ids=chosen)
+    count = api_outbound.replay_deliveries(endpoint_id=endpoint_id, delivery_ids=chosen)
     if count:
         messages.success(request, f"{count:,} {'goes' if count == 1 else 'go'} out again now.")
     else:
@@ -182,11 +186,11 @@ def replay(request: HttpRequest, endpoint_id: int) -> HttpResponse:
 @requires("outbound.write", step_up=True)
 def delete(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Delete a webhook with the record of what it was told, once its name has been typed."""
-    endpoint = store.get_endpoint(endpoint_id=endpoint_id)
+    endpoint = api_outbound.get_endpoint(endpoint_id=endpoint_id)
     if request.POST.get("confirm", "").strip() != endpoint.name:
         messages.error(request, "Nothing was deleted: the name typed was not the webhook's.")
         return redirect("outbound_one", endpoint_id)
-    store.delete_endpoint(endpoint_id=endpoint_id)
+    api_outbound.delete_endpoint(endpoint_id=endpoint_id)
     messages.success(request, f"{endpoint.name} is deleted.")
     return redirect("outbound")
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from amity.analysis import api as analysis
 from amity.analysis.contracts import Segment
 from amity.store import api as store
+from amity.store import api_plans
 from amity.store.contracts import SYSTEM_SOURCE_ID, ReceivedEvent
 from amity.web.about_file import read_about
 from amity.web.access import may, requires
@@ -60,7 +61,7 @@ def _feed(request: HttpRequest) -> dict[str, Any]:
     stats = store.stats()
     lag = max((consumer.seconds for consumer in stats.consumers), default=0.0)
     # Of those who may see sources, whoever looks first at the overview should know.
-    alerts = store.list_alerts() if may(request, "sources.read") else []
+    alerts = api_plans.list_alerts() if may(request, "sources.read") else []
     waiting = max((consumer.events for consumer in stats.consumers), default=0)
     return {
         "latest": [(event, _about(event)) for event in store.list_received(limit=_EVENTS)],

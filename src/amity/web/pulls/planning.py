@@ -8,6 +8,7 @@ from django.http import QueryDict
 
 from amity.kernel.errors import AmityError
 from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts import ImportPreview
 from amity.store.contracts_pulling import Pull, PullColumn, PullPlan, PullTable
 from amity.web.errors import sentence
@@ -51,7 +52,7 @@ def show_plan(pull: Pull, form: QueryDict) -> dict[str, Any]:
     """Return what the page shows: tables, columns, guesses, and what the first rows become."""
     context: dict[str, Any] = {"pull": pull, "error": "", "connectors": store.list_connectors()}
     try:
-        tables = store.list_pull_tables(pull_id=pull.pull_id)
+        tables = api_fetching.list_pull_tables(pull_id=pull.pull_id)
     except AmityError as refusal:
         return context | {"error": sentence(refusal), "tables": []}
     plan = read_plan(form) if form.get("table") else _held(pull)
@@ -59,11 +60,11 @@ def show_plan(pull: Pull, form: QueryDict) -> dict[str, Any]:
     if not plan.relation:
         return context
     try:
-        columns = store.list_pull_columns(
+        columns = api_fetching.list_pull_columns(
             pull_id=pull.pull_id, schema=plan.schema, relation=plan.relation
         )
         plan = _guess(plan, columns)
-        preview = store.preview_pull(pull_id=pull.pull_id, plan=plan)
+        preview = api_fetching.preview_pull(pull_id=pull.pull_id, plan=plan)
     except AmityError as refusal:
         return context | {"error": sentence(refusal)}
     return context | _shown(plan, columns, preview)

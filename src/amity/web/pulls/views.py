@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from amity.kernel.errors import AmityError, Conflict, Invalid
 from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts_pulling import Pull
 from amity.web.access import may, requires, staff_of
 from amity.web.errors import sentence
@@ -38,7 +39,7 @@ def _sources() -> list[Any]:
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show the databases there are, and how far each is."""
     context = {
-        "pulls": [_told(pull) for pull in store.list_pulls()],
+        "pulls": [_told(pull) for pull in api_fetching.list_pulls()],
         "can_write": may(request, "pulls.write"),
     }
     return render(request, "pulls/list.html", context)
@@ -51,7 +52,7 @@ def create(request: HttpRequest) -> HttpResponse:
     error = ""
     if request.method == "POST":
         try:
-            made = store.create_pull(
+            made = api_fetching.create_pull(
                 name=request.POST.get("name", ""),
                 address=request.POST.get("address", ""),
                 source_id=_read_source(request),
@@ -84,11 +85,11 @@ def _read_source(request: HttpRequest) -> int:
 @requires("pulls.write")
 def plan(request: HttpRequest, pull_id: int) -> HttpResponse:
     """Choose what is read of a database; see what its first rows become; begin."""
-    pull = store.get_pull(pull_id=pull_id)
+    pull = api_fetching.get_pull(pull_id=pull_id)
     error = ""
     if request.method == "POST" and request.POST.get("do") == "start":
         try:
-            store.configure_pull(pull_id=pull_id, plan=read_plan(request.POST))
+            api_fetching.configure_pull(pull_id=pull_id, plan=read_plan(request.POST))
             return redirect("pull", pull_id)
         except AmityError as refusal:
             error = sentence(refusal)
@@ -101,7 +102,7 @@ def plan(request: HttpRequest, pull_id: int) -> HttpResponse:
 @requires("pulls.read")
 def show_one(request: HttpRequest, pull_id: int) -> HttpResponse:
     """Show one database: what is read, how far it is, what went wrong."""
-    pull = store.get_pull(pull_id=pull_id)
+    pull = api_fetching.get_pull(pull_id=pull_id)
     source = store.get_source(source_id=pull.source_id)
     context = _told(pull) | {"source": source, "can_write": may(request, "pulls.write")}
     piece = bool(getattr(request, "htmx", False))
@@ -113,7 +114,7 @@ def show_one(request: HttpRequest, pull_id: int) -> HttpResponse:
 def reconnect(request: HttpRequest, pull_id: int) -> HttpResponse:
     """Take another address or password for a database, once it lets us in."""
     try:
-        store.reconnect_pull(pull_id=pull_id, address=request.POST.get("address", ""))
+        api_fetching.reconnect_pull(pull_id=pull_id, address=request.POST.get("address", ""))
     except AmityError as refusal:
         messages.error(request, sentence(refusal))
     else:
@@ -128,8 +129,8 @@ def change(request: HttpRequest, pull_id: int) -> HttpResponse:
     doing = request.POST.get("do", "")
     try:
         if doing == "delete":
-            name = store.get_pull(pull_id=pull_id).name
-            store.delete_pull(pull_id=pull_id)
+            name = api_fetching.get_pull(pull_id=pull_id).name
+            api_fetching.delete_pull(pull_id=pull_id)
             messages.success(request, f"Forgot {name} and its password. What came in by it stays.")
             return redirect("pulls")
         messages.success(request, _do(doing, pull_id))
@@ -140,22 +141,22 @@ def change(request: HttpRequest, pull_id: int) -> HttpResponse:
 
 def _do(doing: str, pull_id: int) -> str:
     if doing == "test":
-        tables = store.list_pull_tables(pull_id=pull_id)
+        tables = api_fetching.list_pull_tables(pull_id=pull_id)
         return f"The database lets us in; {len(tables):,} tables and views can be read."
     if doing == "run":
-        before = store.get_pull(pull_id=pull_id)
-        done = store.run_pull(pull_id=pull_id, now=datetime.now(UTC))
+        before = api_fetching.get_pull(pull_id=pull_id)
+        done = api_fetching.run_pull(pull_id=pull_id, now=datetime.now(UTC))
         if done.failure:
             raise Conflict(done.failure)
         rows, stored = done.rows_done - before.rows_done, done.stored - before.stored
         return f"Read {rows:,} rows; {stored:,} events were new."
     if doing == "pause":
-        store.pause_pull(pull_id=pull_id)
+        api_fetching.pause_pull(pull_id=pull_id)
         return "Paused. It is not asked until you resume it."
     if doing == "resume":
-        store.resume_pull(pull_id=pull_id)
+        api_fetching.resume_pull(pull_id=pull_id)
         return "Resumed. It is asked within seconds while the worker runs."
     if doing == "rewind":
-        store.rewind_pull(pull_id=pull_id)
+        api_fetching.rewind_pull(pull_id=pull_id)
         return "The next run reads from the beginning; what is in counts as duplicate."
     raise Invalid(f"nothing is called {msgspec.json.encode(doing[:20]).decode()} here")

@@ -8,7 +8,9 @@ from django.http import HttpRequest
 from amity.analysis import api as analysis
 from amity.analysis.contracts_reports import ReportPage
 
-NOT_OF_THE_QUESTION: Final = frozenset(("table", "row", "purpose", "page", "csrfmiddlewaretoken"))
+NOT_OF_THE_QUESTION: Final = frozenset(
+    ("table", "row", "purpose", "page", "name", "csrfmiddlewaretoken")
+)
 """What addresses of reports say beside the question."""
 RANGES: Final = (30, 90, 365)
 

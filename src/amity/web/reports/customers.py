@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,8 +15,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from amity.analysis import api_reports as reports
 from amity.analysis.contracts_reports import ReportRow
+from amity.analysis.contracts_work import RowState
 from amity.kernel.cells import guard_cell
-from amity.kernel.errors import AmityError
+from amity.kernel.errors import AmityError, Conflict
 from amity.store import api as store
 from amity.store.contracts import ProfileRow
 from amity.web.access import may, requires, staff_of
@@ -24,6 +25,7 @@ from amity.web.customers.export import HEAD, Echo, cells_of
 from amity.web.customers.words import who
 from amity.web.purposes import only_allowed, read_purpose, remember, what_for
 from amity.web.reports.asking import question_of
+from amity.web.working import progress_of
 
 _PAGE: Final = 50
 _AT_ONCE: Final = 1_000
@@ -32,30 +34,29 @@ _AT_ONCE: Final = 1_000
 @require_GET
 @requires("reports.read")
 def show(request: HttpRequest, name: str) -> HttpResponse:
-    """Show who is behind a row, as the warehouse has it now."""
+    """Show who is behind a row, as was looked up last; the page itself has it looked up."""
     given, now = question_of(request), datetime.now(UTC)
     opened = _row(request, name)
-    asked = msgspec.structs.asdict(opened)
     page = reports.open_report(name=name, given=given, now=now)
-    ids = reports.list_row_customers(**asked, now=now)
-    told = request.GET.get("page", "")
-    number = min(int(told), len(ids) // _PAGE) if told.isdecimal() and len(told) < 8 else 0
-    shown = _rows(ids[number * _PAGE : (number + 1) * _PAGE])
-    rule = reports.find_row_rule(**asked, now=now)
+    rule = reports.find_row_rule(**msgspec.structs.asdict(opened), now=now)
     here = given | {"table": opened.table, "row": opened.key}
+    state = reports.open_row(row=opened, now=now)
+    total = state.found.customers if state.found else 0
     context = {
         "words": page.words,
         "back": _with(reverse("report", args=[name]), given),
         "row": opened.key.replace("~", ", "),
-        "total": len(ids),
-        "lines": [(line, who(line)) for line in shown],
-        "next_page": number + 1 if (number + 1) * _PAGE < len(ids) else None,
+        "found": state.found,
+        "total": total,
+        **_list(request, state),
+        "progress": _progress(request, name, state),
         "can_export": may(request, "profiles.export"),
-        "can_save": bool(ids or rule) and may(request, "segments.write"),
-        "is_followed": rule is not None,
+        "can_save": bool(total or rule) and may(request, "segments.write"),
+        "rule": rule,
+        "name": request.GET.get("name", ""),
         "segment_address": _with(reverse("report_segment", args=[name]), here),
         "export_to": reverse("report_customers_csv", args=[name]),
-        "export_question": f"Export {len(ids):,} customers?",
+        "export_question": f"Export {total:,} customers?",
         "export_holds": "A CSV file with ids, names, e-mail addresses, phone numbers and figures, "
         "as of now.",
         "carried": here,
@@ -64,13 +65,52 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "reports/customers.html", context)
 
 
+def _list(request: HttpRequest, state: RowState) -> dict[str, Any]:
+    """Return the customers of a page of the list."""
+    if state.found is None:
+        return {"lines": [], "next_page": None}
+    told = request.GET.get("page", "")
+    last = max(state.found.customers - 1, 0) // _PAGE
+    number = min(int(told), last) if told.isdecimal() and len(told) < 8 else 0
+    ids = reports.read_row_list(found=state.found, offset=number * _PAGE, limit=_PAGE)
+    return {
+        "lines": [(line, who(line)) for line in _rows(ids)],
+        "next_page": number + 1 if number < last else None,
+    }
+
+
+def _progress(request: HttpRequest, name: str, state: RowState) -> dict[str, Any]:
+    query = {key: str(value) for key, value in request.GET.items() if key not in {"page", "name"}}
+    return progress_of(
+        request,
+        state.work,
+        again=_with(reverse("report_customers_find", args=[name]), query),
+        asks_itself=state.found is None or state.is_stale,
+        result_at=state.found and state.found.computed_at,
+    )
+
+
+@require_POST
+@requires("reports.read")
+def find(request: HttpRequest, name: str) -> HttpResponse:
+    """Have it looked up who is behind a row."""
+    row, now = _row(request, name), datetime.now(UTC)
+    reports.ask_row_customers(row=row, by=staff_of(request).get_username(), now=now)
+    if getattr(request, "htmx", False):
+        state = reports.open_row(row=row, now=now)
+        return render(request, "working.html", {"progress": _progress(request, name, state)})
+    return redirect(_with(reverse("report_customers", args=[name]), _told(request)))
+
+
 @require_GET
 @requires("profiles.export", step_up=True)
 def export(request: HttpRequest, name: str) -> StreamingHttpResponse:
-    """Stream who is behind a row; whose data may not be used for the purpose is left out."""
+    """Stream the list of a row; whose data may not be used for the purpose is left out."""
     purpose, now = read_purpose(request), datetime.now(UTC)
-    asked = msgspec.structs.asdict(_row(request, name))
-    ids = reports.list_row_customers(**asked, now=now)
+    found = reports.open_row(row=_row(request, name), now=now).found
+    if found is None:
+        raise Conflict("the list is not there any more; open the row again", code="not_computed")
+    ids = reports.read_row_list(found=found)
     answer = StreamingHttpResponse(
         _lines(ids, purpose, now), content_type="text/csv; charset=utf-8"
     )
@@ -83,19 +123,24 @@ def export(request: HttpRequest, name: str) -> StreamingHttpResponse:
 @requires("segments.write")
 def save_segment(request: HttpRequest, name: str) -> HttpResponse:
     """Make a segment of who is behind a row: by a rule where one says it, else a list of today."""
-    back = _with(reverse("report_customers", args=[name]), request.GET.dict())
+    back, title = _told(request), request.POST.get("name", "").strip()
     try:
         segment = reports.save_row_segment(
             row=_row(request, name),
-            title=request.POST.get("name", "").strip(),
+            title=title,
             by=staff_of(request).get_username(),
             now=datetime.now(UTC),
         )
     except AmityError as refusal:
         messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
-        return redirect(back)
+        # What was typed comes back with the page.
+        return redirect(_with(reverse("report_customers", args=[name]), back | {"name": title}))
     messages.success(request, f"{segment.name} is being filled from history.")
     return redirect("segment", segment.segment_id)
+
+
+def _told(request: HttpRequest) -> dict[str, str]:
+    return {key: str(value) for key, value in request.GET.items()}
 
 
 def _row(request: HttpRequest, name: str) -> ReportRow:

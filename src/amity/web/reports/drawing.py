@@ -134,18 +134,36 @@ def _draw_lines(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
 def _draw_band(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
     if not (picture.low and picture.high) or picture.series:
         return
-    for column, fill in ((picture.high, None), (picture.low, "tonexty")):
+    x, low, high = (drawn.values(name) for name in (picture.x, picture.low, picture.high))
+    # One shape a stretch without gaps: across a gap the ends would be joined.
+    for place, rows in enumerate(_stretches(low, high)):
+        back = rows[::-1]
         figure.add_scatter(
-            x=drawn.values(picture.x),
-            y=drawn.values(column),
+            x=[x[row] for row in (*rows, *back)],
+            y=[*(high[row] for row in rows), *(low[row] for row in back)],
             name=picture.band,
             mode="lines",
-            line={"width": 0, "color": "var(--line-strong)"},
-            fill=fill,
+            # A single interval is a line, as a shape has no breadth there.
+            line={"width": 4 if len(rows) == 1 else 0, "color": "var(--accent-soft)"},
+            fill="toself",
             fillcolor="var(--accent-soft)",
-            showlegend=fill is not None,
+            legendgroup="band",
+            showlegend=not place,
             hoverinfo="skip",
         )
+
+
+def _stretches(low: list[Any], high: list[Any]) -> list[list[int]]:
+    """Return the rows that have an interval, those that follow each other together."""
+    found: list[list[int]] = []
+    for row, ends in enumerate(zip(low, high, strict=True)):
+        if None in ends:
+            continue
+        if found and found[-1][-1] == row - 1:
+            found[-1].append(row)
+        else:
+            found.append([row])
+    return found
 
 
 def _draw_bars(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:

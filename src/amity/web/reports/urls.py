@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.web.reports import customers, facts, files, metrics, schedules, views
+from amity.web.reports import customers, facts, files, metrics, schedules, views, work
 from amity.web.shell import Entry
 
 RAIL = [
@@ -18,6 +18,8 @@ RAIL = [
 
 urlpatterns = [
     path("reports/", views.show_list, name="reports"),
+    path("reports/work/<int:work_id>/", work.show_work, name="reports_work"),
+    path("reports/work/<int:work_id>/stop/", work.stop_work, name="reports_work_stop"),
     path("reports/costs/", facts.show, name="report_facts"),
     path("reports/costs/enter/", facts.enter, name="report_fact_enter"),
     path("reports/costs/<int:fact_id>/delete/", facts.delete, name="report_fact_delete"),
@@ -50,11 +52,10 @@ urlpatterns = [
     path("reports/metrics/<slug:name>/", metrics.show_one, name="metric"),
     path("reports/metrics/<slug:name>/save/", metrics.save, name="metric_save"),
     path("reports/<slug:name>/", views.show_one, name="report"),
-    path("reports/<slug:name>/live/", views.show_live, name="report_live"),
     path("reports/<slug:name>/refresh/", views.refresh, name="report_refresh"),
-    path("reports/<slug:name>/cancel/", views.cancel, name="report_cancel"),
     path("reports/<slug:name>/save/", views.save, name="report_save"),
     path("reports/<slug:name>/customers/", customers.show, name="report_customers"),
+    path("reports/<slug:name>/customers/find/", customers.find, name="report_customers_find"),
     path("reports/<slug:name>/customers.csv", customers.export, name="report_customers_csv"),
     path("reports/<slug:name>/customers/segment/", customers.save_segment, name="report_segment"),
     path(

@@ -28,6 +28,7 @@ from amity.web.access import may, requires, staff_of
 from amity.web.charts import Chart
 from amity.web.reports.asking import form_of, question_of
 from amity.web.reports.drawing import draw
+from amity.web.working import progress_of
 
 GROUPS: Final[dict[Group, str]] = {
     "assessment": "Where we stand",
@@ -95,7 +96,7 @@ def show_one(request: HttpRequest, name: str) -> HttpResponse:
             raise
         messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
         return redirect("report", name)
-    context = _progress(page, name) | {
+    context = _progress(request, page, name) | {
         "form": form_of(page, given),
         "can_write": may(request, "reports.write"),
     }
@@ -104,20 +105,21 @@ def show_one(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "reports/one.html", context)
 
 
-def _progress(page: ReportPage, name: str) -> dict[str, Any]:
+def _progress(request: HttpRequest, page: ReportPage, name: str) -> dict[str, Any]:
     state = page.state
-    is_wanted = state.wanted_at is not None
+    again = _address("report_refresh", name, page.parameters)
     return {
         "page": page,
         "words": page.words,
-        "state": state,
-        "query": urlencode(page.parameters),
-        "is_wanted": is_wanted,
-        "asks_itself": not is_wanted and not state.error and (state.run is None or page.is_stale),
-        "live_address": _address("report_live", name, page.parameters),
-        "refresh_address": _address("report_refresh", name, page.parameters),
-        "cancel_address": _address("report_cancel", name, page.parameters),
+        "refresh_address": again,
         "save_address": _address("report_save", name, page.parameters),
+        "progress": progress_of(
+            request,
+            state,
+            again=again,
+            asks_itself=state.run is None or page.is_stale,
+            result_at=state.run and state.run.as_of,
+        ),
     }
 
 
@@ -151,36 +153,16 @@ def _section(table: ReportTable, pictures: list[Picture], run: ReportRun) -> Sec
     )
 
 
-@require_GET
-@requires("reports.read")
-def show_live(request: HttpRequest, name: str) -> HttpResponse:
-    """Show how far an answer is; the whole page when it is there."""
-    page = reports.open_report(name=name, given=question_of(request), now=datetime.now(UTC))
-    answer = render(request, "reports/_live.html", _progress(page, name))
-    if page.state.wanted_at is None:
-        answer["HX-Refresh"] = "true"
-    return answer
-
-
 @require_POST
 @requires("reports.read")
 def refresh(request: HttpRequest, name: str) -> HttpResponse:
     """Have the answer computed anew."""
     given, now = question_of(request), datetime.now(UTC)
-    reports.refresh_report(name=name, given=given, now=now)
+    by = staff_of(request).get_username()
+    reports.refresh_report(name=name, given=given, by=by, now=now)
     if getattr(request, "htmx", False):
         page = reports.open_report(name=name, given=given, now=now)
-        return render(request, "reports/_live.html", _progress(page, name))
-    return redirect(_address("report", name, given))
-
-
-@require_POST
-@requires("reports.read")
-def cancel(request: HttpRequest, name: str) -> HttpResponse:
-    """Stop computing; an earlier answer stays."""
-    given = question_of(request)
-    reports.cancel_report(name=name, given=given, now=datetime.now(UTC))
-    messages.info(request, "Stopped. Ask again when you want the answer.")
+        return render(request, "working.html", _progress(request, page, name))
     return redirect(_address("report", name, given))
 
 

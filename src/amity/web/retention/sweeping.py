@@ -3,6 +3,7 @@
 from datetime import datetime
 from functools import cache
 
+from amity.analysis import api as analysis
 from amity.broadcast import api as broadcast
 from amity.kernel.errors import NotFound
 from amity.personalization import api as personalization
@@ -86,6 +87,7 @@ def all_sweeps() -> Sweeps:
             InactiveSweep("profiles.unknown", days=395, is_unknown=True),
             InactiveSweep("profiles", days=1825, is_unknown=False),
             *keeping.list_sweeps(),
+            *analysis.list_sweeps(),
             *broadcast.list_sweeps(),
             *personalization.list_sweeps(),
             *_own(),

@@ -11,13 +11,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools, api_work
 from amity.analysis.contracts_segments import GroupDifference, SegmentDifferences
+from amity.infra.config import settings
 from amity.kernel.errors import AmityError
-from amity.web.access import requires
+from amity.web.access import requires, staff_of
 from amity.web.charts import SERIES, Chart, make_chart
 from amity.web.segments.figures_csv import answer_csv
+from amity.web.working import progress_of
 
 _DRAWN: Final = 15
+_LABEL: Final = 30
 
 
 @require_GET
@@ -26,7 +30,7 @@ def show_apart(request: HttpRequest, segment_id: int) -> HttpResponse:
     """Show what was last found to set a segment apart from everybody else or another."""
     segment = analysis.get_segment(segment_id=segment_id)
     against_id = _read_against(request.GET.get("against", ""))
-    found = analysis.find_differences(segment_id=segment_id, against_id=against_id)
+    found = api_segment_tools.find_differences(segment_id=segment_id, against_id=against_id)
     if found and request.GET.get("as") == "csv":
         return _as_csv(found)
     context: dict[str, Any] = {
@@ -35,8 +39,16 @@ def show_apart(request: HttpRequest, segment_id: int) -> HttpResponse:
             each for each in analysis.list_segments() if each.segment_id != segment.segment_id
         ],
         "against_id": against_id,
+        "currency": settings().currency,
         "found": found,
         "chart_of": draw_differences(found) if found else None,
+        "progress": progress_of(
+            request,
+            api_work.find_differences_work(segment_id=segment_id, against_id=against_id),
+            again=reverse("segment_apart_find", args=[segment_id]),
+            fields=[("against", against_id or "")],
+            result_at=found and found.computed_at,
+        ),
     }
     return render(request, "segments/apart.html", context)
 
@@ -48,11 +60,14 @@ def _read_against(text: str) -> int | None:
 @require_POST
 @requires("segments.read")
 def find_apart(request: HttpRequest, segment_id: int) -> HttpResponse:
-    """Compare anew; the answer is kept and shown."""
+    """Have it compared anew; the page says how far it is."""
     against_id = _read_against(request.POST.get("against", ""))
     try:
-        analysis.refresh_differences(
-            segment_id=segment_id, against_id=against_id, now=datetime.now(UTC)
+        api_work.ask_differences(
+            segment_id=segment_id,
+            against_id=against_id,
+            by=staff_of(request).get_username(),
+            now=datetime.now(UTC),
         )
     except AmityError as refusal:
         if refusal.kind == "not_found":
@@ -93,7 +108,9 @@ def draw_differences(found: SegmentDifferences) -> Chart | None:
 
 
 def _short(each: GroupDifference) -> str:
-    return each.words if len(each.words) <= 30 else f"{each.words[:29]}…"
+    # A share of those who did it at least once: the axis has room for what they did.
+    words = each.words.removesuffix(" at least once")
+    return words if len(words) <= _LABEL else f"{words[: _LABEL - 1]}…"
 
 
 _COLUMNS: Final = (

@@ -2,32 +2,31 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools, api_work
 from amity.analysis.contracts_segments import ClusterSet
+from amity.infra.config import settings
 from amity.kernel.errors import AmityError
-from amity.store import api as store
 from amity.web.access import may, requires, staff_of
 from amity.web.charts import SERIES, Chart, make_chart
 from amity.web.segments.figures_csv import answer_csv
-
-_MOST_AT_ONCE: Final = 200_000
-"""Everybody is given a group; from here on that is no work for a page."""
+from amity.web.working import progress_of
 
 
 @require_GET
 @requires("segments.read")
 def show_automatic(request: HttpRequest) -> HttpResponse:
     """Show the words of RFM and the groups last found, with their age."""
-    clusters = analysis.find_clusters()
+    clusters = api_segment_tools.find_clusters()
     if clusters and request.GET.get("as") == "csv":
         rows = [
             (cluster.name, cluster.customers, trait.words, trait.median, trait.median_of_all)
@@ -36,15 +35,34 @@ def show_automatic(request: HttpRequest) -> HttpResponse:
         ]
         return answer_csv("groups", ("group", "customers", "what", "median", "of_all"), rows)
     made = {each.name for each in analysis.list_segments()}
-    cells = analysis.find_rfm_cells()
+    cells = api_segment_tools.find_rfm_cells()
+    finding, saving = api_work.find_clusters_work()
     context: dict[str, Any] = {
         "rfm": cells,
         "cells": [(cell, f"RFM: {cell.word}" in made) for cell in cells.cells] if cells else [],
         "clusters": clusters,
         "chart_of": draw_trials(clusters) if clusters else None,
         "can_write": may(request, "segments.write"),
+        **(_groups(clusters) if clusters else {}),
+        "progress": progress_of(
+            request,
+            finding,
+            again=reverse("segments_groups_find"),
+            result_at=clusters and clusters.computed_at,
+        ),
+        "saving": progress_of(request, saving, again=reverse("segments_groups_save")),
     }
     return render(request, "segments/automatic.html", context)
+
+
+def _groups(clusters: ClusterSet) -> dict[str, Any]:
+    """Return each group with its segment, or None where none was made of it."""
+    saved = {each.rule["is"]["value"]: each for each in api_work.find_saved_clusters()}
+    return {
+        "groups": [(cluster, saved.get(cluster.name)) for cluster in clusters.clusters],
+        "saved": saved,
+        "currency": settings().currency,
+    }
 
 
 def draw_trials(found: ClusterSet) -> Chart:
@@ -93,7 +111,7 @@ def _try(request: HttpRequest, act: Callable[[], object], done: str = "") -> Htt
 @requires("segments.read")
 def find_cells(request: HttpRequest) -> HttpResponse:
     """Count the words of RFM anew."""
-    return _try(request, lambda: analysis.refresh_rfm_cells(now=datetime.now(UTC)))
+    return _try(request, lambda: api_segment_tools.refresh_rfm_cells(now=datetime.now(UTC)))
 
 
 @require_POST
@@ -103,7 +121,7 @@ def save_cell(request: HttpRequest) -> HttpResponse:
     word, by = request.POST.get("word", ""), staff_of(request).get_username()
     return _try(
         request,
-        lambda: analysis.save_rfm_cell(word=word, by=by, now=datetime.now(UTC)),
+        lambda: api_segment_tools.save_rfm_cell(word=word, by=by, now=datetime.now(UTC)),
         f"RFM: {word} is made and is being filled.",
     )
 
@@ -111,25 +129,14 @@ def save_cell(request: HttpRequest) -> HttpResponse:
 @require_POST
 @requires("segments.read")
 def find_groups(request: HttpRequest) -> HttpResponse:
-    """Look for groups anew."""
-    rng = np.random.default_rng()
-    return _try(request, lambda: analysis.refresh_clusters(now=datetime.now(UTC), rng=rng))
+    """Have groups looked for anew; the page says how far it is."""
+    by = staff_of(request).get_username()
+    return _try(request, lambda: api_work.ask_clusters(by=by, now=datetime.now(UTC)))
 
 
 @require_POST
 @requires("segments.write")
 def save_groups(request: HttpRequest) -> HttpResponse:
-    """Put everybody into their group and make a segment of each."""
+    """Have everybody put into their group and a segment made of each."""
     by = staff_of(request).get_username()
-    if store.count_profiles() > _MOST_AT_ONCE:
-        messages.error(
-            request,
-            f"With more than {_MOST_AT_ONCE:,} customers this takes longer than a page waits: use "
-            "`amity segment clusters --save`.",
-        )
-        return redirect("segments_automatic")
-    return _try(
-        request,
-        lambda: analysis.save_clusters(by=by, now=datetime.now(UTC)),
-        "The groups are segments now and are being filled.",
-    )
+    return _try(request, lambda: api_work.ask_saved_clusters(by=by, now=datetime.now(UTC)))

@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.analysis.contracts import Preview, Segment
 from amity.kernel.errors import AmityError, Invalid
 from amity.rules import decode_rule, encode_rule
@@ -158,7 +159,9 @@ def describe_change(built: Built, segment: Segment | None, now: datetime) -> dic
     if segment is None or not built.is_complete:
         return {}
     try:
-        found = analysis.describe_impact(segment_id=segment.segment_id, rule=built.rule, now=now)
+        found = api_segment_tools.describe_impact(
+            segment_id=segment.segment_id, rule=built.rule, now=now
+        )
     except AmityError as refusal:
         return {"impact_failure": f"{refusal.message[:1].upper()}{refusal.message[1:]}."}
     except psycopg.errors.QueryCanceled:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import inspect
 
+from amity.infra.config import settings
 from amity.rules import encode_rule, strip_filled
 from amity.rules.condition import Condition, conditions, name_of
 from amity.rules.event_filter import Step
@@ -98,9 +99,17 @@ def list_kinds() -> tuple[MoreKind, ...]:
         if name not in KNOWN:
             example = next(iter(condition.examples()))
             written = msgspec.json.encode(strip_filled(encode_rule(example)))
-            text = msgspec.json.format(written, indent=2).decode()
+            text = _at_home(msgspec.json.format(written, indent=2).decode())
             found.append(MoreKind(name=name, words=kind_words(name), json=text))
     return tuple(sorted(found, key=lambda each: each.name))
+
+
+def _at_home(text: str) -> str:
+    """Return an example in the currency and the time zone of the house."""
+    using = settings()
+    return text.replace('"EUR"', f'"{using.currency}"').replace(
+        '"Europe/Paris"', f'"{using.time_zone}"'
+    )
 
 
 def find_kind(name: str) -> MoreKind | None:

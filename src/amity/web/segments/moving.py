@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.analysis.contracts_segments import SegmentMovement
 from amity.kernel.errors import Invalid
 from amity.web.access import requires
@@ -33,7 +34,7 @@ def show_movement(request: HttpRequest, segment_id: int) -> HttpResponse:
         "today": now.date().isoformat(),
     }
     try:
-        found = analysis.describe_movement(
+        found = api_segment_tools.describe_movement(
             segment_id=segment_id, since=end_of(since, now), until=end_of(until, now)
         )
     except Invalid as refusal:
@@ -97,4 +98,8 @@ def draw_moves(found: SegmentMovement) -> Chart | None:
         )
     figure.update_layout(barmode="relative", bargap=0.15)
     figure.update_yaxes(tickformat=",d")
+    # The whole time that was asked for, half a day around: one day alone would fill the picture.
+    half = timedelta(hours=12)
+    whole = [(found.since - half).isoformat(), (found.until + half).isoformat()]
+    figure.update_xaxes(range=whole, tickformat="%-d %b %Y")
     return make_chart(figure, title=found.sentence)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 from plotly.subplots import make_subplots
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.analysis.contracts_segments import OverlapCell, SegmentOverlap
 from amity.kernel.errors import Invalid
 from amity.web.access import may, requires
@@ -45,7 +46,7 @@ def show_overlap(request: HttpRequest) -> HttpResponse:
     }
     if len(chosen) > 1:
         try:
-            found = analysis.compare_members(segment_ids=chosen)
+            found = api_segment_tools.compare_members(segment_ids=chosen)
         except Invalid as refusal:
             context["failure"] = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
         else:
@@ -194,7 +195,7 @@ def show_overlap_members(request: HttpRequest) -> HttpResponse:
         "page_size": _PAGE,
     }
     try:
-        page = analysis.list_overlap_members(
+        page = api_segment_tools.list_overlap_members(
             inside=inside, outside=outside, cursor=request.GET.get("cursor") or None, limit=_PAGE
         )
     except Invalid as refusal:

@@ -8,7 +8,7 @@ import msgspec
 
 from amity.analysis import api as analysis
 from amity.analysis import api_reports
-from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns, api_journeys
 from amity.personalization import api as personalization
 from amity.web.segments.more import MoreField, MoreRow
 
@@ -21,12 +21,12 @@ def _segments() -> Choices:
 
 
 def _campaigns() -> Choices:
-    page = broadcast.list_campaigns(limit=_MOST)
+    page = api_campaigns.list_campaigns(limit=_MOST)
     return [(str(each.campaign_id), each.name) for each in page.items]
 
 
 def _journeys() -> Choices:
-    return [(str(each.journey_id), each.name) for each in broadcast.list_journeys()]
+    return [(str(each.journey_id), each.name) for each in api_journeys.list_journeys()]
 
 
 _PICKS: Final[dict[str, Callable[[], Choices]]] = {

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.kernel.errors import Invalid
 from amity.web.access import may, requires
 from amity.web.segments.uses import list_unused
@@ -20,7 +21,7 @@ _DAYS: Final = "30"
 @requires("segments.read")
 def show_review(request: HttpRequest) -> HttpResponse:
     """Show what was last found to be tidied up, as far as it still stands."""
-    review = analysis.find_review()
+    review = api_segment_tools.find_review()
     followed = {each.segment_id: each for each in analysis.list_segments()}
     context: dict[str, Any] = {"review": review, "can_write": may(request, "segments.write")}
     if review:
@@ -47,7 +48,7 @@ def refresh_review(request: HttpRequest) -> HttpResponse:
     try:
         if not text.isdecimal():
             raise Invalid("days are a whole number", code="bad_days")
-        analysis.refresh_review(now=datetime.now(UTC), empty_days=int(text))
+        api_segment_tools.refresh_review(now=datetime.now(UTC), empty_days=int(text))
     except Invalid as refusal:
         messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
     return redirect("segments_review")

@@ -14,6 +14,7 @@ from amity.web.segments import (
     past,
     tidying,
     views,
+    work,
 )
 from amity.web.shell import Entry
 
@@ -38,6 +39,8 @@ urlpatterns = [
     path("segments/suggest/<slug:what>/", builder.suggest, name="segment_suggest"),
     path("segments/review/", tidying.show_review, name="segments_review"),
     path("segments/review/refresh/", tidying.refresh_review, name="segments_review_refresh"),
+    path("segments/work/<int:work_id>/", work.show_work, name="segments_work"),
+    path("segments/work/<int:work_id>/stop/", work.stop_work, name="segments_work_stop"),
     path("segments/automatic/", automatic.show_automatic, name="segments_automatic"),
     path("segments/automatic/rfm/", automatic.find_cells, name="segments_rfm_find"),
     path("segments/automatic/rfm/save/", automatic.save_cell, name="segments_rfm_save"),

@@ -12,11 +12,11 @@ from django.urls import reverse
 
 from amity.analysis import api as analysis
 from amity.analysis.contracts import Segment
-from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns, api_journeys
 from amity.kernel.errors import Invalid
 from amity.personalization import api as personalization
 from amity.rules import decode_rule, mentions
-from amity.store import api as store
+from amity.store import api_outbound
 
 Kind = Literal["segment", "campaign", "journey", "offer", "placement", "webhook", "export"]
 _ENDED: Final = {"finished", "stopped", "archived"}
@@ -85,7 +85,7 @@ def _segments() -> Found:
 def _campaigns() -> Found:
     cursor: str | None = None
     for _ in range(_MOST_CAMPAIGNS // _PAGE):
-        page = broadcast.list_campaigns(cursor=cursor, limit=_PAGE)
+        page = api_campaigns.list_campaigns(cursor=cursor, limit=_PAGE)
         for campaign in page.items:
             if campaign.state in _ENDED:
                 continue
@@ -106,7 +106,7 @@ def _campaigns() -> Found:
 
 
 def _journeys() -> Found:
-    for journey in broadcast.list_journeys():
+    for journey in api_journeys.list_journeys():
         use = SegmentUse(
             kind="journey",
             name=journey.name,
@@ -163,7 +163,7 @@ def _decisions() -> Found:
 
 
 def _outbound() -> Found:
-    for endpoint in store.list_endpoints():
+    for endpoint in api_outbound.list_endpoints():
         use = SegmentUse(
             kind="webhook",
             name=endpoint.name,
@@ -172,7 +172,7 @@ def _outbound() -> Found:
             href=reverse("outbound_one", args=[endpoint.endpoint_id]),
         )
         yield frozenset(endpoint.segment_ids), use
-    for export in store.list_exports():
+    for export in api_outbound.list_exports():
         use = SegmentUse(
             kind="export",
             name=export.name,

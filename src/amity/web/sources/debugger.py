@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET
 
 from amity.kernel.clock import format_instant
 from amity.store import api as store
+from amity.store import api_plans
 from amity.store.contracts import QuarantinedEvent, ReceivedEvent
 from amity.store.contracts_tracking import Understood
 from amity.web.access import may, requires
@@ -121,7 +122,7 @@ def read_turn(source_id: int, wanted: Wanted, *, after: str, now: datetime) -> T
 
 def glance(event: ReceivedEvent) -> Glance:
     """Look at an event of the log as far as filters need."""
-    read = store.understand_event(event)
+    read = api_plans.understand_event(event)
     return Glance(
         at=event.received_at,
         number=event.event_id,

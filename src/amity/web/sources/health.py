@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from amity.kernel.errors import Invalid
 from amity.store import api as store
+from amity.store import api_plans
 from amity.store.contracts import SYSTEM_SOURCE_ID
 from amity.store.contracts_tracking import (
     AlertTerms,
@@ -58,13 +59,13 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 def show_health(request: HttpRequest, source_id: int) -> HttpResponse:
     """Show how a source comes: by day, by hour, its latest events, what was wrong with it."""
     source, now = store.get_source(source_id=source_id), datetime.now(UTC)
-    days = fill_days(store.list_quality(source_id=source_id, now=now, days=_DAYS), now)
-    hours = store.list_quality_hours(source_id=source_id, now=now)
-    rates = store.list_fill_rates(source_id=source_id, now=now, days=_DAYS)
-    latest = store.picture_latest(source_id=source_id, now=now)
-    last_at = store.find_last_events().get(source_id)
-    alerts = store.list_alerts(source_id=source_id, open_only=False, limit=_ALERTS)
-    watch = store.get_source_watch(source_id=source_id)
+    days = fill_days(api_plans.list_quality(source_id=source_id, now=now, days=_DAYS), now)
+    hours = api_plans.list_quality_hours(source_id=source_id, now=now)
+    rates = api_plans.list_fill_rates(source_id=source_id, now=now, days=_DAYS)
+    latest = api_plans.picture_latest(source_id=source_id, now=now)
+    last_at = api_plans.find_last_events().get(source_id)
+    alerts = api_plans.list_alerts(source_id=source_id, open_only=False, limit=_ALERTS)
+    watch = api_plans.get_source_watch(source_id=source_id)
     return render(
         request,
         "sources/health.html",
@@ -82,7 +83,7 @@ def show_health(request: HttpRequest, source_id: int) -> HttpResponse:
             "last_at": last_at,
             "lines": read_stream(source_id, after=None).lines[:_EVENTS],
             "empties": [rate for rate in rates if rate.null_rate > 0][:_EVENTS],
-            "findings": store.list_findings(source_id=source_id)[:20],
+            "findings": api_plans.list_findings(source_id=source_id)[:20],
             "open_alerts": [alert for alert in alerts if alert.closed_at is None],
             "closed_alerts": [alert for alert in alerts if alert.closed_at is not None],
             "watch": watch,
@@ -289,7 +290,7 @@ def _fields_of(terms: AlertTerms) -> list[_Field]:
 @requires("sources.write")
 def watch(request: HttpRequest, source_id: int) -> HttpResponse:
     """Change from when on alerts are raised about a source; an empty field switches a rule off."""
-    held, now = store.get_source_watch(source_id=source_id), datetime.now(UTC)
+    held, now = api_plans.get_source_watch(source_id=source_id), datetime.now(UTC)
     try:
         changed = SourceWatch(
             source_id=source_id,
@@ -298,7 +299,7 @@ def watch(request: HttpRequest, source_id: int) -> HttpResponse:
             updated_at=now,
             updated_by=staff_of(request).get_username(),
         )
-        store.watch_source(
+        api_plans.watch_source(
             source_id=source_id,
             terms=changed.terms,
             muted_until=changed.muted_until,

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from amity.infra.config import settings
 from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound
 from amity.store import api as store
+from amity.store import api_plans
 from amity.store.contracts import SYSTEM_SOURCE_ID, Source, SourceCounts, SourceKind
 from amity.store.contracts_tracking import Alert
 from amity.web.access import may, requires, staff_of
@@ -48,8 +49,8 @@ def show_list(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()
     chosen = request.GET.get("show", "")
     counts = store.count_by_source()
-    alerts = store.list_alerts()
-    last = store.find_last_events()
+    alerts = api_plans.list_alerts()
+    last = api_plans.find_last_events()
     shown = [
         source
         for source in sources
@@ -149,7 +150,7 @@ def show_one(request: HttpRequest, source_id: int) -> HttpResponse:
             "can_manage": may(request, "sources.write"),
             "secrets": store.list_source_secrets(source_id=source_id),
             "signed": store.list_signed_dialects(),
-            "alerts": store.list_alerts(source_id=source_id),
+            "alerts": api_plans.list_alerts(source_id=source_id),
         },
     )
 

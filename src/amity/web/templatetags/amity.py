@@ -60,11 +60,14 @@ def score_value(score: Score) -> str:
 
 @register.simple_tag
 def score_change(name: str, change: float) -> str:
-    """Write how far a fact moves a score: chances in points, the rest in its own unit."""
-    sign = "+" if change > 0 else "−"
-    if _is_chance(name):
-        return f"{sign}{abs(change) * 100:.0f} points"
-    return f"{sign}{_in_unit(name, abs(change))}"
+    """Write how far a fact moves a score: chances in points, the rest in its own unit.
+
+    Nothing where it rounds to nothing.
+    """
+    moved = f"{abs(change) * 100:.0f} points" if _is_chance(name) else _in_unit(name, abs(change))
+    if not any(digit in moved for digit in "123456789"):
+        return ""
+    return f"{'+' if change > 0 else '−'}{moved}"
 
 
 @register.simple_tag

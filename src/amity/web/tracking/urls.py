@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from amity.store import api as store
+from amity.store import api_plans
 from amity.web.shell import Entry
 from amity.web.tracking import views
 
@@ -20,7 +20,7 @@ RAIL = [
         capability="sources.read",
         group="Foundation",
         order=14,
-        count=lambda: store.count_alerts() or None,
+        count=lambda: api_plans.count_alerts() or None,
     ),
 ]
 

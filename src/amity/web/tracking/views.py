@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.store import api as store
+from amity.store import api_plans
 from amity.store.contracts import SYSTEM_SOURCE_ID
 from amity.store.contracts_tracking import (
     ALL_SOURCES,
@@ -85,9 +86,9 @@ def show_list(request: HttpRequest) -> HttpResponse:
     """Show which events came, and which of them have a plan."""
     search, chosen = request.GET.get("q", "").strip(), request.GET.get("show", "")
     plans: dict[tuple[str, str], list[Plan]] = {}
-    for plan in store.list_plans():
+    for plan in api_plans.list_plans():
         plans.setdefault((plan.type, plan.name), []).append(plan)
-    shapes = store.list_shapes()
+    shapes = api_plans.list_shapes()
     events = [(each, plans.pop((each.type, each.name), [])) for each in shapes]
     unseen = [each for held in plans.values() for each in held]
     shown = [
@@ -139,8 +140,8 @@ def show_one(request: HttpRequest) -> HttpResponse:
     about = _about(request.GET)
     if not about.type:
         return redirect("tracking")
-    shape = store.get_shape(type=about.type, name=about.name, source_id=about.source_id or None)
-    every = store.list_plans(type=about.type, name=about.name, live_only=False)
+    shape = api_plans.get_shape(type=about.type, name=about.name, source_id=about.source_id or None)
+    every = api_plans.list_plans(type=about.type, name=about.name, live_only=False)
     if not shape and not every:
         raise NotFound("no such event was seen, and none is planned")
     versions = [each for each in every if each.source_id == about.source_id]
@@ -149,10 +150,10 @@ def show_one(request: HttpRequest) -> HttpResponse:
     planned = {each.path: each for each in plan.fields} if plan else {}
     findings = _sum_up(
         each
-        for each in store.list_findings(type=about.type, name=about.name)
+        for each in api_plans.list_findings(type=about.type, name=about.name)
         if about.source_id in (ALL_SOURCES, each.source_id)
     )
-    changes = {new.plan_id: store.compare_plans(old, new) for new, old in pairwise(versions)}
+    changes = {new.plan_id: api_plans.compare_plans(old, new) for new, old in pairwise(versions)}
     lined = came.keys() | planned.keys()
     return render(
         request,
@@ -243,8 +244,8 @@ def pin(request: HttpRequest) -> HttpResponse:
 
 def _pin_inferred(request: HttpRequest, about: About, *, policy: Policy, allows: bool) -> Plan:
     """Pin what came; what was said of properties that are planned already stays."""
-    draft = store.infer_plan(type=about.type, name=about.name, source_id=about.source_id)
-    live = store.list_plans(type=about.type, name=about.name)
+    draft = api_plans.infer_plan(type=about.type, name=about.name, source_id=about.source_id)
+    live = api_plans.list_plans(type=about.type, name=about.name)
     held = next((each for each in live if each.source_id == about.source_id), None)
     if held is not None:
         planned = {field.path for field in held.fields}
@@ -253,7 +254,7 @@ def _pin_inferred(request: HttpRequest, about: About, *, policy: Policy, allows:
             draft, fields=[*held.fields, *fresh], description=held.description
         )
     draft = msgspec.structs.replace(draft, policy=policy, allows_unknown=allows)
-    return store.pin_plan(
+    return api_plans.pin_plan(
         plan=draft,
         by=_who(request),
         now=datetime.now(UTC),
@@ -265,7 +266,7 @@ def _revise(request: HttpRequest, revision: PlanRevision) -> Plan:
     held = request.POST.get("plan_id", "")
     if not (held.isascii() and held.isdecimal() and len(held) <= 18):
         raise Conflict("nothing is pinned any more; look at it first")
-    return store.revise_plan(
+    return api_plans.revise_plan(
         plan_id=int(held), revision=revision, by=_who(request), now=datetime.now(UTC)
     )
 
@@ -275,13 +276,13 @@ def _revise(request: HttpRequest, revision: PlanRevision) -> Plan:
 def edit_field(request: HttpRequest) -> HttpResponse:
     """Change one property of a pinned plan, or add one; what was typed stays when it is wrong."""
     about = _about(request.POST if request.method == "POST" else request.GET)
-    live = store.list_plans(type=about.type, name=about.name)
+    live = api_plans.list_plans(type=about.type, name=about.name)
     plan = next((each for each in live if each.source_id == about.source_id), None)
     if plan is None:
         return redirect(about.href if about.type else "tracking")
     was = (request.POST if request.method == "POST" else request.GET).get("was", "")
     held = next((field for field in plan.fields if field.path == was), None)
-    shape = store.get_shape(type=about.type, name=about.name, source_id=about.source_id or None)
+    shape = api_plans.get_shape(type=about.type, name=about.name, source_id=about.source_id or None)
     came = next((each for each in shape if each.path == was and was), None)
     form = fields.form_of(held) if held else fields.begin_form(was, came)
     error = ""
@@ -325,7 +326,7 @@ def _save_field(
 def unpin(request: HttpRequest) -> HttpResponse:
     """Stop enforcing a plan."""
     about = _about(request.POST)
-    store.unpin_plan(type=about.type, name=about.name, source_id=about.source_id)
+    api_plans.unpin_plan(type=about.type, name=about.name, source_id=about.source_id)
     messages.success(request, "Nothing is enforced any more. The versions stay below.")
     return redirect(about.href)
 
@@ -334,7 +335,7 @@ def unpin(request: HttpRequest) -> HttpResponse:
 @requires("sources.write")
 def restore(request: HttpRequest, plan_id: int) -> HttpResponse:
     """Make an earlier version the plan again."""
-    made = store.restore_plan(plan_id=plan_id, by=_who(request), now=datetime.now(UTC))
+    made = api_plans.restore_plan(plan_id=plan_id, by=_who(request), now=datetime.now(UTC))
     messages.success(request, f"It is pinned again, as version {made.version}.")
     return redirect(About(type=made.type, name=made.name, source_id=made.source_id).href)
 
@@ -345,7 +346,7 @@ def show_alerts(request: HttpRequest) -> HttpResponse:
     """Show what is wrong with sources, who looks after it, and what was."""
     chosen = request.GET.get("show", "")
     about = _about(request.GET)
-    alerts = store.list_alerts(source_id=about.source_id or None, open_only=chosen != "all")
+    alerts = api_plans.list_alerts(source_id=about.source_id or None, open_only=chosen != "all")
     if chosen == "acknowledged":
         alerts = [alert for alert in alerts if alert.acknowledged_at is not None]
     context = {
@@ -363,7 +364,7 @@ def show_alerts(request: HttpRequest) -> HttpResponse:
 @requires("sources.write")
 def acknowledge(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Note that somebody looks after an alert."""
-    store.acknowledge_alert(alert_id=alert_id, by=_who(request), now=datetime.now(UTC))
+    api_plans.acknowledge_alert(alert_id=alert_id, by=_who(request), now=datetime.now(UTC))
     messages.success(request, "Noted. It closes by itself once it is over.")
     back = request.POST.get("back", "")
     if back and url_has_allowed_host_and_scheme(back, allowed_hosts=None):

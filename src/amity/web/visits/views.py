@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from amity.kernel.errors import AmityError
 from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts_visits import Site
 from amity.web.access import may, requires, staff_of
 from amity.web.visits.words import KINDS, PAGE_KINDS, STATES, interests_of, top_topics
@@ -48,20 +49,20 @@ def show_pages(request: HttpRequest) -> HttpResponse:
     """Show the pages of the site that were read, and how the reading stands."""
     search, kind = request.GET.get("q", ""), request.GET.get("kind", "")
     kind = kind if kind in PAGE_KINDS else ""
-    crawls = store.list_crawls(limit=1)
+    crawls = api_fetching.list_crawls(limit=1)
     context: dict[str, Any] = {
         "crawl": crawls[0] if crawls else None,
         "is_reading": bool(crawls) and crawls[0].state in _UNDER_WAY,
         "states": STATES,
         "can_write": may(request, "site.write"),
-        "site": store.get_site(),
+        "site": api_fetching.get_site(),
     }
     if getattr(request, "htmx", False) and request.GET.get("part") == "reading":
         return render(request, "visits/_reading.html", context)
-    page = store.list_site_pages(
+    page = api_fetching.list_site_pages(
         search=search, kind=kind, limit=PAGE, cursor=request.GET.get("after") or None
     )
-    counts = store.count_site_pages()
+    counts = api_fetching.count_site_pages()
     context |= {
         "pages": [
             {"is": one, "kind": PAGE_KINDS.get(one.kind, ""), "topics": top_topics(one.topics)}
@@ -80,7 +81,7 @@ def show_pages(request: HttpRequest) -> HttpResponse:
 @require_GET
 def show_page(request: HttpRequest) -> HttpResponse:
     """Show what one page says it is about."""
-    page = store.get_site_page(url=request.GET.get("url", ""))
+    page = api_fetching.get_site_page(url=request.GET.get("url", ""))
     context = {
         "page": page,
         "kind": PAGE_KINDS.get(page.kind, "") or "a page",
@@ -95,11 +96,11 @@ def show_page(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def configure(request: HttpRequest) -> HttpResponse:
     """Say which site is the company's own, and how it is read."""
-    site, error = store.get_site(), ""
+    site, error = api_fetching.get_site(), ""
     if request.method == "POST":
         site = _read_form(request)
         try:
-            store.configure_site(site=site, by=staff_of(request).get_username())
+            api_fetching.configure_site(site=site, by=staff_of(request).get_username())
         except AmityError as refusal:
             error = f"{refusal.message[:1].upper()}{refusal.message[1:].rstrip('.')}."
         else:
@@ -131,11 +132,11 @@ def read(request: HttpRequest) -> HttpResponse:
     """Have the site read now, or have the reading stop."""
     now = datetime.now(UTC)
     if request.POST.get("do") == "stop":
-        store.stop_crawl(now=now)
+        api_fetching.stop_crawl(now=now)
         messages.success(request, "The reading ends after the page it is at.")
         return redirect("site_pages")
     try:
-        store.ask_crawl(by=staff_of(request).get_username(), now=now)
+        api_fetching.ask_crawl(by=staff_of(request).get_username(), now=now)
     except AmityError as refusal:
         messages.error(request, f"{refusal.message[:1].upper()}{refusal.message[1:]}.")
     else:

@@ -23,6 +23,7 @@ from amity.rules import (
 )
 from amity.rules.operator import ValueType
 from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts_consent import Purpose
 
 _ACTIVITY: Final = ActivityTable(
@@ -80,7 +81,7 @@ def make_catalogue(policies: Mapping[str, Purpose]) -> Catalogue:
         fields=fields,
         activity=_ACTIVITY,
         scores=_SCORES,
-        together=partial(store.together_sql, tables=store.IN_THE_WAREHOUSE),
+        together=partial(api_identity.together_sql, tables=api_identity.IN_THE_WAREHOUSE),
         orders=name_orders(store.placed_orders_sql(_ORDERS)),
         draw=lambda salt, profile_id: sql("amity_draw({}::text || ':' || {})", salt, profile_id),
         members="SELECT m.profile_id FROM batch_members AS m WHERE m.segment_id = {}",

@@ -90,7 +90,7 @@ def make_question(*, rule: dict[str, Any], now: datetime) -> tuple[Question, str
     with transaction("readonly") as connection:
         definitions = Definitions(connection)
         policies = store.list_policies(connection=connection)
-    segments = _load_rules(decoded, definitions)
+        segments = _load_rules(decoded, definitions)
     question = Question(rule=decoded, now=now, policies=policies, segments=segments)
     return question, decoded.describe(definitions.names)
 

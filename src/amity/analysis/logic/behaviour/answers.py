@@ -10,6 +10,7 @@ from amity.analysis.report import Asked
 
 if TYPE_CHECKING:
     import ibis
+    import ibis.expr.types as ir
 
 ANSWERED: Final = "Survey Answered"
 ASKED: Final = "Survey Asked"
@@ -35,7 +36,7 @@ def express_answers(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: Kind
     import ibis  # noqa: PLC0415  # loads slowly
 
     told = _told(tables, asked, ANSWERED, kind)
-    value = told.properties.cast("json")["answer"].int
+    value = whole_answer(told.properties)
     low, high = RANGES[kind]
     return told.select(
         "customer_id",
@@ -44,6 +45,18 @@ def express_answers(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: Kind
         "post",
         value=ibis.ifelse(value.between(low, high), value, None).cast("int64"),
     )
+
+
+def whole_answer(properties: "ir.Column") -> "ir.IntegerColumn":
+    """Return the whole number among the properties as `answer`, also written 9.0; else NULL."""
+    import ibis  # noqa: PLC0415  # loads slowly
+
+    told = properties.cast("json")["answer"]
+    is_whole = told.float == told.float.floor()
+    found: ir.IntegerColumn = ibis.coalesce(
+        told.int, ibis.ifelse(is_whole, told.float, None).cast("int64")
+    )
+    return found
 
 
 def express_asks(tables: Mapping[str, "ibis.Table"], asked: Asked, kind: Kind) -> "ibis.Table":

@@ -148,11 +148,5 @@ def list_stopped(walk: Walk, *, step: int) -> IntArray:
     return stopped
 
 
-def list_reached(walk: Walk, *, step: int) -> IntArray:
-    """Return the customers who came to a step (the first is 1), by id."""
-    reached: IntArray = walk.customer_id[walk.furthest >= step]
-    return reached
-
-
 def _median(microseconds: IntArray | FloatArray) -> float | None:
     return float(np.median(microseconds)) / 1e6 if len(microseconds) else None

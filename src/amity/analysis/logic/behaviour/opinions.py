@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from amity.analysis.logic.overview_statistics import NOTHING, Z95, Measure, share
+from amity.analysis.logic.overview_statistics import NOTHING, Measure, share, student
 
 Kind = Literal["nps", "csat", "ces"]
 Camp = Literal["well", "between", "badly"]
@@ -77,7 +77,7 @@ def _measure(
         return Measure(value=mean)
     squares = sum(number * (value - mean) ** 2 for value, number in worth.items())
     variance = squares / (total - 1) / total
-    half = Z95 * float(np.sqrt(variance))
+    half = student(total) * float(np.sqrt(variance))
     if not variance:
         # Everybody said the same: that says little about those who were not asked.
         return Measure(value=mean)

@@ -37,7 +37,7 @@ def channel_of(events: "ibis.Table") -> "ir.StringColumn":
     import ibis  # noqa: PLC0415  # loads slowly
 
     campaign = events.context.cast("json")["campaign"]
-    medium, source = campaign["medium"].str.lower(), campaign["source"].str.lower()
+    medium, source = (campaign[one].str.strip().lower().nullif("") for one in ("medium", "source"))
     is_outside = events.source_id != _OWN_SOURCE
     told = ibis.coalesce(
         frames.text(events.properties, "channel"), frames.text(events.properties, "medium")
@@ -69,6 +69,18 @@ def _referrer(events: "ibis.Table") -> "ir.StringColumn":
     return found
 
 
+def may_say_channel(events: "ibis.Table") -> "ibis.Table":
+    """Keep the events that may say a channel, so that few are read for it.
+
+    Most say nothing of channels; to see that takes less than reading their JSON.
+    """
+    import ibis  # noqa: PLC0415  # loads slowly
+
+    may_say = [events.context.contains(f'"{name}"') for name in ("campaign", "referrer")]
+    may_say += [events.properties.contains(f'"{name}"') for name in ("channel", "medium")]
+    return events.filter(ibis.or_(events["name"] == "Email Link Clicked", *may_say))
+
+
 def touches(tables: Mapping[str, "ibis.Table"], asked: Asked, *, days: float) -> "ibis.Table":
     """Return touches from ``days`` before the window: customer_id, at, event_id, channel.
 
@@ -78,10 +90,7 @@ def touches(tables: Mapping[str, "ibis.Table"], asked: Asked, *, days: float) ->
     import ibis  # noqa: PLC0415  # loads slowly
 
     events = frames.events(tables, asked, since=asked.from_at - timedelta(days=days))
-    # Most events say nothing of channels; to see that takes less than reading their JSON.
-    may_say = [events.context.contains(f'"{name}"') for name in ("campaign", "referrer")]
-    may_say += [events.properties.contains(f'"{name}"') for name in ("channel", "medium")]
-    events = events.filter(ibis.or_(events["name"] == "Email Link Clicked", *may_say))
+    events = may_say_channel(events)
     known = events.select(
         "customer_id", "event_id", at=events.occurred_at, channel=channel_of(events)
     )
@@ -115,7 +124,8 @@ def orders(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
 
 
 def led(placed: "ibis.Table", touched: "ibis.Table", *, days: float) -> "ibis.Table":
-    """Return the touches that came before an order: since the one before, ``days`` back at most.
+    """Return the touches that came before an order: since the one before, ``days`` back at most,
+    the last ten of them.
 
     customer_id, order_id, placed_at, value, at, event_id, channel.
     """
@@ -124,8 +134,13 @@ def led(placed: "ibis.Table", touched: "ibis.Table", *, days: float) -> "ibis.Ta
     both = placed.join(touched, "customer_id")
     since = both.placed_at - ibis.interval(seconds=round(days * 86_400))
     after = both.previous_at.isnull() | (both["at"] > both.previous_at)
-    both = both.filter(both["at"] <= both.placed_at, both["at"] > since, after)
-    return both.drop("previous_at")
+    both = both.filter(both["at"] <= both.placed_at, both["at"] >= since, after)
+    back = ibis.window(
+        group_by=["customer_id", "order_id"],
+        order_by=[both["at"].desc(), both.event_id.desc()],
+    )
+    numbered = both.mutate(back=ibis.row_number().over(back))
+    return numbered.filter(numbered.back < PLACES).drop("previous_at", "back")
 
 
 def widen(journeys: "ibis.Table", key: list[str], *, values: Mapping[str, str]) -> "ibis.Table":

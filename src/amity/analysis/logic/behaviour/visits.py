@@ -1,14 +1,42 @@
 """Visits as plain Ibis: events of a customer without a long pause between, and paths in them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from amity.analysis.logic.reporting import frames
+from amity.store.contracts import SYSTEM_SOURCE_ID
 
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
+
+_RECORDED_ACTS: Final = (
+    "Email Opened",
+    "Email Link Clicked",
+    "Unsubscribed",
+    "Consent Requested",
+    "Segment Consent Preference Updated",
+    "Preference Link Requested",
+    "Data Request Received",
+    "Messages Paused",
+    "Messages Resumed",
+)
+"""What customers do and Amity itself records."""
+_DONE_TO_THEM: Final = ("Trait Asserted", "Campaign Received", "Survey Asked")
+"""What other sources say that customers do not do."""
+
+
+def done_by_customers(events: "ibis.Table") -> "ibis.Table":
+    """Keep what customers do: neither what Amity records of its own doing nor what is done to them.
+
+    A message sent or a segment entered shows nobody's interest.
+    """
+    is_recorded = events.source_id == SYSTEM_SOURCE_ID
+    return events.filter(
+        ~is_recorded | events["name"].isin(_RECORDED_ACTS),
+        ~events["name"].isin(_DONE_TO_THEM),
+    )
 
 
 def label(events: "ibis.Table") -> "ibis.Table":

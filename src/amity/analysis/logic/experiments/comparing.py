@@ -77,7 +77,7 @@ def compare(
         arm=group.name,
         against=control.name,
         difference=found.estimate,
-        relative=relative_lift(group.values, control.values, question.level),
+        relative=relative_lift(group, control, question, found),
         p_value=found.p_value,
         is_significant=is_significant,
         smallest_effect=smallest,
@@ -158,22 +158,54 @@ def _score_interval(arm: Arm, z: float) -> tuple[float, float]:
     return (middle - half) / (1 + weight), (middle + half) / (1 + weight)
 
 
-def relative_lift(values: FloatArray, control: FloatArray, level: float) -> Estimate | None:
-    """Return the difference as a share of the control's mean, with Fieller's interval.
+def relative_lift(group: Group, control: Group, question: Question, found: Lift) -> Estimate | None:
+    """Return the difference as a share of the control's mean; never at odds with the difference.
 
-    None when the control's mean cannot be told from zero: any share is possible then.
+    Of rates the interval is made of both arms' score intervals (MOVER: Donner and Zou, Statistical
+    Methods in Medical Research 21 (2012) 347-359), of numbers it is Fieller's with the quantiles
+    the difference has. None when the control's mean cannot be told from zero: any share is then
+    possible.
+    """
+    if question.is_rate:
+        return _ratio_of_rates(group.arm, control.arm, question.level)
+    return _ratio_of_means(group.values, control.values, found.estimate)
+
+
+def _ratio_of_rates(group: Arm, control: Arm, level: float) -> Estimate | None:
+    one, other = lift.rate_of(group, level=level), lift.rate_of(control, level=level)
+    if one is None or other is None or not other.value:
+        return None
+    both = one.value * other.value
+    low_parts = one.low * (2 * one.value - one.low), other.high * (2 * other.value - other.high)
+    high_parts = one.high * (2 * one.value - one.high), other.low * (2 * other.value - other.low)
+    low_root, high_root = (
+        math.sqrt(max(both * both - part * rest, 0.0)) for part, rest in (low_parts, high_parts)
+    )
+    low = low_parts[0] / (both + low_root) if both else 0.0
+    high = (both + high_root) / high_parts[1]
+    return Estimate(value=one.value / other.value - 1, low=low - 1, high=high - 1)
+
+
+def _ratio_of_means(
+    values: FloatArray, control: FloatArray, difference: Estimate
+) -> Estimate | None:
+    """Return the ratios R for which (m1 - R m0) / sqrt(v1 + R2 v0) is no farther out than chance.
+
     E. C. Fieller, Journal of the Royal Statistical Society B 16 (1954) 175-185.
     """
     one, other = float(values.mean()), float(control.mean())
-    z = _NORMAL.inv_cdf((1 + level) / 2)
-    noise = z * z * float(values.var(ddof=1)) / len(values)
-    noise_control = z * z * float(control.var(ddof=1)) / len(control)
-    a, c = other * other - noise_control, one * one - noise
-    under_root = one * one * other * other - a * c
-    if a <= 0 or under_root < 0:
-        return None
-    root = math.sqrt(under_root)
-    low, high = sorted(((one * other - root) / a, (one * other + root) / a))
+    noise = float(values.var(ddof=1)) / len(values)
+    noise_control = float(control.var(ddof=1)) / len(control)
+    error = math.sqrt(noise + noise_control)
+    ends, way = [], 1 if other > 0 else -1
+    for limit, end in ((difference.low, -1), (difference.high, 1)):
+        z2 = ((difference.value - limit) / error) ** 2
+        a, c = other * other - z2 * noise_control, one * one - z2 * noise
+        under_root = one * one * other * other - a * c
+        if a <= 0 or under_root < 0:
+            return None
+        ends.append((one * other + way * end * math.sqrt(under_root)) / a)
+    low, high = sorted(ends)
     return Estimate(value=one / other - 1, low=low - 1, high=high - 1)
 
 

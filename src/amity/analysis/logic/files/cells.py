@@ -14,6 +14,7 @@ BLANK_DAY: Final = -(10**9)
 _EPOCH: Final = date(1970, 1, 1)
 _EPOCH_AT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COMPACT: Final = re.compile(r"[1-9]\d{7}", re.ASCII)
+_ZONE: Final = re.compile(r"(:\d\d(?:\.\d+)?) ?(?:UTC|([+-]\d\d)(\d\d)?)$", re.ASCII)
 _AMOUNT: Final = re.compile(r"(\d{0,12})(?:\.(\d{0,12}))?", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,15}(\.\d{0,17})?|\.\d{1,17})([eE][+-]?\d{1,2})?", re.ASCII)
 _COUNT: Final = re.compile(r"\d{1,9}(\.0{1,9})?", re.ASCII)
@@ -44,10 +45,16 @@ def parse_moment(text: str, name: str = "time") -> int:
 def _parse_moment(text: str, name: str) -> datetime:
     if _COMPACT.fullmatch(text):
         text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
-    moment = parse_instant(text)
+    moment = parse_instant(_ZONE.sub(_write_zone, text))
     if moment is None:
         raise BadCell(f"its {name} is {_show(text)}, not a date like 2024-05-31")
     return moment.astimezone(UTC)
+
+
+def _write_zone(match: re.Match[str]) -> str:
+    """Return " UTC" and +00 or +0530, as databases write them, as ISO 8601 has them."""
+    zone = "Z" if match[2] is None else f"{match[2]}:{match[3] or '00'}"
+    return f"{match[1]}{zone}"
 
 
 def parse_amount(text: str, name: str = "amount") -> tuple[int, int]:

@@ -12,6 +12,10 @@ from amity.analysis.logic.files.cells import BLANK_DAY
 _LEFT_OUT: Final = 0.02
 """Share of rows left out, or told twice, from which it is worth saying."""
 _FEWEST_COLUMNS: Final = 3
+_MANY_NAMES: Final = 20
+_FEWEST_AWAY: Final = 365
+"""Days that a handful of rows must lie before all others, and longer than those last."""
+_HANDFUL: Final = 0.005
 _EPOCH: Final = date(1970, 1, 1)
 _DAY: Final = 86_400_000_000
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -19,7 +23,23 @@ _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 def describe_doubts(table: Table, *, now: datetime) -> list[str]:
     """Return what is doubtful about the rows themselves, whatever is estimated from them."""
-    return [*_left_out(table), *_told_twice(table), *_not_yet(table, now)]
+    return [
+        *_swallowed(table),
+        *_left_out(table),
+        *_told_twice(table),
+        *_not_yet(table, now),
+        *_long_before(table),
+    ]
+
+
+def _swallowed(table: Table) -> list[str]:
+    if table.long_row is None:
+        return []
+    row, first, last = table.long_row
+    return [
+        f"row {row} goes on from line {first} to line {last}: if a quote is not closed there, all "
+        "rows between are lost"
+    ]
 
 
 def _left_out(table: Table) -> list[str]:
@@ -36,7 +56,8 @@ def _left_out(table: Table) -> list[str]:
 def _told_twice(table: Table) -> list[str]:
     """Find rows that say in every column used what another does, where rows name somebody."""
     columns = list(table.columns.values())
-    named = any(cells.kind == "name" for cells in columns)
+    # Arms and countries are names too, but say of nobody that it is the same one.
+    named = any(cells.kind == "name" and len(cells.names) > _MANY_NAMES for cells in columns)
     if not named or len(columns) < _FEWEST_COLUMNS or table.others:
         return []
     keys = np.zeros(len(table), np.uint64)
@@ -67,6 +88,26 @@ def _not_yet(table: Table, now: datetime) -> list[str]:
                 f"{len(later):,} rows have a {cells.head!r} that has not come yet, up to "
                 f"{_EPOCH + timedelta(days=int(days[worst]))} (row {table.row[worst]}): where that "
                 "is a mistake, everything counted up to it is wrong"
+            )
+    return found
+
+
+def _long_before(table: Table) -> list[str]:
+    """Find a few days far before all others, as 1900-01-01 where no date was known."""
+    found = []
+    for cells in table.columns.values():
+        days = _days(cells)
+        if days is None or not (known := days[days != BLANK_DAY]).size:
+            continue
+        main = int(np.sort(known)[min(len(known) - 1, int(np.ceil(len(known) * _HANDFUL)))])
+        away = max(_FEWEST_AWAY, int(known.max()) - main)
+        early = np.flatnonzero((days < main - away) & (days != BLANK_DAY))
+        if len(early):
+            first = int(early[np.argmin(days[early])])
+            found.append(
+                f"{len(early):,} rows have a {cells.head!r} long before all others, from "
+                f"{_EPOCH + timedelta(days=int(days[first]))} (row {table.row[first]}): where that "
+                "is a mistake, everything counted from it is wrong"
             )
     return found
 

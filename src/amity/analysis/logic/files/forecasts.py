@@ -15,6 +15,8 @@ from amity.analysis.logic.lifetimes.doubts import (
     describe_few,
     describe_moved_rate,
 )
+from amity.analysis.logic.lifetimes.totals import total_purchases
+from amity.kernel.estimate import Estimate
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -23,6 +25,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     fit: Fit
     alive: Column
     purchases: Column
+    total: Estimate | None
+    """The purchases to expect of all together, with 95 % of what will come."""
     calibration: dict[str, Any]
     warnings: list[str]
 
@@ -46,6 +50,12 @@ def forecast(purchases: Purchases, estimator: Estimator) -> Forecast:
         fit=fit,
         alive=columns["p_alive"],
         purchases=columns["expected_purchases"],
+        total=total_purchases(
+            fit,
+            histories,
+            float(columns["expected_purchases"].value.sum()),
+            purchases.horizon_days,
+        ),
         calibration=(
             as_report(calibration)
             if isinstance(calibration, Calibration)
@@ -84,6 +94,21 @@ def history_columns(purchases: Purchases) -> dict[str, OutColumn]:
         "recency": purchases.in_units(histories.recency_days),
         "T": purchases.in_units(histories.age_days),
     }
+
+
+def as_limits(name: str, total: Estimate | None) -> dict[str, Any]:
+    """Return the two ends of a total as results have them."""
+    return {
+        f"{name}_low": None if total is None else total.low,
+        f"{name}_high": None if total is None else total.high,
+    }
+
+
+def say_limits(total: Estimate | None, decimals: int = 0) -> str:
+    """Return the interval of a total, to stand after it; nothing where there is none."""
+    if total is None:
+        return ""
+    return f" (95 % interval {total.low:,.{decimals}f} to {total.high:,.{decimals}f})"
 
 
 def bound(column: Column | None, part: str, size: int) -> FloatArray:

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from amity.analysis.contracts_estimates import Option
-from amity.analysis.estimator import FloatArray, Histories, IntArray, Transactions
+from amity.analysis.estimator import FloatArray, Histories, IntArray, Refused, Transactions
 from amity.analysis.file_estimate import Options, Table
 from amity.analysis.logic.transactions import summarise
 from amity.kernel.errors import Invalid
@@ -33,6 +33,15 @@ AMOUNT: Final = Option(
     kind="column",
     cells="amount",
     help="Column that says for how much; without it, no values.",
+)
+CURRENCY: Final = Option(
+    name="currency",
+    kind="column",
+    cells="text",
+    may_be_blank=True,
+    found_as=("currency", "currency_code"),
+    help="Column that says in which currency; there must be one only. "
+    "[default: a column called currency, if there is one]",
 )
 UNIT: Final = Option(
     name="unit",
@@ -97,6 +106,8 @@ def as_purchases(table: Table, options: Options, *, now: datetime) -> Purchases:
     unit: Unit = "week" if options.text("unit") == "week" else "day"
     horizon = _horizon(options, unit)
     customer, amount = table.columns["customer"], table.columns.get("amount")
+    if amount is not None:
+        _refuse_mixed(table)
     transactions = Transactions(
         customer_id=customer.whole,
         day=table.columns["date"].whole,
@@ -126,6 +137,17 @@ def as_purchases(table: Table, options: Options, *, now: datetime) -> Purchases:
         },
         warnings=[f"the last date, {last}, lies in the future: is it a slip?"] * slip,
     )
+
+
+def _refuse_mixed(table: Table) -> None:
+    """Raise Refused when amounts are in several currencies: nobody says at what rate to add."""
+    cells = table.columns.get("currency")
+    there = sorted({name.upper() for name in cells.names if name}) if cells is not None else []
+    if len(there) > 1:
+        raise Refused(
+            f"amounts are in {len(there)} currencies ({', '.join(there[:6])}), which are not added "
+            "without a rate: turn them into one, or estimate each by itself"
+        )
 
 
 def _horizon(options: Options, unit: Unit) -> float:

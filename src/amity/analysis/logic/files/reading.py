@@ -1,8 +1,9 @@
 """Reading a CSV file by the options of an estimate: good rows are used, bad ones explained."""
 
+import codecs
 import csv
+import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
@@ -20,6 +21,46 @@ _SEPARATORS: Final = (",", ";", "\t", "|")
 _REMEMBERED: Final = 100_000
 _WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
 """How files in UTF-16 begin, which some spreadsheets call "Unicode text"."""
+_NO_TEXT: Final = {
+    b"PK\x03\x04": "is a workbook or an archive: save the sheet as CSV",
+    b"\x1f\x8b": "is compressed: unpack it",
+}
+_COMMA: Final = re.compile(r"([+-]?(?:\d{1,3}(?:\.\d{3})+|\d+))(?:,(\d*))?", re.ASCII)
+_NUMBERS: Final = ("amount", "number", "count")
+_LONG: Final = 50
+"""Lines of one row from which it looks as if a quote were not closed."""
+
+FORM: Final = (
+    Option(
+        name="encoding",
+        kind="text",
+        help="How the text is written, such as cp1252. "
+        "[default: UTF-8, or UTF-16 where the file begins so]",
+    ),
+    Option(
+        name="decimal_comma", kind="flag", help="Numbers are written 1.234,50 instead of 1234.50."
+    ),
+)
+"""Options of every estimate: how its file is written."""
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file is written."""
+
+    encoding: str | None = None
+    has_decimal_comma: bool = False
+
+    @staticmethod
+    def of(chosen: Options) -> "Form":
+        """Read the options above; raise Invalid for an encoding there is not."""
+        encoding = chosen.text("encoding") if chosen.is_given("encoding") else None
+        try:
+            is_text = encoding is None or codecs.lookup(encoding)._is_text_encoding
+        except LookupError:
+            is_text = False
+        if not is_text:
+            raise Invalid(f"there is no encoding {encoding!r}; one is called cp1252")
+        return Form(encoding=encoding, has_decimal_comma=chosen.is_given("decimal_comma"))
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +71,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     kind: CellKind
     may_be_blank: bool = False
     is_one_of_several: bool = False
+    found_as: tuple[str, ...] = ()
+    """Nobody named it: it is read where there is one column of such a head, in any case."""
 
 
 class _Reader(Protocol):
@@ -50,6 +93,8 @@ def list_wanted(options: Sequence[Option], chosen: Options) -> list[Wanted]:
             heads = chosen.texts(option.name)
         elif option.kind == "column" and chosen.is_given(option.name):
             heads = (chosen.text(option.name),)
+        elif option.found_as:
+            heads = ("",)
         else:
             continue
         wanted += [
@@ -59,61 +104,122 @@ def list_wanted(options: Sequence[Option], chosen: Options) -> list[Wanted]:
                 kind=option.cells or "text",
                 may_be_blank=option.may_be_blank,
                 is_one_of_several=option.kind == "columns",
+                found_as=() if head else option.found_as,
             )
             for head in heads
         ]
+    _refuse_named_twice(wanted)
     return wanted
 
 
-def read_table(path: Path, wanted: Sequence[Wanted], *, reads_others: bool = False) -> Table:
+def _refuse_named_twice(wanted: Sequence[Wanted]) -> None:
+    named: dict[str, str] = {}
+    for column in wanted:
+        if column.is_one_of_several or column.found_as:
+            continue
+        other = named.setdefault(column.head, column.option)
+        if other != column.option:
+            options = " and ".join(f"--{name.replace('_', '-')}" for name in (other, column.option))
+            raise Invalid(f"column {column.head!r} is named by {options}", code="no_column")
+
+
+def read_table(
+    path: Path,
+    wanted: Sequence[Wanted],
+    *,
+    reads_others: bool = False,
+    form: Form | None = None,
+) -> Table:
     """Read a file with a header line, separated by commas, semicolons, tabs or bars.
 
-    The text is UTF-8, or UTF-16 with its mark. Raises Invalid when a column is not there, and
-    OSError when the file cannot be read.
+    Without another ``form`` the text is UTF-8, or UTF-16 with its mark. Raises Invalid when a
+    column is not there, and OSError when the file cannot be read.
     """
+    form = form or Form()
     with path.open("rb") as raw:
-        encoding = "utf-16" if raw.read(2) in _WIDE else "utf-8-sig"
+        begin = raw.read(4)
+    for mark, reason in _NO_TEXT.items():
+        if begin.startswith(mark):
+            raise Invalid(f"{path.name} {reason}")
+    encoding = form.encoding or ("utf-16" if begin[:2] in _WIDE else "utf-8-sig")
     # Bytes that are not UTF-8 become surrogates, so that only the rows that hold them are refused.
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
-        reader, heads = _open(file, path, wanted)
-        return _Reading(path.name, reader, heads, wanted, reads_others=reads_others).run()
+        reader, heads = _open(file, path, [each for each in wanted if not each.found_as])
+        reading = _Reading(
+            path.name, reader, heads, _find(wanted, heads), reads_others=reads_others
+        )
+        reading.has_decimal_comma = form.has_decimal_comma
+        return reading.run()
 
 
 def _open(file: TextIO, path: Path, wanted: Sequence[Wanted]) -> tuple[_Reader, list[str]]:
-    try:
-        first = file.readline()
-    except UnicodeError as error:
-        raise _not_wide(path.name) from error
-    if not first.strip():
-        raise Invalid(f"{path.name} is empty: its first line must name the columns")
-    heads: list[str] = []
+    likeliest: list[str] = []
     for separator in _SEPARATORS:
-        heads = [head.strip() for head in next(csv.reader([first], delimiter=separator))]
+        file.seek(0)
+        reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
+        heads = _read_heads(reader, path)
         if all(column.head in heads for column in wanted):
             break
+        likeliest = max(likeliest, heads, key=len)
     else:
-        _refuse_heads(first, path, [column.head for column in wanted])
+        _refuse_heads(likeliest, path, [column.head for column in wanted])
     for column in wanted:
         if heads.count(column.head) > 1:
             raise Invalid(f"{path.name} has more than one column {column.head!r}", code="no_column")
-    reader = csv.reader(chain([first], file), delimiter=separator)
-    next(reader)
     return reader, heads
+
+
+def _read_heads(reader: _Reader, path: Path) -> list[str]:
+    """Return the first line that says anything, less what tells spreadsheets the separator."""
+    while True:
+        try:
+            heads = [head.strip() for head in next(reader)]
+        except StopIteration:
+            raise Invalid(f"{path.name} is empty: its first line must name the columns") from None
+        except csv.Error as error:
+            raise Invalid(f"the first line of {path.name} is not CSV: {error}") from error
+        except UnicodeError as error:
+            raise _not_wide(path.name) from error
+        if any(heads) and not (len(heads) <= 2 and heads[0].lower().startswith("sep=")):
+            return heads
+
+
+def _find(wanted: Sequence[Wanted], heads: list[str]) -> list[Wanted]:
+    """Return the columns named, and those that nobody named but that are there."""
+    found = [each for each in wanted if not each.found_as]
+    taken = {each.head for each in found}
+    for each in wanted:
+        alike = [head for head in heads if head.casefold() in each.found_as and head not in taken]
+        if len(alike) == 1:
+            found.append(msgspec.structs.replace(each, head=alike[0]))
+    return found
 
 
 def _not_wide(file_name: str) -> Invalid:
     return Invalid(f"{file_name} is not UTF-16 text, though it begins so")
 
 
-def _refuse_heads(first: str, path: Path, wanted: list[str]) -> None:
+def _refuse_heads(heads: list[str], path: Path, wanted: list[str]) -> None:
     """Raise Invalid with the columns there are, read with the likeliest separator."""
-    separator = max(_SEPARATORS, key=first.count)
-    heads = [head.strip() for head in next(csv.reader([first], delimiter=separator))]
     missing = ", ".join(repr(name) for name in wanted if name not in heads)
     there = ", ".join(repr(head[:60]) for head in heads[:50])
     raise Invalid(
         f"{path.name} has no column {missing}; the columns there are: {there}", code="no_column"
     )
+
+
+def from_comma(text: str, *, is_number: bool) -> str:
+    """Return a number written 1.234,50 as 1234.50, and other text as it is.
+
+    Where there must be a number, one with a point for decimals is refused: it is not known which
+    of the two the point means.
+    """
+    match = _COMMA.fullmatch(text)
+    if match is not None:
+        return match[1].replace(".", "") + (f".{match[2]}" if match[2] else "")
+    if is_number and "." in text:
+        raise BadCell(f"its number is {text[:40]!r}, not one like 1.234,50")
+    return text
 
 
 class _Column:
@@ -126,8 +232,10 @@ class _Column:
         self.known: dict[str, object] = {}
         self.read: list[object] = []
 
-    def look(self, text: str) -> object:
+    def look(self, text: str, *, has_decimal_comma: bool = False) -> object:
         """Return what a cell says; raise BadCell."""
+        if has_decimal_comma and self.wanted.kind in (*_NUMBERS, "text"):
+            text = from_comma(text, is_number=self.wanted.kind in _NUMBERS)
         found = self.known.get(text)
         if found is None:
             if len(self.known) > _REMEMBERED:
@@ -197,6 +305,8 @@ class _Reading:
         self.rows = 0
         self.rejected_count = 0
         self.rejected: list[RejectedRow] = []
+        self.has_decimal_comma = False
+        self.long_row: tuple[int, int, int] | None = None
 
     def run(self) -> Table:
         """Read to the end."""
@@ -222,16 +332,19 @@ class _Reading:
             rows=self.rows,
             rejected_count=self.rejected_count,
             rejected=self.rejected,
+            long_row=self.long_row,
         )
 
     def _rows(self) -> Iterator[list[str]]:
         while True:
+            line = self.reader.line_num
             try:
                 cells = next(self.reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 self.rows += 1
+                self._note_length(line, self.rows)
                 self._reject(f"it is not CSV: {error}")
                 continue
             except UnicodeError as error:
@@ -239,7 +352,13 @@ class _Reading:
                     f"{self.file_name} is not UTF-16 text, though it begins so"
                 ) from error
             if cells:
+                self._note_length(line, self.rows + 1)
                 yield cells
+
+    def _note_length(self, before: int, row: int) -> None:
+        """Keep the first row that goes on for so many lines that its quote may not be closed."""
+        if self.reader.line_num - before >= _LONG and self.long_row is None:
+            self.long_row = row, before + 1, self.reader.line_num
 
     def _reject(self, reason: str) -> None:
         self.rejected_count += 1
@@ -251,8 +370,14 @@ class _Reading:
     def _take(self, cells: list[str]) -> None:
         if len(cells) <= self.width:
             raise BadCell(f"it has {len(cells)} cells, the header more")
-        found = [column.look(cells[column.place].strip()) for column in self.columns]
+        comma = self.has_decimal_comma
+        found = [
+            column.look(cells[column.place].strip(), has_decimal_comma=comma)
+            for column in self.columns
+        ]
         texts = [parse_text(cells[place].strip(), head) for head, place, _ in self.others]
+        if comma:
+            texts = [from_comma(text, is_number=False) for text in texts]
         for column, said in zip(self.columns, found, strict=True):
             column.read.append(said)
         for (_, _, kept), text in zip(self.others, texts, strict=True):

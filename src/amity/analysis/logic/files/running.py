@@ -17,7 +17,7 @@ from amity.analysis.contracts_estimates import (
 from amity.analysis.estimator import Refused
 from amity.analysis.file_estimate import FileEstimator, Options, load_file_estimates
 from amity.analysis.logic.files.doubting import describe_doubts
-from amity.analysis.logic.files.reading import list_wanted, read_table
+from amity.analysis.logic.files.reading import FORM, Form, list_wanted, read_table
 from amity.analysis.logic.files.writing import write_table
 from amity.kernel.errors import Invalid, NotFound
 
@@ -27,7 +27,7 @@ def list_file_estimates() -> list[FileEstimateWords]:
     kinds = sorted(load_file_estimates(), key=lambda kind: kind.name)
     return [
         FileEstimateWords(
-            name=kind.name, summary=kind.summary, card=kind.card, options=kind.options
+            name=kind.name, summary=kind.summary, card=kind.card, options=(*kind.options, *FORM)
         )
         for kind in kinds
     ]
@@ -54,7 +54,8 @@ def estimate_file(
     if out is not None and path.exists() and out.exists() and path.samefile(out):
         raise Invalid("the file to write is the file to read")
     wanted = list_wanted(estimator.options, chosen)
-    table = read_table(path, wanted, reads_others=estimator.reads_others)
+    form = Form.of(chosen)
+    table = read_table(path, wanted, reads_others=estimator.reads_others, form=form)
     if not len(table):
         raise Refused(f"{path.name} has no usable row{table.first_reason()}")
     try:
@@ -72,7 +73,7 @@ def estimate_file(
 
 def choose(estimator: FileEstimator, given: Mapping[str, OptionValue]) -> Options:
     """Return the options with defaults filled in; raise Invalid for what makes no sense."""
-    known = {option.name: option for option in estimator.options}
+    known = {option.name: option for option in (*estimator.options, *FORM)}
     for name in given:
         if name not in known:
             raise Invalid(f"`{estimator.name}` has no option {name!r}", code="no_option")

@@ -71,7 +71,12 @@ def find_model(connection: Connection, key: str) -> Model:
 def list_models() -> list[Model]:
     """Return the models that are not archived, by name."""
     with transaction("readonly") as connection:
-        return [_make(row) for row in connection.execute(_SQL["models_list"], {"key": None})]
+        return list_models_of(connection)
+
+
+def list_models_of(connection: Connection) -> list[Model]:
+    """Return what `list_models` does, in the caller's transaction."""
+    return [_make(row) for row in connection.execute(_SQL["models_list"], {"key": None})]
 
 
 def archive_model(connection: Connection, key: str, now: datetime) -> None:

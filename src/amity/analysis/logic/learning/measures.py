@@ -16,6 +16,10 @@ from amity.kernel.lift import wilson
 Z95: Final = 1.959963984540054
 _GROUPS: Final = 10
 _LEAST: Final = 1e-6
+_FLAT: Final = 1e-6
+_ROUNDS: Final = 50
+_CLOSE: Final = 1e-8
+_SINGULAR: Final = 1e12
 
 
 class CalibrationGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +50,11 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     top_decile_lift: Estimate
     """How many times the base rate the tenth with the highest probabilities does it."""
     groups: list[CalibrationGroup]
+    slope: Estimate | None = None
+    """How far apart what came is, on the logit, for one apart in what was said: 1 is exact, less
+    means that what was said is too sure. None where all were told the same, or labels part."""
+    intercept: Estimate | None = None
+    """How much more likely it was than said, on the logit, over all rows: 0 is exact."""
 
 
 def measure(probability: FloatArray, label: FloatArray) -> Quality:
@@ -54,6 +63,7 @@ def measure(probability: FloatArray, label: FloatArray) -> Quality:
     weights = np.array([group.customers for group in groups]) / len(label)
     distances = np.array([abs(group.predicted - group.actual) for group in groups])
     base = float(label.mean())
+    slope, intercept = recalibrate(probability, label)
     return Quality(
         rows=len(label),
         positives=int(label.sum()),
@@ -64,7 +74,41 @@ def measure(probability: FloatArray, label: FloatArray) -> Quality:
         calibration_error=float(weights @ distances),
         top_decile_lift=_top_lift(probability, label),
         groups=groups,
+        slope=slope,
+        intercept=intercept,
     )
+
+
+def recalibrate(
+    probability: FloatArray, label: FloatArray
+) -> tuple[Estimate | None, Estimate | None]:
+    """Return the slope and the intercept of what came on what was said, on the logit.
+
+    Cox, Two further applications of a model for binary regression, Biometrika 45 (1958) 562-565;
+    the intercept is that with the slope at 1.
+    """
+    sure = np.clip(probability, _LEAST, 1 - _LEAST)
+    logit = np.log(sure / (1 - sure))
+    spread = np.ptp(logit) > _FLAT
+    centred = logit - logit.mean()
+    slope = _climb(np.column_stack([centred, np.ones(len(logit))]), label, 0.0) if spread else None
+    return slope, _climb(np.ones((len(logit), 1)), label, logit)
+
+
+def _climb(design: FloatArray, label: FloatArray, offset: FloatArray | float) -> Estimate | None:
+    """Return the first weight of a logistic regression; None where it runs away."""
+    weights = np.zeros(design.shape[1])
+    for _ in range(_ROUNDS):
+        chance = 1 / (1 + np.exp(-np.clip(design @ weights + offset, -500, 500)))
+        curve = (design * (chance * (1 - chance))[:, None]).T @ design
+        if np.linalg.cond(curve) > _SINGULAR:
+            return None
+        step = np.linalg.solve(curve, design.T @ (label - chance))
+        weights = weights + step / max(1.0, float(np.abs(step).max()) / 2)
+        if float(np.abs(step).max()) < _CLOSE:
+            value, half = float(weights[0]), Z95 * math.sqrt(float(np.linalg.inv(curve)[0, 0]))
+            return Estimate(value=value, low=value - half, high=value + half)
+    return None
 
 
 def log_loss(probability: FloatArray, label: FloatArray) -> float:

@@ -84,10 +84,16 @@ class AddingModel(Model):
 
     name = "logistic_regression"
 
-    def __init__(self, encodings: list[Encoding], fitted: Any, means: FloatArray) -> None:
+    def __init__(
+        self,
+        encodings: list[Encoding],
+        coefficients: FloatArray,
+        intercept: float,
+        means: FloatArray,
+    ) -> None:
         super().__init__(encodings)
-        self.coefficients: FloatArray = fitted.coef_[0]
-        self.intercept = float(fitted.intercept_[0])
+        self.coefficients = coefficients
+        self.intercept = intercept
         self.means = means
 
     def logit(self, columns: Sequence[Column]) -> FloatArray:
@@ -152,7 +158,10 @@ def fit_adding(columns: Sequence[Column], label: FloatArray, *, strength: float)
         warnings.simplefilter("always", ConvergenceWarning)
         fitted = LogisticRegression(C=strength, max_iter=500).fit(design, label)
     doubts = ["logistic regression did not settle"] if caught else []
-    return Tried(model=AddingModel(encodings, fitted, design.mean(axis=0)), warnings=doubts)
+    model = AddingModel(
+        encodings, fitted.coef_[0], float(fitted.intercept_[0]), design.mean(axis=0)
+    )
+    return Tried(model=model, warnings=doubts)
 
 
 def fit_trees(

@@ -12,6 +12,7 @@ import numpy as np
 
 from amity.analysis.estimator import FloatArray, IntArray, Refused
 from amity.analysis.logic.learning.columns import Column, why_useless
+from amity.analysis.logic.learning.kept import KeptModel, keep_model
 from amity.analysis.logic.learning.moments import (
     DAY_SECONDS,
     SHIFT,
@@ -48,6 +49,8 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Seconds since 1970, oldest first; the last judged."""
     drift: dict[str, float]
     """Population stability index between the rows learnt from and those scored."""
+    kept: KeptModel | None
+    """Enough to score somebody until the next time; None of a model that is not kept."""
     warnings: list[str]
 
 
@@ -82,13 +85,14 @@ def predict(  # noqa: PLR0913  # one argument a part of the question
         judge=np.flatnonzero(place == last),
     )
     learnt = learn(columns, label, moments.second.astype(np.float64), rng, split=split)
-    scored = _who_now(history, customers, members, now_second)
-    scored = _still_to_do(history, scored, first_of)
+    scored = who_now(history, customers, members, now_second)
+    scored = still_to_do(history, scored, first_of)
     if not len(scored):
         raise Refused(f"of {len(customers):,} customers nobody that is to be scored was active")
     today = build_features(history, scored, lookback_days=lookback)
     asked = [today[at] for at in kept]
     drift = _drift([column.take(split.learn) for column in columns], asked)
+    sizes = len(split.learn), len(scored)
     return Predicted(
         customer=scored.customer,
         told=tell(learnt, asked),
@@ -96,9 +100,12 @@ def predict(  # noqa: PLR0913  # one argument a part of the question
         learnt=learnt,
         cutoffs=cutoffs,
         drift=drift,
+        kept=keep_model(
+            learnt, events=list(history.events), columns=columns, lookback_days=lookback
+        ),
         warnings=[
             *learnt.warnings,
-            *warn_drift(drift, "among those scored than among those learnt from"),
+            *warn_drift(drift, "among those scored than among those learnt from", sizes),
         ],
     )
 
@@ -161,9 +168,10 @@ def _sample(
     return Moments(customer=moments.customer[rows], second=moments.second[rows]), place[rows]
 
 
-def _who_now(
+def who_now(
     history: History, customers: IntArray, members: IntArray | None, now_second: int
 ) -> Moments:
+    """Return who is to be scored now: of these customers, or members, who were active."""
     if members is not None:
         customers = np.intersect1d(customers, members)
     moments = Moments(customer=customers, second=np.full(len(customers), now_second, np.int64))
@@ -171,7 +179,8 @@ def _who_now(
     return Moments(customer=moments.customer[rows], second=moments.second[rows])
 
 
-def _still_to_do(history: History, moments: Moments, first_of: Facts | None) -> Moments:
+def still_to_do(history: History, moments: Moments, first_of: Facts | None) -> Moments:
+    """Return those who had never done something by their moment; everybody without it."""
     if first_of is None:
         return moments
     rows = np.flatnonzero(never_done(history, first_of, moments))
@@ -205,6 +214,8 @@ def report_of(found: Predicted) -> dict[str, Any]:
         "warnings": found.warnings,
         "calibration": {"groups": msgspec.to_builtins(learnt.quality.groups)},
         "mean_probability": _mean(found.told.probability),
+        "follows": found.kept is not None,
+        "kept": msgspec.to_builtins(found.kept),
     }
 
 

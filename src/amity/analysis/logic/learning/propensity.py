@@ -4,7 +4,7 @@ What is judged is what is used: the model is not fitted again afterwards to rows
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -12,10 +12,15 @@ import numpy as np
 from amity.analysis.estimator import FloatArray, IntArray, Refused
 from amity.analysis.logic.learning.calibrating import Calibrator, choose_calibrator, expit
 from amity.analysis.logic.learning.columns import Column
-from amity.analysis.logic.learning.measures import Quality, log_loss, measure
+from amity.analysis.logic.learning.measures import (
+    CalibrationGroup,
+    Quality,
+    log_loss,
+    measure,
+)
 from amity.analysis.logic.learning.models import Model, Tried, fit_adding, fit_trees
 from amity.analysis.logic.learning.splitting import Split, refuse_one_kind, split_rows
-from amity.analysis.logic.learning.watching import Watch, watch
+from amity.analysis.logic.learning.watching import Watch, warn_together, watch
 
 FEWEST_ROWS: Final = 200
 FEWEST_OF_EACH: Final = 50
@@ -54,6 +59,27 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def quality(self) -> Quality:
         """Return how good the chosen model is on rows held out."""
         return self.chosen.quality
+
+    @property
+    def groups(self) -> Sequence[CalibrationGroup]:
+        """Return what came of rows held out, by what was said of them."""
+        return self.chosen.quality.groups
+
+
+class Speaker(Protocol):
+    """What can be asked: a model, what makes probabilities of it, and how such came true."""
+
+    @property
+    def model(self) -> Model:
+        """Return what says logits."""
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """Return what turns them into probabilities."""
+
+    @property
+    def groups(self) -> Sequence[CalibrationGroup]:
+        """Return what came of rows held out, by what was said of them."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -107,7 +133,10 @@ def learn(
     model = tried[best].model
     _refuse_guessing(chosen.quality)
     watched = watch(columns, label, split)
-    warnings = _warn(tried[best], chosen, label, split)
+    warnings = [
+        *warn_together(chosen.quality.auc, watched.warnings),
+        *_warn(tried[best], chosen, label, split),
+    ]
     return Learnt(
         model=model,
         calibrator=calibrator,
@@ -193,10 +222,10 @@ def _weigh(model: Model, columns: Sequence[Column], split: Split) -> dict[str, f
     return {columns[place].name: float(weights[place]) for place in order.tolist()}
 
 
-def tell(learnt: Learnt, columns: Sequence[Column]) -> Told:
+def tell(learnt: Speaker, columns: Sequence[Column]) -> Told:
     """Return probabilities of rows, with the interval of what came of alike ones held out."""
     probability = learnt.calibrator.probability(learnt.model.logit(columns))
-    groups = learnt.quality.groups
+    groups = learnt.groups
     place = np.searchsorted([group.up_to for group in groups[:-1]], probability, side="left")
     low = np.array([group.actual_low for group in groups])[place]
     high = np.array([group.actual_high for group in groups])[place]
@@ -211,7 +240,7 @@ def tell(learnt: Learnt, columns: Sequence[Column]) -> Told:
     )
 
 
-def list_reasons(learnt: Learnt, columns: Sequence[Column]) -> list[list[str]]:
+def list_reasons(learnt: Speaker, columns: Sequence[Column]) -> list[list[str]]:
     """Return for each row what moved its probability most, the strongest first.
 
     Each says the column, its value, and how far it moves the logit. What hardly moves it is left

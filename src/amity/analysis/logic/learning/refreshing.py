@@ -1,6 +1,5 @@
 """Refreshing models: read the warehouse, learn, score, keep, each model in its own transaction."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,18 +15,23 @@ from amity.analysis.logic.learning.definitions import (
     list_models,
     list_segment_members,
 )
+from amity.analysis.logic.learning.following import (
+    days_back,
+    find_exported,
+    follow_again,
+    told_rows,
+)
 from amity.analysis.logic.learning.moments import Facts, History, Moments, label_of
 from amity.analysis.logic.learning.predicting import (
-    ACTIVE_DAYS,
-    MOST_MOMENTS,
     Predicted,
     predict,
     report_of,
 )
 from amity.analysis.logic.learning.warehouse_history import ORDER_EVENT, read_history
 from amity.analysis.logic.scores import get_latest_run
-from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
+from amity.analysis.logic.scoring.keeping import replace_scores
 from amity.analysis.logic.scoring.reliability import Due, remember, settle, stop_following
+from amity.analysis.logic.working.doing import Doing
 from amity.infra import queries
 from amity.infra.config import settings
 from amity.infra.database import Connection, transaction
@@ -35,24 +39,7 @@ from amity.kernel.errors import NotFound
 
 _SQL: Final = queries.load("amity.analysis")
 _LOCK: Final = "amity.analysis.scores"
-
-
-def refresh_models(*, now: datetime, key: str | None = None) -> list[ModelRun]:
-    """Learn every model anew, or one, and replace its scores; a refusal is kept as its run.
-
-    What a refused model scored before stays, with the time it was computed.
-    """
-    if key is None:
-        models = list_models()
-    else:
-        with transaction("readonly") as connection:
-            models = [find_model(connection, key)]
-    return [_refresh(model, now) for model in models]
-
-
-def learn_new_models(*, now: datetime) -> list[ModelRun]:
-    """Learn the models that were never learnt; the others wait for the night."""
-    return [_refresh(state.model, now) for state in list_states() if state.run is None]
+_STEPS: Final = 3
 
 
 def list_states() -> list[ModelState]:
@@ -83,8 +70,16 @@ def _find_run(model: Model) -> ModelRun | None:
         return None
 
 
-def _refresh(model: Model, now: datetime) -> ModelRun:
-    history, members = _read(model, now)
+def refresh_model(model: Model, now: datetime, doing: Doing) -> ModelRun:
+    """Learn a model anew and replace its scores; a refusal is kept as its run.
+
+    What a refused model scored before stays, with the time it was computed.
+    """
+    doing.tell(0, _STEPS, "reading what customers did")
+    with transaction() as connection:
+        exported = find_exported(connection)
+    history, members = _read(model, now, doing)
+    doing.tell(1, _STEPS, f"learning, and trying it on the last {model.horizon_days} days")
     outcome = history.orders if model.event == ORDER_EVENT else history.events[model.event]
     try:
         found = _predict(model, history, outcome, members, now)
@@ -92,15 +87,18 @@ def _refresh(model: Model, now: datetime) -> ModelRun:
         with transaction() as connection:
             _settle(connection, model, outcome, now)
             return _record(connection, model, now, customers=0, report={"refused": error.message})
-    with transaction() as connection:
+    doing.tell(2, _STEPS, "writing down the scores")
+    with transaction() as connection, doing.over(connection):
         connection.execute(_SQL["scores_lock"], [_LOCK])
         _settle(connection, model, outcome, now)
         alive = connection.execute(_SQL["model_alive"], [found.customer.tolist()]).fetchall()
         known = {row[0] for row in alive}
         run = _record(connection, model, now, customers=len(known), report=report_of(found))
-        rows = (row for row in _rows(model, found, run) if row[0] in known)
+        told = told_rows(model.score, found.customer, found.told, found.reasons, run.model_run_id)
+        rows = (row for row in told if row[0] in known)
         replace_scores(connection, names=[model.score], rows=rows)
         _remember(connection, model, found, run, known)
+        follow_again(connection, after=exported)
     return run
 
 
@@ -109,7 +107,7 @@ def _settle(connection: Connection, model: Model, outcome: Facts, now: datetime)
 
     Not known of who is no customer any more, nor of a time further back than is read.
     """
-    read_since = now - timedelta(days=_days_back(model))
+    read_since = now - timedelta(days=days_back(model))
 
     def observe(due: Due) -> FloatArray:
         if due.predicted_at < read_since:
@@ -140,7 +138,7 @@ def _remember(
     )
 
 
-def _read(model: Model, now: datetime) -> tuple[History, IntArray | None]:
+def _read(model: Model, now: datetime, doing: Doing) -> tuple[History, IntArray | None]:
     """Return the facts a model learns from, and whom it scores; None for everybody active."""
     members: IntArray | None = None
     if model.segment_id is not None:
@@ -149,22 +147,18 @@ def _read(model: Model, now: datetime) -> tuple[History, IntArray | None]:
     return read_history(
         event=model.event,
         traits=model.traits,
-        since=now - timedelta(days=_days_back(model)),
-        until=now,
+        during=(now - timedelta(days=days_back(model)), now),
         currency=settings().currency,
         is_first=model.is_first,
+        ended=doing.is_ended,
     ), members
-
-
-def _days_back(model: Model) -> int:
-    return ACTIVE_DAYS + MOST_MOMENTS * model.horizon_days
 
 
 def _predict(
     model: Model, history: History, outcome: Facts, members: IntArray | None, now: datetime
 ) -> Predicted:
     if not len(outcome):
-        raise Refused(f"in {_days_back(model)} days nobody did {model.event!r}: is it called so?")
+        raise Refused(f"in {days_back(model)} days nobody did {model.event!r}: is it called so?")
     return predict(
         history,
         outcome,
@@ -201,18 +195,3 @@ def _record(
         parameters=parameters,
         report=report,
     )
-
-
-def _rows(model: Model, found: Predicted, run: ModelRun) -> Iterator[ScoreRow]:
-    """Return a score a customer; its label is its reasons, the strongest first."""
-    told = found.told
-    for customer, value, low, high, reasons in zip(
-        found.customer.tolist(),
-        told.probability.tolist(),
-        told.low.tolist(),
-        told.high.tolist(),
-        found.reasons,
-        strict=True,
-    ):
-        label = "; ".join(reasons)
-        yield customer, model.score, value, label, low, high, run.model_run_id

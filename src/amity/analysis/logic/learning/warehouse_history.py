@@ -4,13 +4,16 @@ An event belongs to whom its profile has become by a merge. Times are those of t
 themselves, so that history that was imported counts as it happened.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from amity.analysis.estimator import IntArray
 from amity.analysis.logic.learning.moments import Facts, History, sort_facts
+from amity.analysis.logic.reporting.frames import key_of
 from amity.kernel.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -23,43 +26,48 @@ _TOLD: Final = ("identify", "group", "alias")
 """Events that say who somebody is, not what they did."""
 
 ORDER_EVENT: Final = "Order Completed"
+Ask = Callable[["ibis.Table"], "pa.Table"]
+Ended = Callable[[], bool]
 
 
 def read_history(
     *,
     event: str,
     traits: list[str],
-    since: datetime,
-    until: datetime,
+    during: tuple[datetime, datetime],
     currency: str,
     is_first: bool = False,
+    ended: Ended | None = None,
 ) -> History:
-    """Return what happened from ``since`` to ``until``: the commonest events, and ``event``.
+    """Return what happened between two moments: the commonest events, and ``event``.
 
-    With ``is_first`` also who had done ``event`` before. Raises Unavailable without a warehouse.
+    With ``is_first`` also who had done ``event`` before. Raises Unavailable without a warehouse,
+    and when ``ended`` says that nobody waits any more.
     """
-    from amity.infra.warehouse_reading import tables  # noqa: PLC0415  # loads slowly
+    from amity.infra.warehouse_reading import query, tables  # noqa: PLC0415  # loads slowly
 
+    since, until = during
     there = tables()
     if not {"events", "profiles", "orders"} <= set(there):
         raise Unavailable(
             "models learn from the warehouse, and nothing was exported to it yet: start the "
             "worker, or run `amity warehouse export`"
         )
+    ask = partial(query, seconds=_SECONDS, ended=ended)
     events = _events(there, since, until)
-    names = _commonest(events, event)
+    names = _commonest(ask, events, event)
     if not names and event != ORDER_EVENT:
         nothing = sort_facts(np.zeros(0, np.int64), np.zeros(0, np.int64))
         return History(events={event: nothing}, orders=nothing, traits={})
     return History(
-        events=_read_events(events, names) if names else {},
-        orders=_read_orders(there, since, until, currency),
-        traits={name: _read_trait(events, name) for name in traits},
-        earlier=_read_earlier(there, event, since) if is_first else np.zeros(0, np.int64),
+        events=_read_events(ask, events, names) if names else {},
+        orders=_read_orders(ask, there, since, until, currency),
+        traits={name: _read_trait(ask, events, name) for name in traits},
+        earlier=_read_earlier(ask, there, event, since) if is_first else np.zeros(0, np.int64),
     )
 
 
-def _read_earlier(there: dict[str, Any], event: str, since: datetime) -> IntArray:
+def _read_earlier(ask: Ask, there: dict[str, Any], event: str, since: datetime) -> IntArray:
     """Return who had done an event up to a moment, however long ago."""
     if event == ORDER_EVENT:
         orders = there["orders"]
@@ -70,7 +78,7 @@ def _read_earlier(there: dict[str, Any], event: str, since: datetime) -> IntArra
         owners = profiles.select("profile_id", "root_id")
         done = events.join(owners, events.origin_id == owners.profile_id)
         done = done.select(customer="root_id")
-    return _whole(_query(done.distinct().order_by("customer")), "customer")
+    return _whole(ask(done.distinct().order_by("customer")), "customer")
 
 
 def _events(there: dict[str, Any], since: datetime, until: datetime) -> "ibis.Table":
@@ -92,17 +100,17 @@ def _events(there: dict[str, Any], since: datetime, until: datetime) -> "ibis.Ta
     )
 
 
-def _commonest(events: "ibis.Table", event: str) -> list[str]:
+def _commonest(ask: Ask, events: "ibis.Table", event: str) -> list[str]:
     done = events.filter(events.type.notin(_TOLD))
     counted = done.group_by("name").agg(customers=done.customer.nunique())
-    rows = _query(counted.order_by(counted.customers.desc(), counted.name).limit(MOST_EVENTS))
+    rows = ask(counted.order_by(counted.customers.desc(), counted.name).limit(MOST_EVENTS))
     names = [name for name in rows["name"].to_pylist() if name != ORDER_EVENT]
     return names if event in (*names, ORDER_EVENT) or not len(rows) else [*names, event]
 
 
-def _read_events(events: "ibis.Table", names: list[str]) -> dict[str, Facts]:
+def _read_events(ask: Ask, events: "ibis.Table", names: list[str]) -> dict[str, Facts]:
     chosen = events.filter(events.name.isin(names))
-    rows = _query(chosen.select("customer", "name", second=chosen.occurred_at.epoch_seconds()))
+    rows = ask(chosen.select("customer", "name", second=chosen.occurred_at.epoch_seconds()))
     customer, second = _whole(rows, "customer"), _whole(rows, "second")
     encoded = rows["name"].combine_chunks().dictionary_encode()
     codes = np.asarray(encoded.indices)
@@ -111,11 +119,13 @@ def _read_events(events: "ibis.Table", names: list[str]) -> dict[str, Facts]:
     return {name: sort_facts(customer[rows_], second[rows_]) for name, rows_ in places.items()}
 
 
-def _read_orders(there: dict[str, Any], since: datetime, until: datetime, currency: str) -> Facts:
+def _read_orders(
+    ask: Ask, there: dict[str, Any], since: datetime, until: datetime, currency: str
+) -> Facts:
     """Return orders as placed; what was refunded or cancelled later was not known then."""
     orders = there["orders"]
     orders = orders.filter(orders.placed_at > since, orders.placed_at <= until)
-    rows = _query(
+    rows = ask(
         orders.select(
             customer="profile_id",
             second=orders.placed_at.epoch_seconds(),
@@ -126,21 +136,15 @@ def _read_orders(there: dict[str, Any], since: datetime, until: datetime, curren
     return sort_facts(_whole(rows, "customer"), _whole(rows, "second"), amount=amount)
 
 
-def _read_trait(events: "ibis.Table", trait: str) -> Facts:
+def _read_trait(ask: Ask, events: "ibis.Table", trait: str) -> Facts:
     """Return what identify events said of a trait, when they said it."""
     told = events.filter(events.type == "identify")
-    told = told.mutate(text=told.properties.cast("json")[trait].unwrap_as("string"))
+    told = told.mutate(text=told.properties.cast("json")[key_of(trait)].unwrap_as("string"))
     told = told.filter(told.text.notnull())
-    rows = _query(told.select("customer", "text", second=told.occurred_at.epoch_seconds()))
+    rows = ask(told.select("customer", "text", second=told.occurred_at.epoch_seconds()))
     return sort_facts(
         _whole(rows, "customer"), _whole(rows, "second"), text=rows["text"].to_pylist()
     )
-
-
-def _query(expression: "ibis.Table") -> "pa.Table":
-    from amity.infra.warehouse_reading import query  # noqa: PLC0415  # loads slowly
-
-    return query(expression, seconds=_SECONDS)
 
 
 def _whole(rows: "pa.Table", name: str) -> IntArray:

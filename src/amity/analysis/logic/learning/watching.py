@@ -15,15 +15,22 @@ from amity.analysis.estimator import FloatArray, IntArray
 from amity.analysis.logic.learning.columns import Column
 from amity.analysis.logic.learning.measures import auc
 from amity.analysis.logic.learning.splitting import Split
+from amity.kernel.estimate import Estimate
 
 IMPLAUSIBLE_AUC: Final = 0.95
+_IMPLAUSIBLE_OF_TWO: Final = 0.85
+"""The same for a column that knows two values only: such a fact that tells as much is nearly always
+the answer by another name, even where some rows of it are wrong."""
 MOVED: Final = 0.25
 """Population stability index above which a column is said to have moved (Siddiqi 2006)."""
 _BINS: Final = 10
+_TWO: Final = 2
 _SHOWN: Final = 5
 _PRIOR: Final = 5.0
 _SURE: Final = 3.29
 """Standard errors that chance passes once in a thousand times."""
+_ANY_BY_CHANCE: Final = 0.01
+"""How often chance alone may make any of the columns look moved."""
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,19 +46,41 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
 def watch(columns: Sequence[Column], label: FloatArray, split: Split) -> Watch:
     """Look for leaks in all rows, and for drift between the first and the last."""
     alone = {column.name: auc_of_one(column, label) for column in columns}
+    limits = {column.name: _implausible(column) for column in columns}
     warnings = [
         f"leakage suspected: {name!r} alone tells the answer (AUC {value:.3f}). Was it known "
         "before? If not, leave it out with --ignore"
         for name, value in alone.items()
-        if value >= IMPLAUSIBLE_AUC
+        if value >= limits[name]
     ]
     warnings += _suspect_blanks(columns, label, alone)
     drift: dict[str, float] = {}
     if split.kind == "time":
         drift = {column.name: drift_of(column, split.learn, split.judge) for column in columns}
-        warnings += warn_drift(drift, "in the last rows than in the first")
+        sizes = len(split.learn), len(split.judge)
+        warnings += warn_drift(drift, "in the last rows than in the first", sizes)
         warnings += _warn_base_rate(label[split.learn], label[split.judge])
     return Watch(auc_alone=alone, drift=drift, warnings=warnings)
+
+
+def warn_together(found: Estimate, told: Sequence[str]) -> list[str]:
+    """Say when all columns together tell the answer, unless one of them was named already."""
+    if found.low < IMPLAUSIBLE_AUC or any(each.startswith("leakage") for each in told):
+        return []
+    return [
+        f"leakage suspected: the columns together tell the answer on rows held out (AUC "
+        f"{found.value:.3f}), which what was known before hardly ever does; look at those with the "
+        "largest weight"
+    ]
+
+
+def _implausible(column: Column) -> float:
+    """Return the AUC from which a column alone is suspected."""
+    known = column.values[~np.isnan(column.values)]
+    if column.kind == "level":
+        said = np.array([bool(level) for level in column.levels])
+        known = known[said[known.astype(np.int64)]]
+    return _IMPLAUSIBLE_OF_TWO if len(np.unique(known)) <= _TWO else IMPLAUSIBLE_AUC
 
 
 def auc_of_one(column: Column, label: FloatArray) -> float:
@@ -105,14 +134,32 @@ def _suspect_blanks(
     return warnings
 
 
-def warn_drift(drift: Mapping[str, float], where: str) -> list[str]:
-    """Say in one sentence which columns moved, the farthest first; nothing when none did."""
-    moved = sorted((name for name in drift if drift[name] > MOVED), key=lambda name: -drift[name])
+def warn_drift(drift: Mapping[str, float], where: str, sizes: tuple[int, int]) -> list[str]:
+    """Say in one sentence which columns moved, the farthest first; nothing when none did.
+
+    ``sizes`` is of how many rows each: of few rows chance alone makes the index large.
+    """
+    least = max(MOVED, _by_chance(sizes, len(drift)))
+    moved = sorted((name for name in drift if drift[name] > least), key=lambda name: -drift[name])
     if not moved:
         return []
     shown = ", ".join(f"{name!r} (PSI {drift[name]:.2f})" for name in moved[:_SHOWN])
     more = f" and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
     return [f"drift: {shown}{more}: spread otherwise {where}"]
+
+
+def _by_chance(sizes: tuple[int, int], columns: int) -> float:
+    """Return the index that chance gives any of some columns once in a hundred times.
+
+    Where nothing moved it is chi squared over the bins, times the sum of 1 / size (Yurdakul and
+    Naranjo, Statistical properties of the population stability index, Journal of Risk Model
+    Validation 14, 2020).
+    """
+    from scipy.special import chdtri  # noqa: PLC0415  # loads slowly
+
+    if not columns or not min(sizes):
+        return 0.0
+    return float(chdtri(_BINS, _ANY_BY_CHANCE / columns)) * sum(1 / size for size in sizes)
 
 
 def drift_of(column: Column, first: IntArray, last: IntArray) -> float:

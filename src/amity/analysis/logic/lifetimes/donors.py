@@ -20,6 +20,8 @@ from amity.analysis.logic.lifetimes.periods import (
     count_periods,
     summarise_periods,
 )
+from amity.analysis.logic.lifetimes.totals import total_of
+from amity.kernel.estimate import Estimate
 
 MIN_PERIODS: Final = 3
 _STARTS: Final = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, -1.0, 1.0), (-1.0, 1.0, 1.0, 2.0))
@@ -36,6 +38,8 @@ class DonorForecast(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     high: FloatArray
     none: FloatArray
     """The chance of no purchase at all."""
+    spread: FloatArray
+    """The variance of the number of purchases."""
 
 
 def fit_donors(grouped: discrete.Grouped) -> Fit:
@@ -76,6 +80,32 @@ def forecast_donors(fit: Fit, grouped: discrete.Grouped, ahead: int) -> DonorFor
         low=np.minimum(low, np.floor(expected)),
         high=np.maximum(high, np.ceil(expected)),
         none=chances[:, 0],
+        spread=(1 - chances) @ (2 * np.arange(ahead + 1) + 1.0) - expected**2,
+    )
+
+
+def total_donors(
+    fit: Fit, grouped: discrete.Grouped, found: DonorForecast, ahead: int
+) -> tuple[Estimate | None, Estimate | None]:
+    """Return all purchases to expect, and who will still be there, with 95 % of what will come."""
+
+    def natural(moved: Fit) -> FloatArray:
+        return np.array([moved.parameters[name] for name in discrete.NAMES])
+
+    weight, alive = grouped.weight, found.alive
+    return (
+        total_of(
+            fit,
+            float(weight @ found.expected),
+            float(weight @ found.spread),
+            lambda moved: float(weight @ discrete.expect(grouped, natural(moved), ahead)),
+        ),
+        total_of(
+            fit,
+            float(weight @ alive),
+            float(weight @ (alive * (1 - alive))),
+            lambda moved: float(weight @ discrete.probability_alive(grouped, natural(moved))),
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """What fitting a lifetime model to purchase histories has in common, whichever the model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -74,6 +74,18 @@ def as_fit(
         warnings=describe_doubts(optimum, names),
         details=details,
     )
+
+
+def parameter_intervals(fits: Iterable[Fit]) -> dict[str, tuple[float, float]]:
+    """Return the 95 % intervals of the parameters that the data determine."""
+    found = {}
+    for fit in fits:
+        if not fit.covariance:
+            continue
+        halves = Z95 * np.sqrt(np.diag(np.array(fit.covariance)))
+        for (name, value), half in zip(fit.parameters.items(), halves.tolist(), strict=True):
+            found[name] = (value * float(np.exp(-half)), value * float(np.exp(half)))
+    return found
 
 
 def variance_along(slopes: FloatArray, covariance: FloatArray) -> FloatArray:

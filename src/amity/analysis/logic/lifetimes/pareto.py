@@ -316,6 +316,22 @@ def _count_slowly(
     return np.minimum(cumulative, 1.0)
 
 
+def count_moments(model: Model, grouped: Grouped, horizon: float) -> tuple[FloatArray, FloatArray]:
+    """Return the mean number of purchases of each, if alive, and the mean of its square.
+
+    Given the rate and the time m still spent as a customer the count is Poisson; the two are
+    independent, and the moments of m are integrals of the chance to stay.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(_LIFETIMES)
+    at, step = horizon * (nodes + 1) / 2, horizon * weights / 2
+    shifted = (model.beta + grouped.age)[:, None]
+    stays = (shifted / (shifted + at)) ** model.s
+    time, square = stays @ step, stays @ (2 * at * step)
+    shape, scale = model.r + grouped.frequency, model.alpha + grouped.age
+    first: FloatArray = shape / scale * time
+    return first, first + shape * (shape + 1) / scale**2 * square
+
+
 def widths(model: Model, grouped: Grouped, horizon: float) -> IntArray:
     """Return how many counts from zero hold nearly all of the distribution of each history."""
     odds = horizon / (model.alpha + grouped.age)

@@ -41,11 +41,6 @@ class OfCustomer(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is an average of orders, or is known only of those with an order."""
     unit: Unit = "number"
 
-    @property
-    def is_sum(self) -> bool:
-        """Whether the numbers of parts of a window add up to that of the whole, for everybody."""
-        return not self.per and not self.is_flag
-
 
 def read_of_customer(name: str, known: Mapping[str, MetricDefinition]) -> OfCustomer:
     """Return what a metric counts of one customer; raise Invalid with the reason if it cannot."""

@@ -20,6 +20,8 @@ Z95: Final = 1.959963984540054
 FEWEST_ROWS: Final = 50
 FEWEST_CHANGES: Final = 30
 _FEW_PRODUCTS: Final = 10
+_FEWEST_PRODUCTS: Final = 3
+_LEAST_LEFT: Final = 0.05
 _ROUNDS: Final = 100
 _TURNS: Final = 500
 _CLOSE: Final = 1e-9
@@ -70,14 +72,14 @@ def estimate_elasticity(sales: Sales) -> Elasticity:
     curve = float(np.sum(expected * moved**2))
     if curve <= 1e-12 * max(1.0, float(np.sum(expected * sales.mover**2))):
         raise Refused("prices change for all products at once, so time and price cannot be parted")
-    error, warnings = _error(moved * left, curve, sales.product, products)
+    error, far, warnings = _error(moved * left, expected * moved**2, sales)
     if not settled:
         warnings.append("the fit did not settle; the figures are rough")
     own, own_error = _by_product(sales, slope, expected, moved, left)
     spread = _spread(own, own_error)
     weight = spread**2 / (spread**2 + own_error**2) if spread > 0 else np.zeros(products)
     return Elasticity(
-        slope=Estimate(value=slope, low=slope - Z95 * error, high=slope + Z95 * error),
+        slope=Estimate(value=slope, low=slope - far * error, high=slope + far * error),
         standard_error=error,
         rows=len(sales.quantity),
         products=products,
@@ -178,18 +180,30 @@ def _means(values: FloatArray, weights: FloatArray, group: IntArray) -> FloatArr
     return means
 
 
-def _error(
-    pull: FloatArray, curve: float, product: IntArray, products: int
-) -> tuple[float, list[str]]:
-    """Return the standard error, rows of one product allowed to go together."""
-    if products < _FEW_PRODUCTS:
-        error = math.sqrt(float(np.sum(pull**2)) * len(pull) / (len(pull) - products - 1)) / curve
-        return error, [
-            f"with {products} products the interval takes their rows as independent of each other"
-        ]
-    together = np.bincount(product, pull)
-    scale = products / (products - 1)
-    return math.sqrt(scale * float(np.sum(together**2))) / curve, []
+def _error(pull: FloatArray, curve: FloatArray, sales: Sales) -> tuple[float, float, list[str]]:
+    """Return the standard error, and how many of it reach to the ends of 95 %.
+
+    Rows of one product may go together, so what each product pulls is summed, as if the product
+    had been left out (Bell and McCaffrey 2002), and Student's t counts products, not rows
+    (Cameron and Miller 2015). Of fewer than three products rows count, and a warning says so.
+    """
+    from scipy.special import stdtrit  # noqa: PLC0415  # loads slowly
+
+    whole, rows = float(curve.sum()), len(pull)
+    products = int(sales.product.max()) + 1
+    periods = 0 if sales.period is None else int(sales.period.max()) + 1
+    freedom = max(rows - products - periods - 1, 1)
+    if products < _FEWEST_PRODUCTS:
+        error = math.sqrt(float(np.sum(pull**2)) * rows / freedom) / whole
+        return (
+            error,
+            float(stdtrit(freedom, 0.975)),
+            [f"with {products} products the interval takes rows as independent of each other"],
+        )
+    share = np.bincount(sales.product, curve) / whole
+    together = np.bincount(sales.product, pull) / np.maximum(1 - share, _LEAST_LEFT)
+    spread = float(np.sum(together**2)) * (products - 1) / products * rows / (rows - periods)
+    return math.sqrt(spread) / whole, float(stdtrit(products - 1, 0.975)), []
 
 
 def _by_product(

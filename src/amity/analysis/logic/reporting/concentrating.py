@@ -19,8 +19,9 @@ TENTHS: Final = 10
 _SEED: Final = 8020
 _LEAST: Final = 20
 """With fewer customers no band is drawn: resampling them says little."""
-_MOST_AT_ONCE: Final = 2_000
-"""With more customers the band comes from resampling their ranks in groups of equal size."""
+_MOST_ONE_BY_ONE: Final = 20_000
+"""With more customers than these, neighbours in rank are drawn as groups."""
+_GROUPS: Final = 2_000
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -105,15 +106,26 @@ def _resample(values: FloatArray, grid: FloatArray) -> FloatArray:
     """Return the curves of resampled customers, a row a draw; draws without a total are left out.
 
     A draw with replacement is how often each customer is drawn: a multinomial over the ordered
-    customers.
+    customers. Of very many it is drawn how often each group of neighbours is, and what those drawn
+    bring together is normal, with the mean and the variance of that group.
     """
     rng = np.random.default_rng(_SEED)
     ordered = sort_best_first(values)
     size = len(ordered)
+    edges = np.arange(size + 1)
+    if size > _MOST_ONE_BY_ONE:
+        edges = np.linspace(0, size, _GROUPS + 1).astype(np.int64)
+    sizes = np.diff(edges)
+    means = np.add.reduceat(ordered, edges[:-1]) / sizes
+    squares = np.add.reduceat(np.square(ordered - np.repeat(means, sizes)), edges[:-1])
+    deviations = np.sqrt(squares / sizes)
     curves = []
-    for _ in range(RESAMPLES if size <= _MOST_AT_ONCE * 50 else RESAMPLES // 4):
-        times = np.bincount(rng.integers(0, size, size), minlength=size)
-        sums = np.concatenate([[0.0], np.cumsum(ordered * times)])
+    for _ in range(RESAMPLES):
+        times = rng.multinomial(size, sizes / size)
+        drawn = means * times
+        if size > _MOST_ONE_BY_ONE:
+            drawn += deviations * np.sqrt(times) * rng.standard_normal(_GROUPS)
+        sums = np.concatenate([[0.0], np.cumsum(drawn)])
         places = np.concatenate([[0.0], np.cumsum(times)]) / size
         if sums[-1] > 0:
             curves.append(np.interp(grid, places, sums / sums[-1]))

@@ -9,6 +9,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from amity.analysis.contracts_facts import KINDS, ChannelCost, CompanyFact, FactKind, Target
+from amity.analysis.logic import naming
 from amity.analysis.logic.measuring import catalogue
 from amity.analysis.report import load_reports
 from amity.infra.database import transaction
@@ -86,7 +87,7 @@ def delete_fact(*, fact_id: int) -> None:
 
 
 def read_facts(needs: Collection[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return what has been entered of the things a report needs; days as dates."""
+    """Return what has been entered of the things a report needs, and names; days as dates."""
     found: dict[str, list[dict[str, Any]]] = {
         name: [msgspec.structs.asdict(one.fact) for one in list_facts(kind=_NEEDS[name])]
         for name in sorted(needs)
@@ -95,6 +96,9 @@ def read_facts(needs: Collection[str]) -> dict[str, list[dict[str, Any]]]:
     if "metrics" in needs:
         held = catalogue.definitions()
         found["metrics"] = [{"name": name, "definition": one} for name, one in held.items()]
+    if "campaigns" in needs:
+        campaigns = naming.list_names("campaign")
+        found["campaigns"] = [{"campaign_id": key, "name": name} for key, name in campaigns.items()]
     if "sources" in needs:
         found["sources"] = [
             {"source_id": one.source_id, "name": one.name} for one in store.list_sources()

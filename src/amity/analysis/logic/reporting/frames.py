@@ -200,8 +200,13 @@ def of_segment(
 
 def text(properties: "ir.Column", name: str) -> "ir.StringColumn":
     """Return a text among the properties or traits; NULL where it is missing or no text."""
-    found: ir.StringColumn = properties.cast("json")[name].str
+    found: ir.StringColumn = properties.cast("json")[key_of(name)].str
     return found
+
+
+def key_of(name: str) -> str:
+    """Return a key of JSON as DuckDB's paths want it: a dot in a bare one would lead deeper."""
+    return name if name.isidentifier() else '"' + name.replace('"', "") + '"'
 
 
 def period(moment: "ir.Column", granularity: Granularity) -> "ir.DateColumn":

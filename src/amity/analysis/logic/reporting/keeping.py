@@ -1,4 +1,4 @@
-"""Answers of reports, kept: what is known of a question, who waits for it, who computes it."""
+"""Answers of reports, kept: what is known of a question, and how far its next answer is."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -8,23 +8,23 @@ from psycopg.types.json import Jsonb
 
 from amity.analysis.contracts_reports import ReportAnswer, ReportRun, ReportState
 from amity.analysis.logic.reporting.asking import Question
-from amity.infra.database import Connection, transaction
+from amity.analysis.logic.working import queue
+from amity.infra.database import transaction
 from amity.infra.queries import load
 
-LOST_AFTER: Final = timedelta(minutes=75)
-"""A worker that was at a question for so long is gone; one that starts again says so at once."""
 KEPT_FOR: Final = timedelta(days=60)
 """An answer nobody wanted anew for so long is deleted."""
 _SQL: Final = load("amity.analysis")
-CANCELLED: Final = "cancelled before there was an answer"
 
 
-class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """A question a worker has taken."""
+def work_of(question: Question) -> dict[str, Any]:
+    """Return a question as the parameters of the work of answering it."""
+    return {"report": question.kind.name, "given": question.parameters}
 
-    report: str
-    asked: str
-    parameters: dict[str, str]
+
+def title_of(question: Question) -> str:
+    """Return what the work of answering a question is called."""
+    return f"The report {question.kind.title}"
 
 
 def find_state(question: Question) -> ReportState:
@@ -32,20 +32,12 @@ def find_state(question: Question) -> ReportState:
     given = {"report": question.kind.name, "asked": question.key}
     with transaction("readonly") as connection:
         row = connection.execute(_SQL["report_find"], given).fetchone()
-    if row is None:
-        return ReportState(run=None)
-    return ReportState(
-        run=_run(question.kind.name, row),
-        wanted_at=row[5],
-        started_at=row[6],
-        step=row[7],
-        steps=row[8],
-        is_cancelled=row[9],
-        error=row[10],
-    )
+    work = queue.find("report", work_of(question))
+    run = None if row is None else _run(question.kind.name, row)
+    return ReportState(run=run, **msgspec.structs.asdict(work))
 
 
-def want(question: Question, *, now: datetime, by_person: bool = True) -> None:
+def want(question: Question, *, by: str = "", now: datetime, by_person: bool = True) -> None:
     """Have a question answered by the worker; for a person, or to be ready when one comes."""
     with transaction() as connection:
         connection.execute(
@@ -58,35 +50,8 @@ def want(question: Question, *, now: datetime, by_person: bool = True) -> None:
                 "by_person": by_person,
             },
         )
-
-
-def take(connection: Connection, *, now: datetime) -> Taken | None:
-    """Take the question that waits longest; None when none waits."""
-    given = {"now": now, "lost": now - LOST_AFTER}
-    row = connection.execute(_SQL["report_take"], given).fetchone()
-    return Taken(report=row[0], asked=row[1], parameters=row[2]) if row else None
-
-
-def release(*, now: datetime) -> None:
-    """Let questions wait again that were taken before now."""
-    with transaction() as connection:
-        connection.execute(_SQL["report_release"], {"now": now})
-
-
-def note_step(question: Question, *, step: int, steps: int) -> bool:
-    """Say how far a computation is; return whether it was cancelled."""
-    given = {"report": question.kind.name, "asked": question.key, "step": step, "steps": steps}
-    with transaction() as connection:
-        row = connection.execute(_SQL["report_step"], given).fetchone()
-    return bool(row and row[0])
-
-
-def is_cancelled(question: Question) -> bool:
-    """Say whether somebody cancelled a computation that is under way."""
-    given = {"report": question.kind.name, "asked": question.key}
-    with transaction("readonly") as connection:
-        row = connection.execute(_SQL["report_is_cancelled"], given).fetchone()
-    return bool(row and row[0])
+    wanted = queue.Wanted(kind="report", parameters=work_of(question), title=title_of(question))
+    queue.want(wanted, by=by, now=now, by_person=by_person)
 
 
 def keep(question: Question, run: ReportRun, *, now: datetime) -> None:
@@ -105,21 +70,6 @@ def keep(question: Question, run: ReportRun, *, now: datetime) -> None:
                 "now": now,
             },
         )
-
-
-def give_up(report: str, asked: str, *, error: str) -> None:
-    """Let nobody wait any more, and say why; an earlier answer stays."""
-    with transaction() as connection:
-        connection.execute(
-            _SQL["report_give_up"], {"report": report, "asked": asked, "error": error}
-        )
-
-
-def cancel(question: Question) -> None:
-    """Have a computation stop, or not begin."""
-    given = {"report": question.kind.name, "asked": question.key, "error": CANCELLED}
-    with transaction() as connection:
-        connection.execute(_SQL["report_cancel"], given)
 
 
 def list_lately(*, since: datetime) -> list[tuple[str, dict[str, str]]]:

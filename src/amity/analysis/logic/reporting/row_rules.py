@@ -4,12 +4,15 @@ A report counts whole days and a rule to the second, so the two can differ by wh
 answered at the edge of a window within the day.
 """
 
-from datetime import UTC, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from amity.analysis.report import Asked
 
 _TODAY: Final = timedelta(days=1)
+CANCELLED: Final = "orders of every currency count, and those cancelled later too"
+"""How a rule about order lines or orders as events differs from the orders as they stand."""
 
 Node = dict[str, Any]
 
@@ -26,18 +29,67 @@ def all_of(asked: Asked, *nodes: Node) -> Node:
     return {"node": "all", "of": [*nodes, *inside]}
 
 
-def ordered(asked: Asked, days: int, least: int, most: int | None = None) -> Node:
-    """Return that somebody placed so many orders in the last days, cancelled ones not counted."""
+def ordered(asked: Asked, days: int | None, least: int, most: int | None = None) -> Node:
+    """Return that somebody placed so many orders in the last days or ever, but for cancelled."""
     is_ = {"op": "gte", "value": least} if most is None else between(least, most)
-    return {
-        "node": "ordered",
-        "measure": "orders",
-        "currency": asked.currency,
-        "within_days": days,
-        "is": is_,
-    }
+    window = {} if days is None else {"within_days": days}
+    told = {"node": "ordered", "measure": "orders", "currency": asked.currency}
+    return {**told, "is": is_, **window}
 
 
 def between(low: int, high: int) -> Node:
     """Return the test of a number, both ends included."""
     return {"op": "between", "low": low, "high": high}
+
+
+def text(name: str, value: str) -> Node:
+    """Return the test that a property is a text."""
+    return {"property": name, "is": {"op": "eq", "value": value}}
+
+
+def check(field: str, op: str, **parameters: Any) -> Node:
+    """Return the test of a trait or of what is known of a profile."""
+    return {"node": "check", "field": field, "is": {"op": op, **parameters}}
+
+
+def is_between(field: str, begin: datetime, end: datetime) -> Node:
+    """Return that a moment lies from ``begin`` on and before ``end``."""
+    # There is no “from … on”: `after` leaves out the very moment, midnight for dates without time.
+    early = {"node": "not", "of": check(field, "before", value=begin.isoformat())}
+    return {"node": "all", "of": [check(field, "before", value=end.isoformat()), early]}
+
+
+def in_window(asked: Asked, field: str) -> Node:
+    """Return that a moment lies in the window: counted back from now when that is its end."""
+    days = days_until_now(asked)
+    if days is None:
+        return is_between(field, asked.from_at, asked.until_at)
+    return check(field, "within_last", days=days)
+
+
+def is_of_past_members(asked: Asked) -> bool:
+    """Say whether who was in a segment when the window ended counts: no rule looks back so."""
+    return asked.segment_id is not None and days_until_now(asked) is None
+
+
+def any_of(nodes: Iterable[Node]) -> Node:
+    """Return the rule that one of these holds at least."""
+    found = list(nodes)
+    return found[0] if len(found) == 1 else {"node": "any", "of": found}
+
+
+def did(event: str, *where: Node, days: int | None = None) -> Node:
+    """Return that an event happened, in the last days or ever."""
+    window = {} if days is None else {"within_days": days}
+    return {"node": "did", "event": event, **({"where": list(where)} if where else {}), **window}
+
+
+def bought(days: int, name: str, value: str) -> Node:
+    """Return that somebody ordered in the last days what has a property."""
+    return {
+        "node": "bought",
+        "measure": "lines",
+        "is": {"op": "gte", "value": 1},
+        "lines": [text(name, value)],
+        "within_days": days,
+    }

@@ -13,9 +13,10 @@ from psycopg.types.json import Jsonb
 from amity.analysis.contracts import Segment
 from amity.analysis.contracts_reports import ReportRow
 from amity.analysis.logic import segments
-from amity.analysis.logic.reporting import running
+from amity.analysis.logic.reporting import row_customers, running
 from amity.analysis.logic.reporting.asking import find_report
 from amity.analysis.logic.scoring.keeping import replace_scores
+from amity.analysis.logic.working.doing import do_now
 from amity.infra import queries
 from amity.infra.database import transaction
 from amity.kernel.errors import AmityError, Conflict, Invalid
@@ -27,18 +28,26 @@ _KIND: Final = "report_row"
 def save_row_segment(*, row: ReportRow, title: str, by: str, now: datetime) -> Segment:
     """Make a segment of a row's customers; see the door."""
     asked = msgspec.structs.asdict(row)
-    rule = running.row_rule(**asked, now=now)
-    if rule is not None:
+    found = running.row_rule(**asked, now=now)
+    if found is not None:
         about = f"{_say(row)}. Followed live: who comes to be so enters."
-        return segments.create_segment(name=title, rule=rule, description=about, by=by, now=now)
+        if found.differs:
+            about += f" Unlike in the report, {found.differs}."
+        return segments.create_segment(
+            name=title, rule=found.rule, description=about, by=by, now=now
+        )
     with transaction("readonly") as connection:
         if segments.Definitions(connection).find(title) is not None:
             raise Conflict(f"there is a segment called {title} already", code="name_taken")
-    ids = running.list_row_customers(**asked, now=now)
-    score, count = _keep(row, ids, title, now)
+    # What its maker has seen is what is kept, while it is young.
+    state = row_customers.open_row(row=row, now=now)
+    listed = state.found
+    if listed is None or state.is_stale:
+        listed = do_now(row_customers.make_task(row, now=now), by=by, now=now)
+    score, count = _keep(row, row_customers.list_customers(listed), title, now)
     about = (
-        f"{_say(row)}: the {count:,} who were there on {now:%-d %b %Y}. A list: whoever comes to "
-        "be so later is not on it, and whoever is no longer so stays."
+        f"{_say(row)}: the {count:,} who were there on {listed.computed_at:%-d %b %Y}. "
+        "A list: whoever comes to be so later is not on it, and whoever is no longer so stays."
     )
     try:
         return segments.create_segment(

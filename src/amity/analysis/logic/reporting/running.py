@@ -5,27 +5,29 @@ the next time with its age, and made anew behind the page when it is old.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from amity.analysis.contracts import SegmentState
 from amity.analysis.contracts_reports import (
     ReportEntry,
     ReportPage,
     ReportRun,
     ReportTable,
+    RowRule,
 )
 from amity.analysis.logic.reporting import answering, entering, keeping
 from amity.analysis.logic.reporting.asking import Question, read_question, say_choice
 from amity.analysis.logic.segments import Definitions
+from amity.analysis.logic.working.doing import Doing, Task, Tell, do_now
 from amity.analysis.report import Asked, load_reports
 from amity.infra import warehouse
 from amity.infra.database import transaction
-from amity.infra.warehouse import ENDED
-from amity.kernel.errors import AmityError, Conflict, Invalid, NotFound, Unavailable
+from amity.kernel.errors import AmityError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from amity.infra.warehouse_reading import Reading
@@ -33,8 +35,12 @@ if TYPE_CHECKING:
 FRESH_FOR: Final = timedelta(hours=1)
 _SECONDS: Final = 3600.0
 """The most an answer may take; people who do not want to wait so long cancel it."""
-_DRILL_SECONDS: Final = 30.0
 _KEPT_WARM: Final = timedelta(days=7)
+_STATES: Final[Mapping[SegmentState, str]] = {
+    "building": "still being filled: who is not in it yet is not counted.",
+    "archived": "archived: nobody has been in it since, so only an earlier window has members.",
+}
+"""What is said of a segment whose members are not those of now."""
 
 
 def list_reports() -> list[ReportEntry]:
@@ -54,7 +60,7 @@ def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> Report
 
     Costs a query by key. Raises NotFound and Invalid for a question that cannot be asked.
     """
-    question = _check(read_question(name, given, now=now))
+    question = check(read_question(name, given, now=now))
     state = keeping.find_state(question)
     is_stale = state.run is not None and now - state.run.as_of > FRESH_FOR
     asked = question.asked
@@ -73,54 +79,38 @@ def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> Report
     )
 
 
-def refresh(*, name: str, given: Mapping[str, str], now: datetime) -> None:
+def refresh(*, name: str, given: Mapping[str, str], by: str = "", now: datetime) -> None:
     """Have a question answered anew by the worker, however young its answer is."""
-    keeping.want(_check(read_question(name, given, now=now)), now=now)
+    keeping.want(check(read_question(name, given, now=now)), by=by, now=now)
 
 
-def cancel(*, name: str, given: Mapping[str, str], now: datetime) -> None:
-    """Have the computation of an answer stop; an earlier answer stays."""
-    keeping.cancel(read_question(name, given, now=now))
-
-
-def run_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportRun:
-    """Compute an answer now, keep it, and return it.
+def run_report(
+    *, name: str, given: Mapping[str, str], by: str = "", now: datetime, tell: Tell | None = None
+) -> ReportRun:
+    """Compute an answer now, keep it, and return it; or wait for whoever is at it.
 
     Raises NotFound and Invalid for a question that cannot be asked, Unavailable without a
-    warehouse or when it takes too long.
+    warehouse or when it takes too long, Conflict when somebody stops it.
     """
-    question = _check(read_question(name, given, now=now))
-    run = _compute(question, now=now)
-    keeping.keep(question, run, now=now)
-    return run
+    return do_now(make_task(name, given, now=now), by=by, now=now, tell=tell)
 
 
-def run_waiting(*, now: datetime) -> int:
-    """Answer the question that waits longest; return 1, or 0 when none waits."""
-    with transaction() as connection:
-        taken = keeping.take(connection, now=now)
-    if taken is None:
-        return 0
-    try:
-        question = _check(read_question(taken.report, taken.parameters, now=now))
-        run = _compute(question, now=now, ended=lambda: keeping.is_cancelled(question))
-    except AmityError as error:
-        is_cancelled = error.reason == ENDED
-        text = keeping.CANCELLED if is_cancelled else error.message
-        keeping.give_up(taken.report, taken.asked, error=text)
-    except Exception as error:
-        # Said to who waits, and raised for the log: it is a report's mistake, not theirs.
-        text = f"the report failed: {type(error).__name__}"
-        keeping.give_up(taken.report, taken.asked, error=text)
-        raise
-    else:
+def make_task(name: str, given: Mapping[str, str], *, now: datetime) -> Task[ReportRun]:
+    """Return the work of answering a question; raise NotFound and Invalid as reading it does."""
+    question = check(read_question(name, given, now=now))
+
+    def act(doing: Doing) -> ReportRun:
+        run = _compute(question, now=now, doing=doing)
         keeping.keep(question, run, now=now)
-    return 1
+        return run
 
-
-def release(*, now: datetime) -> None:
-    """Let the questions be taken again that a worker which is gone was at."""
-    keeping.release(now=now)
+    return Task(
+        kind="report",
+        parameters=keeping.work_of(question),
+        title=keeping.title_of(question),
+        act=act,
+        find=lambda: keeping.find_state(question).run,
+    )
 
 
 def keep_warm(*, now: datetime) -> int:
@@ -134,7 +124,7 @@ def keep_warm(*, now: datetime) -> int:
     wanted = 0
     for name, parameters in questions:
         try:
-            question = _check(read_question(name, parameters, now=now))
+            question = check(read_question(name, parameters, now=now))
         except AmityError:
             # The report or the segment is gone since; its answer goes when nobody asks.
             continue
@@ -153,35 +143,9 @@ def find_row(run: ReportRun, *, table: str, key: str) -> tuple[ReportTable, int]
     raise NotFound("this answer has no such row any more", code="no_row")
 
 
-def list_row_customers(
-    *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
-) -> list[int]:
-    """Return the customers of a row, by id, read from the warehouse now.
-
-    Raises NotFound for a row the last answer does not have, Invalid for one without customers.
-    """
-    question = _check(read_question(name, given, now=now))
-    run = keeping.find_state(question).run
-    if run is None:
-        raise Conflict("the report has no answer yet", code="not_computed")
-    found, number = find_row(run, table=table, key=key)
-    with _read(_DRILL_SECONDS) as reading:
-        ids = answering.drill(
-            question.kind(),
-            reading.tables,
-            _complete(question),
-            reading.run,
-            table=table,
-            row=found.row(number),
-        )
-    if ids is None:
-        raise Invalid("the customers of this row cannot be listed", code="no_drill")
-    return ids
-
-
 def row_rule(
     *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
-) -> dict[str, Any] | None:
+) -> RowRule | None:
     """Return the rule of a segment of a row's customers, where one can say it."""
     question = read_question(name, given, now=now)
     run = keeping.find_state(question).run
@@ -192,11 +156,11 @@ def row_rule(
 
 
 @contextmanager
-def _read(seconds: float, *, ended: Callable[[], bool] | None = None) -> Iterator["Reading"]:
+def read_warehouse(doing: Doing) -> Iterator["Reading"]:
     """Let the warehouse be read until somebody says it is enough; raise Unavailable without one."""
     from amity.infra.warehouse_reading import Reading  # noqa: PLC0415  # loads slowly
 
-    reading = Reading(seconds=seconds, ended=ended)
+    reading = Reading(seconds=_SECONDS, ended=doing.is_ended)
     if not reading.tables:
         raise Unavailable(
             "there is nothing in the warehouse yet; reports are read from it",
@@ -206,7 +170,7 @@ def _read(seconds: float, *, ended: Callable[[], bool] | None = None) -> Iterato
         yield reading
 
 
-def _check(question: Question) -> Question:
+def check(question: Question) -> Question:
     """Raise NotFound when the segment asked for is not there."""
     segment_id = question.asked.segment_id
     if segment_id is not None:
@@ -215,31 +179,36 @@ def _check(question: Question) -> Question:
     return question
 
 
-def _complete(question: Question) -> Asked:
+def complete(question: Question) -> Asked:
     """Return the question with what the company has entered."""
     return msgspec.structs.replace(question.asked, facts=entering.read_facts(question.kind.needs))
 
 
-def _compute(
-    question: Question, *, now: datetime, ended: Callable[[], bool] | None = None
-) -> ReportRun:
+def _notes_of_segment(question: Question) -> tuple[str, ...]:
+    """Say what the segment asked for does not hold: one that fills or is archived misleads."""
+    segment_id = question.asked.segment_id
+    if segment_id is None:
+        return ()
+    with transaction("readonly") as connection:
+        segment = Definitions(connection).make(segment_id)
+    words = _STATES.get(segment.state)
+    return () if words is None else (f"The segment “{segment.name}” is {words}",)
+
+
+def _compute(question: Question, *, now: datetime, doing: Doing) -> ReportRun:
     begun = time.monotonic()
     as_of = now - timedelta(seconds=warehouse.status(now=now).lag_seconds or 0.0)
-    asked = _complete(question)
-
-    def tell(step: int, steps: int) -> None:
-        if keeping.note_step(question, step=step, steps=steps):
-            raise Conflict(keeping.CANCELLED, code="cancelled")
-
-    with _read(_SECONDS, ended=ended) as reading:
+    asked = complete(question)
+    with read_warehouse(doing) as reading:
         found = answering.answer(
             question.kind(),
             reading.tables,
             asked,
             reading.run,
             is_compared=question.is_compared,
-            helps=answering.Helps(keep=reading.keep, progress=tell),
+            helps=answering.Helps(keep=reading.keep, progress=doing.tell),
         )
+    found = msgspec.structs.replace(found, notes=(*found.notes, *_notes_of_segment(question)))
     return ReportRun(
         report=question.kind.name,
         parameters=question.parameters,

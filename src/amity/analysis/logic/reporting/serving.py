@@ -17,20 +17,19 @@ if TYPE_CHECKING:
 
 _CALLS: Final = (
     "Live Chat Conversation Started",
-    "Live Chat Conversation Ended",
-    "Call Answered",
     "Call Started",
     "Ticket Created",
+    "Ticket Opened",
 )
+"""What begins a call; that one is answered or ends makes no second one of it."""
 _CHANNELS: Final = ("email", "sms", "push")
 
 
 def customers_served(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     """Return each customer who bought or cost something in the window: what there was of each.
 
-    Columns: customer_id, net (minor), goods (minor), priced (minor, of lines whose cost was told),
-    told (minor, of all lines), and how many orders, items, refunds, email, sms, push,
-    other_messages, visits, calls.
+    Columns: customer_id, net (minor), goods (minor), and how many orders, items, refunds, email,
+    sms, push, other_messages, visits, calls.
     """
     placed = frames.orders(tables, asked, since=asked.from_at)
     bought = placed.group_by("customer_id").aggregate(
@@ -51,13 +50,34 @@ def customers_served(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.
     return known.select("customer_id", **counts)
 
 
+def contributions(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    """Return what each customer brings and costs: customer_id, orders, net, goods, cost, margin."""
+    import ibis  # noqa: PLC0415  # loads slowly
+
+    served = customers_served(tables, asked)
+    cost: ibis.expr.types.IntegerValue = ibis.literal(0, "int64")
+    for name, each in sorted(unit_costs(asked).items()):
+        cost = cost + served[name] * each
+    margin = served.net - served.goods - cost
+    return served.select("customer_id", "orders", "net", "goods", cost=cost, margin=margin)
+
+
+def lines_told(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
+    """Return one row: of what order lines sold, ``told``, the part whose cost is told, ``priced``.
+
+    Both in minor units.
+    """
+    lines = frames.lines(tables, frames.orders(tables, asked, since=asked.from_at), asked)
+    return lines.aggregate(
+        priced=lines.amount_minor.sum(where=lines.cost_minor.notnull()).fill_null(0).cast("int64"),
+        told=lines.amount_minor.sum().fill_null(0).cast("int64"),
+    )
+
+
 def _goods(tables: Mapping[str, "ibis.Table"], placed: "ibis.Table", asked: Asked) -> "ibis.Table":
     lines = frames.lines(tables, placed, asked)
-    is_priced = lines.cost_minor.notnull()
     return lines.group_by("customer_id").aggregate(
-        goods=lines.cost_minor.sum().fill_null(0).cast("int64"),
-        priced=lines.amount_minor.sum(where=is_priced).fill_null(0).cast("int64"),
-        told=lines.amount_minor.sum().fill_null(0).cast("int64"),
+        goods=lines.cost_minor.sum().fill_null(0).cast("int64")
     )
 
 
@@ -125,7 +145,7 @@ def notes_of_costs(asked: Asked, costs: Mapping[str, int], *, priced: int, told:
             "No order line tells what the goods cost, so revenue stands for the margin before "
             "service. Send `cost` with each product of Order Completed."
         )
-    elif told > priced:
+    elif told > priced > 0:
         notes.append(
             f"The cost of goods is told for {priced / told * 100:.0f} % of what order lines sold; "
             "the rest counts as costing nothing."

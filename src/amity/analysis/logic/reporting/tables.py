@@ -1,6 +1,9 @@
 """Small beginnings that reports share: columns and cells, and those of what is estimated."""
 
+from collections import Counter
+
 from amity.analysis.contracts_reports import Estimated, ReportColumn, Unit
+from amity.analysis.report import Asked
 
 Plain = tuple[str, str, Unit]
 """A column: its name, its title, its unit."""
@@ -50,3 +53,15 @@ def cells(estimate: Estimated | None) -> Ends:
     if estimate is None:
         return None, None, None
     return estimate.value, estimate.low, estimate.high
+
+
+def campaign_names(asked: Asked) -> dict[int, str]:
+    """Return what campaigns are called, each differently; of a report that `needs` them."""
+    told = {one["campaign_id"]: str(one["name"]) for one in asked.facts.get("campaigns", [])}
+    uses = Counter(told.values())
+    return {key: name if uses[name] == 1 else f"{name} ({key})" for key, name in told.items()}
+
+
+def call_campaign(names: dict[int, str], campaign_id: int) -> str:
+    """Return what a campaign is called; one that is gone by its number."""
+    return names.get(campaign_id, f"campaign {campaign_id}")

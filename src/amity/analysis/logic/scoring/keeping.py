@@ -4,7 +4,9 @@ The percentile is stored with the score, so that memory and SQL see the same num
 are computed anew.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Final
 
 from amity.infra import queries
 from amity.infra.database import Connection
@@ -13,6 +15,7 @@ _SQL = queries.load("amity.analysis")
 
 ScoreRow = tuple[int, str, float | None, str, float | None, float | None, int]
 """Profile, name of the score, value, label, low, high, model run."""
+_COLUMNS: Final = ("profiles", "names", "values", "labels", "lows", "highs", "runs")
 
 
 def replace_scores(
@@ -37,15 +40,26 @@ def replace_scores(
     connection.execute(_SQL["scores_unstage"])
 
 
-def renew_scores(connection: Connection, rows: Iterable[ScoreRow]) -> int:
-    """Put ``rows`` in the place of these customers' scores, leaving all others; how many changed.
+def renew_scores(
+    connection: Connection,
+    *,
+    profile_ids: Sequence[int],
+    names: Collection[str],
+    rows: Sequence[ScoreRow],
+    now: datetime,
+) -> int:
+    """Put ``rows`` in the place of these customers' scores of ``names``; how many changed.
 
-    Their percentile is that of the next lower score, until all are ranked again.
+    All others' stay. The percentile is that of the next lower score, until all are ranked again.
+    In one statement, with no table made for it: it is done all day long.
     """
     connection.execute(_SQL["lock_segments"])
     mentioned = sorted(row[0] for row in connection.execute(_SQL["score_names_in_rules"]))
-    _stage(connection, rows)
-    row = connection.execute(_SQL["scores_renew"], [mentioned]).fetchone()
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _COLUMNS]
+    about = {"about": list(profile_ids), "made": sorted(names), "mentioned": mentioned, "now": now}
+    row = connection.execute(
+        _SQL["scores_renew"], about | dict(zip(_COLUMNS, columns, strict=True))
+    ).fetchone()
     assert row is not None
     return int(row[0])
 

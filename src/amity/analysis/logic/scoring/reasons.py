@@ -4,7 +4,7 @@ How far a score moves when one fact alone is as with the typical customer is wha
 it (one at a time, as Friedman 2001 has partial dependence); moves do not add up to the whole.
 """
 
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -12,13 +12,12 @@ import numpy as np
 
 from amity.analysis.contracts import ScoreReason
 from amity.analysis.estimator import Column, Histories
-from amity.analysis.logic.scores import read_orders
-from amity.analysis.logic.scoring.recent import find_fits, predict_scores
+from amity.analysis.logic.scores import day_of, read_orders
+from amity.analysis.logic.scoring.fits import find_fits, predict_scores
 from amity.analysis.logic.transactions import summarise
 from amity.infra.config import settings
 from amity.infra.database import transaction
 
-_EPOCH: Final = date(1970, 1, 1)
 _MOST: Final = 3
 _LEAST_PART: Final = 0.01
 FACTS: Final = ("frequency", "silent_days", "age_days", "spend")
@@ -32,16 +31,18 @@ def explain_scores(*, profile_id: int, now: datetime) -> dict[str, list[ScoreRea
     """
     with transaction("readonly") as connection:
         fits = find_fits(connection)
-        if fits is None or not fits.typical:
+        if not fits.typical:
             return {}
-        orders, _ = read_orders(connection, now, settings().currency, profile_id=profile_id)
-    histories = summarise(orders, until=(now.astimezone(UTC).date() - _EPOCH).days)
+        orders, _ = read_orders(connection, now, settings().currency, profile_ids=[profile_id])
+    histories = summarise(orders, until=day_of(now))
     if not len(histories):
         return {}
     changed = _vary(histories, fits.typical)
-    columns = predict_scores(fits.buying, fits.spending, changed)
+    # Where somebody stands among all is said by the label of the score itself.
+    asked = msgspec.structs.replace(fits, rfm=None)
     words = _words(histories, fits.typical)
-    return {name: _reasons(column, words) for name, column in columns.items()}
+    columns = predict_scores(asked, changed)
+    return {name: _reasons(column, words) for name, (_, column) in columns.items()}
 
 
 def _vary(histories: Histories, typical: dict[str, float]) -> Histories:

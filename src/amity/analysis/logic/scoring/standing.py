@@ -20,6 +20,7 @@ from amity.analysis.estimator import FloatArray, IntArray, Refused
 from amity.analysis.logic.scores import LOCK, get_latest_run
 from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
 from amity.analysis.logic.scoring.reliability import remember, settle
+from amity.analysis.logic.working.doing import Doing
 from amity.analysis.report import Asked
 from amity.analysis.store_estimate import (
     Known,
@@ -53,7 +54,13 @@ def get_estimate(name: str) -> StoreEstimateState:
     return _state(_find(name))
 
 
-def refresh_estimates(*, now: datetime, name: str | None = None) -> list[ModelRun]:
+def list_runs(name: str | None) -> list[ModelRun]:
+    """Return the latest runs of the estimates over the store, or of one."""
+    states = list_estimates() if name is None else [get_estimate(name)]
+    return [state.run for state in states if state.run is not None]
+
+
+def refresh_estimates(*, now: datetime, name: str | None = None, doing: Doing) -> list[ModelRun]:
     """Make the scores of every estimate over the store anew, or of one.
 
     Raises NotFound for an unknown name, Unavailable without a warehouse.
@@ -67,7 +74,11 @@ def refresh_estimates(*, now: datetime, name: str | None = None) -> list[ModelRu
             "these scores are made of the warehouse, and nothing was exported to it yet: start "
             "the worker, or run `amity warehouse export`"
         )
-    return [_refresh(kind, there, now) for kind in kinds]
+    runs = []
+    for step, kind in enumerate(kinds):
+        doing.tell(step, len(kinds), kind.card.title)
+        runs.append(_refresh(kind, there, now, doing))
+    return runs
 
 
 def _find(name: str) -> type[StoreEstimator]:
@@ -88,12 +99,14 @@ def _state(kind: type[StoreEstimator]) -> StoreEstimateState:
 
 
 def _refresh(
-    kind: type[StoreEstimator], there: Mapping[str, "ibis.Table"], now: datetime
+    kind: type[StoreEstimator], there: Mapping[str, "ibis.Table"], now: datetime, doing: Doing
 ) -> ModelRun:
     estimator, known = kind(), _known(kind, now)
     try:
-        rows = _read(estimator, there, known)
+        rows = _read(estimator, there, known, doing)
     except Unavailable as error:
+        if doing.is_ended():
+            raise
         # Scores from before stay: nothing is known of them that was not before.
         refusal = _refuse(f"the warehouse could not be read: {error.message}")
         with transaction() as connection:
@@ -138,11 +151,16 @@ def _scores_of(connection: Connection, name: str) -> tuple[IntArray, FloatArray]
     return profile, value / 1_000_000
 
 
-def _read(estimator: StoreEstimator, there: Mapping[str, "ibis.Table"], known: Known) -> Rows:
+def _read(
+    estimator: StoreEstimator, there: Mapping[str, "ibis.Table"], known: Known, doing: Doing
+) -> Rows:
     from amity.infra.warehouse_reading import query  # noqa: PLC0415  # loads slowly
 
     asked = estimator.expressions(there, known)
-    return {name: query(expression, seconds=_SECONDS) for name, expression in asked.items()}
+    return {
+        name: query(expression, seconds=_SECONDS, ended=doing.is_ended)
+        for name, expression in asked.items()
+    }
 
 
 def _keep(

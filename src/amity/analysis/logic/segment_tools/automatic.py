@@ -8,14 +8,21 @@ import msgspec
 import numpy as np
 
 from amity.analysis.contracts import Segment
-from amity.analysis.contracts_segments import ClusterSet, RfmCell, RfmCells
+from amity.analysis.contracts_segments import ClusterSet, FoundCluster, RfmCell, RfmCells
 from amity.analysis.estimator import Refused
 from amity.analysis.logic import segments
 from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
-from amity.analysis.logic.segment_tools.clustering import assign, describe, group, standardise
+from amity.analysis.logic.segment_tools.clustering import (
+    COUNTS,
+    assign,
+    describe,
+    group,
+    standardise,
+)
 from amity.analysis.logic.segment_tools.figures import Figures, read_figures
 from amity.analysis.logic.segment_tools.kept import find_answer, keep_answer
 from amity.analysis.logic.segments_reading import tune
+from amity.analysis.logic.working.doing import Doing
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import NotFound
@@ -26,6 +33,7 @@ _CLUSTERS: Final = "clusters"
 SCORE: Final = "cluster"
 """The score that holds everybody's group: its number, with the name as the label."""
 SAMPLE: Final = 5_000
+_SAVING: Final = 2
 
 
 def find_rfm_cells() -> RfmCells | None:
@@ -70,13 +78,14 @@ def find_clusters() -> ClusterSet | None:
     return find_answer(_CLUSTERS, "", ClusterSet)
 
 
-def refresh_clusters(*, now: datetime, rng: np.random.Generator) -> ClusterSet:
+def refresh_clusters(*, now: datetime, rng: np.random.Generator, doing: Doing) -> ClusterSet:
     """Find groups of alike customers and keep them; see the door."""
-    with transaction("readonly") as connection:
+    with transaction("readonly") as connection, doing.over(connection):
+        doing.tell(0, len(COUNTS) + 1, "drawing customers and reading their figures")
         tune(connection)
         ids = [row[0] for row in connection.execute(_SQL["sample_profiles"], [SAMPLE])]
         figures = read_figures(connection, now=now, ids=ids)
-    grouping = group(figures.scaled, rng)
+    grouping = group(figures.scaled, rng, doing.tell)
     clusters = describe(figures.plain, grouping)
     found = ClusterSet(
         looked_at=len(figures.ids),
@@ -96,16 +105,35 @@ def refresh_clusters(*, now: datetime, rng: np.random.Generator) -> ClusterSet:
     return found
 
 
-def save_clusters(*, by: str, now: datetime) -> list[Segment]:
-    """Put everybody into the group last found and make a segment of each; see the door."""
+def check_saving() -> ClusterSet:
+    """Return the groups last found; raise NotFound when there are none to make segments of."""
     found = find_clusters()
     if found is None:
         raise NotFound("groups were not looked for yet", code="no_clusters")
-    with transaction() as connection:
+    return found
+
+
+def find_saved() -> list[Segment]:
+    """Return the segments made of the groups last found."""
+    found = find_clusters()
+    held = [_find(_name_of(cluster)) for cluster in found.clusters] if found else []
+    return [each for each in held if each is not None]
+
+
+def _name_of(cluster: FoundCluster) -> str:
+    return f"Group: {cluster.name}"[:100]
+
+
+def save_clusters(*, by: str, now: datetime, doing: Doing) -> list[Segment]:
+    """Put everybody into the group last found and make a segment of each; see the door."""
+    found = check_saving()
+    with transaction() as connection, doing.over(connection):
+        doing.tell(0, _SAVING, "putting everybody into the nearest group")
         rescore(connection, found, now=now)
+    doing.tell(1, _SAVING, "making the segments")
     made = []
     for cluster in found.clusters:
-        name = f"Group: {cluster.name}"[:100]
+        name = _name_of(cluster)
         rule = _by_label(SCORE, "eq", cluster.name)
         held = _find(name)
         made.append(

@@ -7,6 +7,7 @@ the adjusted Rand index (Hubert and Arabie, J. Classification 2 (1985) 193-218; 
 Stat. Data Anal. 52 (2007) 258-271). What holds no better than a cloud without groups is refused.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -57,7 +58,11 @@ class Grouping(msgspec.Struct, frozen=True, eq=False):
     tried: list[ClusterTrial]
 
 
-def group(scaled: FloatArray, rng: np.random.Generator) -> Grouping:
+Tell = Callable[[int, int, str], None]
+"""Told before each number of groups is tried: the first step was to read the customers."""
+
+
+def group(scaled: FloatArray, rng: np.random.Generator, tell: Tell | None = None) -> Grouping:
     """Group customers; raise Refused for too few, or when no number of groups holds."""
     if len(scaled) < FEWEST:
         raise Refused(
@@ -68,17 +73,18 @@ def group(scaled: FloatArray, rng: np.random.Generator) -> Grouping:
 
     # Threads would spin for each other in fits this small, the longer the busier the machine.
     with threadpool_limits(1):
-        return _group(scaled, rng)
+        return _group(scaled, rng, tell or (lambda *_: None))
 
 
-def _group(scaled: FloatArray, rng: np.random.Generator) -> Grouping:
+def _group(scaled: FloatArray, rng: np.random.Generator, tell: Tell) -> Grouping:
     means, deviations = scaled.mean(axis=0), scaled.std(axis=0)
     points = standardise(scaled, means, deviations)
     if not points.any():
         raise Refused("all customers are alike in every figure")
     tried: list[ClusterTrial] = []
     found: dict[int, tuple[IntArray, FloatArray]] = {}
-    for clusters in COUNTS:
+    for step, clusters in enumerate(COUNTS, 1):
+        tell(step, len(COUNTS) + 1, f"trying {clusters} groups")
         labels, centres = _fit(points, clusters, rng)
         if np.bincount(labels, minlength=clusters).min() < max(2, _SMALLEST * len(points)):
             continue  # a handful that stands out is no group

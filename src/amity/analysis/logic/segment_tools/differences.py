@@ -24,9 +24,9 @@ from amity.analysis.logic.segment_tools.kept import find_answer, keep_answer
 from amity.analysis.logic.segments import Definitions
 from amity.analysis.logic.segments_catalogue import make_catalogue
 from amity.analysis.logic.segments_reading import tune
+from amity.analysis.logic.working.doing import Doing
 from amity.infra import queries
 from amity.infra.database import Connection, transaction
-from amity.kernel.errors import Invalid
 from amity.rules import HasConsent, Mentions, decode_rule, mentions, sql, to_sql
 from amity.store import api as store
 
@@ -34,9 +34,12 @@ _SQL = queries.load("amity.analysis")
 _TOOL: Final = "differences"
 SAMPLE: Final = 10_000
 _SHOWN: Final = 40
+_STEPS: Final = 6
 _MOST_PURPOSES: Final = 20
 _RARE: Final = 0.01
 """A value that fewer than this share of those looked at have is not compared."""
+_NO_AMOUNT: Final = ("cluster", "lookalike_", "list_")
+"""Scores that say in which group or on which list somebody is: their mean says nothing."""
 _OWN_EVENTS: Final = ["Segment Entered", "Segment Left"]
 _FIGURES: Final[dict[str, tuple[str, Literal["", "days", "money"]]]] = {
     "order_count": ("orders", ""),
@@ -95,20 +98,20 @@ def find_differences(*, segment_id: int, against_id: int | None) -> SegmentDiffe
 
 
 def refresh_differences(
-    *, segment_id: int, against_id: int | None, now: datetime
+    *, segment_id: int, against_id: int | None, now: datetime, doing: Doing
 ) -> SegmentDifferences:
     """Compare anew and keep the answer; see the door."""
-    if segment_id == against_id:
-        raise Invalid("a segment does not differ from itself", code="same_segment")
-    with transaction("readonly") as connection:
+    with transaction("readonly") as connection, doing.over(connection):
         tune(connection)
         definitions = Definitions(connection)
         held = definitions.make(segment_id)
         other = None if against_id is None else definitions.make(against_id)
+        doing.tell(0, _STEPS, "drawing whom to look at")
         groups = _draw(connection, segment_id, against_id)
         rule = mentions(decode_rule(held.rule))
-        things = list(_list_things(connection, groups, rule, now))
+        things = list(_list_things(connection, groups, rule, now, doing))
     against_name = "everybody else" if other is None else other.name
+    doing.tell(_STEPS - 1, _STEPS, "telling what surely differs")
     found = _rank(things)
     answer = SegmentDifferences(
         segment_id=segment_id,
@@ -148,7 +151,7 @@ def _draw(connection: Connection, segment_id: int, against_id: int | None) -> _G
 
 
 def _list_things(
-    connection: Connection, groups: _Groups, rule: Mentions, now: datetime
+    connection: Connection, groups: _Groups, rule: Mentions, now: datetime, doing: Doing
 ) -> Iterator[_Thing]:
     values = groups.values | {"now": now}
     sizes = len(groups.inside), len(groups.outside)
@@ -156,11 +159,13 @@ def _list_things(
     def shares(name: str) -> Iterator[tuple[Any, ...]]:
         yield from connection.execute(_SQL[name], values).fetchall()
 
+    doing.tell(1, _STEPS, "comparing traits")
     for key, value, one, other in shares("count_trait_values"):
         said = f"“{value}”" if isinstance(value, str) else ("yes" if value else "no")
         yield _share(
             "trait", key, f"{key} is {said}", (one, other), sizes, is_by_rule=key in rule.traits
         )
+    doing.tell(2, _STEPS, "comparing events")
     for name, one, other in shares("count_events_done"):
         yield _share(
             "event",
@@ -170,12 +175,14 @@ def _list_things(
             sizes,
             is_by_rule=name in rule.events,
         )
+    doing.tell(3, _STEPS, "comparing channels and consents")
     for words, one, other in shares("count_channels"):
         yield _share("channel", words, words, (one, other), sizes, is_by_rule=False)
     for purpose, one, other in _count_consents(connection, groups, now):
         by_rule = purpose in rule.purposes
         words = f"allows “{purpose}” now"
         yield _share("channel", purpose, words, (one, other), sizes, is_by_rule=by_rule)
+    doing.tell(4, _STEPS, "comparing numbers, figures and scores")
     yield from _list_means(connection, values, rule)
 
 
@@ -203,6 +210,8 @@ def _list_means(connection: Connection, values: dict[str, Any], rule: Mentions) 
         thing = _mean("figure", row[0], f"mean {words}", row[1:], is_by_rule=by_rule)
         yield msgspec.structs.replace(thing, unit=unit)
     for row in connection.execute(_SQL["measure_scores"], values).fetchall():
+        if row[0].startswith(_NO_AMOUNT):
+            continue
         yield _mean("score", row[0], f"mean score {row[0]}", row[1:], is_by_rule=False)
 
 

@@ -20,6 +20,7 @@ from amity.analysis.logic.segment_tools.figures import NAMES, Figures, read_figu
 from amity.analysis.logic.segment_tools.kept import find_answer, keep_answer
 from amity.analysis.logic.segment_tools.likeness import IMPLAUSIBLE, learn
 from amity.analysis.logic.segments_reading import tune
+from amity.analysis.logic.working.doing import Doing
 from amity.infra import queries
 from amity.infra.columns import fetch_columns
 from amity.infra.database import Connection, transaction
@@ -35,6 +36,8 @@ MEMBERS: Final = 5_000
 OTHERS: Final = 10_000
 MOST_SAVED: Final = 100_000
 _MOST_TRAITS: Final = 100
+_STEPS: Final = 4
+_SAVING: Final = 2
 _RARE: Final = 0.01
 _OWN_EVENTS: Final = ["Segment Entered", "Segment Left"]
 _ORDERS: Final = {"orders", "revenue", "order_value", "days_since_order"}
@@ -76,20 +79,26 @@ def find_lookalikes(*, segment_id: int) -> Lookalikes | None:
     return find_answer(_TOOL, str(segment_id), Lookalikes)
 
 
-def refresh_lookalikes(*, segment_id: int, now: datetime, rng: np.random.Generator) -> Lookalikes:
+def refresh_lookalikes(
+    *, segment_id: int, now: datetime, rng: np.random.Generator, doing: Doing
+) -> Lookalikes:
     """Learn who resembles the members and keep it; see the door."""
-    with transaction("readonly") as connection:
+    with transaction("readonly") as connection, doing.over(connection):
         tune(connection)
+        doing.tell(0, _STEPS, "drawing members and others")
         definitions = segments.Definitions(connection)
         held = definitions.make(segment_id)
         asked = _asked_by(definitions, segment_id)
         inside = _draw(connection, "sample_members", segment_id=segment_id, but=None, limit=MEMBERS)
         outside = _draw(connection, "sample_others", segment_id=segment_id, limit=OTHERS)
         ids = [*inside, *outside]
+        doing.tell(1, _STEPS, "looking for what may tell them apart")
         columns = _list_columns(connection, ids, len(inside), asked)
+        doing.tell(2, _STEPS, "reading what is known of them")
         figures = read_figures(connection, now=now, ids=ids)
         values = _read_values(connection, figures, columns)
     is_member = np.isin(figures.ids, np.array(inside, np.int64)).astype(np.float64)
+    doing.tell(3, _STEPS, "learning, and trying it on some held out")
     found = learn(values, is_member, rng)
     traits = [
         LikenessTrait(
@@ -230,17 +239,36 @@ def _split(
     ), ([number for _, number in traits], [number for _, number in events])
 
 
-def save_lookalikes(*, segment_id: int, size: int, by: str, now: datetime) -> Segment:
-    """Make a segment of those most like the members; see the door."""
+def check_saving(*, segment_id: int, size: int) -> Lookalikes:
+    """Return what was learnt; raise Invalid or NotFound when no segment can be made of it."""
     if not 1 <= size <= MOST_SAVED:
         raise Invalid(f"a size is 1 to {MOST_SAVED:,}", code="bad_size")
     found = find_lookalikes(segment_id=segment_id)
     if found is None:
         raise NotFound("likeness was not learnt yet", code="no_lookalikes")
+    return found
+
+
+def find_saved(*, segment_id: int) -> Segment | None:
+    """Return the segment that was made of the nearest, or None."""
+    found = find_lookalikes(segment_id=segment_id)
+    if found is None:
+        return None
+    with transaction("readonly") as connection:
+        return segments.Definitions(connection).find(_name_of(found))
+
+
+def _name_of(found: Lookalikes) -> str:
+    return f"Like {found.name}"[:100]
+
+
+def save_lookalikes(*, segment_id: int, size: int, by: str, now: datetime, doing: Doing) -> Segment:
+    """Make a segment of those most like the members; see the door."""
+    found = check_saving(segment_id=segment_id, size=size)
     score = f"{SCORE}{segment_id}"
-    with transaction() as connection:
-        count = rescore(connection, found, size=size, now=now)
-        name = f"Like {found.name}"[:100]
+    with transaction() as connection, doing.over(connection):
+        count = rescore(connection, found, size=size, now=now, doing=doing)
+        name = _name_of(found)
         held = segments.Definitions(connection).find(name)
     rule = _rule(score, segment_id)
     if held is not None:
@@ -254,14 +282,18 @@ def save_lookalikes(*, segment_id: int, size: int, by: str, now: datetime) -> Se
     return segments.create_segment(name=name, rule=rule, description=about, by=by, now=now)
 
 
-def rescore(connection: Connection, found: Lookalikes, *, size: int, now: datetime) -> int:
+def rescore(
+    connection: Connection, found: Lookalikes, *, size: int, now: datetime, doing: Doing
+) -> int:
     """Put the nearest into the score of a segment's lookalikes; return how many there are.
 
     What was learnt is kept as a model's run, and each score names it.
     """
     tune(connection)
     score = f"{SCORE}{found.segment_id}"
+    doing.tell(0, _SAVING, "rating everybody who is not in it")
     ids, likeness = _rate_others(connection, found, now)
+    doing.tell(1, _SAVING, "writing down the nearest")
     run_id = _record(connection, score, found, now)
     best = np.argsort(-likeness, kind="stable")[:size]
     replace_scores(connection, names=[score], rows=_rows(ids[best], likeness[best], score, run_id))

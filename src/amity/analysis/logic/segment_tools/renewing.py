@@ -11,6 +11,7 @@ from datetime import datetime
 import numpy as np
 
 from amity.analysis.logic.segment_tools import automatic, lookalikes
+from amity.analysis.logic.working.doing import Doing
 from amity.infra import queries
 from amity.infra.database import transaction
 from amity.kernel.errors import AmityError
@@ -55,7 +56,7 @@ def _renew_lookalikes(name: str, segment_id: int, now: datetime, rng: np.random.
     size = row[0] if row else 0
     if not size:
         return 0
-    found = lookalikes.refresh_lookalikes(segment_id=segment_id, now=now, rng=rng)
+    found = lookalikes.refresh_lookalikes(segment_id=segment_id, now=now, rng=rng, doing=Doing())
     with transaction() as connection:
-        lookalikes.rescore(connection, found, size=size, now=now)
+        lookalikes.rescore(connection, found, size=size, now=now, doing=Doing())
     return 1

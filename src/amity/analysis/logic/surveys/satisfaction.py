@@ -22,7 +22,7 @@ from amity.analysis.logic.learning.measures import (
     group_by_probability,
 )
 from amity.analysis.logic.learning.models import fit_adding
-from amity.analysis.logic.uplift.judging import mean_of
+from amity.analysis.logic.uplift.judging import Z95, mean_of
 from amity.analysis.logic.uplift.learners import draw_folds
 from amity.analysis.logic.uplift.reading import make_matrices
 from amity.analysis.logic.uplift.regressions import Sum
@@ -36,11 +36,18 @@ RANGES: Final[dict[Measure, tuple[float, float]]] = {
     "ces": (1.0, 7.0),
 }
 """What may be answered."""
+ENDS: Final[dict[Measure, tuple[float, float]]] = {
+    "nps": (-1.0, 1.0),
+    "csat": (0.0, 1.0),
+    "ces": (1.0, 7.0),
+}
+"""What an answer may count."""
 
 FEWEST: Final = 30
 FOLDS: Final = 5
 LEAST_CHANCE: Final = 0.02
 _STRENGTH: Final = 0.1
+_CERTAIN: Final = 1e-9
 
 
 class Satisfaction(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -83,7 +90,7 @@ def estimate_satisfaction(
     columns: Sequence[Column],
     rng: np.random.Generator,
     *,
-    is_share: bool,
+    measure: Measure,
 ) -> Satisfaction:
     """Return the mean of ``values`` (NaN: did not answer), plain and corrected.
 
@@ -93,7 +100,12 @@ def estimate_satisfaction(
     count = int(answered.sum())
     if count < FEWEST:
         raise Refused(f"{count:,} answers, and it takes at least {FEWEST}")
-    plain = _share(values[answered]) if is_share else mean_of(values[answered])
+    ends = ENDS[measure]
+    plain = (
+        _share(values[answered])
+        if measure == "csat"
+        else _doubt(mean_of(values[answered]), count, ends)
+    )
     why_not = _why_uncorrected(answered, columns)
     if why_not:
         return Satisfaction(
@@ -114,7 +126,7 @@ def estimate_satisfaction(
         asked=len(values),
         answered=count,
         plain=plain,
-        corrected=_within(mean_of(scores), values[answered]),
+        corrected=_doubt(mean_of(scores), effective, ends),
         answering_auc=auc_interval(chance, answered * 1.0),
         effective=effective,
         chance=chance,
@@ -163,13 +175,19 @@ def _score(
     return chance, told + left / chance
 
 
-def _within(found: Estimate, values: FloatArray) -> Estimate:
-    """Return the estimate within what can be answered at all."""
-    low, high = float(values.min()), float(values.max())
+def _doubt(found: Estimate, answers: float, ends: tuple[float, float]) -> Estimate:
+    """Return the estimate within what answers can count, and never as if it were certain.
+
+    When all said the same, as many as Wilson's interval leaves may say the farthest from it.
+    """
+    low, high = found.low, found.high
+    if high - low < _CERTAIN:
+        share = Z95**2 / (answers + Z95**2)
+        low, high = low - share * (found.value - ends[0]), high + share * (ends[1] - found.value)
     return Estimate(
-        value=min(max(found.value, low), high),
-        low=min(max(found.low, low), high),
-        high=min(max(found.high, low), high),
+        value=min(max(found.value, ends[0]), ends[1]),
+        low=min(max(low, ends[0]), ends[1]),
+        high=min(max(high, ends[0]), ends[1]),
     )
 
 

@@ -1,7 +1,9 @@
 """What effects told beforehand are worth: the mean effect, whether they differ, whom to treat.
 
 Everything is a mean of doubly robust scores of rows ranked by models that never saw them, so its
-interval is a mean's, and no claim needs the models to be right.
+interval is a mean's, and no claim needs the models to be right. One thing a plain mean's interval
+leaves out: the models of one fold have learnt from the others, so where what they say is noise the
+folds' areas go together (`apart_variance`).
 """
 
 import math
@@ -10,6 +12,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from amity.analysis.estimator import FloatArray, IntArray
 from amity.analysis.logic.uplift.learners import FOLDS, LEARNERS, Effects
@@ -85,7 +88,7 @@ def judge(effects: Effects, cost: float, rng: np.random.Generator) -> Verdict:
     best = min(range(len(LEARNERS)), key=lambda place: qualities[place].loss)
     said = effects.said[LEARNERS[best]]
     slope, chance = measure_slope(said, effects)
-    percent = rank(said, effects.fold)
+    percent, noise = rank(said, effects.fold), noise_of(slope)
     gains = effects.score - cost
     return Verdict(
         mean_effect=mean_of(effects.score),
@@ -93,9 +96,9 @@ def judge(effects: Effects, cost: float, rng: np.random.Generator) -> Verdict:
         learners=qualities,
         heterogeneity_p_value=min(1.0, chance * len(LEARNERS)),
         slope=slope,
-        groups=_group(said, effects),
-        curve=draw_curve(gains, percent),
-        share=choose_share(gains, percent, rng),
+        groups=_group(said, effects, noise),
+        curve=draw_curve(gains, percent, noise),
+        share=choose_share(gains, percent, rng, noise),
     )
 
 
@@ -104,6 +107,37 @@ def mean_of(values: FloatArray) -> Estimate:
     middle = float(values.mean())
     half = Z95 * float(values.std(ddof=1)) / math.sqrt(len(values))
     return Estimate(value=middle, low=middle - half, high=middle + half)
+
+
+def noise_of(slope: Estimate) -> float:
+    """Return the share of noise in what is said: none where effects differ as much as said."""
+    return 1 - min(max(slope.value, 0.0), 1.0)
+
+
+def apart_variance(gains: FloatArray, percent: IntArray, weights: FloatArray) -> float:
+    """Return what noise alone adds to the variance of a weighted mean, for folds go together.
+
+    Models of fold f lean the way the errors of fold g do, and the models of g the way those of f
+    do: the pair counts in both folds' areas. Of five folds whose models say nothing but noise the
+    variance of the summed area is twice that of its parts; of other means as far as their weights
+    go with the area's.
+    """
+    lean = _past(percent)
+    spread = float(lean @ lean)
+    part = float(weights @ lean) / spread if spread > 0 else 0.0
+    return part**2 * float((gains * lean).var(ddof=1)) / len(gains)
+
+
+def _past(percent: IntArray) -> FloatArray:
+    """Return of each row the share of the axis past its place, less the mean."""
+    past = 1 - (percent + 0.5) / PERCENT
+    centred: FloatArray = past - past.mean()
+    return centred
+
+
+def _widen(found: Estimate, variance: float) -> Estimate:
+    half = math.hypot((found.high - found.low) / 2, Z95 * math.sqrt(variance))
+    return Estimate(value=found.value, low=found.value - half, high=found.value + half)
 
 
 def rank(said: FloatArray, fold: IntArray) -> IntArray:
@@ -122,19 +156,18 @@ def _judge_one(name: str, effects: Effects, cost: float) -> LearnerQuality:
     return LearnerQuality(
         learner=name,
         loss=float(np.mean((effects.score - said) ** 2)),
-        qini=qini(effects.score - cost, percent),
+        qini=qini(effects.score - cost, percent, noise_of(measure_slope(said, effects)[0])),
     )
 
 
-def qini(gains: FloatArray, percent: IntArray) -> Estimate:
+def qini(gains: FloatArray, percent: IntArray, noise: float = 0.0) -> Estimate:
     """Return the area between the gains curve and treating at random.
 
     Of each row's score the curve holds the share of the axis past its place, so the area is a
     mean too (Radcliffe 2007; with scores as in Yadlowsky et al. 2024).
     """
-    past = 1 - (percent + 0.5) / PERCENT
-    weighted = gains * (past - past.mean())
-    return mean_of(weighted)
+    lean = _past(percent)
+    return _widen(mean_of(gains * lean), noise * apart_variance(gains, percent, lean))
 
 
 def measure_slope(said: FloatArray, effects: Effects) -> tuple[Estimate, float]:
@@ -155,18 +188,18 @@ def measure_slope(said: FloatArray, effects: Effects) -> tuple[Estimate, float]:
     left = score - slope * centred
     error = math.sqrt(float(np.sum((centred * left) ** 2))) / spread
     chance = 0.5 * math.erfc(slope / error / math.sqrt(2)) if error > 0 else 1.0
-    return (
-        Estimate(value=slope, low=slope - Z95 * error, high=slope + Z95 * error),
-        chance,
-    )
+    found = Estimate(value=slope, low=slope - Z95 * error, high=slope + Z95 * error)
+    return _widen(found, noise_of(found) * error**2), chance
 
 
-def _group(said: FloatArray, effects: Effects) -> list[EffectGroup]:
-    fifth = rank(said, effects.fold) * _GROUPS // PERCENT
+def _group(said: FloatArray, effects: Effects, noise: float) -> list[EffectGroup]:
+    percent = rank(said, effects.fold)
+    fifth = percent * _GROUPS // PERCENT
     groups = []
     for each, label in enumerate(_names()):
         inside = fifth == each
-        found = mean_of(effects.score[inside])
+        apart = apart_variance(effects.score, percent, inside / float(inside.mean()))
+        found = _widen(mean_of(effects.score[inside]), noise * apart)
         groups.append(
             EffectGroup(
                 label=label,
@@ -184,23 +217,32 @@ def _names() -> Sequence[str]:
     return ("highest fifth", "second fifth", "third fifth", "fourth fifth", "lowest fifth")
 
 
-def draw_curve(gains: FloatArray, percent: IntArray) -> list[QiniPoint]:
+def draw_curve(gains: FloatArray, percent: IntArray, noise: float) -> list[QiniPoint]:
     """Return the gain per row of all when the best share is treated, every twentieth."""
     points = [QiniPoint(share=0.0, gain=0.0, low=0.0, high=0.0)]
     for upto in range(5, PERCENT + 1, 5):
-        found = mean_of(gains * (percent < upto))
+        found = _mean_of_chosen(gains, percent, percent < upto, noise)
         points.append(
             QiniPoint(share=upto / PERCENT, gain=found.value, low=found.low, high=found.high)
         )
     return points
 
 
-def choose_share(gains: FloatArray, percent: IntArray, rng: np.random.Generator) -> Share:
+def _mean_of_chosen(
+    gains: FloatArray, percent: IntArray, chosen: NDArray[np.bool_], noise: float
+) -> Estimate:
+    apart = apart_variance(gains, percent, chosen.astype(np.float64))
+    return _widen(mean_of(gains * chosen), noise * apart)
+
+
+def choose_share(
+    gains: FloatArray, percent: IntArray, rng: np.random.Generator, noise: float
+) -> Share:
     """Return the share that gains most, and all those that may be the best.
 
     A share is among them when the most any other gains over it is no more than chance makes of
-    such a most in 95 of 100 draws. Gains of different percents are independent, so their sums
-    are drawn as normal.
+    such a most in 95 of 100 draws. Gains of different percents are drawn as normal and
+    independent, beside what the folds have in common.
     """
     rows = len(gains)
     sums = np.bincount(percent, weights=gains, minlength=PERCENT) / rows
@@ -208,10 +250,11 @@ def choose_share(gains: FloatArray, percent: IntArray, rng: np.random.Generator)
     counts = np.maximum(np.bincount(percent, minlength=PERCENT), 1)
     spread = np.sqrt(np.maximum(squares - (sums * rows) ** 2 / counts, 0)) / rows
     curve = np.concatenate([[0.0], np.cumsum(sums)])
-    noise = np.cumsum(rng.normal(size=(_DRAWS, PERCENT)) * spread, axis=1)
-    noise = np.column_stack([np.zeros(_DRAWS), noise])
+    drawn = np.cumsum(rng.normal(size=(_DRAWS, PERCENT)) * spread, axis=1)
+    drawn = np.column_stack([np.zeros(_DRAWS), drawn])
+    drawn += rng.normal(size=(_DRAWS, 1)) * _common(gains, percent, noise)
     # The most that any share gains over this one, by chance alone.
-    by_chance = np.quantile(noise.max(axis=1)[:, None] - noise, 0.95, axis=0)
+    by_chance = np.quantile(drawn.max(axis=1)[:, None] - drawn, 0.95, axis=0)
     possible = np.flatnonzero(curve.max() - curve <= by_chance)
     best = int(np.argmax(curve))
     chosen = percent < best
@@ -219,6 +262,15 @@ def choose_share(gains: FloatArray, percent: IntArray, rng: np.random.Generator)
         share=best / PERCENT,
         low=float(possible.min(initial=best)) / PERCENT,
         high=float(possible.max(initial=best)) / PERCENT,
-        gain=mean_of(gains * chosen),
-        over_all=mean_of(-gains * ~chosen),
+        gain=_mean_of_chosen(gains, percent, chosen, noise),
+        over_all=_mean_of_chosen(-gains, percent, ~chosen, noise),
     )
+
+
+def _common(gains: FloatArray, percent: IntArray, noise: float) -> FloatArray:
+    """Return the error that the folds have in common in the gain of each share, 0 to 1."""
+    found = [
+        math.sqrt(noise * apart_variance(gains, percent, (percent < upto).astype(np.float64)))
+        for upto in range(PERCENT + 1)
+    ]
+    return np.array(found)

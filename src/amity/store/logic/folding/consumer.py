@@ -5,11 +5,8 @@ event that commits late is waited for and never skipped (rule D12), and it moves
 the transaction of its effects, so each event takes effect once, whatever dies.
 """
 
-import gc
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import psycopg
@@ -17,6 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from amity.infra import queries
 from amity.infra.database import Connection, database_name, transaction
+from amity.infra.process import no_collection
 from amity.kernel.errors import Unavailable
 from amity.store.contracts import SYSTEM_SOURCE_ID, FoldResult, SourceKind
 from amity.store.logic.folding.batch import Batch, Entry, LogRow, decode_entry
@@ -60,20 +58,8 @@ def is_of_the_event(error: Exception) -> bool:
     return True
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hold the garbage collector off for a batch: it makes no cycles, but very many objects."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def _turn(limit: int) -> FoldResult:
-    with _no_collection(), transaction() as connection:
+    with no_collection(), transaction() as connection:
         if not _is_behind(connection):
             return FoldResult(events=0)
         place = try_profiles(connection)

@@ -5,6 +5,7 @@ so its effects and its progress are there together or not at all. The claim is a
 of the transaction: unlike a row lock it costs no write, so asking while idle is cheap.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -12,11 +13,19 @@ import msgspec
 from amity.infra import queries
 from amity.infra.database import Connection
 from amity.kernel.errors import Conflict
-from amity.store.contracts import Activity
+from amity.store.contracts import SYSTEM_SOURCE_ID, Activity
 
 _SQL = queries.load("amity.store")
 
 PROFILES = "profiles"
+
+
+class Stirred(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a stretch of activities is about, and up to where it reaches."""
+
+    position: int
+    events: int
+    profile_ids: list[int]
 
 
 class LogPlace(msgspec.Struct, frozen=True):
@@ -49,6 +58,14 @@ def advance_consumer(*, connection: Connection, name: str, position: int) -> Non
     done = connection.execute(_SQL["advance_consumer"], {"name": name, "position": position})
     if done.rowcount != 1:
         raise Conflict(f"the consumer {name} is elsewhere", code="consumer_moved")
+
+
+def rewind_consumer(*, connection: Connection, name: str, position: int) -> None:
+    """Have a consumer read again from a position on, if it has gone further.
+
+    The caller keeps it from a turn until the transaction ends.
+    """
+    connection.execute(_SQL["rewind_consumer"], {"name": name, "position": position})
 
 
 def try_profiles(connection: Connection) -> LogPlace | None:
@@ -84,8 +101,28 @@ def read_activity(*, connection: Connection, after: int, limit: int) -> list[Act
     One fenced writer numbers them and commits in that order, so nothing can appear behind a
     reader.
     """
-    rows = connection.execute(_SQL["read_activity"], [after, limit], binary=True)
+    rows = connection.execute(_SQL["read_activity"], [after, limit], binary=True).fetchall()
     return [activity(row) for row in rows]
+
+
+def read_said(*, connection: Connection, after: int, limit: int) -> list[Activity]:
+    """Return what `read_activity` does, for those who do not look at the context: it is empty."""
+    rows = connection.execute(_SQL["read_said"], [after, limit], binary=True).fetchall()
+    decode = msgspec.json.decode
+    return [activity((*row[:8], decode(row[8]), {}, row[9])) for row in rows]
+
+
+def read_stirred(
+    *, connection: Connection, after: int, limit: int, names: Collection[str]
+) -> Stirred:
+    """Return whom the next ``limit`` activities are about, of those with one of ``names``.
+
+    With them come all profiles that were joined or parted, the former ones too. One query, however
+    many activities there are.
+    """
+    about = {"after": after, "limit": limit, "names": sorted(names), "system": SYSTEM_SOURCE_ID}
+    last, events, profile_ids = _row(connection.execute(_SQL["read_stirred"], about))
+    return Stirred(position=last or after, events=events, profile_ids=profile_ids)
 
 
 def activity(row: tuple[Any, ...]) -> Activity:

@@ -25,7 +25,8 @@ from amity.store.logic.consent.statements import (
 from amity.store.logic.consent.under_age import mark_age
 from amity.store.logic.folding.orders import OrderTotals
 from amity.store.logic.identity.rules import MAX_LENGTH, normalize_email, normalize_phone
-from amity.store.logic.intake.decoding import DecodedEvent, read_instant
+from amity.store.logic.intake.decoding import DecodedEvent
+from amity.store.logic.intake.parsing import read_instant
 from amity.store.logic.profiles.claims import list_assertions
 from amity.store.logic.profiles.survivorship import (
     NO_RULES,

@@ -8,6 +8,7 @@ Two refunds told with different message ids are two refunds: nothing on the wire
 """
 
 from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
@@ -72,7 +73,7 @@ def read_order(
         event_id=event_id,
         total_minor=_sum_of(lines, currency) if amount is None else amount,
         currency=currency,
-        items=min(sum(_quantity(line) for line in lines), _MAX_ITEMS),
+        items=min(sum(int(_quantity(line)) for line in lines), _MAX_ITEMS),
     )
 
 
@@ -179,16 +180,22 @@ def _amount(properties: dict[str, Any], currency: str) -> int | None:
 
 
 def _sum_of(lines: list[dict[str, Any]], currency: str) -> int:
-    total = 0
+    total = Decimal(0)
     for line in lines:
         price = to_minor(line.get("price"), currency)
         if price is not None and 0 <= price <= _LARGEST_MINOR:
             total += price * _quantity(line)
-    return min(total, _LARGEST_MINOR)
+    return min(int(total.to_integral_value(ROUND_HALF_EVEN)), _LARGEST_MINOR)
 
 
-def _quantity(line: dict[str, Any]) -> int:
+def _quantity(line: dict[str, Any]) -> Decimal:
+    """Return how many of a line, a number or its text; without one it is 1, below 0 it is 0."""
     value = line.get("quantity", 1)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 1
-    return min(max(int(value), 0), _MAX_ITEMS)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return Decimal(1)
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return Decimal(1)
+    # Compared with nothing that is not finite, which Decimal would refuse.
+    return min(max(number, Decimal(0)), Decimal(_MAX_ITEMS)) if number.is_finite() else Decimal(1)

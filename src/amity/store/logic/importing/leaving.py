@@ -18,7 +18,7 @@ from amity.kernel.clock import format_instant
 from amity.kernel.errors import Invalid
 from amity.store.contracts import Channel, Suppression
 from amity.store.logic.intake.appending import find_known
-from amity.store.logic.intake.decoding import BadEvent
+from amity.store.logic.intake.parsing import BadEvent
 from amity.store.logic.intake.rows import read_row
 from amity.store.logic.profiles.contact_points import contact_key, suppress_all
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from amity.kernel.clock import format_instant
 from amity.store.connector import BadRow, Row
-from amity.store.logic.intake.decoding import read_instant as parse_instant
+from amity.store.logic.intake.parsing import read_instant as parse_instant
 
 _INTEGER: Final = re.compile(r"-?(0|[1-9]\d{0,14})", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?(0|[1-9]\d{0,14})\.\d{1,12}", re.ASCII)

@@ -17,7 +17,8 @@ from amity.infra.database import Connection, transaction
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Invalid
 from amity.store.contracts import SYSTEM_SOURCE_ID, Receipt, ReceivedEvent
-from amity.store.logic.intake.decoding import BadEvent, decode_event
+from amity.store.logic.intake.decoding import decode_event
+from amity.store.logic.intake.parsing import BadEvent
 from amity.store.logic.intake.rows import (
     Key,
     Rejected,
@@ -133,12 +134,31 @@ class SystemEvent(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened, if not at the moment it is recorded."""
 
 
-def record_events(*, connection: Connection, events: Sequence[SystemEvent], now: datetime) -> None:
-    """Record events of Amity's own in the caller's transaction; a known message id is left out."""
+def record_events(
+    *,
+    connection: Connection,
+    events: Sequence[SystemEvent],
+    now: datetime,
+    are_new: bool = False,
+) -> None:
+    """Record events of Amity's own in the caller's transaction; a known message id is left out.
+
+    Whoever has reason to think that none is known says so by ``are_new``: then they are looked
+    for only if one is.
+    """
+    said_at = format_instant(now)
     rows = [
-        read_row(index, SYSTEM_SOURCE_ID, _system_body(event, now))
+        read_row(index, SYSTEM_SOURCE_ID, _system_body(event, said_at))
         for index, event in enumerate(events)
     ]
+    if are_new and rows:
+        once = {row.digest: row for row in rows}
+        try:
+            with connection.transaction():
+                write_sorted(connection, Sorted(list(once.values()), [], []), now)
+            return
+        except psycopg.errors.UniqueViolation:
+            pass
     known = find_known(connection, rows)
     fresh = {row.digest: row for row in rows if row.key not in known}
     write_sorted(connection, Sorted(list(fresh.values()), [], []), now)
@@ -163,14 +183,15 @@ def record_event(
     record_events(connection=connection, events=[event], now=now)
 
 
-def _system_body(event: SystemEvent, now: datetime) -> bytes:
+def _system_body(event: SystemEvent, said_at: str) -> bytes:
+    at = event.occurred_at
     return msgspec.json.encode(
         {
             "type": "track",
             "event": event.name,
             "profileId": event.profile_id,
             "properties": event.properties,
-            "timestamp": format_instant(event.occurred_at or now),
+            "timestamp": said_at if at is None else format_instant(at),
             "messageId": event.message_id,
         }
     )

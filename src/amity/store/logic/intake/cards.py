@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from amity.infra.crypto import pseudonym
-from amity.store.logic.intake.decoding import BadEvent, parse_object
+from amity.store.logic.intake.parsing import BadEvent, parse_object
 
 _MOST_PATHS: Final = 20
 _RUN: Final = b"0" * 13

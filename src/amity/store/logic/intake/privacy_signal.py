@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from amity.store.logic.consent.statements import PREFERENCES_UPDATED
-from amity.store.logic.intake.decoding import BadEvent, decode_event
+from amity.store.logic.intake.decoding import decode_event
+from amity.store.logic.intake.parsing import BadEvent
 
 METHOD: Final = "GPC"
 UPDATED: Final = date(2026, 11, 22)

@@ -14,7 +14,7 @@ from amity.store.contracts import EventError, QuarantinedEvent, Receipt
 from amity.store.contracts_tracking import QuarantineFilter
 from amity.store.logic.intake.appending import append_events, find_known, write_sorted
 from amity.store.logic.intake.calls import CALL, read_call
-from amity.store.logic.intake.decoding import BadEvent
+from amity.store.logic.intake.parsing import BadEvent
 from amity.store.logic.intake.rows import Counts, Sorted, count_arguments, read_row, sort_rows
 from amity.store.logic.intake.wire import BATCH, split_request
 from amity.store.logic.plans.rows import read_plan_book

@@ -9,12 +9,9 @@ from datetime import datetime
 import msgspec
 
 from amity.store.logic.intake.cards import cut_event, find_long_numbers
-from amity.store.logic.intake.decoding import (
-    BadEvent,
-    CheckedEvent,
-    check_event,
-    check_together,
-)
+from amity.store.logic.intake.checking_together import check_together
+from amity.store.logic.intake.decoding import CheckedEvent, check_event
+from amity.store.logic.intake.parsing import BadEvent
 from amity.store.logic.intake.rows import Rejected, Row, make_row, read_row, reject
 from amity.store.logic.intake.wire import BATCH, Request, add_anonymous_id
 from amity.store.logic.plans.checking import PlanBook

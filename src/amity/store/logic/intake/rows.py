@@ -15,7 +15,8 @@ import msgspec
 
 from amity.store.contracts import SYSTEM_SOURCE_ID, EventError, Receipt
 from amity.store.logic.intake.cards import cut_cards, cut_event
-from amity.store.logic.intake.decoding import BadEvent, CheckedEvent, check_event
+from amity.store.logic.intake.decoding import CheckedEvent, check_event
+from amity.store.logic.intake.parsing import BadEvent
 
 Key = tuple[int, bytes]
 """A source and the digest of a message id: what makes an event the same event."""

@@ -18,7 +18,7 @@ import msgspec
 
 from amity.kernel.clock import format_instant
 from amity.store.dialect import BadEvent, dump, make_id
-from amity.store.logic.intake.decoding import parse_object, read_instant
+from amity.store.logic.intake.parsing import parse_object, read_instant
 
 Event = dict[str, Any]
 _LONGEST_ID: Final = 200

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.store.logic.intake.decoding import BadEvent, parse_object, read_instant
+from amity.store.logic.intake.parsing import BadEvent, parse_object, read_instant
 
 MAX_EVENTS: Final = 5_000
 """Most events in one request; the Segment limit is 2,500."""

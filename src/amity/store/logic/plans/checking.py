@@ -12,7 +12,7 @@ import msgspec
 
 from amity.store.contracts_tracking import ALL_SOURCES, Plan, PlanField, Policy
 from amity.store.logic.intake.cards import mark_event
-from amity.store.logic.intake.decoding import BadEvent, parse_object, read_instant
+from amity.store.logic.intake.parsing import BadEvent, parse_object, read_instant
 from amity.store.logic.intake.rows import Row
 
 AGAINST_PLAN: Final = "against_plan"

@@ -18,7 +18,8 @@ from amity.store.contracts_tracking import (
     VerdictWord,
 )
 from amity.store.logic.intake.cards import cut_event
-from amity.store.logic.intake.decoding import BadEvent, check_event, parse_object
+from amity.store.logic.intake.decoding import check_event
+from amity.store.logic.intake.parsing import BadEvent, parse_object
 from amity.store.logic.intake.sources import list_sources
 from amity.store.logic.plans.checking import PlanBook, properties_of
 from amity.store.logic.plans.pinning import (

@@ -10,7 +10,8 @@ from amity.infra import queries
 from amity.infra.database import transaction
 from amity.store.contracts import SYSTEM_SOURCE_ID
 from amity.store.contracts_tracking import FillRate, LatestPicture, QualityDay, QualityHour
-from amity.store.logic.intake.decoding import BadEvent, DecodedEvent, decode_event
+from amity.store.logic.intake.decoding import DecodedEvent, decode_event
+from amity.store.logic.intake.parsing import BadEvent
 from amity.store.logic.plans.personal_data import PERSONAL
 
 _SQL: Final = queries.load("amity.store")

@@ -5,7 +5,8 @@ from typing import Any
 from amity.store.contracts import SYSTEM_SOURCE_ID, ReceivedEvent
 from amity.store.contracts_tracking import Understood
 from amity.store.logic.folding.fold import time_of
-from amity.store.logic.intake.decoding import BadEvent, decode_event
+from amity.store.logic.intake.decoding import decode_event
+from amity.store.logic.intake.parsing import BadEvent
 
 
 def understand_event(event: ReceivedEvent) -> Understood | None:

@@ -7,7 +7,8 @@ import msgspec
 
 from amity.store.contracts import SourceKind
 from amity.store.contracts_claims import TRAIT_ASSERTED, How
-from amity.store.logic.intake.decoding import MAX_TEXT, read_instant
+from amity.store.logic.intake.decoding import MAX_TEXT
+from amity.store.logic.intake.parsing import read_instant
 
 _HOWS: Final = frozenset(get_args(How))
 _NOT_TRAITS: Final = frozenset({"_sanitized"})

@@ -7,7 +7,7 @@ import msgspec
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from amity.infra import queries
+from amity.infra import arrays, queries
 from amity.infra.database import Connection, transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.kernel.pagination import Page, decode_cursor, encode_cursor
@@ -83,7 +83,8 @@ def load_profiles(*, connection: Connection, profile_ids: list[int]) -> list[Pro
 
 def list_living(*, connection: Connection, profile_ids: list[int]) -> list[int]:
     """Return those of the ids that are profiles and were not merged into others."""
-    return [row[0] for row in connection.execute(_SQL["list_living"], [profile_ids])]
+    ids = arrays.numbers(profile_ids)
+    return [row[0] for row in connection.execute(_SQL["list_living"], [ids]).fetchall()]
 
 
 def load_histories(
@@ -95,8 +96,9 @@ def load_histories(
     profiles.
     """
     histories: dict[int, dict[str, list[tuple[datetime, dict[str, Any]]]]] = {}
-    given = [Jsonb(wishes), profile_ids, profile_ids]
-    rows = connection.execute(_SQL["load_histories"], given, binary=True)
+    ids = arrays.numbers(profile_ids)
+    given = [Jsonb(wishes), ids, ids]
+    rows = connection.execute(_SQL["load_histories"], given, binary=True).fetchall()
     for profile_id, name, at, properties in rows:
         happened = (at, properties or {})
         histories.setdefault(profile_id, {}).setdefault(name, []).append(happened)

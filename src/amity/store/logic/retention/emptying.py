@@ -13,7 +13,8 @@ import msgspec
 from amity.store.contracts_claims import TRAIT_ASSERTED
 from amity.store.logic.consent.statements import CONSENT_EVENTS, CONSENT_REQUESTED
 from amity.store.logic.folding.orders import ORDER_EVENTS
-from amity.store.logic.intake.decoding import DecodedEvent, parse_object
+from amity.store.logic.intake.decoding import DecodedEvent
+from amity.store.logic.intake.parsing import parse_object
 
 KEPT_EVENTS: Final = frozenset({*ORDER_EVENTS, *CONSENT_EVENTS, CONSENT_REQUESTED, TRAIT_ASSERTED})
 """Events that stay as they came, however old: orders, consents and claims are made of them."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from amity.broadcast import api as broadcast
+from amity.broadcast import api_campaigns
 from amity.broadcast.contracts import (
     Campaign,
     CampaignEstimate,
@@ -89,7 +89,7 @@ class CampaignsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 @route("GET", "/campaigns", scope="campaigns:read")
 def list_campaigns(query: CampaignsQuery) -> Page[Campaign]:
     """List campaigns, the latest made first."""
-    return broadcast.list_campaigns(
+    return api_campaigns.list_campaigns(
         search=query.search, state=query.state, cursor=query.cursor, limit=query.limit
     )
 
@@ -103,13 +103,15 @@ def list_campaigns(query: CampaignsQuery) -> Page[Campaign]:
 )
 def create_campaign(body: NewCampaign, call: Call) -> Campaign:
     """Make a campaign as a draft; nothing is sent before it is launched."""
-    return broadcast.create_campaign(plan=CampaignPlan(**given(body)), by=call.caller, now=call.now)
+    return api_campaigns.create_campaign(
+        plan=CampaignPlan(**given(body)), by=call.caller, now=call.now
+    )
 
 
 @route("POST", "/campaigns/estimate", scope="campaigns:read")
 def estimate_campaign(body: EstimateWish, call: Call) -> CampaignEstimate:
     """Count whom a campaign would reach if it began now, and why the others not."""
-    return broadcast.estimate_campaign(
+    return api_campaigns.estimate_campaign(
         segment_id=body.segment_id,
         purpose=body.purpose,
         holdout_rate=body.holdout_rate,
@@ -120,21 +122,21 @@ def estimate_campaign(body: EstimateWish, call: Call) -> CampaignEstimate:
 @route("GET", "/campaigns/observed", scope="campaigns:read")
 def list_observed_campaigns() -> Page[ObservedCampaign]:
     """List campaigns run elsewhere and known from events; of what they caused nothing is said."""
-    return Page(broadcast.list_observed_campaigns())
+    return Page(api_campaigns.list_observed_campaigns())
 
 
 @route("GET", "/campaigns/{campaign_id}", scope="campaigns:read")
 def get_campaign(campaign_id: SmallRowId) -> Campaign:
     """Get a campaign."""
-    return broadcast.get_campaign(campaign_id=campaign_id)
+    return api_campaigns.get_campaign(campaign_id=campaign_id)
 
 
 @route("PATCH", "/campaigns/{campaign_id}", scope="campaigns:write")
 def update_campaign(campaign_id: SmallRowId, body: CampaignChange, call: Call) -> Campaign:
     """Change a campaign that has not begun."""
-    held = broadcast.get_campaign(campaign_id=campaign_id)
+    held = api_campaigns.get_campaign(campaign_id=campaign_id)
     plan = {name: getattr(held, name) for name in CampaignPlan.__struct_fields__}
-    return broadcast.update_campaign(
+    return api_campaigns.update_campaign(
         campaign_id=campaign_id, plan=CampaignPlan(**plan | given(body)), now=call.now
     )
 
@@ -142,13 +144,13 @@ def update_campaign(campaign_id: SmallRowId, body: CampaignChange, call: Call) -
 @route("DELETE", "/campaigns/{campaign_id}", scope="campaigns:write")
 def archive_campaign(campaign_id: SmallRowId, call: Call) -> None:
     """Put a draft, a finished or a stopped campaign away; its figures stay."""
-    broadcast.archive_campaign(campaign_id=campaign_id, now=call.now)
+    api_campaigns.archive_campaign(campaign_id=campaign_id, now=call.now)
 
 
 @route("POST", "/campaigns/{campaign_id}/launch", scope="campaigns:launch")
 def launch_campaign(campaign_id: SmallRowId, body: Launch, call: Call) -> Campaign:
     """Have a campaign begin at once or later; again, to change the time."""
-    return broadcast.launch_campaign(
+    return api_campaigns.launch_campaign(
         campaign_id=campaign_id, at=body.at, by=call.caller, now=call.now
     )
 
@@ -156,22 +158,22 @@ def launch_campaign(campaign_id: SmallRowId, body: Launch, call: Call) -> Campai
 @route("POST", "/campaigns/{campaign_id}/pause", scope="campaigns:launch")
 def pause_campaign(campaign_id: SmallRowId, call: Call) -> Campaign:
     """Let nothing more leave until it is resumed."""
-    return broadcast.pause_campaign(campaign_id=campaign_id, by=call.caller, now=call.now)
+    return api_campaigns.pause_campaign(campaign_id=campaign_id, by=call.caller, now=call.now)
 
 
 @route("POST", "/campaigns/{campaign_id}/resume", scope="campaigns:launch")
 def resume_campaign(campaign_id: SmallRowId, call: Call) -> Campaign:
     """Go on with a paused campaign where it stood."""
-    return broadcast.resume_campaign(campaign_id=campaign_id, by=call.caller, now=call.now)
+    return api_campaigns.resume_campaign(campaign_id=campaign_id, by=call.caller, now=call.now)
 
 
 @route("POST", "/campaigns/{campaign_id}/stop", scope="campaigns:launch")
 def stop_campaign(campaign_id: SmallRowId, call: Call) -> Campaign:
     """End a campaign for good: what has not left is cancelled."""
-    return broadcast.stop_campaign(campaign_id=campaign_id, by=call.caller, now=call.now)
+    return api_campaigns.stop_campaign(campaign_id=campaign_id, by=call.caller, now=call.now)
 
 
 @route("GET", "/campaigns/{campaign_id}/report", scope="campaigns:read")
 def report_campaign(campaign_id: SmallRowId, call: Call) -> CampaignReport:
     """Get a campaign in numbers: what left, what came of it, what it caused."""
-    return broadcast.report_campaign(campaign_id=campaign_id, now=call.now)
+    return api_campaigns.report_campaign(campaign_id=campaign_id, now=call.now)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from amity.kernel.pagination import Page
-from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts_hooks import Enrichment, EnrichmentKey, EnrichmentPlan
 from amity.store.contracts_outbound import Attempt
 from amity.web.api.documents_doors import EnrichmentDocument, pick
@@ -88,7 +88,7 @@ class EnrichmentProblem(msgspec.Struct, frozen=True, kw_only=True):
 @route("GET", "/enrichments", scope="sources:read")
 def list_enrichments() -> Page[Enrichment]:
     """List who is asked about customers and how that goes, by name."""
-    return Page(store.list_enrichments())
+    return Page(api_fetching.list_enrichments())
 
 
 @route(
@@ -102,7 +102,7 @@ def create_enrichment(body: NewEnrichment, call: Call) -> EnrichmentDocument:
     """Begin to ask somebody, about customers who allow the purpose."""
     fields = given(body)
     secret, source_id = fields.pop("secret"), fields.pop("source_id")
-    made = store.create_enrichment(
+    made = api_fetching.create_enrichment(
         plan=EnrichmentPlan(**fields), source_id=source_id, secret=secret, by=call.caller
     )
     return pick(EnrichmentDocument, made)
@@ -111,7 +111,7 @@ def create_enrichment(body: NewEnrichment, call: Call) -> EnrichmentDocument:
 @route("GET", "/enrichments/{enrichment_id}", scope="sources:read")
 def get_enrichment(enrichment_id: SmallRowId) -> EnrichmentDocument:
     """Get an enrichment as it was set up; its secret is never shown."""
-    return pick(EnrichmentDocument, store.get_enrichment(enrichment_id=enrichment_id))
+    return pick(EnrichmentDocument, api_fetching.get_enrichment(enrichment_id=enrichment_id))
 
 
 @route("PATCH", "/enrichments/{enrichment_id}", scope="sources:write")
@@ -120,31 +120,31 @@ def update_enrichment(enrichment_id: SmallRowId, body: EnrichmentChange) -> Enri
     changes = given(body)
     is_enabled, secret = changes.pop("is_enabled", None), changes.pop("secret", None)
     if changes or secret is not None:
-        held = store.get_enrichment(enrichment_id=enrichment_id).plan
+        held = api_fetching.get_enrichment(enrichment_id=enrichment_id).plan
         plan = msgspec.structs.replace(held, **changes)
-        store.update_enrichment(enrichment_id=enrichment_id, plan=plan, secret=secret)
+        api_fetching.update_enrichment(enrichment_id=enrichment_id, plan=plan, secret=secret)
     if is_enabled is not None:
-        store.switch_enrichment(enrichment_id=enrichment_id, is_enabled=is_enabled)
+        api_fetching.switch_enrichment(enrichment_id=enrichment_id, is_enabled=is_enabled)
     return get_enrichment(enrichment_id)
 
 
 @route("DELETE", "/enrichments/{enrichment_id}", scope="sources:write")
 def delete_enrichment(enrichment_id: SmallRowId) -> None:
     """Forget it and its secret; what it answered stays until its time is over."""
-    store.delete_enrichment(enrichment_id=enrichment_id)
+    api_fetching.delete_enrichment(enrichment_id=enrichment_id)
 
 
 @route("GET", "/enrichments/{enrichment_id}/health", scope="sources:read")
 def get_enrichment_health(enrichment_id: SmallRowId) -> Enrichment:
     """Say how asking goes: answered, unknown, withheld, waiting, failed, and what failed last."""
-    return store.get_enrichment(enrichment_id=enrichment_id)
+    return api_fetching.get_enrichment(enrichment_id=enrichment_id)
 
 
 @route("GET", "/enrichments/{enrichment_id}/problems", scope="sources:read")
 def list_enrichment_problems(enrichment_id: SmallRowId) -> Page[EnrichmentProblem]:
     """List customers nothing was learned about, the latest first."""
-    store.get_enrichment(enrichment_id=enrichment_id)
-    found = store.list_enrichment_problems(enrichment_id=enrichment_id)
+    api_fetching.get_enrichment(enrichment_id=enrichment_id)
+    found = api_fetching.list_enrichment_problems(enrichment_id=enrichment_id)
     return Page(
         [
             EnrichmentProblem(profile_id=profile_id, state=state, reason=reason)
@@ -156,11 +156,11 @@ def list_enrichment_problems(enrichment_id: SmallRowId) -> Page[EnrichmentProble
 @route("POST", "/enrichments/{enrichment_id}/test", scope="sources:write")
 def try_enrichment(enrichment_id: SmallRowId) -> Attempt:
     """Ask about nobody real at once; `error` is empty when the other side answered."""
-    return store.try_enrichment(enrichment_id=enrichment_id)
+    return api_fetching.try_enrichment(enrichment_id=enrichment_id)
 
 
 @route("POST", "/enrichments/{enrichment_id}/ask", scope="sources:write", status=202)
 def ask_enrichment(enrichment_id: SmallRowId, body: CustomersToAsk) -> Asked:
     """Have it asked about these customers soon, also about whom it was before."""
     ids = body.profile_ids
-    return Asked(waiting=store.ask_enrichment(enrichment_id=enrichment_id, profile_ids=ids))
+    return Asked(waiting=api_fetching.ask_enrichment(enrichment_id=enrichment_id, profile_ids=ids))

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from amity.kernel.pagination import Page
-from amity.store import api as store
+from amity.store import api_identity
 from amity.store.contracts import IdentifierKind
 from amity.store.contracts_identity import (
     Candidate,
@@ -74,7 +74,7 @@ class PathQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def merge_profiles(body: ProfilesToJoin, call: Call) -> Decided:
     """Join two customers by hand; `POST /merges/{merge_id}/undo` takes it back."""
     refuse_restricted(body.winner_id, body.loser_id)
-    store.merge_profiles(
+    api_identity.merge_profiles(
         winner=body.winner_id,
         loser=body.loser_id,
         by=call.caller,
@@ -88,27 +88,29 @@ def merge_profiles(body: ProfilesToJoin, call: Call) -> Decided:
 def split_profile(profile_id: RowId, body: ProfileToSplit, call: Call) -> Decided:
     """Take identifiers off a customer; they become another one."""
     named = [(each.kind, each.value) for each in body.identifiers]
-    store.split_profile(profile_id=profile_id, identifiers=named, by=call.caller, now=call.now)
+    api_identity.split_profile(
+        profile_id=profile_id, identifiers=named, by=call.caller, now=call.now
+    )
     return Decided(profile_id=profile_id)
 
 
 @route("POST", "/profiles/{profile_id}/splits/{split_id}/undo", scope="profiles:write", status=202)
 def undo_split(profile_id: RowId, split_id: RowId, call: Call) -> Decided:
     """Take a split back: all is as before it."""
-    store.undo_split(profile_id=profile_id, split_id=split_id, by=call.caller, now=call.now)
+    api_identity.undo_split(profile_id=profile_id, split_id=split_id, by=call.caller, now=call.now)
     return Decided(profile_id=profile_id)
 
 
 @route("GET", "/profiles/{profile_id}/identity-path", scope="profiles:read")
 def explain_identity(profile_id: RowId, query: PathQuery) -> IdentityPath:
     """Say what connects two profiles, joined or not: the strongest way along the evidence."""
-    return store.explain_identity(profile_a=profile_id, profile_b=query.other_id)
+    return api_identity.explain_identity(profile_a=profile_id, profile_b=query.other_id)
 
 
 @route("GET", "/candidates", scope="profiles:read")
 def list_candidates(query: CandidatesQuery) -> Page[Candidate]:
     """List pairs of profiles that may be one customer, or belong together, the newest first."""
-    return store.list_candidates(
+    return api_identity.list_candidates(
         state=query.state, kind=query.kind or "", cursor=query.cursor, limit=query.limit
     )
 
@@ -116,6 +118,6 @@ def list_candidates(query: CandidatesQuery) -> Page[Candidate]:
 @route("POST", "/candidates/{candidate_id}/decide", scope="profiles:write")
 def decide_candidate(candidate_id: RowId, body: Choice, call: Call) -> Candidate:
     """Accept a pair (one person is joined, others are linked), reject it, or take either back."""
-    return store.decide_candidate(
+    return api_identity.decide_candidate(
         candidate_id=candidate_id, choice=body.choice, by=call.caller, now=call.now
     )

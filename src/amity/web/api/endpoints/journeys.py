@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from amity.broadcast import api as broadcast
+from amity.broadcast import api_journeys
 from amity.broadcast.contracts import Enrolment, Journey, JourneyReport, JourneyState
 from amity.kernel.pagination import Page
 from amity.web.api.given import given
@@ -51,7 +51,7 @@ class EnrolmentsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 @route("GET", "/journeys", scope="journeys:read")
 def list_journeys() -> Page[Journey]:
     """List journeys by name."""
-    return Page(broadcast.list_journeys())
+    return Page(api_journeys.list_journeys())
 
 
 @route(
@@ -59,19 +59,19 @@ def list_journeys() -> Page[Journey]:
 )
 def create_journey(body: NewJourney, call: Call) -> Journey:
     """Make a journey as a draft; its `problems` say what keeps it from going live."""
-    return broadcast.create_journey(by=call.caller, now=call.now, **given(body))
+    return api_journeys.create_journey(by=call.caller, now=call.now, **given(body))
 
 
 @route("GET", "/journeys/{journey_id}", scope="journeys:read")
 def get_journey(journey_id: SmallRowId) -> Journey:
     """Get a journey."""
-    return broadcast.get_journey(journey_id=journey_id)
+    return api_journeys.get_journey(journey_id=journey_id)
 
 
 @route("PATCH", "/journeys/{journey_id}", scope="journeys:write")
 def update_journey(journey_id: SmallRowId, body: JourneyChange, call: Call) -> Journey:
     """Change a journey; whoever is under way stays on the version they began with."""
-    return broadcast.update_journey(
+    return api_journeys.update_journey(
         journey_id=journey_id, by=call.caller, now=call.now, **given(body)
     )
 
@@ -79,7 +79,7 @@ def update_journey(journey_id: SmallRowId, body: JourneyChange, call: Call) -> J
 @route("POST", "/journeys/{journey_id}/state", scope="journeys:write")
 def set_journey_state(journey_id: SmallRowId, body: NewJourneyState, call: Call) -> Journey:
     """Put a journey live, pause it, or archive it for good."""
-    return broadcast.set_journey_state(
+    return api_journeys.set_journey_state(
         journey_id=journey_id, state=body.state, by=call.caller, now=call.now
     )
 
@@ -87,13 +87,13 @@ def set_journey_state(journey_id: SmallRowId, body: NewJourneyState, call: Call)
 @route("GET", "/journeys/{journey_id}/report", scope="journeys:read")
 def report_journey(journey_id: SmallRowId) -> JourneyReport:
     """Get a journey in numbers: how many are at each step, came to it and left by which edge."""
-    return broadcast.report_journey(journey_id=journey_id)
+    return api_journeys.report_journey(journey_id=journey_id)
 
 
 @route("GET", "/journeys/{journey_id}/enrolments", scope="journeys:read")
 def list_enrolments(journey_id: SmallRowId, query: EnrolmentsQuery) -> Page[Enrolment]:
     """List who goes or went through a journey, the latest to begin first."""
-    broadcast.get_journey(journey_id=journey_id)
-    return broadcast.list_enrolments(
+    api_journeys.get_journey(journey_id=journey_id)
+    return api_journeys.list_enrolments(
         journey_id=journey_id, node=query.node, cursor=query.cursor, limit=query.limit
     )

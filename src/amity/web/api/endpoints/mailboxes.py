@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from amity.kernel.pagination import Page
-from amity.store import api as store
+from amity.store import api_fetching
 from amity.store.contracts_hooks import Mailbox, MailboxPlan, MailSecurity
 from amity.web.api.documents_doors import MailboxDocument, pick
 from amity.web.api.given import given
@@ -58,7 +58,7 @@ class MailboxTried(msgspec.Struct, frozen=True, kw_only=True):
 @route("GET", "/mailboxes", scope="sources:read")
 def list_mailboxes() -> Page[Mailbox]:
     """List the mailboxes and how far each is read, by name."""
-    return Page(store.list_mailboxes())
+    return Page(api_fetching.list_mailboxes())
 
 
 @route(
@@ -68,7 +68,7 @@ def create_mailbox(body: NewMailbox, call: Call) -> MailboxDocument:
     """Begin to read a mailbox once it lets us in; what is in it already is read too."""
     fields = given(body)
     password, source_id = fields.pop("password"), fields.pop("source_id")
-    made = store.create_mailbox(
+    made = api_fetching.create_mailbox(
         plan=MailboxPlan(**fields), source_id=source_id, password=password, by=call.caller
     )
     return pick(MailboxDocument, made)
@@ -77,7 +77,7 @@ def create_mailbox(body: NewMailbox, call: Call) -> MailboxDocument:
 @route("GET", "/mailboxes/{mailbox_id}", scope="sources:read")
 def get_mailbox(mailbox_id: SmallRowId) -> MailboxDocument:
     """Get a mailbox as it was set up; its password is never shown."""
-    return pick(MailboxDocument, store.get_mailbox(mailbox_id=mailbox_id))
+    return pick(MailboxDocument, api_fetching.get_mailbox(mailbox_id=mailbox_id))
 
 
 @route("PATCH", "/mailboxes/{mailbox_id}", scope="sources:write")
@@ -89,33 +89,33 @@ def update_mailbox(mailbox_id: SmallRowId, body: MailboxChange) -> MailboxDocume
     changes = given(body)
     is_enabled, password = changes.pop("is_enabled", None), changes.pop("password", None)
     if changes or password is not None:
-        held = store.get_mailbox(mailbox_id=mailbox_id).plan
+        held = api_fetching.get_mailbox(mailbox_id=mailbox_id).plan
         plan = msgspec.structs.replace(held, **changes)
-        store.update_mailbox(mailbox_id=mailbox_id, plan=plan, password=password)
+        api_fetching.update_mailbox(mailbox_id=mailbox_id, plan=plan, password=password)
     if is_enabled is not None:
-        store.switch_mailbox(mailbox_id=mailbox_id, is_enabled=is_enabled)
+        api_fetching.switch_mailbox(mailbox_id=mailbox_id, is_enabled=is_enabled)
     return get_mailbox(mailbox_id)
 
 
 @route("DELETE", "/mailboxes/{mailbox_id}", scope="sources:write")
 def delete_mailbox(mailbox_id: SmallRowId) -> None:
     """Forget a mailbox and its password; what was read stays."""
-    store.delete_mailbox(mailbox_id=mailbox_id)
+    api_fetching.delete_mailbox(mailbox_id=mailbox_id)
 
 
 @route("GET", "/mailboxes/{mailbox_id}/health", scope="sources:read")
 def get_mailbox_health(mailbox_id: SmallRowId) -> Mailbox:
     """Say how far a mailbox is read, how much was left out, and what went wrong last."""
-    return store.get_mailbox(mailbox_id=mailbox_id)
+    return api_fetching.get_mailbox(mailbox_id=mailbox_id)
 
 
 @route("POST", "/mailboxes/{mailbox_id}/test", scope="sources:write")
 def try_mailbox(mailbox_id: SmallRowId) -> MailboxTried:
     """Sign in and open the folder, and read nothing; 422 or 503 says what is in the way."""
-    return MailboxTried(messages=store.try_mailbox(mailbox_id=mailbox_id))
+    return MailboxTried(messages=api_fetching.try_mailbox(mailbox_id=mailbox_id))
 
 
 @route("POST", "/mailboxes/{mailbox_id}/run", scope="sources:write")
 def run_mailbox(mailbox_id: SmallRowId, call: Call) -> Mailbox:
     """Read what is new at once; `failure` says what went wrong."""
-    return store.run_mailbox(mailbox_id=mailbox_id, now=call.now)
+    return api_fetching.run_mailbox(mailbox_id=mailbox_id, now=call.now)

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from amity.kernel.errors import NotFound
 from amity.kernel.pagination import Page
-from amity.store import api as store
+from amity.store import api_plans
 from amity.store.contracts_tracking import (
     ALL_SOURCES,
     EventShape,
@@ -89,35 +89,39 @@ class EventsToCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 @route("GET", "/plans", scope="sources:read")
 def list_plans(query: PlansQuery) -> Page[Plan]:
     """List pinned plans, by event."""
-    return Page(store.list_plans(type=query.type, name=query.name, live_only=not query.versions))
+    return Page(
+        api_plans.list_plans(type=query.type, name=query.name, live_only=not query.versions)
+    )
 
 
 @route("POST", "/plans", scope="sources:write", status=201, location="/plans/{it.plan_id}")
 def pin_plan(body: NewPlan, call: Call) -> Plan:
     """Pin a plan: it is enforced everywhere within seconds, and a version of its own."""
     draft = PlanDraft(**{name: getattr(body, name) for name in PlanDraft.__struct_fields__})
-    return store.pin_plan(plan=draft, by=call.caller, now=call.now)
+    return api_plans.pin_plan(plan=draft, by=call.caller, now=call.now)
 
 
 @route("GET", "/plans/inferred", scope="sources:read")
 def infer_plan(query: EventQuery) -> PlanDraft:
     """Get the plan that what came so far would follow; it is not pinned by this."""
-    return store.infer_plan(type=query.type, name=query.name, source_id=query.source_id)
+    return api_plans.infer_plan(type=query.type, name=query.name, source_id=query.source_id)
 
 
 @route("GET", "/plans/export", scope="sources:read")
 def export_plans() -> PlanFile:
     """Get all pinned plans as a file: the same for the same plans, here and elsewhere."""
-    return store.export_plans()
+    return api_plans.export_plans()
 
 
 @route("POST", "/plans/import", scope="sources:write")
 def import_plans(body: PlansToImport, call: Call) -> Page[PlanDifference]:
     """Pin what a file plans otherwise, all or nothing, and say what was different."""
     if body.is_dry_run:
-        return Page(store.compare_plan_file(document=body.document))
+        return Page(api_plans.compare_plan_file(document=body.document))
     return Page(
-        store.import_plans(document=body.document, prunes=body.prunes, by=call.caller, now=call.now)
+        api_plans.import_plans(
+            document=body.document, prunes=body.prunes, by=call.caller, now=call.now
+        )
     )
 
 
@@ -125,7 +129,7 @@ def import_plans(body: PlansToImport, call: Call) -> Page[PlanDifference]:
 def check_events(body: EventsToCheck) -> Page[EventVerdict]:
     """Say what would become of events by the plans."""
     return Page(
-        store.check_events(
+        api_plans.check_events(
             events=[msgspec.json.encode(each) for each in body.events],
             document=body.document,
             source_id=body.source_id,
@@ -136,7 +140,7 @@ def check_events(body: EventsToCheck) -> Page[EventVerdict]:
 @route("GET", "/plans/{plan_id}", scope="sources:read")
 def get_plan(plan_id: RowId) -> Plan:
     """Get one version of a plan."""
-    return store.get_plan(plan_id=plan_id)
+    return api_plans.get_plan(plan_id=plan_id)
 
 
 @route("PATCH", "/plans/{plan_id}", scope="sources:write")
@@ -152,13 +156,13 @@ def revise_plan(plan_id: RowId, body: PlanChange, call: Call) -> Plan:
         fields=body.fields,
         drop=body.drop,
     )
-    return store.revise_plan(plan_id=plan_id, revision=revision, by=call.caller, now=call.now)
+    return api_plans.revise_plan(plan_id=plan_id, revision=revision, by=call.caller, now=call.now)
 
 
 @route("POST", "/plans/{plan_id}/restore", scope="sources:write")
 def restore_plan(plan_id: RowId, call: Call) -> Plan:
     """Pin an earlier version again, as a new one."""
-    return store.restore_plan(plan_id=plan_id, by=call.caller, now=call.now)
+    return api_plans.restore_plan(plan_id=plan_id, by=call.caller, now=call.now)
 
 
 @route("DELETE", "/plans/{plan_id}", scope="sources:write")
@@ -167,21 +171,21 @@ def unpin_plan(plan_id: RowId) -> None:
 
     404 when this version is not the pinned one.
     """
-    held = store.get_plan(plan_id=plan_id)
+    held = api_plans.get_plan(plan_id=plan_id)
     if not held.is_live:
         raise NotFound("this version is not pinned")
-    store.unpin_plan(type=held.type, name=held.name, source_id=held.source_id)
+    api_plans.unpin_plan(type=held.type, name=held.name, source_id=held.source_id)
 
 
 @route("GET", "/event-shapes", scope="sources:read")
 def list_event_shapes() -> Page[EventShape]:
     """List the events that came in the last hundred days, the most frequent first."""
-    return Page(store.list_shapes())
+    return Page(api_plans.list_shapes())
 
 
 @route("GET", "/event-shapes/fields", scope="sources:read")
 def list_shape_fields(query: EventQuery) -> Page[ShapeField]:
     """List the properties an event came with; the path "" is the event itself."""
     return Page(
-        store.get_shape(type=query.type, name=query.name, source_id=query.source_id or None)
+        api_plans.get_shape(type=query.type, name=query.name, source_id=query.source_id or None)
     )

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from amity.kernel.pagination import Page
 from amity.store import api as store
+from amity.store import api_plans
 from amity.store.contracts_tracking import (
     Alert,
     AlertTerms,
@@ -45,41 +46,41 @@ class WatchChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def list_source_quality(source_id: SmallRowId, query: DaysQuery, call: Call) -> Page[QualityDay]:
     """List what came from a source on each day, the oldest first."""
     store.get_source(source_id=source_id)
-    return Page(store.list_quality(source_id=source_id, now=call.now, days=query.days))
+    return Page(api_plans.list_quality(source_id=source_id, now=call.now, days=query.days))
 
 
 @route("GET", "/sources/{source_id}/fill-rates", scope="sources:read")
 def list_source_fill_rates(source_id: SmallRowId, query: DaysQuery, call: Call) -> Page[FillRate]:
     """List how often required properties of pinned plans were empty, the latest day first."""
     store.get_source(source_id=source_id)
-    return Page(store.list_fill_rates(source_id=source_id, now=call.now, days=query.days))
+    return Page(api_plans.list_fill_rates(source_id=source_id, now=call.now, days=query.days))
 
 
 @route("GET", "/sources/{source_id}/findings", scope="sources:read")
 def list_source_findings(source_id: SmallRowId) -> Page[Finding]:
     """List what was against plans and which personal data was misplaced, most often first."""
     store.get_source(source_id=source_id)
-    return Page(store.list_findings(source_id=source_id))
+    return Page(api_plans.list_findings(source_id=source_id))
 
 
 @route("GET", "/sources/{source_id}/latest", scope="sources:read")
 def get_source_latest(source_id: SmallRowId, call: Call) -> LatestPicture:
     """Get what a source's latest events name, how late they come, and what sent them."""
     store.get_source(source_id=source_id)
-    return store.picture_latest(source_id=source_id, now=call.now)
+    return api_plans.picture_latest(source_id=source_id, now=call.now)
 
 
 @route("GET", "/sources/{source_id}/watch", scope="sources:read")
 def get_source_watch(source_id: SmallRowId) -> SourceWatch:
     """Get from when on alerts are raised about a source."""
-    return store.get_source_watch(source_id=source_id)
+    return api_plans.get_source_watch(source_id=source_id)
 
 
 @route("PATCH", "/sources/{source_id}/watch", scope="sources:write")
 def watch_source(source_id: SmallRowId, body: WatchChange, call: Call) -> SourceWatch:
     """Change from when on alerts are raised about a source, or mute it."""
-    held = store.get_source_watch(source_id=source_id)
-    return store.watch_source(
+    held = api_plans.get_source_watch(source_id=source_id)
+    return api_plans.watch_source(
         source_id=source_id,
         terms=held.terms if body.terms is UNSET else body.terms,
         muted_until=held.muted_until if body.muted_until is UNSET else body.muted_until,
@@ -92,7 +93,7 @@ def watch_source(source_id: SmallRowId, body: WatchChange, call: Call) -> Source
 def list_alerts(query: AlertsQuery) -> Page[Alert]:
     """List alerts about sources, open ones first, then the latest."""
     return Page(
-        store.list_alerts(
+        api_plans.list_alerts(
             source_id=query.source_id, open_only=query.show == "open", limit=query.limit
         )
     )
@@ -101,4 +102,4 @@ def list_alerts(query: AlertsQuery) -> Page[Alert]:
 @route("POST", "/alerts/{alert_id}/acknowledge", scope="sources:write")
 def acknowledge_alert(alert_id: RowId, call: Call) -> None:
     """Say that somebody looks after an alert; it closes by itself once it is over."""
-    store.acknowledge_alert(alert_id=alert_id, by=call.caller, now=call.now)
+    api_plans.acknowledge_alert(alert_id=alert_id, by=call.caller, now=call.now)

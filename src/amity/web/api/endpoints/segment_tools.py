@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Meta
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_tools
 from amity.analysis.contracts_segments import (
     ClusterSet,
     Lookalikes,
@@ -51,7 +52,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 @route("POST", "/segments/overlap", scope="segments:read")
 def compare_segment_members(body: SegmentsToCompare) -> SegmentOverlap:
     """Count who is in which combination of two to five segments now."""
-    return analysis.compare_members(segment_ids=body.segment_ids)
+    return api_segment_tools.compare_members(segment_ids=body.segment_ids)
 
 
 class ReviewDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +72,7 @@ class ReviewToMake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 @route("POST", "/segments/review", scope="segments:read")
 def review_segments(body: ReviewToMake, call: Call) -> ReviewDocument:
     """Find segments that are long empty, unused, or find the same customers as another."""
-    review = analysis.refresh_review(now=call.now, empty_days=body.empty_days)
+    review = api_segment_tools.refresh_review(now=call.now, empty_days=body.empty_days)
     return ReviewDocument(review=review, unused=[each.segment_id for each in list_unused()])
 
 
@@ -80,7 +81,7 @@ def describe_segment_movement(segment_id: SmallRowId, query: Period, call: Call)
     """Say who entered, left and stayed between two moments, and how many by day (UTC)."""
     until = query.until or call.now
     since = query.since or until - timedelta(days=30)
-    return analysis.describe_movement(segment_id=segment_id, since=since, until=until)
+    return api_segment_tools.describe_movement(segment_id=segment_id, since=since, until=until)
 
 
 class Against(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,7 +96,7 @@ def find_segment_differences(
     segment_id: SmallRowId, body: Against, call: Call
 ) -> SegmentDifferences:
     """Find what sets a segment's members apart from everybody else or another segment's."""
-    return analysis.refresh_differences(
+    return api_segment_tools.refresh_differences(
         segment_id=segment_id, against_id=body.against_id, now=call.now
     )
 
@@ -115,33 +116,33 @@ class LookalikesToSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 @route("POST", "/segments/rfm-cells", scope="segments:read")
 def count_rfm_cells(call: Call) -> RfmCells:
     """Count whom RFM gives which word."""
-    return analysis.refresh_rfm_cells(now=call.now)
+    return api_segment_tools.refresh_rfm_cells(now=call.now)
 
 
 @route("POST", "/segments/rfm-cells/save", scope="segments:write")
 def save_rfm_cell(body: CellToSave, call: Call) -> SegmentDocument:
     """Make a segment of those RFM gives a word; it follows the score."""
-    made = analysis.save_rfm_cell(word=body.word, by=call.caller, now=call.now)
+    made = api_segment_tools.save_rfm_cell(word=body.word, by=call.caller, now=call.now)
     return segment_document(made)
 
 
 @route("POST", "/segments/clusters", scope="segments:read")
 def find_clusters(call: Call) -> ClusterSet:
     """Find groups of alike customers; refused when they are not found again in resamples."""
-    return analysis.refresh_clusters(now=call.now, rng=np.random.default_rng())
+    return api_segment_tools.refresh_clusters(now=call.now, rng=np.random.default_rng())
 
 
 @route("POST", "/segments/clusters/save", scope="segments:write")
 def save_clusters(call: Call) -> Page[SegmentDocument]:
     """Put every customer into the group found last, and make a segment of each group."""
-    made = analysis.save_clusters(by=call.caller, now=call.now)
+    made = api_segment_tools.save_clusters(by=call.caller, now=call.now)
     return Page([segment_document(each) for each in made])
 
 
 @route("POST", "/segments/{segment_id}/lookalikes", scope="segments:read")
 def learn_lookalikes(segment_id: SmallRowId, call: Call) -> Lookalikes:
     """Learn what tells a segment's members from others, tried on some held out."""
-    return analysis.refresh_lookalikes(
+    return api_segment_tools.refresh_lookalikes(
         segment_id=segment_id, now=call.now, rng=np.random.default_rng()
     )
 
@@ -149,7 +150,7 @@ def learn_lookalikes(segment_id: SmallRowId, call: Call) -> Lookalikes:
 @route("POST", "/segments/{segment_id}/lookalikes/save", scope="segments:write")
 def save_lookalikes(segment_id: SmallRowId, body: LookalikesToSave, call: Call) -> SegmentDocument:
     """Make a segment of the customers most like the members, by what was learnt last."""
-    made = analysis.save_lookalikes(
+    made = api_segment_tools.save_lookalikes(
         segment_id=segment_id, size=body.size, by=call.caller, now=call.now
     )
     return segment_document(made)
@@ -158,7 +159,7 @@ def save_lookalikes(segment_id: SmallRowId, body: LookalikesToSave, call: Call) 
 @route("GET", "/segments/{segment_id}/versions", scope="segments:read")
 def list_segment_versions(segment_id: SmallRowId) -> Page[SegmentVersion]:
     """List every name, description and rule a segment had, the latest first, at most 500."""
-    return Page(analysis.list_segment_versions(segment_id=segment_id))
+    return Page(api_segment_tools.list_segment_versions(segment_id=segment_id))
 
 
 @route("POST", "/segments/{segment_id}/versions/{number}/restore", scope="segments:write")
@@ -166,7 +167,7 @@ def restore_segment_version(
     segment_id: SmallRowId, number: SmallRowId, call: Call
 ) -> SegmentDocument:
     """Give a segment the name, description and rule of a version again, as a new version."""
-    restored = analysis.restore_segment_version(
+    restored = api_segment_tools.restore_segment_version(
         segment_id=segment_id, number=number, by=call.caller, now=call.now
     )
     return segment_document(restored)
@@ -175,7 +176,7 @@ def restore_segment_version(
 @route("POST", "/segments/{segment_id}/impact", scope="segments:read")
 def describe_segment_impact(segment_id: SmallRowId, body: RuleToTry, call: Call) -> ImpactDocument:
     """Say who would enter and leave by another rule, and what it touches; nothing is saved."""
-    found = analysis.describe_impact(segment_id=segment_id, rule=body.read(), now=call.now)
+    found = api_segment_tools.describe_impact(segment_id=segment_id, rule=body.read(), now=call.now)
     return ImpactDocument(impact=found, uses=list_uses(found.segment_ids))
 
 

@@ -45,6 +45,17 @@ class SegmentChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: Name | UnsetType = UNSET
     rule: Rule | UnsetType = UNSET
     description: Description | UnsetType = UNSET
+    seen_at: (
+        Annotated[
+            datetime,
+            Meta(
+                tz=True,
+                description="The segment's `updated_at` as you read it: if somebody has changed "
+                "it since, nothing is changed and the answer is 409.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class RuleToTry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,6 +126,7 @@ def update_segment(segment_id: SmallRowId, body: SegmentChange, call: Call) -> S
         name=None if body.name is UNSET else body.name,
         rule=None if body.rule is UNSET else read_rule(body.rule),
         description=None if body.description is UNSET else body.description,
+        seen_at=None if body.seen_at is UNSET else body.seen_at,
         by=call.caller,
         now=call.now,
     )

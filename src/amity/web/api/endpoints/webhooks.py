@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from amity.kernel.pagination import Page
-from amity.store import api as store
+from amity.store import api_outbound
 from amity.store.contracts_outbound import (
     Attempt,
     Delivery,
@@ -82,7 +82,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 @route("GET", "/webhooks", scope="outbound:read")
 def list_webhooks() -> Page[OutboundEndpoint]:
     """List the endpoints of others that are told of events and how each does, by name."""
-    return Page(store.list_endpoints())
+    return Page(api_outbound.list_endpoints())
 
 
 @route(
@@ -97,14 +97,14 @@ def create_webhook(body: NewWebhook, call: Call) -> MadeWebhook:
 
     The answer holds the secret that what it is told is signed with; it is shown this once.
     """
-    made = store.create_endpoint(plan=OutboundPlan(**given(body)), by=call.caller)
+    made = api_outbound.create_endpoint(plan=OutboundPlan(**given(body)), by=call.caller)
     return MadeWebhook(webhook=pick(WebhookDocument, made.endpoint), secret=made.secret)
 
 
 @route("GET", "/webhooks/{endpoint_id}", scope="outbound:read")
 def get_webhook(endpoint_id: SmallRowId) -> WebhookDocument:
     """Get a webhook as it was made: what it is told, and for what purpose."""
-    return pick(WebhookDocument, store.get_endpoint(endpoint_id=endpoint_id))
+    return pick(WebhookDocument, api_outbound.get_endpoint(endpoint_id=endpoint_id))
 
 
 @route("PATCH", "/webhooks/{endpoint_id}", scope="outbound:write")
@@ -113,37 +113,37 @@ def update_webhook(endpoint_id: SmallRowId, body: WebhookChange) -> WebhookDocum
     changes = given(body)
     state = changes.pop("state", None)
     if changes:
-        found = pick(OutboundPlan, store.get_endpoint(endpoint_id=endpoint_id))
+        found = pick(OutboundPlan, api_outbound.get_endpoint(endpoint_id=endpoint_id))
         plan = msgspec.structs.replace(found, **changes)
-        store.update_endpoint(endpoint_id=endpoint_id, plan=plan)
+        api_outbound.update_endpoint(endpoint_id=endpoint_id, plan=plan)
     if state is not None:
-        store.set_endpoint_state(endpoint_id=endpoint_id, state=state)
+        api_outbound.set_endpoint_state(endpoint_id=endpoint_id, state=state)
     return get_webhook(endpoint_id)
 
 
 @route("DELETE", "/webhooks/{endpoint_id}", scope="outbound:write")
 def delete_webhook(endpoint_id: SmallRowId) -> None:
     """Delete a webhook with the record of what it was told; what waits is not told."""
-    store.delete_endpoint(endpoint_id=endpoint_id)
+    api_outbound.delete_endpoint(endpoint_id=endpoint_id)
 
 
 @route("GET", "/webhooks/{endpoint_id}/health", scope="outbound:read")
 def get_webhook_health(endpoint_id: SmallRowId) -> OutboundEndpoint:
     """Say how a webhook does: failures in a row, how many were delivered, wait, were withheld."""
-    return store.get_endpoint(endpoint_id=endpoint_id)
+    return api_outbound.get_endpoint(endpoint_id=endpoint_id)
 
 
 @route("POST", "/webhooks/{endpoint_id}/rotate-secret", scope="outbound:write")
 def rotate_webhook_secret(endpoint_id: SmallRowId) -> MadeWebhook:
     """Give a webhook a new secret, shown this once; for a day the former one signs as well."""
-    made = store.rotate_endpoint_secret(endpoint_id=endpoint_id)
+    made = api_outbound.rotate_endpoint_secret(endpoint_id=endpoint_id)
     return MadeWebhook(webhook=pick(WebhookDocument, made.endpoint), secret=made.secret)
 
 
 @route("POST", "/webhooks/{endpoint_id}/test", scope="outbound:write")
 def try_webhook(endpoint_id: SmallRowId, call: Call) -> Attempt:
     """Send a made-up event at once, and say what came of it; `error` is empty when it was taken."""
-    return store.try_endpoint(endpoint_id=endpoint_id, now=call.now)
+    return api_outbound.try_endpoint(endpoint_id=endpoint_id, now=call.now)
 
 
 @route("GET", "/webhooks/{endpoint_id}/deliveries", scope="outbound:read")
@@ -152,7 +152,7 @@ def list_webhook_deliveries(endpoint_id: SmallRowId, query: DeliveriesQuery) -> 
 
     What it answered is shown on the screens only, and left empty here.
     """
-    page = store.list_deliveries(
+    page = api_outbound.list_deliveries(
         endpoint_id=endpoint_id,
         state=query.state,
         name=query.event,
@@ -167,4 +167,6 @@ def list_webhook_deliveries(endpoint_id: SmallRowId, query: DeliveriesQuery) -> 
 def replay_webhook(endpoint_id: SmallRowId, body: DeliveriesToReplay) -> Replayed:
     """Have deliveries tried again at once, under the ids they had."""
     ids = body.delivery_ids
-    return Replayed(deliveries=store.replay_deliveries(endpoint_id=endpoint_id, delivery_ids=ids))
+    return Replayed(
+        deliveries=api_outbound.replay_deliveries(endpoint_id=endpoint_id, delivery_ids=ids)
+    )

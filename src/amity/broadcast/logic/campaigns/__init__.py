@@ -1,0 +1,1 @@
+"""Campaigns: planned, drawn from a segment, measured against those held out."""

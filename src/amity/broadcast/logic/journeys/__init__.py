@@ -1,0 +1,1 @@
+"""Journeys: drawn, checked, stepped through by people, counted."""

@@ -1,0 +1,1 @@
+"""The template language: Liquid, compiled to Python that can reach nothing else."""

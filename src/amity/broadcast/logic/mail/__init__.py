@@ -1,0 +1,1 @@
+"""Mail as others' programs see it: headers, bodies, signatures, SMTP, the local mailbox."""

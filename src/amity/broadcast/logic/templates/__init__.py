@@ -1,0 +1,1 @@
+"""Templates as people write them, and the messages made of them."""

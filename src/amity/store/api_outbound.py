@@ -1,0 +1,67 @@
+"""The store's door for what leaves: webhooks to others, and exports of files and rows."""
+
+from amity.store.destination import Cell, list_destinations, plain_text
+from amity.store.logic.outbound.delivering import Deliverer
+from amity.store.logic.outbound.endpoints import (
+    create_endpoint,
+    delete_endpoint,
+    get_endpoint,
+    list_deliveries,
+    list_endpoints,
+    replay_deliveries,
+    rotate_endpoint_secret,
+    set_endpoint_state,
+    try_endpoint,
+    update_endpoint,
+)
+from amity.store.logic.outbound.exports import (
+    ClaimedRun,
+    ask_export,
+    claim_export,
+    create_export,
+    delete_export,
+    end_export,
+    find_export_file,
+    get_export,
+    get_export_run,
+    list_export_runs,
+    list_exports,
+    note_export,
+    switch_export,
+    try_export,
+    update_export,
+)
+from amity.store.logic.outbound.queueing import queue_deliveries
+
+__all__ = [
+    "Cell",
+    "ClaimedRun",
+    "Deliverer",
+    "ask_export",
+    "claim_export",
+    "create_endpoint",
+    "create_export",
+    "delete_endpoint",
+    "delete_export",
+    "end_export",
+    "find_export_file",
+    "get_endpoint",
+    "get_export",
+    "get_export_run",
+    "list_deliveries",
+    "list_destinations",
+    "list_endpoints",
+    "list_export_runs",
+    "list_exports",
+    "note_export",
+    "plain_text",
+    "queue_deliveries",
+    "replay_deliveries",
+    "rotate_endpoint_secret",
+    "set_endpoint_state",
+    "switch_export",
+    "try_endpoint",
+    "try_export",
+    "update_endpoint",
+    "update_export",
+]
