@@ -182,3 +182,20 @@ def test_what_a_campaign_caused_stands_beside():
     assert row[6] < row[5] < row[7]
     assert row[8] == pytest.approx(85)
     assert row[9] < row[8] < row[10]
+
+
+@pytest.mark.parametrize(("held_rate", "is_stated"), [(0.25, True), (0.4, False)])
+def test_of_groups_that_are_not_of_the_sizes_drawn_no_effect_is_stated(held_rate, is_stated):
+    town = Town()
+    for customer_id in range(1, 201):
+        town.customer(customer_id)
+        arm = "treatment" if customer_id % 4 else "holdout"
+        town.draw(5, customer_id, DAY, arm=arm, held_rate=held_rate)
+        if customer_id % 3 == 0:
+            town.order(customer_id, DAY + timedelta(days=1), 1000)
+    answer = find(Attribution, town, asked=asked())
+    row = answer.table("caused").row(0)
+    said = [note for note in answer.notes if "no effect is stated" in note]
+    assert (row["caused"] is not None, not said) == (is_stated, is_stated)
+    assert all("of 200 customers 50 were held out where 40% were to be" in one for one in said)
+    assert not any("fewer than 30" in note for note in answer.notes)

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 import numpy as np
 import pytest
+from scipy import stats
 
 from amity.analysis.logic.behaviour.day_parts import Change, find_moved
 from amity.analysis.logic.reporting import concentrating
@@ -216,6 +217,34 @@ def test_a_campaign_claims_what_the_held_out_did_not_do_and_nothing_else():
     assert one["verdict"] == "more than chance"
     assert one["after"] == pytest.approx(one["margin"] - 5000)
     assert (two["margin"], two["verdict"]) == (None, "nobody held out: no claim")
+
+
+@pytest.mark.parametrize("held", [20, 50])
+def test_a_campaign_whose_groups_are_not_of_the_sizes_drawn_claims_nothing(held):
+    town = Town()
+    for customer in range(1, 501):
+        town.customer(customer)
+        arm = "holdout" if customer <= held * 2 else "treatment"
+        town.draw(1, customer, DAY, arm=arm, held_rate=0.1)
+        if arm == "treatment" or customer % 10 == 0:
+            town.order(customer, DAY + timedelta(days=2), 900 + customer)
+    # That many or fewer of 500 held out where 50 were to be: by the binomial law itself.
+    exact = stats.binomtest(held * 2, 500, 0.1).pvalue
+    assert (exact < 0.001) == (held == 50)
+    named = [{"campaign_id": 1, "name": "Weekly"}]
+    answer = find(CampaignEconomics, town, facts={"campaigns": named})
+    [row] = rows(answer, "campaigns")
+    said = [note for note in answer.notes if "100 were held out where 10% were to be" in note]
+    if held == 20:
+        assert row["verdict"] == "more than chance"
+        assert not said
+    else:
+        assert (row["margin"], row["low"]) == (None, None)
+        assert row["verdict"] == "groups not of the sizes drawn: no claim"
+        assert len(said) == 1
+        assert "campaign Weekly" in said[0]
+        assert answer.sentence.startswith("No claim can be made")
+        assert figures(answer)["proven"].value == 0
 
 
 def test_penetration_counts_customers_and_the_wallet_is_an_estimate_with_its_range():

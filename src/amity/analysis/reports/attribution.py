@@ -136,7 +136,7 @@ class Attribution(Report):
             figures=figures,
             tables=tuple(tables),
             pictures=_pictures(known),
-            notes=(*notes, *_notes(caused), *changed),
+            notes=(*notes, *_notes(caused, campaign_names(asked)), *changed),
         )
 
     def drill(
@@ -355,7 +355,7 @@ def _pictures(known: int) -> tuple[Picture, ...]:
     )
 
 
-def _notes(caused: Sequence[Caused]) -> tuple[str, ...]:
+def _notes(caused: Sequence[Caused], names: dict[int, str]) -> tuple[str, ...]:
     said = [
         "None of the rules is causal: a channel that shows itself to those who would have ordered "
         f"anyway gets credit all the same. Of journeys with more than {PLACES} touches the last "
@@ -366,6 +366,11 @@ def _notes(caused: Sequence[Caused]) -> tuple[str, ...]:
             "What a channel causes is known from an experiment only: let a campaign hold "
             "customers out, and its effect stands here."
         )
-    if any(one.difference is None for one in caused):
+    said += [
+        f"Of campaign {call_campaign(names, one.campaign_id)} no effect is stated: {one.mismatch}."
+        for one in caused
+        if one.mismatch
+    ]
+    if any(one.difference is None and not one.mismatch for one in caused):
         said.append("Of groups of fewer than 30 customers nothing can be said.")
     return tuple(said)

@@ -15,6 +15,7 @@ from amity.analysis.contracts_reports import (
     RowRule,
     say_value,
 )
+from amity.analysis.logic.behaviour.caused import find_mismatch
 from amity.analysis.logic.reporting import frames, row_rules, serving
 from amity.analysis.logic.reporting.tables import bounded, call_campaign, campaign_names
 from amity.analysis.report import REPORTS, Asked, Report, Rows
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _SEED: Final = 1000
 _THOUSAND: Final = 1000
 _PROVEN: Final = "more than chance"
+_MISMATCH: Final = "groups not of the sizes drawn: no claim"
 _COLUMNS: Final = (
     ReportColumn(name="campaign", title="Number", unit="number", is_for_files=True),
     ReportColumn(name="name", title="Campaign", unit="text"),
@@ -60,8 +62,9 @@ class CampaignEconomics(Report):
         "tell it. Everybody counts in the group they were drawn into, whatever became of the "
         "message. The interval (95 %) is that of the lift (docs/algorithms/lift.md). Without a "
         "group held out at random nothing is claimed, nor where chance would put fewer than five "
-        "buyers into the smaller group, nor before the time is over for all. The cost is that of "
-        "the messages, by what you say one costs, and what you entered for the campaign by its "
+        "buyers into the smaller group, nor where the groups are not of the sizes they were drawn "
+        "to (chi squared, below one in a thousand), nor before the time is over for all. The cost "
+        "is that of the messages, by what you say one costs, and what you entered for the campaign by its "
         "name or number."
     )
     uses = frozenset(("window", "comparison", "segment", "currency"))
@@ -75,6 +78,7 @@ class CampaignEconomics(Report):
         arms = drawn.group_by(["campaign_id", "arm"]).aggregate(
             customers=drawn.count(),
             until_at=(drawn.assigned_at + drawn.window_seconds.as_interval("s")).max(),
+            held_rate=drawn.held_rate.max(),
         )
         sent = frames.sends(tables, asked, until=asked.now)
         sent = sent.filter(sent.run_kind == "campaign")
@@ -100,7 +104,7 @@ class CampaignEconomics(Report):
             key=("name",),
         )
         return ReportAnswer(
-            sentence=_sentence(told, asked),
+            sentence=_sentence(lines, told, asked),
             figures=figures,
             tables=(table,),
             pictures=(
@@ -116,9 +120,7 @@ class CampaignEconomics(Report):
             )
             if told
             else (),
-            notes=()
-            if serving.unit_costs(asked)
-            else ("What one message costs is not known: enter it under Costs and targets.",),
+            notes=_notes(rows, asked),
         )
 
     def drill(
@@ -156,7 +158,7 @@ def _drawn(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     )
     drawn = drawn.mutate(place=ibis.row_number().over(first))
     chosen = drawn.filter(drawn.place == 0).select(
-        "campaign_id", "customer_id", "arm", "assigned_at", "window_seconds"
+        "campaign_id", "customer_id", "arm", "assigned_at", "window_seconds", "held_rate"
     )
     return frames.of_segment(tables, chosen, asked)
 
@@ -188,7 +190,9 @@ def _line(campaign: int, rows: Rows, asked: Asked) -> tuple[Cell, ...]:
     cost = _cost(sent, _entered(asked, {name.casefold(), str(campaign)}), asked)
     margin = low = high = after = None
     verdict = "nobody held out: no claim" if not held else "too few to say"
-    if min(written, held) >= FEWEST_CUSTOMERS:
+    if _mismatch(rows, campaign):
+        verdict = _MISMATCH
+    elif min(written, held) >= FEWEST_CUSTOMERS:
         rng = np.random.default_rng(_SEED + campaign)
         arms = _arm(rows, campaign, "treatment", written), _arm(rows, campaign, "holdout", held)
         is_enough = expected_buyers(*arms) >= FEWEST_BUYERS
@@ -204,8 +208,33 @@ def _line(campaign: int, rows: Rows, asked: Asked) -> tuple[Cell, ...]:
     return (campaign, name, written, held, messages, cost, margin, low, high, after, verdict)
 
 
-def _sentence(told: list[tuple[Cell, ...]], asked: Asked) -> str:
+def _mismatch(rows: Rows, campaign: int) -> str:
+    """Say how a campaign's groups are not of the sizes they were drawn to."""
+    arms = {row["arm"]: row for row in rows["arms"] if row["campaign_id"] == campaign}
+    sizes = [arms[arm]["customers"] if arm in arms else 0 for arm in ("treatment", "holdout")]
+    rates = [row["held_rate"] for row in arms.values() if row["held_rate"] is not None]
+    return find_mismatch(*sizes, max(rates, default=None))
+
+
+def _notes(rows: Rows, asked: Asked) -> tuple[str, ...]:
+    names, notes = campaign_names(asked), []
+    for campaign in sorted({row["campaign_id"] for row in rows["arms"]}):
+        mismatch = _mismatch(rows, campaign)
+        if mismatch:
+            where = " among customers of this segment now" if asked.segment_id else ""
+            notes.append(
+                f"Of campaign {call_campaign(names, campaign)} no effect is stated{where}: "
+                f"{mismatch}. Whoever is missing is not missing by chance."
+            )
+    if not serving.unit_costs(asked):
+        notes.append("What one message costs is not known: enter it under Costs and targets.")
+    return tuple(notes)
+
+
+def _sentence(lines: list[tuple[Cell, ...]], told: list[tuple[Cell, ...]], asked: Asked) -> str:
     """Say which campaign earned most, of those whose effect is beyond chance."""
+    if not told and any(line[10] == _MISMATCH for line in lines):
+        return "No claim can be made: the groups that were drawn are not of their sizes any more."
     if not told:
         return "No campaign held out enough customers to say what it caused."
     earned = [line for line in told if line[10] == _PROVEN and float(str(line[6])) > 0]

@@ -21,10 +21,11 @@ SELECT s.id AS send_id, s.planned_at, s.run_kind, s.run_id, s.step_key, s.contac
 FROM broadcast_send s
 
 -- name: warehouse_participants
--- Whom a campaign drew, into which group, and how long what they do counts, which does not change
--- any more once somebody is drawn.
+-- Whom a campaign drew, into which group, how long what they do counts, and what share was to be
+-- held out, which do not change any more once somebody is drawn.
 SELECT p.campaign_id || ':' || p.profile_id AS participant_id, p.campaign_id, p.profile_id, p.arm,
-       p.assigned_at, round(c.window_days * 86400)::bigint AS window_seconds
+       p.assigned_at, round(c.window_days * 86400)::bigint AS window_seconds,
+       c.holdout_rate AS held_rate
 FROM broadcast_participant p JOIN broadcast_campaign c ON c.id = p.campaign_id,
      (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
 WHERE %(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
@@ -32,5 +33,6 @@ WHERE %(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
 
 -- name: warehouse_all_participants
 SELECT p.campaign_id || ':' || p.profile_id AS participant_id, p.campaign_id, p.profile_id, p.arm,
-       p.assigned_at, round(c.window_days * 86400)::bigint AS window_seconds
+       p.assigned_at, round(c.window_days * 86400)::bigint AS window_seconds,
+       c.holdout_rate AS held_rate
 FROM broadcast_participant p JOIN broadcast_campaign c ON c.id = p.campaign_id

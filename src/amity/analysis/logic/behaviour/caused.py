@@ -9,7 +9,7 @@ import msgspec
 from amity.analysis.logic.reporting import frames
 from amity.analysis.report import Asked
 from amity.kernel.estimate import Estimate
-from amity.kernel.lift import FEWEST_CUSTOMERS, Arm, rate_difference
+from amity.kernel.lift import FEWEST_CUSTOMERS, Arm, is_suspect, rate_difference
 
 if TYPE_CHECKING:
     import ibis
@@ -24,7 +24,9 @@ class Caused(msgspec.Struct, frozen=True, kw_only=True):
     held_out: int
     held_out_ordered: int
     difference: Estimate | None
-    """None where a group is too small to say anything."""
+    """None where a group is too small to say anything, or `mismatch` says why nothing can be."""
+    mismatch: str
+    """How the groups are not of the sizes they were drawn to; "" when they are."""
     is_open: bool
     """The time in which orders count is not over for everyone."""
 
@@ -55,6 +57,7 @@ def express_arms(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Tabl
             "customer_id",
             "arm",
             "assigned_at",
+            "held_rate",
             until_at=drawn.assigned_at + drawn.window_seconds.as_interval("s"),
         ),
         asked,
@@ -68,6 +71,7 @@ def express_arms(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Tabl
         customers=known.count(),
         ordered=known.ordered.fill_null(0).sum(),
         until_at=known.until_at.max(),
+        held_rate=known.held_rate.max(),
     )
 
 
@@ -81,7 +85,9 @@ def compare_arms(rows: Iterable[Mapping[str, Any]], *, now: datetime) -> list[Ca
         if len(groups) < 2:
             continue
         written, held = groups["treatment"], groups["holdout"]
-        is_enough = min(written["customers"], held["customers"]) >= FEWEST_CUSTOMERS
+        sizes = written["customers"], held["customers"]
+        mismatch = find_mismatch(*sizes, written["held_rate"])
+        is_sound = min(sizes) >= FEWEST_CUSTOMERS and not mismatch
         found.append(
             Caused(
                 campaign_id=campaign_id,
@@ -89,11 +95,26 @@ def compare_arms(rows: Iterable[Mapping[str, Any]], *, now: datetime) -> list[Ca
                 written_ordered=written["ordered"],
                 held_out=held["customers"],
                 held_out_ordered=held["ordered"],
-                difference=rate_difference(_arm(written), _arm(held)) if is_enough else None,
+                difference=rate_difference(_arm(written), _arm(held)) if is_sound else None,
+                mismatch=mismatch,
                 is_open=max(written["until_at"], held["until_at"]) > now,
             )
         )
     return found
+
+
+def find_mismatch(written: int, held: int, held_rate: float | None) -> str:
+    """Say how two groups are not of the sizes they were drawn to; "" when they may well be.
+
+    Below one in a thousand by chi squared (`kernel.lift.is_suspect`): then whoever is missing from
+    a group is not missing by chance, and what is left cannot be compared.
+    """
+    if not held_rate or not written + held or not is_suspect(written, held, held_rate):
+        return ""
+    return (
+        f"of {written + held:,} customers {held:,} were held out where {held_rate:.0%} were to be, "
+        "which chance does less than once in a thousand"
+    )
 
 
 def _arm(row: Mapping[str, Any]) -> Arm:
