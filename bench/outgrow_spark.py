@@ -31,7 +31,8 @@ from amity.analysis.logic.batch.finding import Question
 from amity.analysis.report import Asked, load_reports
 from amity.infra.warehouse import VERSION, Shape
 from amity.rules import decode_rule
-from amity.testing.reports_kit import complete, expressions, shapes
+from amity.testing.reports_kit import complete
+from amity.testing.reports_town import expressions, shapes
 from amity.testing.spark import (
     JSON_FUNCTIONS,
     QUICK_IN_THE_END,

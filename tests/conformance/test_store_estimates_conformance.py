@@ -9,7 +9,7 @@ import pytest
 from amity.analysis.estimator import Refused
 from amity.analysis.logic.preferences.contacts import Contact, find_answered, keep_one_telling
 from amity.analysis.store_estimate import load_store_estimates
-from amity.testing.reports_kit import NOW, Town
+from amity.testing.reports_town import NOW, Town
 from amity.testing.store_estimates_kit import check_store_estimate, make_known, run_on_town
 
 PEOPLE = 80

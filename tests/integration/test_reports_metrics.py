@@ -17,15 +17,8 @@ from amity.infra import warehouse
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.store import api as store
-from amity.testing.reports_kit import (
-    ASKED,
-    Town,
-    complete,
-    duckdb_engine,
-    expressions,
-    find,
-    random_town,
-)
+from amity.testing.reports_kit import ASKED, complete, duckdb_engine, find
+from amity.testing.reports_town import Town, expressions, random_town
 from amity.web.warehousing import list_exports
 
 NOW = datetime.now(UTC)

@@ -9,7 +9,8 @@ import pytest
 from amity.analysis.logic.behaviour.baskets import measure_lift
 from amity.analysis.logic.reporting.answering import drill
 from amity.analysis.reports.baskets import Baskets
-from amity.testing.reports_kit import ASKED, Town, complete, duckdb_engine, expressions, find
+from amity.testing.reports_kit import ASKED, complete, duckdb_engine, find
+from amity.testing.reports_town import Town, expressions
 
 DAY = datetime(2026, 3, 2, 10, tzinfo=UTC)
 

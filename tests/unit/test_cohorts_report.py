@@ -14,7 +14,8 @@ from amity.analysis.logic.behaviour.local_time import find_zone, local_day
 from amity.analysis.logic.behaviour.survival import estimate_curve
 from amity.analysis.reports.cohorts import Cohorts
 from amity.kernel.errors import Invalid
-from amity.testing.reports_kit import ASKED, NOW, Town, find
+from amity.testing.reports_kit import ASKED, find
+from amity.testing.reports_town import NOW, Town
 
 MONTHLY = msgspec.structs.replace(ASKED, granularity="month")
 

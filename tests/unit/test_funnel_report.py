@@ -9,14 +9,8 @@ from amity.analysis.logic.behaviour.steps import Step, read_steps
 from amity.analysis.logic.reporting.answering import drill
 from amity.analysis.reports.funnel import Funnel
 from amity.kernel.errors import Invalid
-from amity.testing.reports_kit import (
-    ASKED,
-    Town,
-    complete,
-    duckdb_engine,
-    expressions,
-    find,
-)
+from amity.testing.reports_kit import ASKED, complete, duckdb_engine, find
+from amity.testing.reports_town import Town, expressions
 
 DAY = datetime(2026, 3, 2, 10, tzinfo=UTC)
 VIEWED, ADDED, BOUGHT = "Product Viewed", "Product Added", "Order Completed"

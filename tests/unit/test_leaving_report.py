@@ -13,7 +13,8 @@ from amity.analysis.logic.behaviour.reasons import estimate_incidence
 from amity.analysis.logic.behaviour.survival import estimate_curve
 from amity.analysis.logic.reporting.answering import drill
 from amity.analysis.reports.leaving import Leaving
-from amity.testing.reports_kit import ASKED, NOW, Town, complete, duckdb_engine, expressions, find
+from amity.testing.reports_kit import ASKED, complete, duckdb_engine, find
+from amity.testing.reports_town import NOW, Town, expressions
 
 # Freireich and others (1963): weeks of remission with 6-MP and with nothing.
 TREATED = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]

@@ -8,7 +8,8 @@ import pytest
 from amity.analysis.logic.behaviour.lifecycle import find_quantile
 from amity.analysis.logic.reporting.answering import drill
 from amity.analysis.reports.lifecycle import Lifecycle
-from amity.testing.reports_kit import ASKED, NOW, Town, complete, duckdb_engine, expressions, find
+from amity.testing.reports_kit import ASKED, complete, duckdb_engine, find
+from amity.testing.reports_town import NOW, Town, expressions
 
 LONG_AGO = NOW - timedelta(days=60)
 

@@ -8,7 +8,8 @@ import pytest
 from amity.analysis.logic.behaviour.paths import ENDED, OTHERS, gather_flows
 from amity.analysis.logic.reporting.answering import drill
 from amity.analysis.reports.paths import Paths
-from amity.testing.reports_kit import ASKED, Town, complete, duckdb_engine, expressions, find
+from amity.testing.reports_kit import ASKED, complete, duckdb_engine, find
+from amity.testing.reports_town import Town, expressions
 
 BEGIN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 

@@ -16,7 +16,8 @@ from amity.analysis.reports.pareto import Pareto
 from amity.analysis.reports.satisfaction import Satisfaction
 from amity.analysis.reports.scorecard import Scorecard
 from amity.store.contracts import SYSTEM_SOURCE_ID
-from amity.testing.reports_kit import ASKED, NOW, Town, find
+from amity.testing.reports_kit import ASKED, find
+from amity.testing.reports_town import NOW, Town
 
 DAY = datetime(2026, 3, 2, 10, tzinfo=UTC)
 

@@ -17,7 +17,8 @@ from amity.analysis.logic.reporting.answering import to_rows
 from amity.analysis.report import Asked, Report, load_reports
 from amity.rules import Check, Rule, conditions, mentions
 from amity.rules.operator import operators
-from amity.testing.reports_kit import ASKED, NOW, complete, expressions, random_town
+from amity.testing.reports_kit import ASKED, complete
+from amity.testing.reports_town import NOW, expressions, random_town
 
 TOLERANCE: Final = 1e-9
 """How far two floats may be apart, as a share of the larger or by itself; all else is equal."""

@@ -18,7 +18,8 @@ from amity.analysis.logic.scoring.reliability import Due
 from amity.analysis.report import Asked
 from amity.analysis.store_estimate import Known, Rows, StoreEstimated, StoreEstimator
 from amity.testing.estimators_kit import check_card
-from amity.testing.reports_kit import NOW, Town, duckdb_engine, expressions
+from amity.testing.reports_kit import duckdb_engine
+from amity.testing.reports_town import NOW, Town, expressions
 
 CURRENCY: Final = "EUR"
 
