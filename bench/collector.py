@@ -14,7 +14,8 @@ from psycopg import sql
 
 from amity.infra import config, database, postgres
 from amity.infra.crypto import installation_secrets
-from amity.testing.edge import free_port, process_cpu_seconds, running_edge
+from amity.testing.edge import process_cpu_seconds, running_edge
+from amity.testing.ports import free_port
 from bench.harness import Goal, Sample, interleave, show, summary
 
 _ROOT = Path(__file__).parents[1]

@@ -14,8 +14,9 @@ from threading import Timer
 
 import psycopg
 
-from amity.testing.edge import free_port, running_edge, send
+from amity.testing.edge import running_edge, send
 from amity.testing.installation import wait_for
+from amity.testing.ports import free_port
 from bench.collector import SETTINGS, Load, installation, serving, turn
 from bench.harness import Goal, interleave, show, summary
 

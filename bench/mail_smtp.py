@@ -20,8 +20,8 @@ import uvloop
 from amity.broadcast.channel import GateToken, Parcel
 from amity.broadcast.channels.email import EmailChannel
 from amity.broadcast.logic.mail.smtp_relay import Relay
-from amity.testing.edge import free_port
 from amity.testing.installation import wait_for
+from amity.testing.ports import free_port
 from bench.harness import Goal, Sample, interleave, show, summary
 from bench.rules import add_peers
 

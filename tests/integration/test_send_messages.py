@@ -14,7 +14,7 @@ from amity.broadcast import api as broadcast
 from amity.infra.database import transaction
 from amity.kernel.errors import Conflict, Invalid, NotFound
 from amity.store import api as store
-from amity.testing.installation import free_port
+from amity.testing.ports import free_port
 
 NOW = datetime.now(UTC)
 SOURCE = "<mjml><mj-body><mj-section><mj-column><mj-text>Hello</mj-text></mj-column></mj-section>"

@@ -17,7 +17,7 @@ from amity.infra import config
 from amity.infra.database import transaction
 from amity.personalization import api as personalization
 from amity.store import api as store
-from amity.testing.installation import free_port, wait_for
+from amity.testing.installation import wait_for
 from amity.testing.mailing import (
     address_of,
     count_states,
@@ -29,6 +29,7 @@ from amity.testing.mailing import (
     sending_to_sink,
     sink_running,
 )
+from amity.testing.ports import free_port
 
 
 def utc_now():

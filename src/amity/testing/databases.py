@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import pymysql
 
+from amity.testing.ports import free_port
+
 _PASSWORD: Final = "p@ss/w:rd%é"  # noqa: S105  # of a server that lives for one test
 _START_SECONDS: Final = 60.0
 _CHUNK: Final = 1 << 16
@@ -68,7 +70,7 @@ def running_mariadb() -> Iterator[MariaDB]:
             check=True,
             capture_output=True,
         )
-        port = _free_port()
+        port = free_port()
         more = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 's'}"]
         sizes = ["--innodb-buffer-pool-size=16M", "--skip-log-bin", "--skip-name-resolve"]
         command = [server, *common, *more, *sizes, f"--pid-file={folder / 'pid'}"]
@@ -98,12 +100,6 @@ def _make_account(server: MariaDB, process: "subprocess.Popen[bytes]") -> None:
 def _answers(path: str) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(path) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,8 +16,9 @@ import msgspec
 
 from amity.infra import database
 from amity.infra.config import environment
+from amity.testing.ports import free_port
 
-_START_SECONDS: Final = 20.0
+_START_SECONDS: Final = 90.0
 
 
 class LiveEdge:
@@ -58,13 +58,6 @@ class LiveEdge:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def free_port() -> int:
-    """Return a port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

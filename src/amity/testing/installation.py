@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,15 +15,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from amity.testing.ports import free_port
+
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    """Return a port nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(condition: Callable[[], T | None], *, seconds: float = 30, what: str = "it") -> T:

@@ -6,7 +6,6 @@ import imaplib
 import os
 import pwd
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -17,7 +16,9 @@ from typing import Final
 
 import msgspec
 
-_START_SECONDS: Final = 15.0
+from amity.testing.ports import free_port
+
+_START_SECONDS: Final = 60.0
 _CONFIG: Final = """
 base_dir = {folder}/run
 state_dir = {folder}/state
@@ -98,7 +99,7 @@ def running_dovecot() -> Iterator[MailServer]:
     with tempfile.TemporaryDirectory(prefix="amity-mail-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         certificate = _make_certificate(folder)
-        server = MailServer(_free_port(), _free_port(), certificate)
+        server = MailServer(free_port(), free_port(), certificate)
         config = _CONFIG.format(
             folder=folder,
             user=who.pw_name,
@@ -144,9 +145,3 @@ def _wait(server: MailServer, process: "subprocess.Popen[bytes]", folder: Path) 
         assert process.poll() is None, f"Dovecot ended by itself: {said}"
         assert time.monotonic() < deadline, f"Dovecot did not start: {said}"
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -19,7 +19,7 @@ from typing import Any, Final
 from amity.infra import config, database
 from amity.infra.crypto import load_secrets
 from amity.infra.postgres import EmbeddedPostgres
-from amity.testing.installation import free_port
+from amity.testing.ports import free_port
 from amity.testing.smtp_sink import read_log
 
 _SETTINGS: Final = {"quiet_from": 0, "quiet_until": 0, "senders": 0, "disk_reserve_bytes": 0}

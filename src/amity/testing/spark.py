@@ -27,6 +27,7 @@ from ibis.config import Config
 from amity.analysis.logic.batch.engines import SPARK
 from amity.infra.config import environment
 from amity.infra.process import die_with_parent
+from amity.testing.ports import free_port
 
 _START_SECONDS: Final = 180.0
 _WORKERS: Final = 2
@@ -159,7 +160,7 @@ def running_cluster(*, memory: str = "600m", java: str = QUICK_TO_START) -> Iter
     assert place, "AMITY_SPARK does not say where Spark is (make spark-check)"
     with tempfile.TemporaryDirectory(prefix="amity-spark-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        port = _free_port()
+        port = free_port()
         master = f"spark://127.0.0.1:{port}"
         common = ["--host", "127.0.0.1", "--webui-port", "0"]
         small = ["--cores", "1", "--memory", memory, "--work-dir", str(folder)]
@@ -212,12 +213,6 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
             return
         time.sleep(0.2)
     raise AssertionError("the master did not start")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _write(out: Path, name: str, table: pa.Table) -> dict[str, object]:
