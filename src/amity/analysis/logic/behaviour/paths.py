@@ -28,8 +28,12 @@ def gather_flows(rows: Iterable[Mapping[str, Any]], *, most: int, end: str) -> l
     """
     known = list(rows)
     seen: Counter[str] = Counter()
+    last = max((row["position"] for row in known), default=0)
     for row in known:
         seen[row["label"]] += row["visits"]
+        # What the last step leads to begins no flow, and is on the paths all the same.
+        if row["position"] == last and row["next_label"] is not None:
+            seen[row["next_label"]] += row["visits"]
     ranked = sorted(seen, key=lambda label: (-seen[label], label))
     named = set(ranked[:most]) | {row["label"] for row in known if not row["position"]}
     # A visit may begin with anything; only what is looked at on purpose is one label.
