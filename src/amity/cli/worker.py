@@ -17,9 +17,10 @@ import psycopg
 
 from amity.infra.clock import house_now
 from amity.infra.config import settings
-from amity.infra.process import die_with_parent, settle_types
+from amity.infra.process import die_with_parent
 from amity.infra.telemetry import configure_logging
 from amity.kernel.errors import Unavailable
+from amity.kernel.structs import settle_types
 
 if TYPE_CHECKING:
     from amity.analysis.contracts_work import WorkKind

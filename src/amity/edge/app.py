@@ -30,9 +30,10 @@ from amity.edge.signups import FORM as SIGN_UP_FORM
 from amity.edge.signups import PATH as SIGN_UP
 from amity.edge.signups import Signups
 from amity.infra.config import Settings, settings
-from amity.infra.process import die_with_parent, settle_types
+from amity.infra.process import die_with_parent
 from amity.infra.telemetry import configure_logging
 from amity.kernel.errors import AmityError
+from amity.kernel.structs import settle_types
 from amity.personalization.hot import Decider
 from amity.store.contracts import Receipt, Source
 from amity.store.hot import (

@@ -6,11 +6,9 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
-
-import msgspec
 
 from amity.kernel.errors import Conflict
 
@@ -34,23 +32,6 @@ def die_with_parent(signum: int = signal.SIGTERM, *, parent: int | None = None) 
 def collect_garbage_seldom() -> None:
     """Look for circles of garbage after more new objects: a tenth of a start went to looking."""
     gc.set_threshold(_NEW_BEFORE_COLLECTING, 10, 10)
-
-
-def settle_types() -> int:
-    """Have msgspec learn every Struct there is by now, before threads begin; return how many.
-
-    It learns one when it is first read, and lets others use it meanwhile: with half of its fields
-    known, two threads that read the same one first end the process (msgspec 0.22, a NULL type).
-    """
-    waiting, found = [msgspec.Struct], 0
-    while waiting:
-        for each in waiting.pop().__subclasses__():
-            waiting.append(each)
-            found += 1
-            # What cannot be read from JSON is never read by two threads either.
-            with suppress(TypeError, NameError):
-                msgspec.json.Decoder(each)
-    return found
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Generic, TypeVar
 
+from amity.kernel.structs import settle_types
+
 T = TypeVar("T")
 P = TypeVar("P")
 
@@ -47,12 +49,18 @@ class Registry(Generic[T]):
         self._items[name] = item
 
     def discover(self, package: ModuleType) -> None:
-        """Import every public module of ``package`` and every entry point of the group."""
+        """Import every public module of ``package`` and every entry point of the group.
+
+        Plug-ins are often first asked for while threads run: their Structs are learnt before any
+        thread gets the registry.
+        """
         for info in pkgutil.iter_modules(package.__path__):
             if not info.name.startswith("_"):
                 importlib.import_module(f"{package.__name__}.{info.name}")
-        for entry in entry_points(group=self.group):
+        entries = entry_points(group=self.group)
+        for entry in entries:
             entry.load()
+        settle_types({package.__name__, *(entry.module for entry in entries)})
 
     def __getitem__(self, name: str) -> type[T]:
         return self._items[name]

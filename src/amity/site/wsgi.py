@@ -6,8 +6,9 @@ import signal
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
-from amity.infra.process import collect_garbage_seldom, die_with_parent, settle_types
+from amity.infra.process import collect_garbage_seldom, die_with_parent
 from amity.infra.telemetry import configure_logging
+from amity.kernel.structs import settle_types
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amity.site.settings")
 configure_logging()

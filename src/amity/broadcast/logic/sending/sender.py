@@ -31,8 +31,8 @@ from amity.broadcast.logic.sending.settling import Finished, settle_all
 from amity.broadcast.logic.templates.making import get_maker
 from amity.infra.config import Settings
 from amity.infra.database import transaction
-from amity.infra.process import settle_types
 from amity.kernel.errors import AmityError, Unavailable
+from amity.kernel.structs import settle_types
 
 _IDLE_SECONDS: Final = 0.15
 _BATCH: Final = 60
