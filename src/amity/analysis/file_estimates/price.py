@@ -18,7 +18,8 @@ from amity.analysis.file_estimate import (
     OutTable,
     Table,
 )
-from amity.analysis.logic.pricing.elasticity import Z95, Elasticity, Sales, estimate_elasticity
+from amity.analysis.logic.pricing.elasticity import Z95, Elasticity, estimate_elasticity
+from amity.analysis.logic.pricing.sales import Sales
 from amity.kernel.errors import Invalid
 from amity.kernel.estimate import Estimate
 
@@ -167,7 +168,8 @@ def _answer(table: Table, options: Options, found: Elasticity) -> FileEstimate:
         )
     if not options.is_given("period"):
         warnings.append(
-            "without --period, what moves all products at once (season, promotion) counts as price"
+            "without --period, what moves all products at once (season, promotion) counts as "
+            "price, and the interval takes products as independent of each other"
         )
     if found.spread > 0:
         words.append(

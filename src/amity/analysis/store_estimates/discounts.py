@@ -11,8 +11,9 @@ from amity.analysis.contracts_estimates import ModelCard
 from amity.analysis.contracts_models import ScoreWords
 from amity.analysis.estimator import Column, FloatArray, IntArray, Refused
 from amity.analysis.logic.learning.measures import Z95, tenths
-from amity.analysis.logic.pricing.elasticity import Sales, estimate_elasticity
+from amity.analysis.logic.pricing.elasticity import estimate_elasticity
 from amity.analysis.logic.pricing.reduced import Bought, Seeking, learn_seeking, mix_of
+from amity.analysis.logic.pricing.sales import Sales
 from amity.analysis.logic.reporting import frames
 from amity.analysis.logic.scoring.reliability import Due
 from amity.analysis.store_estimate import (

@@ -14,26 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amity.analysis.estimator import FloatArray, IntArray, Refused
+from amity.analysis.logic.pricing.intervals import Slope, error_of
+from amity.analysis.logic.pricing.sales import Sales, take_out
 from amity.kernel.estimate import Estimate
 
 Z95: Final = 1.959963984540054
 FEWEST_ROWS: Final = 50
 FEWEST_CHANGES: Final = 30
 _FEW_PRODUCTS: Final = 10
-_FEWEST_PRODUCTS: Final = 3
-_LEAST_LEFT: Final = 0.05
 _ROUNDS: Final = 100
-_TURNS: Final = 500
 _CLOSE: Final = 1e-9
-
-
-class Sales(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One place a product and period: what was sold, and what moves it (log price, discount)."""
-
-    product: IntArray
-    period: IntArray | None
-    quantity: FloatArray
-    mover: FloatArray
 
 
 class Elasticity(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -59,27 +49,21 @@ def estimate_elasticity(sales: Sales) -> Elasticity:
     """Fit it; raise Refused when the mover hardly ever changes within a product."""
     kept = _telling(sales)
     _refuse_too_little(sales, kept)
-    names, place = np.unique(sales.product[kept], return_inverse=True)
-    sales = Sales(
-        product=place.astype(np.int64),
-        period=None if sales.period is None else _renumber(sales.period[kept]),
-        quantity=sales.quantity[kept],
-        mover=sales.mover[kept],
-    )
-    slope, expected, moved, settled = _climb(sales)
+    names, sales = np.unique(sales.product[kept]), sales.take(np.flatnonzero(kept))
+    slope, expected, moved, settled = climb(sales)
     left = sales.quantity - expected
-    products = int(sales.product.max()) + 1
+    products = len(names)
     curve = float(np.sum(expected * moved**2))
     if curve <= 1e-12 * max(1.0, float(np.sum(expected * sales.mover**2))):
         raise Refused("prices change for all products at once, so time and price cannot be parted")
-    error, far, warnings = _error(moved * left, expected * moved**2, sales)
-    if not settled:
-        warnings.append("the fit did not settle; the figures are rough")
+    found = error_of(Slope(value=slope, expected=expected, moved=moved), sales)
+    error, half = found.error, found.far * found.error
+    warnings = [] if settled else ["the fit did not settle; the figures are rough"]
     own, own_error = _by_product(sales, slope, expected, moved, left)
     spread = _spread(own, own_error)
     weight = spread**2 / (spread**2 + own_error**2) if spread > 0 else np.zeros(products)
     return Elasticity(
-        slope=Estimate(value=slope, low=slope - far * error, high=slope + far * error),
+        slope=Estimate(value=slope, low=slope - half, high=slope + half),
         standard_error=error,
         rows=len(sales.quantity),
         products=products,
@@ -93,10 +77,6 @@ def estimate_elasticity(sales: Sales) -> Elasticity:
         else np.full(products, error),
         warnings=warnings,
     )
-
-
-def _renumber(values: IntArray) -> IntArray:
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
 def _telling(sales: Sales) -> NDArray[np.bool_]:
@@ -119,9 +99,9 @@ def _refuse_too_little(sales: Sales, kept: NDArray[np.bool_]) -> None:
         )
     if np.ptp(sales.quantity[kept]) == 0:
         raise Refused(f"the quantities of all {rows:,} rows are the same")
-    mover, product = sales.mover[kept], _renumber(sales.product[kept])
-    usual = np.bincount(product, mover) / np.bincount(product)
-    changed = int(np.count_nonzero(np.abs(mover - usual[product]) > 0.01))
+    told = sales.take(np.flatnonzero(kept))
+    usual = np.bincount(told.product, told.mover) / np.bincount(told.product)
+    changed = int(np.count_nonzero(np.abs(told.mover - usual[told.product]) > 0.01))
     if changed < FEWEST_CHANGES:
         raise Refused(
             f"in {changed:,} rows the price or discount is other than usual, and it takes at "
@@ -129,7 +109,7 @@ def _refuse_too_little(sales: Sales, kept: NDArray[np.bool_]) -> None:
         )
 
 
-def _climb(sales: Sales) -> tuple[float, FloatArray, FloatArray, bool]:
+def climb(sales: Sales) -> tuple[float, FloatArray, FloatArray, bool]:
     """Return the slope, expected quantities, the mover less products and periods, and if settled.
 
     Iteratively reweighted least squares; in each step products and periods are taken out of both
@@ -141,8 +121,8 @@ def _climb(sales: Sales) -> tuple[float, FloatArray, FloatArray, bool]:
     moved = sales.mover
     for _ in range(_ROUNDS):
         target = logs + (sales.quantity - expected) / expected
-        moved = _take_out(sales.mover, expected, sales)
-        aimed = _take_out(target, expected, sales)
+        moved = take_out(sales.mover, expected, sales)
+        aimed = take_out(target, expected, sales)
         curve = float(np.sum(expected * moved**2))
         slope = float(np.sum(expected * moved * aimed)) / curve if curve > 0 else 0.0
         logs = np.clip(target - (aimed - slope * moved), -30, 30)
@@ -157,53 +137,6 @@ def _climb(sales: Sales) -> tuple[float, FloatArray, FloatArray, bool]:
 def _deviance(quantity: FloatArray, expected: FloatArray) -> float:
     ratio = np.where(quantity > 0, quantity / expected, 1.0)
     return float(2 * np.sum(quantity * np.log(ratio) - (quantity - expected)))
-
-
-def _take_out(values: FloatArray, weights: FloatArray, sales: Sales) -> FloatArray:
-    """Return values less the weighted means of products and periods, in turn until nothing is."""
-    left = values - _means(values, weights, sales.product)
-    if sales.period is None:
-        return left
-    for _ in range(_TURNS):
-        step = _means(left, weights, sales.period)
-        left = left - step
-        back = _means(left, weights, sales.product)
-        left = left - back
-        if float(np.abs(back).max()) < 1e-10:
-            break
-    return left
-
-
-def _means(values: FloatArray, weights: FloatArray, group: IntArray) -> FloatArray:
-    sums = np.bincount(group, values * weights) / np.bincount(group, weights)
-    means: FloatArray = sums[group]
-    return means
-
-
-def _error(pull: FloatArray, curve: FloatArray, sales: Sales) -> tuple[float, float, list[str]]:
-    """Return the standard error, and how many of it reach to the ends of 95 %.
-
-    Rows of one product may go together, so what each product pulls is summed, as if the product
-    had been left out (Bell and McCaffrey 2002), and Student's t counts products, not rows
-    (Cameron and Miller 2015). Of fewer than three products rows count, and a warning says so.
-    """
-    from scipy.special import stdtrit  # noqa: PLC0415  # loads slowly
-
-    whole, rows = float(curve.sum()), len(pull)
-    products = int(sales.product.max()) + 1
-    periods = 0 if sales.period is None else int(sales.period.max()) + 1
-    freedom = max(rows - products - periods - 1, 1)
-    if products < _FEWEST_PRODUCTS:
-        error = math.sqrt(float(np.sum(pull**2)) * rows / freedom) / whole
-        return (
-            error,
-            float(stdtrit(freedom, 0.975)),
-            [f"with {products} products the interval takes rows as independent of each other"],
-        )
-    share = np.bincount(sales.product, curve) / whole
-    together = np.bincount(sales.product, pull) / np.maximum(1 - share, _LEAST_LEFT)
-    spread = float(np.sum(together**2)) * (products - 1) / products * rows / (rows - periods)
-    return math.sqrt(spread) / whole, float(stdtrit(products - 1, 0.975)), []
 
 
 def _by_product(
