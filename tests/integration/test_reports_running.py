@@ -64,7 +64,7 @@ def shop(db):
 
 def stop(name):
     state = reports.open_report(name=name, given={}, now=NOW).state
-    api_work.stop_work(work_id=state.work_id)
+    api_work.stop_work(work_id=state.work_id, by="ann", may_all=True)
 
 
 def test_an_answer_is_computed_once_and_kept_with_its_age(shop):
@@ -109,7 +109,7 @@ def test_what_is_cancelled_is_not_computed_and_says_so(shop):
     stop("dimensions")
     assert work_off(now=NOW, most=1) == 0
     page = reports.open_report(name="dimensions", given={}, now=NOW)
-    assert "cancelled" in page.state.error
+    assert page.state.error == "ann stopped it before there was an answer"
     assert page.state.wanted_at is None
     reports.refresh_report(name="dimensions", given={}, now=NOW)
     assert work_off(now=NOW, most=1) == 1
@@ -135,10 +135,10 @@ def test_what_is_cancelled_in_the_middle_ends_at_once_and_the_answer_before_stay
     assert worker.is_alive()
     stop("dimensions")
     began = time.monotonic()
-    worker.join(20)
-    assert time.monotonic() - began < 5
+    worker.join(60)
+    assert time.monotonic() - began < 30, "it would take days"
     page = reports.open_report(name="dimensions", given={}, now=NOW)
-    assert "cancelled" in page.state.error
+    assert page.state.error == "ann stopped it before there was an answer"
     assert page.state.wanted_at is None
     assert page.state.run.answer == before.answer
     assert list((warehouse.folder().parent / "warehouse-spill").iterdir()) == []
@@ -181,10 +181,10 @@ def test_what_nobody_is_there_to_do_once_more_ends_by_itself(db):
     # Stopped, it is not begun again.
     queue.want(wanted, by="ann", now=NOW)
     queue.take(["groups"], now=NOW)
-    queue.cancel(taken.work_id)
+    queue.cancel(taken.work_id, by="bob")
     lose()
     assert queue.take(["groups"], now=NOW) is None
-    assert queue.find("groups", {}).error == queue.CANCELLED
+    assert queue.find("groups", {}).error == "bob stopped it before there was an answer"
 
 
 def test_who_asks_while_somebody_is_at_it_waits_for_that(shop, monkeypatch):
@@ -204,7 +204,7 @@ def test_who_asks_while_somebody_is_at_it_waits_for_that(shop, monkeypatch):
     found = reports.run_report(
         name="dimensions", given={}, now=NOW, tell=lambda *step: told.append(step)
     )
-    worker.join(10)
+    worker.join(60)
     assert len(count) == 1
     assert told
     assert reports.open_report(name="dimensions", given={}, now=NOW).state.run == found

@@ -100,7 +100,7 @@ def test_what_cannot_be_asked_says_so_and_an_empty_shop_explains_itself(client):
     client.post("/reports/dimensions/refresh/")
     [work] = api_work.list_work()
     client.post(f"/reports/work/{work.work_id}/stop/")
-    assert b"cancelled" in client.get("/reports/dimensions/").content
+    assert b"ann stopped it before" in client.get("/reports/dimensions/").content
     client.post("/reports/dimensions/refresh/")
     work_off(now=NOW)
     assert b"Orders arrive as Order Completed" in client.get("/reports/dimensions/").content

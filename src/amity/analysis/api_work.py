@@ -1,4 +1,4 @@
-"""The analysis engine's door for work that takes long: asked for, seen by all, stopped by any.
+"""The analysis engine's door for work that takes long: asked for, seen by all, stopped by some.
 
 Each piece is done once however many ask for it; its result, with its age, is where it is always
 found. Who has it done at once (`api_segment_tools.refresh_clusters`) is seen here too.
@@ -15,7 +15,7 @@ from amity.analysis.contracts_work import AREAS, Work, WorkArea, WorkKind
 from amity.analysis.logic import performing
 from amity.analysis.logic.segment_tools import automatic, lookalikes, tasks
 from amity.analysis.logic.working import doing, queue
-from amity.kernel.errors import NotFound
+from amity.kernel.errors import Denied, NotFound
 
 LANES: Final[dict[str, tuple[WorkKind, ...]]] = {
     "reports": ("report",),
@@ -49,14 +49,27 @@ def find_work(*, work_id: int) -> Work | None:
     return queue.find_by_id(work_id)
 
 
-def stop_work(*, work_id: int) -> None:
+def may_stop(work: Work, *, by: str, may_all: bool) -> bool:
+    """Say whether somebody may stop work: what they asked for, with ``may_all`` anybody's."""
+    return may_all or work.wanted_by == by != ""
+
+
+def stop_work(*, work_id: int, by: str, may_all: bool = False) -> None:
     """Stop work within a second or at its next step; an earlier result stays.
 
-    Raises NotFound when there is none by that number, or it is done.
+    Who waits for it is told who stopped it. Raises NotFound when there is none by that number, or
+    it is done, and Denied for what somebody else asked for, without ``may_all``.
     """
-    if queue.find_by_id(work_id) is None:
+    work = queue.find_by_id(work_id)
+    if work is None:
         raise NotFound("there is no such work any more", code="no_work")
-    queue.cancel(work_id)
+    if not may_stop(work, by=by, may_all=may_all):
+        asked = work.wanted_by or "Amity itself"
+        raise Denied(
+            f"{asked} asked for it, so it is stopped by them or by who may change things there",
+            code="not_yours",
+        )
+    queue.cancel(work_id, by=by)
 
 
 def ask_differences(

@@ -47,10 +47,10 @@ def list_(*, as_json: bool) -> None:
 @click.argument("work_id", type=click.IntRange(1))
 @needs_database
 def stop(work_id: int) -> None:
-    """Stop the work WORK_ID; what was found before stays."""
+    """Stop the work WORK_ID, whoever asked for it; what was found before stays."""
     from amity.analysis import api_work
 
-    api_work.stop_work(work_id=work_id)
+    api_work.stop_work(work_id=work_id, by="command line", may_all=True)
     click.echo("It stops.")
 
 

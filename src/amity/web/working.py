@@ -5,7 +5,7 @@ asks every second how far it is, and has the page loaded anew when it has ended.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +16,15 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from amity.analysis import api_work
 from amity.analysis.contracts_work import Work, WorkArea
 from amity.kernel.errors import NotFound
+from amity.web.access import may, staff_of
+from amity.web.staff.permissions import Capability
+
+_CHANGES: Final[dict[WorkArea, Capability]] = {
+    "reports": "reports.write",
+    "segments": "segments.write",
+    "models": "segments.write",
+}
+"""Who may stop what somebody else asked for, by where it belongs."""
 
 
 def progress_of(
@@ -39,11 +48,17 @@ def progress_of(
         "asks_itself": asks_itself and work.wanted_at is None and not work.error,
         "live": reverse(f"{work.area}_work", args=numbered),
         "stop": reverse(f"{work.area}_work_stop", args=numbered),
+        "may_stop": api_work.may_stop(work, **_stopper(request, work)),
         "back": _page_of(request),
         "again": again,
         "fields": fields,
         "result_at": result_at,
     }
+
+
+def _stopper(request: HttpRequest, work: Work) -> dict[str, Any]:
+    by = staff_of(request).get_username()
+    return {"by": by, "may_all": may(request, _CHANGES[work.area])}
 
 
 def _page_of(request: HttpRequest) -> str:
@@ -65,14 +80,14 @@ def show_work(request: HttpRequest, work_id: int, area: WorkArea) -> HttpRespons
 
 
 def stop_work(request: HttpRequest, work_id: int, area: WorkArea) -> HttpResponse:
-    """Stop work and go back to where it was asked for."""
+    """Stop work and go back to where it was asked for; say so where one may not."""
     work = api_work.find_work(work_id=work_id)
     if work is not None and work.area != area:
         raise NotFound("there is no such work here")
     if work is None:
         messages.info(request, "It was done already.")
     else:
-        api_work.stop_work(work_id=work_id)
+        api_work.stop_work(work_id=work_id, **_stopper(request, work))
         messages.info(request, "Stopped. What was found before stays.")
     back = request.POST.get("next", "")
     is_safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})

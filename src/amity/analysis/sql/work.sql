@@ -17,7 +17,7 @@ SET title = CASE WHEN w.wanted_at IS NULL THEN excluded.title ELSE w.title END,
                  THEN 0 ELSE w.tries END,
     started_at = CASE WHEN w.seen_at < clock_timestamp() - make_interval(secs => %(lost)s)
                       THEN NULL ELSE w.started_at END,
-    error = ''
+    error = CASE WHEN w.is_cancelled AND w.started_at IS NOT NULL THEN w.error ELSE '' END
 RETURNING id
 
 -- name: work_find
@@ -39,7 +39,7 @@ ORDER BY wanted_at IS NULL, started_at IS NULL, coalesce(wanted_at, ended_at), i
 -- more.
 UPDATE analysis_work
 SET started_at = %(now)s, seen_at = clock_timestamp(), tries = tries + 1,
-    step = 0, steps = 0, doing = '', is_cancelled = false
+    step = 0, steps = 0, doing = '', is_cancelled = false, error = ''
 WHERE id = (
     SELECT w.id FROM analysis_work w
     WHERE w.wanted_at IS NOT NULL AND w.kind = ANY (%(kinds)s)
@@ -53,21 +53,21 @@ RETURNING id, kind, parameters, wanted_by
 -- name: work_end_lost
 UPDATE analysis_work
 SET wanted_at = NULL, started_at = NULL, step = 0, steps = 0, doing = '', ended_at = %(now)s,
-    error = CASE WHEN is_cancelled THEN %(cancelled)s ELSE %(error)s END
+    error = CASE WHEN is_cancelled THEN coalesce(nullif(error, ''), %(error)s) ELSE %(error)s END
 WHERE started_at IS NOT NULL AND seen_at < clock_timestamp() - make_interval(secs => %(lost)s)
   AND (is_cancelled OR tries >= %(tries)s)
 
 -- name: work_step
 UPDATE analysis_work SET step = %(step)s, steps = %(steps)s, doing = %(doing)s
 WHERE id = %(id)s
-RETURNING is_cancelled
+RETURNING CASE WHEN is_cancelled THEN error END
 
 -- name: work_seen
 WITH beat AS (
     UPDATE analysis_work SET seen_at = clock_timestamp()
     WHERE id = %(id)s AND seen_at < clock_timestamp() - interval '2 seconds'
 )
-SELECT is_cancelled FROM analysis_work WHERE id = %(id)s
+SELECT CASE WHEN is_cancelled THEN error END FROM analysis_work WHERE id = %(id)s
 
 -- name: work_finish
 DELETE FROM analysis_work WHERE id = %(id)s
@@ -79,13 +79,13 @@ SET wanted_at = NULL, started_at = NULL, step = 0, steps = 0, doing = '', error 
 WHERE id = %(id)s
 
 -- name: work_cancel
--- What nobody does (yet, or any more) ends at once.
+-- What nobody does (yet, or any more) ends at once. Who was first to stop it is kept.
 UPDATE analysis_work AS w
 SET is_cancelled = true,
     wanted_at = CASE WHEN each.is_done THEN w.wanted_at END,
     started_at = CASE WHEN each.is_done THEN w.started_at END,
     ended_at = CASE WHEN each.is_done THEN w.ended_at ELSE clock_timestamp() END,
-    error = CASE WHEN each.is_done THEN w.error ELSE %(error)s END
+    error = CASE WHEN w.is_cancelled AND w.error <> '' THEN w.error ELSE %(error)s END
 FROM (SELECT id, started_at IS NOT NULL
              AND seen_at >= clock_timestamp() - make_interval(secs => %(lost)s) AS is_done
       FROM analysis_work WHERE id = %(id)s) AS each

@@ -1,1 +1,1 @@
-"""Work that takes long: asked for, done by one, told of to all, stopped by any of them."""
+"""Work that takes long: asked for, done by one, told of to all, stopped by those who may."""

@@ -16,7 +16,6 @@ import psycopg
 
 from amity.analysis.logic.working import queue
 from amity.infra.database import Connection
-from amity.infra.warehouse import ENDED
 from amity.kernel.errors import AmityError, Conflict, Unavailable
 
 T = TypeVar("T")
@@ -50,7 +49,7 @@ class Watched(Doing):
     def __init__(self, work_id: int, tell: Tell | None = None) -> None:
         self._work_id = work_id
         self._tell = tell
-        self._has_ended = threading.Event()
+        self._stopped: str | None = None
         self._is_over = threading.Event()
         self._lock = threading.Lock()
         self._connection: Connection | None = None
@@ -71,16 +70,21 @@ class Watched(Doing):
 
     def tell(self, step: int, steps: int, what: str = "") -> None:
         """Write down that a step begins; raise Conflict when somebody stopped the work."""
-        if queue.note_step(self._work_id, step=step, steps=steps, doing=what):
-            self._has_ended.set()
-        if self._has_ended.is_set():
-            raise Conflict(queue.CANCELLED, code="cancelled")
+        said = queue.note_step(self._work_id, step=step, steps=steps, doing=what)
+        self._stopped = self._stopped or said
+        if self._stopped:
+            raise Conflict(self._stopped, code="cancelled")
         if self._tell is not None:
             self._tell(step, steps, what)
 
     def is_ended(self) -> bool:
         """Say whether nobody wants the result any more, as of half a second ago."""
-        return self._has_ended.is_set()
+        return self._stopped is not None
+
+    @property
+    def stopped(self) -> str | None:
+        """Who stopped it, in words."""
+        return self._stopped
 
     @contextmanager
     def over(self, connection: Connection) -> Iterator[Connection]:
@@ -98,8 +102,8 @@ class Watched(Doing):
         while not self._is_over.wait(_LOOK_SECONDS):
             # A database that is away is the work's to hear of.
             with suppress(psycopg.Error, AmityError):
-                if queue.note_seen(self._work_id):
-                    self._has_ended.set()
+                if said := queue.note_seen(self._work_id):
+                    self._stopped = said
                     self._end_query()
 
     def _end_query(self) -> None:
@@ -150,7 +154,7 @@ def perform(work_id: int, act: Callable[[Doing], T], tell: Tell | None = None) -
         with doing:
             found = act(doing)
     except (AmityError, psycopg.errors.QueryCanceled) as error:
-        refusal = _say(error, is_stopped=doing.is_ended())
+        refusal = _say(error, stopped=doing.stopped)
         queue.give_up(work_id, error=refusal.message)
         raise refusal from None
     except BaseException as error:
@@ -162,9 +166,9 @@ def perform(work_id: int, act: Callable[[Doing], T], tell: Tell | None = None) -
     return found
 
 
-def _say(error: AmityError | psycopg.errors.QueryCanceled, *, is_stopped: bool) -> AmityError:
-    if isinstance(error, AmityError) and not (is_stopped or error.reason == ENDED):
+def _say(error: AmityError | psycopg.errors.QueryCanceled, *, stopped: str | None) -> AmityError:
+    if stopped:
+        return Conflict(stopped, code="cancelled")
+    if isinstance(error, AmityError):
         return error
-    if is_stopped or isinstance(error, AmityError):
-        return Conflict(queue.CANCELLED, code="cancelled")
     return Unavailable("a query of the database took too long", code="query_too_long")

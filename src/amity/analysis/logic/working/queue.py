@@ -21,7 +21,6 @@ _FORSAKEN_AFTER: Final = 600.0
 """Lost so long ago, nobody is there to do it once more."""
 MOST_TRIES: Final = 2
 """Work that ended its doer twice is not begun again by itself."""
-CANCELLED: Final = "cancelled before there was an answer"
 INTERRUPTED: Final = "it was interrupted, for what was doing it has ended"
 
 
@@ -103,7 +102,6 @@ def take(kinds: Collection[WorkKind], *, now: datetime, work_id: int | None = No
         "lost": LOST_AFTER,
         "tries": MOST_TRIES,
         "error": INTERRUPTED,
-        "cancelled": CANCELLED,
     }
     with transaction() as connection:
         connection.execute(_SQL["work_end_lost"], values)
@@ -113,19 +111,19 @@ def take(kinds: Collection[WorkKind], *, now: datetime, work_id: int | None = No
     return Taken(work_id=row[0], kind=row[1], parameters=row[2], by=row[3])
 
 
-def note_step(work_id: int, *, step: int, steps: int, doing: str) -> bool:
-    """Say how far work is; return whether somebody stopped it."""
+def note_step(work_id: int, *, step: int, steps: int, doing: str) -> str | None:
+    """Say how far work is; return who stopped it, in words, or None."""
     values = {"id": work_id, "step": step, "steps": steps, "doing": doing}
     with transaction() as connection:
         row = connection.execute(_SQL["work_step"], values).fetchone()
-    return bool(row and row[0])
+    return row[0] if row else None
 
 
-def note_seen(work_id: int) -> bool:
-    """Say that work is still being done; return whether somebody stopped it."""
+def note_seen(work_id: int) -> str | None:
+    """Say that work is still being done; return who stopped it, in words, or None."""
     with transaction() as connection:
         row = connection.execute(_SQL["work_seen"], {"id": work_id}).fetchone()
-    return bool(row and row[0])
+    return row[0] if row else None
 
 
 def finish(work_id: int) -> None:
@@ -140,9 +138,10 @@ def give_up(work_id: int, *, error: str) -> None:
         connection.execute(_SQL["work_give_up"], {"id": work_id, "error": error})
 
 
-def cancel(work_id: int) -> None:
-    """Have work stop, or not begin."""
-    values = {"id": work_id, "error": CANCELLED, "lost": LOST_AFTER}
+def cancel(work_id: int, *, by: str) -> None:
+    """Have work stop, or not begin; it says by whom until it is asked for again."""
+    error = f"{by} stopped it before there was an answer"
+    values = {"id": work_id, "error": error, "lost": LOST_AFTER}
     with transaction() as connection:
         connection.execute(_SQL["work_cancel"], values)
 
@@ -158,7 +157,7 @@ def _work(row: tuple[Any, ...]) -> Work:
     if tries < MOST_TRIES and not is_forsaken:
         # It waits again, for whoever does it next.
         return msgspec.structs.replace(found, started_at=None, step=0, steps=0, doing="")
-    error = CANCELLED if found.is_cancelled else INTERRUPTED
+    error = found.error or INTERRUPTED
     return Work(work_id=found.work_id, kind=found.kind, title=found.title, error=error)
 
 
