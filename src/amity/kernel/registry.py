@@ -48,11 +48,12 @@ class Registry(Generic[T]):
             raise RegistrationError(f"{self.base.__name__} {name!r} is already {taken!r}")
         self._items[name] = item
 
-    def discover(self, package: ModuleType) -> None:
+    def discover(self, package: ModuleType, *, is_whole: bool = True) -> None:
         """Import every public module of ``package`` and every entry point of the group.
 
         Plug-ins are often first asked for while threads run: their Structs are learnt before any
-        thread gets the registry.
+        thread gets the registry. Not so without ``is_whole``: their types name what only their
+        caller knows when all are there, who must have them learnt then.
         """
         for info in pkgutil.iter_modules(package.__path__):
             if not info.name.startswith("_"):
@@ -60,7 +61,8 @@ class Registry(Generic[T]):
         entries = entry_points(group=self.group)
         for entry in entries:
             entry.load()
-        settle_types({package.__name__, *(entry.module for entry in entries)})
+        if is_whole:
+            settle_types({package.__name__, *(entry.module for entry in entries)})
 
     def __getitem__(self, name: str) -> type[T]:
         return self._items[name]
