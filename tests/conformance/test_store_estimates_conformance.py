@@ -137,7 +137,23 @@ def town_of_friends(rng):
     return town
 
 
+def town_of_standing(rng):
+    """People who buy more or less often, and think more or less well."""
+    town = Town()
+    for who in range(1, 61):
+        town.customer(who)
+        for number in range(int(rng.integers(0, 6))):
+            town.order(who, NOW - timedelta(days=5 + 20 * number), int(rng.integers(100, 9000)))
+        if who % 2:
+            answer = {"kind": "nps", "answer": int(rng.integers(0, 11))}
+            town.event(who, "Survey Answered", NOW - timedelta(days=9), answer)
+        town.send(who, NOW - timedelta(days=4))
+    return town
+
+
 TOWNS = {
+    "loyalty": town_of_standing,
+    "pareto": town_of_standing,
     "send_channel": town_of_channels,
     "send_time": town_of_messages,
     "discounts": town_of_prices,

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from amity.analysis import api as analysis
+from amity.analysis import api_models, api_work
 from amity.analysis import api_reports as reports
-from amity.analysis import api_work
 from amity.infra import warehouse
 from amity.infra.warehouse_writing import ensure_exports, export_all
 from amity.store import api as store
@@ -248,6 +248,86 @@ def test_rules_of_rows_of_behaviour_find_who_is_behind_them(client):
                     assert members == told[table.counted], (report, told)
                     found += members
             assert found, (report, name)
+
+
+def test_zones_tenths_and_cells_are_followed_by_the_scores_of_the_night(client):
+    users = [f"u{number}" for number in range(12)]
+    source_id = sell(
+        *(
+            (user, 3 + day, 10 + 7 * at)
+            for at, user in enumerate(users)
+            for day in range(1 + at % 4)
+        )
+    )
+    answers = {"kind": "nps", "post": "shop"}
+    visit(
+        source_id,
+        *(
+            (user, "Survey Answered", 2, answers | {"answer": 3 + at % 8})
+            for at, user in enumerate(users)
+        ),
+    )
+    ensure_exports(list_exports())
+    export_all(list_exports())
+    tables = {"pareto": ("zones", "deciles"), "loyalty": ("cells",)}
+    for report in tables:
+        reports.run_report(name=report, given={}, now=NOW)
+    [zone] = [row for row in _rows_of("pareto", "zones") if row[0].startswith("Retain~")]
+    where = f"/reports/pareto/customers/?table=zones&row={zone[0]}"
+    client.post(where.replace("/?", "/find/?"))
+    work_off(now=NOW)
+    page = client.get(where).content.decode()
+    assert "Keep this list as a segment" in page
+    assert "the score of the night was not made yet" in page
+    api_models.refresh_store_estimates(now=NOW, name="pareto")
+    api_models.refresh_store_estimates(now=NOW, name="loyalty")
+    for report, names in tables.items():
+        for name in names:
+            counted = 0
+            for key, customers in _rows_of(report, name):
+                rule = reports.find_row_rule(name=report, given={}, table=name, key=key, now=NOW)
+                assert "the score of the night, last made on" in rule.differs
+                assert analysis.preview(rule=rule.rule, now=NOW).members == customers, key
+                counted += customers
+            assert counted >= 10, name
+    page = client.get(where).content.decode()
+    assert "Follow them as a segment" in page
+    client.post(where.replace("/?", "/segment/?"), {"name": "Whom to keep"})
+    [segment] = analysis.list_segments()
+    assert "by the score of the night" in segment.description
+    assert analysis.preview(rule=segment.rule, now=NOW).members == zone[1]
+    # What the score does not say is a list that tells why: other days, and a move.
+    reports.run_report(name="pareto", given={"days": "30"}, now=NOW)
+    other = reports.find_list_reason(
+        name="pareto",
+        given={"days": "30"},
+        table="zones",
+        key=_rows_of("pareto", "zones", days="30")[0][0],
+        now=NOW,
+    )
+    assert "about the 365 days up to today" in other
+    best = client.get(f"/customers/{_buyers(zone[0])[0]}/").content.decode()
+    for said in ("80/20 zone", "Retain", "1 of 10", "Place 1 of ", "Loyalty", "orders in 180 days"):
+        assert said in best, said
+
+
+def _rows_of(report, name, **given):
+    """Return of each row of a kept answer what an address calls it, and its customers."""
+    table = reports.open_report(name=report, given=given, now=NOW).state.run.answer.table(name)
+    place = [column.name for column in table.columns].index("customers")
+    return [(table.key_of(row), row[place]) for row in table.rows]
+
+
+def _buyers(key):
+    """Return the customers of a zone, the best first."""
+    ids = reports.list_row_customers(name="pareto", given={}, table="zones", key=key, now=NOW)
+    worth = {
+        score.profile_id: score.value
+        for profile_id in ids
+        for score in analysis.list_scores(profile_id=profile_id)
+        if score.name == "pareto_zone"
+    }
+    return sorted(ids, key=lambda one: -worth[one])
 
 
 def test_who_is_behind_a_row_that_no_rule_says_is_kept_as_a_list_of_the_day(client):

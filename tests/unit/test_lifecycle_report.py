@@ -87,3 +87,42 @@ def test_quantiles_are_values_that_were_there():
     counts = {1: 1, 5: 2, 9: 1}
     assert [find_quantile(counts, q) for q in (0.25, 0.5, 0.75, 0.9)] == [1, 5, 5, 9]
     assert find_quantile({}, 0.5) is None
+
+
+def test_each_leak_has_an_owner_a_target_and_what_to_do_next(town):
+    targets = [
+        {"report": "lifecycle", "figure": f"leaking_{stage}", "value": value, "owner": owner}
+        for stage, value, owner in (("engage", 0.5, "Mia"), ("transact", 0.5, "Old"))
+    ]
+    # The latest entered holds; another report's is no target of this one.
+    targets.append(targets[1] | {"value": 0.01, "owner": "Jo"})
+    targets.append(targets[1] | {"report": "scorecard", "value": 0.9, "owner": "Nobody"})
+    table = find(Lifecycle, town, facts={"targets": targets}).table("leaks")
+    told = {row["stage"]: row for row in map(table.row, range(len(table.rows)))}
+    stood = {stage: (row["target"], row["verdict"], row["owner"]) for stage, row in told.items()}
+    assert stood == {
+        "engage": (0.5, "met", "Mia"),
+        "transact": (0.01, "missed", "Jo"),
+        "service": (None, "no target", "Nobody named. Usual: Customer care"),
+    }
+    # One of two orders is lost: 0.5 with an interval from 0.09, so a target of 0.1 is open.
+    near = [targets[1] | {"value": 0.1}]
+    table = find(Lifecycle, town, facts={"targets": near}).table("leaks")
+    told = {row["stage"]: row for row in map(table.row, range(len(table.rows)))}
+    assert told["transact"]["low"] < 0.1 < told["transact"]["leaking"]
+    assert told["transact"]["verdict"] == "open"
+    assert told["transact"]["next"].startswith("Send or refund these orders")
+    assert len({row["next"] for row in told.values()}) == 3
+
+
+def test_where_nobody_is_lost_there_is_nothing_to_do():
+    town = Town()
+    town.customer(1)
+    town.event(1, "Product Viewed", LONG_AGO)
+    town.order(1, LONG_AGO + timedelta(hours=1), 1000)
+    table = find(Lifecycle, town).table("leaks")
+    assert [table.row(0)["stage"], table.row(0)["next"]] == [
+        "engage",
+        "Nothing: nobody is lost here.",
+    ]
+    assert {aim.figure for aim in Lifecycle.aims} <= {f.name for f in find(Lifecycle, town).figures}

@@ -9,6 +9,7 @@ from scipy import stats
 
 from amity.analysis.logic.behaviour.day_parts import Change, find_moved
 from amity.analysis.logic.reporting import concentrating
+from amity.analysis.logic.reporting.answering import drill
 from amity.analysis.reports.acquisition import Acquisition
 from amity.analysis.reports.anomalies import Anomalies
 from amity.analysis.reports.campaign_economics import CampaignEconomics
@@ -17,7 +18,16 @@ from amity.analysis.reports.pareto import Pareto
 from amity.analysis.reports.penetration import Penetration
 from amity.analysis.reports.rfm_grid import RfmGrid
 from amity.analysis.reports.scorecard import Scorecard
-from amity.testing.reports_kit import ASKED, FROM, UNTIL, Town, find
+from amity.testing.reports_kit import (
+    ASKED,
+    FROM,
+    UNTIL,
+    Town,
+    complete,
+    duckdb_engine,
+    expressions,
+    find,
+)
 
 DAY = datetime(2026, 3, 2, 10, tzinfo=UTC)
 WEEKS = range(1, 9)
@@ -261,6 +271,49 @@ def test_penetration_counts_customers_and_the_wallet_is_an_estimate_with_its_ran
     assert [row["share"] for row in rows(answer, "categories")] == [0.75, 0.25]
     assert known["wallet_share"].value == pytest.approx(2050 / 3610)
     assert known["wallet_share"].low < 2050 / 3610 < known["wallet_share"].high
+
+
+def test_each_category_and_each_band_of_wallets_says_what_to_do_next():
+    town = Town()
+    for customer in range(1, 41):
+        town.customer(customer)
+        bought = [{"category": "Bread", "price": 2}]
+        if customer <= 30:
+            bought.append({"category": "Wine", "price": 50})
+        if customer <= 5:
+            bought.append({"category": "Truffle", "price": 90})
+        if customer <= 3:
+            bought.append({"category": "Salt", "price": 1})
+        if customer == 1:
+            bought.append({"price": 7})
+        town.order(customer, DAY, 100 * customer, products=tuple(bought))
+    answer = find(Penetration, town)
+    told = {row["category"]: row["next"].split(":")[0] for row in rows(answer, "categories")}
+    # In the middle 17.5 customers buy in a category, for 26 each.
+    assert told == {
+        "Bread": "Bought by many, for little",
+        "Wine": "Bought by many, for much",
+        "Truffle": "Bought by few, for much",
+        "Salt": "Bought by few, for little",
+        "no category told": "Send `category` with each product, so that these lines can be told "
+        "apart.",
+    }
+    bands = rows(answer, "wallets")
+    spent = np.arange(1, 41) * 100.0
+    wallet = np.quantile(spent, 0.9)
+    edges = np.digitize(spent, wallet * np.array([0.25, 0.5, 1.0]))
+    assert [row["customers"] for row in bands] == [int((edges == band).sum()) for band in range(4)]
+    assert sum(row["revenue"] for row in bands) == spent.sum()
+    short = np.maximum(wallet - spent, 0).sum()
+    assert sum(row["left"] for row in bands) == pytest.approx(short, abs=3)
+    assert len({row["next"] for row in bands}) == 4
+    asked = complete(Penetration, ASKED, {})
+    run = duckdb_engine(town.tables())
+    for band, row in enumerate(bands):
+        ids = drill(Penetration(), expressions(), asked, run, table="wallets", row=row)
+        assert ids == (np.flatnonzero(edges == band) + 1).tolist()
+    assert Penetration().segment_rule(asked, "wallets", bands[0]) is None
+    assert "found anew" in Penetration().list_reason(asked, "wallets", bands[0])
 
 
 def test_a_day_is_odd_against_its_own_weekdays_and_what_moved_is_named():

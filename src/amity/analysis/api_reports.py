@@ -111,6 +111,13 @@ def find_row_rule(
     return running.row_rule(name=name, given=given, table=table, key=key, now=now)
 
 
+def find_list_reason(
+    *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
+) -> str:
+    """Return why a segment of a row is a list of the day; "" when no more is to be said of it."""
+    return running.list_reason(name=name, given=given, table=table, key=key, now=now)
+
+
 def save_row_segment(*, row: ReportRow, title: str, by: str, now: datetime) -> Segment:
     """Make a segment of who is behind a row of the kept answer.
 

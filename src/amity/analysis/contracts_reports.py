@@ -259,6 +259,8 @@ class RowRule(msgspec.Struct, frozen=True, kw_only=True):
     rule: dict[str, Any]
     differs: str = ""
     """What it counts otherwise than the row, beside the edges of days; "" when nothing."""
+    score: str = ""
+    """The score of the night it asks for, which must be there; "" when none."""
 
 
 class ReportView(msgspec.Struct, frozen=True, kw_only=True):

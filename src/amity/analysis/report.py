@@ -43,6 +43,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The first day that is not in the window any more."""
     now: datetime
     currency: str
+    home_currency: str = ""
+    """The company's, in which the scores of the night are made."""
     segment_id: int | None = None
     granularity: Granularity = "week"
     choices: Mapping[str, str | int | float | bool] = {}
@@ -146,6 +148,11 @@ class Report(ABC):
         """
         del asked, table, row
         return None
+
+    def list_reason(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> str:
+        """Say why a segment of a row is a list of the day, where there is more to say than that."""
+        del asked, table, row
+        return ""
 
     def check(self, asked: Asked) -> None:
         """Raise Invalid for a question that makes no sense though each parameter does."""

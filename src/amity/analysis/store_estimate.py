@@ -81,6 +81,8 @@ class StoreEstimator(ABC):
     """Scores that time proves right or wrong, each with its days ahead."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Other scores it is given."""
+    facts: ClassVar[frozenset[str]] = frozenset()
+    """What it is given with the question of what the company entered, as a report `needs` it."""
     days: ClassVar[int] = 365
     """How far back it looks."""
 

@@ -64,8 +64,8 @@ class CampaignEconomics(Report):
         "group held out at random nothing is claimed, nor where chance would put fewer than five "
         "buyers into the smaller group, nor where the groups are not of the sizes they were drawn "
         "to (chi squared, below one in a thousand), nor before the time is over for all. The cost "
-        "is that of the messages, by what you say one costs, and what you entered for the campaign by its "
-        "name or number."
+        "is that of the messages, by what you say one costs, and what you entered for the campaign "
+        "by its name or number."
     )
     uses = frozenset(("window", "comparison", "segment", "currency"))
     needs = frozenset(("unit_costs", "channel_costs", "campaigns"))
@@ -211,9 +211,11 @@ def _line(campaign: int, rows: Rows, asked: Asked) -> tuple[Cell, ...]:
 def _mismatch(rows: Rows, campaign: int) -> str:
     """Say how a campaign's groups are not of the sizes they were drawn to."""
     arms = {row["arm"]: row for row in rows["arms"] if row["campaign_id"] == campaign}
-    sizes = [arms[arm]["customers"] if arm in arms else 0 for arm in ("treatment", "holdout")]
+    written, held = (
+        int(arms[arm]["customers"]) if arm in arms else 0 for arm in ("treatment", "holdout")
+    )
     rates = [row["held_rate"] for row in arms.values() if row["held_rate"] is not None]
-    return find_mismatch(*sizes, max(rates, default=None))
+    return find_mismatch(written, held, max(rates, default=None))
 
 
 def _notes(rows: Rows, asked: Asked) -> tuple[str, ...]:

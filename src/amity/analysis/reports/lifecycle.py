@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
 from amity.analysis.contracts_reports import (
+    Aim,
     Cell,
     Parameter,
     Picture,
@@ -13,6 +14,7 @@ from amity.analysis.contracts_reports import (
     ReportTable,
     RowRule,
 )
+from amity.analysis.logic.behaviour.leaks import LEAKS, LIFECYCLE, leak_table
 from amity.analysis.logic.behaviour.lifecycle import Stage, summarise_stage
 from amity.analysis.logic.behaviour.steps import read_names
 from amity.analysis.logic.behaviour.visits import done_by_customers
@@ -30,18 +32,13 @@ _TITLES: Final = {
     "fulfil": "until they ask for service",
     "service": "until the request is closed",
 }
-_LEAKS: Final = {
-    "engage": "engaged and did not order",
-    "transact": "ordered and nothing says that the order was fulfilled",
-    "service": "asked for service and nothing says that they were served",
-}
 
 
 @REPORTS.register("lifecycle")
 class Lifecycle(Report):
     """Follows what began in the window through the stages; see docs/algorithms/lifecycle.md."""
 
-    name = "lifecycle"
+    name = LIFECYCLE
     title = "Lifecycle"
     question = "How long do customers stay in each stage, and where do we lose or forget them?"
     group = "service"
@@ -54,7 +51,12 @@ class Lifecycle(Report):
         "window, until an event says that one of the customer was closed. What has not gone on "
         "within the days said for its stage has leaked; what is younger still waits. Leaking is "
         "the share of what is decided, its interval (95 %) Wilson’s. Times are whole hours, of "
-        "what went on."
+        "what went on. Whose a leak is, is who owns the target entered for its figure."
+    )
+    needs = frozenset(("targets",))
+    aims = tuple(
+        Aim(figure=f"leaking_{stage}", title=f"Leaks at {stage}, at most", unit="share")
+        for stage in LEAKS
     )
     parameters = (
         Parameter(
@@ -128,13 +130,13 @@ class Lifecycle(Report):
         entered = {stage: rows[f"{stage}_customers"][0]["entered"] for stage in _TITLES}
         leaks = {
             stage: rows[f"{stage}_customers"][0]["leaked"]
-            for stage in _LEAKS
+            for stage in LEAKS
             if stages[stage].leaked is not None
         }
         return ReportAnswer(
             sentence=_sentence(stages),
-            figures=tuple(_figure(stage, stages[stage]) for stage in _LEAKS),
-            tables=(_stage_table(stages, entered), _leak_table(stages, leaks)),
+            figures=tuple(_figure(stage, stages[stage]) for stage in LEAKS),
+            tables=(_stage_table(stages, entered), leak_table(stages, leaks, asked)),
             pictures=(
                 Picture(
                     kind="bar",
@@ -177,7 +179,7 @@ def _is_told(stage: str, rows: list[Mapping[str, object]]) -> bool:
     once. To ask for nothing after an order is no leak.
     """
     is_seen = any(row["outcome"] == "moved" for row in rows)
-    return stage == "engage" or (stage in _LEAKS and is_seen)
+    return stage == "engage" or (stage in LEAKS and is_seen)
 
 
 def _cases(tables: Mapping[str, "ibis.Table"], asked: Asked, stage: str) -> "ibis.Table":
@@ -297,7 +299,7 @@ def _figure(name: str, stage: Stage) -> ReportFigure:
         name=f"leaking_{name}",
         title=f"Leaks at {name}",
         unit="share",
-        definition=f"The share of what is decided that {_LEAKS[name]} in the days allowed.",
+        definition=f"The share of what is decided that {LEAKS[name]} in the days allowed.",
         good="down",
     ).of(stage.leaking)
 
@@ -313,7 +315,7 @@ def _sentence(stages: Mapping[str, Stage]) -> str:
     what = {"engage": "customers", "transact": "orders", "service": "requests"}[worst]
     return (
         f"Most is lost at {worst}: {stage.leaked:,} of {stage.moved + stage.leaked:,} {what} "
-        f"({stage.leaking.value or 0:.0%}) {_LEAKS[worst].split(' and ')[1]} in the days allowed."
+        f"({stage.leaking.value or 0:.0%}) {LEAKS[worst].split(' and ')[1]} in the days allowed."
     )
 
 
@@ -348,24 +350,6 @@ def _stage_table(stages: Mapping[str, Stage], customers: Mapping[str, int]) -> R
                 *stage.hours,
             )
             for name, stage in stages.items()
-        ),
-        key=("stage",),
-    )
-
-
-def _leak_table(stages: Mapping[str, Stage], leaks: Mapping[str, int]) -> ReportTable:
-    return ReportTable(
-        name="leaks",
-        title="Who was lost or forgotten",
-        columns=columns(
-            ("stage", "Stage", "text"),
-            ("words", "They", "text"),
-            ("leaked", "Cases", "number"),
-            ("customers", "Customers", "customers"),
-        ),
-        rows=tuple(
-            (stage, _LEAKS[stage], stages[stage].leaked, customers)
-            for stage, customers in leaks.items()
         ),
         key=("stage",),
     )

@@ -1,6 +1,6 @@
 """The e-loyalty matrix: what customers do beside what they think, and who moved where."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from amity.analysis.contracts_reports import (
@@ -11,25 +11,29 @@ from amity.analysis.contracts_reports import (
     ReportColumn,
     ReportFigure,
     ReportTable,
+    RowRule,
 )
 from amity.analysis.logic import overview_statistics as statistics
-from amity.analysis.logic.behaviour.answers import whole_answer
-from amity.analysis.logic.behaviour.opinions import RANGES
-from amity.analysis.logic.reporting import frames
-from amity.analysis.logic.reporting.tables import bounded, cells
+from amity.analysis.logic.behaviour.crossings import compare_crossings
+from amity.analysis.logic.behaviour.loyalty import (
+    ABSENT,
+    BETWEEN,
+    CELLS,
+    DAYS,
+    OFTEN,
+    SCORE,
+    SIGNS,
+    express_crossings,
+    express_moves,
+)
+from amity.analysis.logic.behaviour.loyalty_periods import list_periods
+from amity.analysis.logic.reporting import frames, row_rules
+from amity.analysis.logic.reporting.tables import bounded
 from amity.analysis.report import REPORTS, Asked, Report, Rows
-from amity.kernel.lift import Arm, rate_difference
 
 if TYPE_CHECKING:
     import ibis
 
-CELLS: Final[dict[str, str]] = {
-    "true": "True loyalty",
-    "latent": "Latent loyalty",
-    "spurious": "Spurious loyalty",
-    "none": "No loyalty",
-}
-_ABSENT: Final = "not a customer"
 _BEFORE: Final = " before"
 _NOW: Final = " now"
 _MEANINGS: Final[dict[str, str]] = {
@@ -44,36 +48,27 @@ _USUAL: Final[dict[str, str]] = {
     "spurious": "Ask what they miss, mend it, give them reasons to stay besides habit.",
     "none": "Spend little on them; win their attitude before their orders.",
 }
-_ENGAGED: Final = (
-    "Email Opened",
-    "Email Link Clicked",
-    "Product Reviewed",
-    "Product Shared",
-    "Product Added to Wishlist",
-    "Referral Sent",
-    "Signed In",
+_PERIODS: Final = 6
+_COLUMNS_OF_CROSSING: Final = (
+    ReportColumn(name="what", title="In the window", unit="text"),
+    *bounded(ReportColumn(name="left", title="Crossed", unit="share"), "left_low", "left_high"),
+    *bounded(
+        ReportColumn(name="stayed", title="Stayed as they were", unit="share"),
+        "stayed_low",
+        "stayed_high",
+    ),
+    *bounded(
+        ReportColumn(name="difference", title="Difference", unit="share"),
+        "difference_low",
+        "difference_high",
+    ),
+    ReportColumn(name="apart", title="The difference is", unit="text"),
 )
-_CALLS: Final = (
-    "Live Chat Conversation Started",
-    "Call Started",
-    "Ticket Created",
-    "Ticket Opened",
-    "Email Received",
-)
-_SURVEY: Final = "Survey Answered"
-_GOOD_FROM: Final[dict[str, int]] = {"nps": 9, "csat": 4, "ces": 5}
-_BETWEEN: Final[dict[str, str]] = {
-    "refunded": "An order was refunded",
-    "called": "Called, chatted or wrote to service",
-    "written": "Was sent a message",
-    "reduced": "Bought at a reduced price",
-    "looked": "Viewed a page or a product",
-}
 
 
 @REPORTS.register("loyalty")
 class Loyalty(Report):
-    """Behaviour by attitude, and the moves since the window before."""
+    """Behaviour by attitude, and the moves between windows."""
 
     name = "loyalty"
     title = "The loyalty matrix"
@@ -86,16 +81,18 @@ class Loyalty(Report):
         "well of us with at least so many signs of interest in the window: mails opened and "
         "clicked, sign-ins, reviews, shares, wish lists, referrals. Often and well is true "
         "loyalty, well and seldom latent, often and not well spurious, neither none. Everybody "
-        "with an order until then, a sign or an answer is placed. Moves compare with the window "
-        "before. What preceded a move goes with it; it need not be why. A difference is beyond "
-        "chance when Newcombe’s interval (95 %), looked at by itself, leaves out none."
+        "with an order until then, a sign or an answer is placed. Windows as long as this one "
+        "stand before it, as far as all of one is known; moves are from each to the next. What "
+        "went with a move was in the same window; it need not be why. The moves of one customer "
+        "are alike and count as fewer than they are. A difference is beyond chance when its "
+        "interval (95 %, Newcombe’s), looked at by itself, leaves out none."
     )
     parameters = (
         Parameter(
             name="often",
             title="Orders that are often",
             kind="whole",
-            default=3,
+            default=OFTEN,
             least=1,
             most=1000,
         ),
@@ -103,28 +100,43 @@ class Loyalty(Report):
             name="signs",
             title="Signs that are interest",
             kind="whole",
-            default=3,
+            default=SIGNS,
             least=1,
             most=1000,
             help="For those who answered no survey.",
         ),
+        Parameter(
+            name="periods",
+            title="Windows, one after another",
+            kind="whole",
+            default=_PERIODS,
+            least=2,
+            most=24,
+            help="As long as the one asked for; those of which all is known are shown.",
+        ),
     )
     needs = frozenset(("policies",))
-    days: ClassVar[int] = 180
+    days: ClassVar[int] = DAYS
+
+    def shared(self, tables: Mapping[str, "ibis.Table"], asked: Asked) -> dict[str, "ibis.Table"]:
+        return {"moves": _moves(tables, asked)}
 
     def expressions(
         self, tables: Mapping[str, "ibis.Table"], asked: Asked
     ) -> dict[str, "ibis.Table"]:
         moved = _moves(tables, asked)
-        moves = moved.group_by(["before", "now"]).aggregate(
-            customers=moved.count(),
-            answered=moved.answered.sum(),
-            **{sign: moved[sign].sum() for sign in _BETWEEN},
+        moves = moved.group_by(["period", "before", "now"]).aggregate(
+            customers=moved.count(), answered=moved.answered.sum(), least=moved.least.max()
         )
-        return {"moves": moves, "others": frames.other_currencies(tables, asked)}
+        return {
+            "moves": moves,
+            "crossings": express_crossings(moved),
+            "others": frames.other_currencies(tables, asked),
+        }
 
     def finish(self, rows: Rows, asked: Asked) -> ReportAnswer:
-        moves = [row for row in rows["moves"] if row["now"] != _ABSENT]
+        last = _windows(asked) - 1
+        moves = [row for row in rows["moves"] if row["period"] == last]
         everybody = sum(row["customers"] for row in moves)
         if not everybody:
             return ReportAnswer(
@@ -137,13 +149,24 @@ class Loyalty(Report):
         }
         answered = sum(int(row["answered"] or 0) for row in moves)
         figures = _figures(sizes, everybody, answered, moves)
+        windows = _carried(rows["moves"], last)
+        over_time = list_periods(rows["moves"], windows, asked)
         return ReportAnswer(
             sentence=f"Of {everybody:,} customers {sizes['true']:,} are truly loyal, "
             f"{sizes['spurious']:,} only seem so, and {sizes['latent']:,} would like to be.",
             figures=figures,
-            tables=(_cells(sizes, everybody, asked), _moved(moves), *_preceded(moves)),
-            pictures=_pictures(sizes, moves),
-            notes=_notes(answered, everybody) + frames.note_of_currencies(rows["others"], asked),
+            tables=(
+                _cells(sizes, everybody, asked),
+                _moved(moves),
+                *over_time.tables,
+                *_preceded(rows["crossings"], len(windows) - 1),
+            ),
+            pictures=(*_pictures(sizes, moves), *over_time.pictures),
+            notes=(
+                *_notes(answered, everybody),
+                *_notes_of_windows(windows, asked),
+                *frames.note_of_currencies(rows["others"], asked),
+            ),
         )
 
     def drill(
@@ -151,80 +174,50 @@ class Loyalty(Report):
     ) -> "ibis.Table":
         moved = _moves(tables, asked)
         keys = {words: cell for cell, words in CELLS.items()}
-        inside = moved.filter(moved.now == keys[str(row["now"]).removesuffix(_NOW)])
+        last = _windows(asked) - 1
+        if table in {"periods", "steps"}:
+            inside = moved.filter(moved.period == int(str(row["number"])))
+            inside = inside.filter(inside["now"] == str(row["to_cell"]))
+            if table == "steps":
+                inside = inside.filter(inside.before == str(row["from_cell"]))
+            return inside.select("customer_id")
+        inside = moved.filter(moved.period == last)
+        inside = inside.filter(inside["now"] == keys[str(row["now"]).removesuffix(_NOW)])
         if table == "moves":
-            before = keys.get(str(row["before"]).removesuffix(_BEFORE), _ABSENT)
+            before = keys.get(str(row["before"]).removesuffix(_BEFORE), ABSENT)
             inside = inside.filter(inside.before == before)
         return inside.select("customer_id")
 
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who is in a cell now by the score of the night, where both count alike."""
+        if self.list_reason(asked, table, row):
+            return None
+        words = str(row["now"])
+        rule = row_rules.scored(SCORE, by="label", begins=words)
+        return RowRule(rule=row_rules.all_of(asked, rule), score=SCORE)
 
-def _standing(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
-    """Return each customer's cell in a window: customer_id, cell, answered."""
-    import ibis  # noqa: PLC0415  # loads slowly
-
-    placed = frames.orders(tables, asked)
-    bought = placed.group_by("customer_id").aggregate(
-        orders=(placed.placed_on >= asked.from_on).sum()
-    )
-    seen = frames.events(tables, asked, names=(*_ENGAGED, _SURVEY))
-    signs = seen.group_by("customer_id").aggregate(signs=(seen["name"] != _SURVEY).sum())
-    answers = _answers(seen.filter(seen["name"] == _SURVEY))
-    # Who only answered what cannot be read has neither answered nor shown a sign.
-    shown = signs.filter(signs.signs > 0).select("customer_id")
-    known = bought.select("customer_id").union(shown, answers.select("customer_id")).distinct()
-    for part in (bought, signs, answers):
-        known = known.left_join(part, "customer_id").drop("customer_id_right")
-    often = known.orders.fill_null(0) >= int(asked.choices["often"])
-    interested = known.signs.fill_null(0) >= int(asked.choices["signs"])
-    well = ibis.ifelse(
-        known.is_good.notnull(), known.is_good.fill_null(ibis.literal(value=False)), interested
-    )
-    cell = ibis.cases((often & well, "true"), (well, "latent"), (often, "spurious"), else_="none")
-    return known.select("customer_id", cell=cell, answered=known.is_good.notnull())
+    def list_reason(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> str:
+        """Return why a row is a list of the day: the score knows today's cell, as usually cut."""
+        if table != "cells":
+            return "the score knows the cell of today, not a move and not a cell of an earlier day"
+        usual = {"often": OFTEN, "signs": SIGNS}
+        if any(int(asked.choices[name]) != value for name, value in usual.items()):
+            return f"the score cuts at {OFTEN} orders and {SIGNS} signs, and this answer does not"
+        return row_rules.differs_from_score(asked, DAYS)
 
 
-def _answers(told: "ibis.Table") -> "ibis.Table":
-    """Return what each customer's latest answer says: customer_id, is_good."""
-    import ibis  # noqa: PLC0415  # loads slowly
-
-    kind = frames.text(told.properties, "kind").lower()
-    value = whole_answer(told.properties)
-    least = ibis.cases(*((kind == name, limit) for name, limit in _GOOD_FROM.items()), else_=None)
-    in_range = ibis.or_(*((kind == name) & value.between(*ends) for name, ends in RANGES.items()))
-    read = told.mutate(is_good=ibis.ifelse(in_range, value >= least, None))
-    read = read.filter(read.is_good.notnull())
-    latest = ibis.window(
-        group_by="customer_id", order_by=[read.occurred_at.desc(), read.event_id.desc()]
-    )
-    read = read.mutate(place=ibis.row_number().over(latest))
-    return read.filter(read.place == 0).select("customer_id", "is_good")
+def _windows(asked: Asked) -> int:
+    return int(asked.choices["periods"])
 
 
 def _moves(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
-    """Return each customer with the cell before and now, and what was in between."""
-    import ibis  # noqa: PLC0415  # loads slowly
+    return express_moves(tables, asked, windows=_windows(asked))
 
-    now, before = _standing(tables, asked), _standing(tables, asked.before())
-    joined = now.left_join(
-        before.select("customer_id", before_cell=before.cell), "customer_id"
-    ).drop("customer_id_right")
-    joined = joined.mutate(before_cell=joined.before_cell.fill_null(_ABSENT))
-    placed = frames.orders(tables, asked, since=asked.from_at)
-    refunds = placed.filter(placed.refunded_minor > 0).select("customer_id").distinct()
-    calls = frames.events(tables, asked, names=_CALLS).select("customer_id").distinct()
-    mails = frames.sends(tables, asked).select("customer_id").distinct()
-    lines = tables["order_lines"].select("event_id", "discount_micro")
-    reduced = placed.join(lines.filter(lines.discount_micro > 0), "event_id")
-    reduced = reduced.select("customer_id").distinct()
-    seen = frames.events(tables, asked)
-    seen = seen.filter((seen["type"] == "page") | (seen["name"] == "Product Viewed"))
-    parts = (refunds, calls, mails, reduced, seen.select("customer_id").distinct())
-    for name, part in zip(_BETWEEN, parts, strict=True):
-        joined = joined.left_join(part.mutate(had=True), "customer_id").drop("customer_id_right")
-        joined = joined.mutate(**{name: joined.had.fill_null(ibis.literal(value=False))}).drop(
-            "had"
-        )
-    return joined.rename(now="cell", before="before_cell")
+
+def _carried(moves: Sequence[Mapping[str, Any]], last: int) -> list[int]:
+    """Return the numbers of the windows that are shown: of which all is known, with somebody in."""
+    there = {int(row["period"]) for row in moves}
+    return [period for period in range(last + 1) if period in there]
 
 
 def _figures(
@@ -295,7 +288,7 @@ def _cells(sizes: Mapping[str, int], everybody: int, asked: Asked) -> ReportTabl
 
 
 def _moved(moves: list[dict[str, Any]]) -> ReportTable:
-    order = [*CELLS, _ABSENT]
+    order = [*CELLS, ABSENT]
     found = sorted(moves, key=lambda row: (order.index(row["before"]), order.index(row["now"])))
     return ReportTable(
         name="moves",
@@ -307,7 +300,7 @@ def _moved(moves: list[dict[str, Any]]) -> ReportTable:
         ),
         rows=tuple(
             (
-                CELLS.get(row["before"], _ABSENT) + _BEFORE,
+                CELLS.get(row["before"], ABSENT) + _BEFORE,
                 CELLS[row["now"]] + _NOW,
                 row["customers"],
             )
@@ -317,62 +310,26 @@ def _moved(moves: list[dict[str, Any]]) -> ReportTable:
     )
 
 
-def _preceded(moves: list[dict[str, Any]]) -> tuple[ReportTable, ...]:
-    """Return what those who moved had more or less often than those who stayed where they were."""
-    were = [row for row in moves if row["before"] == "true"]
-    others = [row for row in moves if row["before"] in CELLS and row["before"] != "true"]
-    return (
-        *_compare_moves("preceded", "What went with losing true loyalty", were, "Lost it"),
-        *_compare_moves("gained", "What went with becoming truly loyal", others, "Became so"),
-    )
-
-
-def _compare_moves(
-    name: str, title: str, were: list[dict[str, Any]], words: str
-) -> tuple[ReportTable, ...]:
-    """Return of customers who were on one side of true loyalty who crossed, and who did not."""
-    side = {row["before"] == "true" for row in were}
-    moved = [row for row in were if (row["now"] == "true") not in side]
-    stayed = [row for row in were if (row["now"] == "true") in side]
-    few, many = (sum(row["customers"] for row in some) for some in (moved, stayed))
-    if not many or not few:
-        return ()
-    rows: list[tuple[Cell, ...]] = []
-    for sign, what in _BETWEEN.items():
-        had = [sum(int(row[sign] or 0) for row in some) for some in (moved, stayed)]
-        found = rate_difference(_arm(few, had[0]), _arm(many, had[1]))
-        is_chance = found is None or found.low <= 0 <= found.high
-        rows.append(
-            (
-                what,
-                *cells(statistics.share(had[0], few)),
-                *cells(statistics.share(had[1], many)),
-                "within chance" if is_chance else "beyond chance",
-            )
-        )
-    return (
-        ReportTable(
-            name=name,
-            title=title,
-            columns=(
-                ReportColumn(name="what", title="In the window", unit="text"),
-                *bounded(
-                    ReportColumn(name="left", title=words, unit="share"), "left_low", "left_high"
-                ),
-                *bounded(
-                    ReportColumn(name="stayed", title="Stayed as they were", unit="share"),
-                    "stayed_low",
-                    "stayed_high",
-                ),
-                ReportColumn(name="apart", title="The difference is", unit="text"),
-            ),
-            rows=tuple(rows),
-        ),
-    )
-
-
-def _arm(customers: int, had: int) -> Arm:
-    return Arm(customers=customers, converted=had, spent=[])
+def _preceded(crossings: Sequence[Mapping[str, Any]], moves: int) -> tuple[ReportTable, ...]:
+    """Return what who crossed had more or less often than who stayed, over all moves."""
+    over = "" if moves < 2 else f", over {moves} moves"
+    titles = {
+        "lost": ("preceded", f"What went with losing true loyalty{over}"),
+        "gained": ("gained", f"What went with becoming truly loyal{over}"),
+    }
+    found = []
+    for side, (name, title) in titles.items():
+        told = [row for row in crossings if row["side"] == side]
+        rows: list[tuple[Cell, ...]] = []
+        for sign, what in BETWEEN.items():
+            one = compare_crossings([row for row in told if row["sign"] == sign])
+            if one is not None:
+                apart = "within chance" if one.is_chance else "beyond chance"
+                rows.append((what, *one.crossed, *one.stayed, *one.difference, apart))
+        if rows:
+            columns = _COLUMNS_OF_CROSSING
+            found.append(ReportTable(name=name, title=title, columns=columns, rows=tuple(rows)))
+    return tuple(found)
 
 
 def _pictures(sizes: Mapping[str, int], moves: list[dict[str, Any]]) -> tuple[Picture, ...]:
@@ -386,7 +343,7 @@ def _pictures(sizes: Mapping[str, int], moves: list[dict[str, Any]]) -> tuple[Pi
         x_title="what they think",
         y_title="how often they buy",
     )
-    moved = sum(row["customers"] for row in moves if row["before"] not in {row["now"], _ABSENT})
+    moved = sum(row["customers"] for row in moves if row["before"] not in {row["now"], ABSENT})
     flows = Picture(
         kind="sankey",
         table="moves",
@@ -396,6 +353,21 @@ def _pictures(sizes: Mapping[str, int], moves: list[dict[str, Any]]) -> tuple[Pi
         value="customers",
     )
     return (matrix, flows)
+
+
+def _notes_of_windows(windows: Sequence[int], asked: Asked) -> tuple[str, ...]:
+    notes = []
+    if len(windows) < _windows(asked):
+        notes.append(
+            f"Of the {_windows(asked)} windows asked for {len(windows)} are shown: before that not "
+            "all of a window is known. Shorter windows show more of them."
+        )
+    if len(windows) > 1:
+        notes.append(
+            "What went with a move was in the same window and need not be why: nothing was drawn "
+            "at random."
+        )
+    return tuple(notes)
 
 
 def _notes(answered: int, everybody: int) -> tuple[str, ...]:

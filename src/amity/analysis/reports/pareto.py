@@ -12,11 +12,12 @@ from amity.analysis.contracts_reports import (
     ReportColumn,
     ReportFigure,
     ReportTable,
+    RowRule,
     say_value,
 )
 from amity.analysis.estimator import IntArray
 from amity.analysis.logic.overview_statistics import Measure
-from amity.analysis.logic.reporting import concentrating, frames, serving
+from amity.analysis.logic.reporting import concentrating, frames, row_rules, serving, zones
 from amity.analysis.logic.reporting.tables import bounded
 from amity.analysis.report import REPORTS, Asked, Report, Rows
 
@@ -27,16 +28,6 @@ if TYPE_CHECKING:
 Ranked = dict[str, IntArray]
 """The customers, the best first: each column of `contributions` but who it is."""
 _FIFTH: Final = 0.2
-_ZONES: Final[dict[str, tuple[str, str]]] = {
-    "retain": ("Retain", "Together they bring the first 80 % of all positive contribution."),
-    "grow": ("Grow", "They bring the rest of it: each something, together little."),
-    "select": (
-        "Select",
-        "They cost more than they bring; the others pay for them. Serve them otherwise, or ask "
-        "what they should pay.",
-    ),
-}
-_RETAINED: Final = 0.8
 
 
 @REPORTS.register("pareto")
@@ -58,7 +49,7 @@ class Pareto(Report):
     )
     uses = frozenset(("window", "comparison", "segment", "currency"))
     needs = frozenset(("unit_costs",))
-    days: ClassVar[int] = 365
+    days: ClassVar[int] = zones.DAYS
     columnar = frozenset(("served",))
 
     def expressions(
@@ -108,11 +99,27 @@ class Pareto(Report):
         inside = ranked.filter(ranked.place >= first - 1, ranked.place < last)
         return inside.select("customer_id")
 
+    def segment_rule(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> RowRule | None:
+        """Return who is in a zone or a tenth by the score of the night, where both count alike."""
+        if self.list_reason(asked, table, row):
+            return None
+        if table == "zones":
+            rule = row_rules.scored(zones.ZONE_SCORE, by="label", begins=str(row["zone"]))
+            return RowRule(rule=rule, score=zones.ZONE_SCORE)
+        rule = row_rules.scored(zones.TENTH_SCORE, value=int(str(row["decile"])))
+        return RowRule(rule=rule, score=zones.TENTH_SCORE)
+
+    def list_reason(self, asked: Asked, table: str, row: Mapping[str, Cell]) -> str:
+        """Return why a row is a list of the day: the score ranks all customers, of a year."""
+        if asked.segment_id is not None:
+            return "the score of the night ranks all customers, and this answer those of a segment"
+        return row_rules.differs_from_score(asked, zones.DAYS)
+
 
 def _rank(served: "pa.Table") -> Ranked:
     """Return the columns of the customers, the best first."""
     told = {name: served[name].to_numpy().astype(np.int64) for name in served.column_names}
-    order = np.lexsort((told["orders"], told["cost"], told["goods"], -told["net"], -told["margin"]))
+    order = zones.order_best_first(told)
     return {name: column[order] for name, column in told.items()}
 
 
@@ -239,18 +246,12 @@ def _deciles(ranked: Ranked) -> ReportTable:
 
 def _zones(ranked: Ranked) -> ReportTable:
     margins = ranked["margin"]
-    positive = np.where(margins > 0, margins, 0).astype(np.float64)
-    above = int((margins >= 0).sum())
-    reached = np.cumsum(positive)
-    retained = int((reached < _RETAINED * positive.sum()).sum()) + 1 if positive.sum() > 0 else 0
-    retained = min(retained, above)
-    edges = {"retain": (0, retained), "grow": (retained, above), "select": (above, len(margins))}
     rows: list[tuple[Cell, ...]] = []
-    for zone, (first, last) in edges.items():
+    for zone, (first, last) in zones.find_zones(margins).items():
         customers = last - first
         if customers:
             margin = int(margins[first:last].sum())
-            title, words = _ZONES[zone]
+            title, words = zones.ZONES[zone]
             rows.append((title, first + 1, last, customers, margin, margin / customers, words))
     return ReportTable(
         name="zones",

@@ -72,6 +72,8 @@ SCORES: Final[dict[str, tuple[str, str]]] = {
 """A score's name for people and what it means."""
 
 _PREDICTED: Final = "propensity:"
+NAMED: Final = frozenset(("pareto_zone", "loyalty_cell"))
+"""Scores whose label is a name and, after a colon, the reason."""
 
 
 def describe_score(name: str) -> tuple[str, str]:
@@ -102,7 +104,17 @@ def why_of(score: Score) -> str:
         return ""
     if score.name.startswith(_PREDICTED):
         return f"Moved most by {score.label}"
+    if score.name in NAMED:
+        reason = score.label.partition(": ")[2]
+        return reason[:1].upper() + reason[1:]
     return score.label[:1].upper() + score.label[1:]
+
+
+def named(score: Score) -> str:
+    """Return a score in words, of those that are a name or a place; nothing of others."""
+    if score.name == "pareto_tenth" and score.value is not None:
+        return f"{score.value:.0f} of 10"
+    return score.label.partition(": ")[0] if score.name in NAMED else ""
 
 
 def who(profile: Profile | ProfileRow) -> str:

@@ -34,6 +34,9 @@ _NEVER: Final = {
     "rfm": "it says where somebody stands, and predicts nothing",
     "next_purchase_days": "it is a median of those who still buy, whom nobody can tell; "
     "the number of purchases, by the same model, is followed",
+    "pareto_zone": "it says where somebody stands, and predicts nothing",
+    "pareto_tenth": "it says where somebody stands, and predicts nothing",
+    "loyalty_cell": "it says where somebody stands, and predicts nothing",
     "send_hour": "the chance to answer at that hour is followed",
     "send_channel": "no later message shows what another channel would have brought",
 }
@@ -47,8 +50,8 @@ def reliability(request: HttpRequest) -> HttpResponse:
     found = analysis.list_reliability(now=datetime.now(UTC))
     shown = [_told(each) for each in found]
     page: dict[str, Any] = {
-        "scores": shown,
-        "has_chart": any(one["chart"] for one in shown),
+        "scores": [one for one in shown if one["chart"]],
+        "waiting": [one for one in shown if not one["chart"]],
         "unfollowed": _unfollowed({each.score for each in found}),
     }
     return render(request, "models/reliability.html", page)
@@ -98,5 +101,6 @@ def _told(found: Reliability) -> dict[str, Any]:
         "id": f"reliability-{found.score.replace(':', '-')}",
         "title": title,
         "meaning": meaning,
+        "due_at": min((one.due_at for one in found.rounds), default=None),
         "chart": pictures.draw_reliability(found, unit) if found.groups else None,
     }

@@ -53,6 +53,9 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
         "can_export": may(request, "profiles.export"),
         "can_save": bool(total or rule) and may(request, "segments.write"),
         "rule": rule,
+        "list_reason": ""
+        if rule
+        else reports.find_list_reason(**msgspec.structs.asdict(opened), now=now),
         "name": request.GET.get("name", ""),
         "segment_address": _with(reverse("report_segment", args=[name]), here),
         "export_to": reverse("report_customers_csv", args=[name]),

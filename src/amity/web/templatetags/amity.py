@@ -55,6 +55,9 @@ def chance(rate: float | None) -> str:
 @register.simple_tag
 def score_value(score: Score) -> str:
     """Write a prediction's value in its own unit; a dash for none."""
+    called = words.named(score)
+    if called:
+        return called
     return score.label if score.name == "send_channel" else _in_unit(score.name, score.value)
 
 

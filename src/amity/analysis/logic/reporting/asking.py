@@ -67,6 +67,7 @@ def read_question(name: str, given: Mapping[str, str], *, now: datetime) -> Ques
         until_on=until_on,
         now=now,
         currency=_read_currency(told.get("currency", "")),
+        home_currency=settings().currency,
         segment_id=_read_segment(told.get("segment", "")),
         granularity=_read_granularity(kind, told.get("by", ""), (until_on - from_on).days),
         choices=choices,

@@ -93,3 +93,21 @@ def bought(days: int, name: str, value: str) -> Node:
         "lines": [text(name, value)],
         "within_days": days,
     }
+
+
+def scored(score: str, *, by: str = "value", begins: str = "", value: float | None = None) -> Node:
+    """Return that a score has a value, or that its label begins with a text."""
+    is_ = {"op": "eq", "value": value} if not begins else {"op": "starts_with", "value": begins}
+    return {"node": "score", "score": score, "by": by, "is": is_}
+
+
+def differs_from_score(asked: Asked, days: int) -> str:
+    """Say how a question is about something else than the score of the night; "" when it is not.
+
+    The score is of so many days up to today, in the company's currency.
+    """
+    if days_until_now(asked) != days:
+        return f"the score of the night is about the {days} days up to today"
+    if asked.currency != asked.home_currency:
+        return f"the score of the night is in {asked.home_currency or 'the home currency'}"
+    return ""

@@ -49,6 +49,8 @@ def save_row_segment(*, row: ReportRow, title: str, by: str, now: datetime) -> S
         f"{_say(row)}: the {count:,} who were there on {listed.computed_at:%-d %b %Y}. "
         "A list: whoever comes to be so later is not on it, and whoever is no longer so stays."
     )
+    if reason := running.list_reason(**asked, now=now):
+        about += f" A rule cannot say it, for {reason}."
     try:
         return segments.create_segment(
             name=title, rule=_on_list(score, title), description=about, by=by, now=now

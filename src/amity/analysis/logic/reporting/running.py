@@ -22,6 +22,7 @@ from amity.analysis.contracts_reports import (
 )
 from amity.analysis.logic.reporting import answering, entering, keeping
 from amity.analysis.logic.reporting.asking import Question, read_question, say_choice
+from amity.analysis.logic.scoring import standing
 from amity.analysis.logic.segments import Definitions
 from amity.analysis.logic.working.doing import Doing, Task, Tell, do_now
 from amity.analysis.report import Asked, load_reports
@@ -147,12 +148,33 @@ def row_rule(
     *, name: str, given: Mapping[str, str], table: str, key: str, now: datetime
 ) -> RowRule | None:
     """Return the rule of a segment of a row's customers, where one can say it."""
-    question = read_question(name, given, now=now)
+    return _follow(read_question(name, given, now=now), table, key)[0]
+
+
+def list_reason(*, name: str, given: Mapping[str, str], table: str, key: str, now: datetime) -> str:
+    """Return why a segment of a row is a list of the day; "" when no more is to be said of it."""
+    return _follow(read_question(name, given, now=now), table, key)[1]
+
+
+def _follow(question: Question, table: str, key: str) -> tuple[RowRule | None, str]:
+    """Return the rule of a row, or why there is none."""
     run = keeping.find_state(question).run
     if run is None:
-        return None
+        return None, ""
     found, number = find_row(run, table=table, key=key)
-    return question.kind().segment_rule(question.asked, table, found.row(number))
+    report, row = question.kind(), found.row(number)
+    rule = report.segment_rule(question.asked, table, row)
+    if rule is None:
+        return None, report.list_reason(question.asked, table, row)
+    if not rule.score:
+        return rule, ""
+    scored = standing.find_run_of(rule.score)
+    if scored is None:
+        return None, "the score of the night was not made yet"
+    if refused := scored.report.get("refused"):
+        return None, f"the score of the night was not made: {refused}"
+    told = f"it goes by the score of the night, last made on {scored.computed_at:%-d %b %Y}"
+    return msgspec.structs.replace(rule, differs=told), ""
 
 
 @contextmanager

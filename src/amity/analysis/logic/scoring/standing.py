@@ -17,6 +17,7 @@ import numpy as np
 from amity.analysis.contracts import ModelRun
 from amity.analysis.contracts_models import StoreEstimateState
 from amity.analysis.estimator import FloatArray, IntArray, Refused
+from amity.analysis.logic.reporting.entering import read_facts
 from amity.analysis.logic.scores import LOCK, get_latest_run
 from amity.analysis.logic.scoring.keeping import ScoreRow, replace_scores
 from amity.analysis.logic.scoring.reliability import remember, settle
@@ -58,6 +59,14 @@ def list_runs(name: str | None) -> list[ModelRun]:
     """Return the latest runs of the estimates over the store, or of one."""
     states = list_estimates() if name is None else [get_estimate(name)]
     return [state.run for state in states if state.run is not None]
+
+
+def find_run_of(score: str) -> ModelRun | None:
+    """Return the latest run that makes a score; None before one, and for other scores."""
+    for kind in load_store_estimates():
+        if any(words.name == score for words in kind.scores):
+            return _state(kind).run
+    return None
 
 
 def refresh_estimates(*, now: datetime, name: str | None = None, doing: Doing) -> list[ModelRun]:
@@ -139,6 +148,8 @@ def _known(kind: type[StoreEstimator], now: datetime) -> Known:
             until_on=tomorrow,
             now=now,
             currency=using.currency,
+            home_currency=using.currency,
+            facts=read_facts(kind.facts),
         ),
         time_zone=using.time_zone,
         referred_by=using.referred_by,
