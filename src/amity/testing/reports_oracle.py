@@ -151,7 +151,7 @@ def _meet(town: Town, rng: random.Random, customer: int) -> None:
     for campaign in (1, 2):
         at = WINDOW[0] + timedelta(days=10 * campaign, seconds=rng.choice((0, 1, 86_399)))
         arm = "holdout" if rng.random() < 0.4 else "treatment"
-        town.draw(campaign, customer, at, arm=arm, window_seconds=30 * 86_400)
+        town.draw(campaign, customer, at, arm=arm, window_seconds=75 * 86_400)
 
 
 def owners(town: Town) -> dict[int, int]:

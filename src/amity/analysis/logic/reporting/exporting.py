@@ -2,6 +2,7 @@
 
 import csv
 import io
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from amity.analysis.contracts_reports import (
@@ -42,7 +43,7 @@ def _write_csv(table: ReportTable, currency: str) -> bytes:
     writer.writerow([_head(column, currency) for column in table.columns])
     for row in table.rows:
         told = zip(row, table.columns, strict=True)
-        writer.writerow([guard_cell(_say(value, column, currency)) for value, column in told])
+        writer.writerow([_say(value, column, currency) for value, column in told])
     return out.getvalue().encode()
 
 
@@ -55,9 +56,12 @@ def _say(value: Cell, column: ReportColumn, currency: str) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if column.unit == "money" and isinstance(value, int | float):
+    if isinstance(value, str):
+        return guard_cell(value)
+    if column.unit == "money":
         places = exponent_of(currency)
-        return f"{value / 10**places:.{places}f}"
+        return f"{Decimal(round(value)).scaleb(-places):.{places}f}"
+    # A number is no formula, whatever sign it has.
     return str(value)
 
 
@@ -80,10 +84,11 @@ def _write_parquet(table: ReportTable, run: ReportRun) -> bytes:
 def _array(values: list[Cell], unit: Unit) -> "pa.Array":
     import pyarrow as pa  # noqa: PLC0415  # loads slowly
 
-    if any(isinstance(value, str) for value in values) or unit in {"text", "day"}:
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
-    if all(value is None or isinstance(value, bool) for value in values) and any(values):
+    known = [value for value in values if value is not None]
+    if known and all(isinstance(value, bool) for value in known):
         return pa.array(values, pa.bool_())
+    if any(isinstance(value, str) for value in known) or unit in {"text", "day"}:
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
     if all(value is None or isinstance(value, int) for value in values) and unit in _WHOLE:
         return pa.array(values, pa.int64())
     return pa.array([None if value is None else float(value) for value in values], pa.float64())
