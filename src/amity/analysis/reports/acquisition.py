@@ -56,12 +56,13 @@ class Acquisition(Report):
     question = "Which channels win customers, what does one cost, and are they worth it?"
     group = "acquisition"
     definition = (
-        "A customer is won with the first order ever, when it lies in the window. The channel is a "
-        "text trait of the profile, by default `acquisition_channel`; who has none is counted as "
-        "not told. The cost is what you entered for the channel, by the days of the window it "
-        "pays for; a channel without an entry has a cost that is not known. Revenue and buying "
-        "again are counted until the end of the window, so customers won late had less time. "
-        "That a channel goes with good customers does not say that it makes them good."
+        "A customer is won with the first order ever in the currency asked for, when it lies in "
+        "the window. The channel is a text trait of the profile, by default "
+        "`acquisition_channel`; who has none is counted as not told. The cost is what you entered "
+        "for the channel, by the days of the window it pays for; a channel without an entry has a "
+        "cost that is not known. Revenue and buying again are counted until the end of the "
+        "window, so customers won late had less time. That a channel goes with good customers "
+        "does not say that it makes them good."
     )
     parameters = (
         Parameter(
@@ -224,7 +225,7 @@ def _figures(channels: list[dict[str, Any]], costs: Mapping[str, int]) -> tuple[
             metric="new_customers",
             title="Customers won",
             unit="customers",
-            definition="Customers whose first order ever was in the window.",
+            definition="Customers whose first order ever in this currency was in the window.",
             good="up",
         ).of(count),
         ReportFigure(

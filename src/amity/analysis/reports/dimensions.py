@@ -46,11 +46,12 @@ class Dimensions(Report):
     question = "Are we winning customers, do they spend more, and do they stay?"
     group = "assessment"
     definition = (
-        "Acquisition counts customers whose first order ever lies in the window. Expansion is the "
-        "revenue of the window (refunds taken off) divided by the customers who ordered in it. "
-        "Retention is, of the customers who ordered in the window before, the share who ordered "
-        "in this one. Orders that were cancelled do not count. The intervals (95 %) are those of "
-        "a count of independent happenings, of a mean over customers, and Wilson's of a share."
+        "Acquisition counts customers whose first order ever in the currency asked for lies in the "
+        "window. Expansion is the revenue of the window (refunds taken off) divided by the "
+        "customers who ordered in it. Retention is, of the customers who ordered in the window "
+        "before, the share who ordered in this one. Orders that were cancelled do not count. The "
+        "intervals (95 %) are those of a count of independent happenings, of a mean over "
+        "customers, and Wilson's of a share."
     )
     uses = frozenset(("window", "comparison", "segment", "currency", "granularity"))
     needs = frozenset(("metrics",))
@@ -154,7 +155,7 @@ def _figures(totals: Mapping[str, Any]) -> tuple[ReportFigure, ...]:
             metric="new_customers",
             title="Acquisition",
             unit="customers",
-            definition="Customers whose first order ever was in the window.",
+            definition="Customers whose first order ever in this currency was in the window.",
             good="up",
         ).of(count),
         ReportFigure(

@@ -86,7 +86,7 @@ BUILT_IN: Final[dict[str, MetricDefinition]] = {
     ),
     "new_customers": _say(
         "New customers",
-        "Customers whose first order ever is in the window.",
+        "Customers whose first order ever, in the currency asked for, is in the window.",
         Counted(base="newcomers", what="customers"),
         "customers",
         "up",
