@@ -11,6 +11,7 @@ from amity.analysis.reports.dimensions import Dimensions
 from amity.analysis.reports.funnel import Funnel
 from amity.analysis.reports.penetration import Penetration
 from amity.analysis.reports.rfm_grid import RfmGrid
+from amity.analysis.reports.satisfaction import Satisfaction
 from amity.testing import reports_oracle as oracle
 from amity.testing.reports_kit import ASKED, NOW, find
 from amity.testing.reports_oracle import WINDOW, at_midnight, table_of
@@ -173,6 +174,21 @@ def _drawn(town, campaign):
         if row["campaign_id"] == campaign:
             found.setdefault(whose[row["profile_id"]], (row["arm"], row["assigned_at"]))
     return found
+
+
+@pytest.mark.parametrize("kind", [RfmGrid, Penetration, Satisfaction])
+def test_beside_a_segment_stands_what_those_in_it_then_did_in_as_many_days_before(town, kind):
+    inside = oracle.members(town, 7, WINDOW[0])
+    assert inside != oracle.members(town, 7, WINDOW[1])
+    asked = msgspec.structs.replace(ASKED, segment_id=7)
+    earlier = msgspec.structs.replace(ASKED, from_on=BEFORE[0].date(), until_on=date(2026, 2, 1))
+    figures = find(kind, town, asked=asked).figures
+    before = {
+        one.name: one.value
+        for one in find(kind, oracle.only_members(town, inside), asked=earlier).figures
+    }
+    assert {one.name: one.before for one in figures} == pytest.approx(before)
+    assert any(before.values())
 
 
 def test_a_window_ends_before_its_last_moment_is_over_everywhere(town):
