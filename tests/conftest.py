@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -17,6 +18,14 @@ from playwright.sync_api import (
 )
 
 from amity.testing.template import make_template
+
+# Each run tries the same examples, so that none fails by its luck or by a slow machine;
+# `--hypothesis-profile search` tries others.
+settings.register_profile(
+    "search", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("same", settings.get_profile("search"), derandomize=True)
+settings.load_profile("same")
 
 _QUIET = [
     "--disable-gpu",

@@ -16,8 +16,8 @@ from amity.testing.browser import Audit, card
 from amity.testing.installation import Installation, wait_for
 from amity.testing.template import begin_with
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
-expect.set_options(timeout=10_000)  # a busy machine is slow, not wrong
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(480)]
+expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
 
 PASSWORD = "four walruses in a teapot"
 SEGMENT = "Came back within the month"
@@ -62,7 +62,7 @@ def ask(installation: Installation, key: str, path: str, body: object = None) ->
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{installation.web}/api/v1{path}", data, headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
 
 
@@ -234,7 +234,7 @@ def build_the_segment(page):
     add_a_sequence(page, beside)
     page.get_by_role("button", name="Make the segment").click()
     expect(page.get_by_role("heading", name=SEGMENT, level=1)).to_be_visible()
-    expect(card(page, "Now").get_by_text("live", exact=True)).to_be_visible(timeout=15_000)
+    expect(card(page, "Now").get_by_text("live", exact=True)).to_be_visible(timeout=60_000)
     expect(card(page, "Entered lately").get_by_role("link", name="Ada Lovelace")).to_be_visible()
     return int(page.url.rstrip("/").rpartition("/")[2])
 
@@ -277,10 +277,10 @@ def watch_her_enter(installation, api_key, page, write_key, segment_id):
 
     assert segments_of_mia() == []
     acknowledged = send(installation, write_key, order("mia", "M-2"))
-    wait_for(segments_of_mia, seconds=10, what="the membership")
+    wait_for(segments_of_mia, seconds=60, what="the membership")
     entered = time.monotonic() - acknowledged
     her = card(page, "Entered lately").get_by_role("link", name="Mia Wallace")
-    her.wait_for(timeout=10_000)
+    her.wait_for(timeout=30_000)
     seen = time.monotonic() - acknowledged
     print(f"\nentered the segment {entered:.2f} s after the 200, on the screen after {seen:.2f} s")  # noqa: T201
     assert entered < 2, "a second is promised; a busy machine gets two"
@@ -392,7 +392,7 @@ def import_a_file(audit: Audit) -> None:
     expect(page.get_by_role("heading", name="customers.csv", level=1)).to_be_visible()
     audit.look_around("a file before it is imported")
     page.get_by_role("button", name=re.compile("^Import ")).click()
-    expect(page.get_by_text("finished")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("finished")).to_be_visible(timeout=60_000)
     audit.look_around("a file that was imported")
 
 

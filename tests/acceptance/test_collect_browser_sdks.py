@@ -144,7 +144,7 @@ class Visitor:
             self.page.wait_for_timeout(25)
             return condition()
 
-        wait_for(look, seconds=20, what=what)
+        wait_for(look, seconds=60, what=what)
 
 
 def need(module: str) -> None:

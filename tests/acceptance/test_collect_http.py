@@ -119,12 +119,12 @@ def test_who_is_not_let_in(edge: LiveEdge, source: Source) -> None:
     assert send(f"{edge.url}/v1/batch", body, key="-")[0] == 401  # Amity's own source
     assert send(f"{edge.url}/v1/batch", body, key=source.write_key)[0] == 200
     update_source(source_id=source.source_id, is_enabled=False)
-    until(lambda: send(f"{edge.url}/v1/batch", body, key=source.write_key)[0] == 404, seconds=2.5)
+    until(lambda: send(f"{edge.url}/v1/batch", body, key=source.write_key)[0] == 404, seconds=60)
     assert send(f"{edge.url}/v1/batch", body, key=source.write_key)[1]["code"] == "source_disabled"
     update_source(source_id=source.source_id, is_enabled=True)
     fresh = create_source(name="made just now")
     assert send(f"{edge.url}/v1/batch", batch(track("b")), key=fresh.write_key)[0] == 200
-    until(lambda: counts(source)[3] >= 2, seconds=2.5)
+    until(lambda: counts(source)[3] >= 2, seconds=60)
     assert counts(fresh)[0] == 1
 
 
@@ -159,7 +159,7 @@ def test_sizes_are_bounded(edge: LiveEdge, source: Source) -> None:
     answer = send(url, batch(big, track("small")), key=key)[1]
     assert (answer["accepted"], answer["errors"][0]["code"]) == (1, "too_large")
     assert send(url, b"nonsense", key=key, headers={"Content-Encoding": "gzip"})[0] == 400
-    until(lambda: counts(source) == (1, 0, 1, 3), seconds=2.5)
+    until(lambda: counts(source) == (1, 0, 1, 3), seconds=60)
 
 
 def test_identical_batches_at_once_are_stored_once(edge: LiveEdge, source: Source) -> None:
@@ -237,13 +237,13 @@ def test_when_the_fold_is_far_behind_senders_wait(source: Source) -> None:
     with running_edge(max_lag_seconds=1) as edge:
         url, key = f"{edge.url}/v1/batch", source.write_key
         assert send(url, batch(track("a")), key=key)[0] == 200
-        until(lambda: send(url, batch(track("b")), key=key)[0] == 429, seconds=20)
+        until(lambda: send(url, batch(track("b")), key=key)[0] == 429, seconds=60)
         assert send(url, batch(track("c")), key=key)[1]["code"] == "behind"
         with transaction() as connection:  # as if the fold had caught up
             connection.execute(
                 "UPDATE store_consumer SET xid = '9223372036854775807' WHERE name = 'profiles'"
             )
-        until(lambda: send(url, batch(track("d")), key=key)[0] == 200, seconds=20)
+        until(lambda: send(url, batch(track("d")), key=key)[0] == 200, seconds=60)
 
 
 def test_half_a_request_harms_nobody(edge: LiveEdge, source: Source) -> None:
@@ -262,4 +262,4 @@ def test_half_a_request_harms_nobody(edge: LiveEdge, source: Source) -> None:
                 + body
             )
     assert send(f"{edge.url}/v1/batch", whole, key=source.write_key)[1]["accepted"] == 1
-    until(lambda: len(stored()) > 10, seconds=20)
+    until(lambda: len(stored()) > 10, seconds=60)

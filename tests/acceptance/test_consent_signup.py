@@ -40,7 +40,7 @@ def ask(home, path, body=None, kind="application/json", method=None, **headers):
     for name, value in {"Content-Type": kind, **headers}.items():
         request.add_header(name.replace("_", "-"), value)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode(), answer.headers
     except urllib.error.HTTPError as error:
         with error:
@@ -51,7 +51,7 @@ def ask_from_elsewhere(home, body):
     """Ask from an address of its own, so that what is too much for it is not for other tests."""
     where = urllib.parse.urlsplit(home.edge)
     connection = http.client.HTTPConnection(
-        where.hostname, where.port, timeout=10, source_address=("127.0.0.2", 0)
+        where.hostname, where.port, timeout=60, source_address=("127.0.0.2", 0)
     )
     with closing(connection):
         connection.request("POST", "/v1/subscribe", body, {"Content-Type": "application/json"})

@@ -24,7 +24,7 @@ OFFER = """
 """
 KNOWN = {"node": "check", "field": "profile.email", "is": {"op": "eq", "value": "ann@example.com"}}
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(480)]
 
 
 def names(installation: Installation) -> list[str]:

@@ -100,7 +100,7 @@ def ask(url, body=None, *, kind=None, method=None, agent=PERSON, **headers):
         request.add_header("Content-Type", kind)
     opener = urllib.request.build_opener(Stay)
     try:
-        with opener.open(request, timeout=20) as answer:
+        with opener.open(request, timeout=60) as answer:
             return answer.status, dict(answer.headers), answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -134,7 +134,7 @@ def happened(profile_id, name):
 
 
 def wait_for(profile_id, name, count):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while len(found := happened(profile_id, name)) < count and time.monotonic() < deadline:
         time.sleep(0.02)
     return found

@@ -27,7 +27,7 @@ def home(tmp_path, template):
 def ask(url, form=None):
     request = urllib.request.Request(url, data=form)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -68,7 +68,7 @@ def until(page: Page, condition: Callable[[], bool], what: str) -> None:
         page.wait_for_timeout(20)
         return condition()
 
-    wait_for(look, seconds=15, what=what)
+    wait_for(look, seconds=60, what=what)
 
 
 def arrive(page: Page, source: Source, count: int) -> list[dict[str, Any]]:
@@ -205,7 +205,7 @@ class Fetched(NamedTuple):
 def fetch(address: str, *, method: str = "GET", **headers: str) -> Fetched:
     request = urllib.request.Request(address, headers=headers, method=method)
     try:
-        answer = urllib.request.urlopen(request, timeout=10)
+        answer = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
         answer = error
     with answer:

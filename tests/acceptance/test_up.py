@@ -38,7 +38,7 @@ def send(installation, write_key, **event):
 def test_all_answer_ready(installation):
     for address in (installation.web, installation.edge):
         for kind in ("live", "ready"):
-            with urllib.request.urlopen(f"{address}/health/{kind}", timeout=5) as answer:
+            with urllib.request.urlopen(f"{address}/health/{kind}", timeout=30) as answer:
                 assert answer.status == 200
 
 

@@ -10,7 +10,7 @@ from amity.testing.template import begin_with
 
 OPTION = "--chaos-rounds"
 FOLDER = Path(__file__).parent
-SECONDS_ALLOWED = 120
+SECONDS_ALLOWED = 360
 
 
 def pytest_addoption(parser):

@@ -29,7 +29,7 @@ JUMPS = [1, -1, HOUR, -HOUR, 25 * HOUR, -25 * HOUR, 30 * DAY, -30 * DAY]
 PEOPLE = 12
 MAILS = 30
 LATE_SECONDS = 60
-pytestmark = pytest.mark.timeout(180 + 30 * ROUNDS)
+pytestmark = pytest.mark.timeout(360 + 60 * ROUNDS)
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def test_without_the_database_senders_wait_and_it_recovers_by_itself(
     assert count_quarantine() == {}
 
 
-@pytest.mark.timeout(120 + COMMITS)
+@pytest.mark.timeout(360 + COMMITS)
 def test_a_connection_lost_around_the_commit_makes_no_second_copy(
     proxied: tuple[LiveEdge, FaultProxy], source: Source
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_connection_lost_around_the_commit_makes_no_second_copy(
 
 def retry(url: str, body: bytes, key: str) -> dict[str, Any]:
     """Send until it is taken, as an SDK does."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             status, answer, _ = send(url, body, key=key)
@@ -165,7 +165,7 @@ def test_the_collector_goes_when_it_is_told_and_when_its_starter_is_gone(source:
         (worker,) = edge.worker_pids()
         os.kill(edge.process.pid, signal.SIGKILL)
         edge.process.wait()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while os.path.exists(f"/proc/{worker}") and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not os.path.exists(f"/proc/{worker}")
@@ -179,4 +179,4 @@ def test_the_collector_goes_when_it_is_told_and_when_its_starter_is_gone(source:
         wait_for(lambda: not os.path.exists(f"/proc/{early}"), what="the worker's end")
     with running_edge() as edge:
         edge.process.send_signal(signal.SIGINT)
-        assert edge.process.wait(10) == 0
+        assert edge.process.wait(60) == 0

@@ -91,7 +91,7 @@ def test_what_was_answered_is_logged_whatever_is_killed(
     try:
         nemesis.rage(seconds=SECONDS * rounds)
         wait_for(lambda: decides(installation, source), what="decisions to come back")
-        time.sleep(0.5)
+        wait_for(lambda: sum(len(each.decided) for each in askers) > 30, what="more of them")
     finally:
         for asker in askers:
             asker.stop()

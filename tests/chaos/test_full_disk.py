@@ -34,8 +34,8 @@ from amity.testing.post_office import copy_tree
 from amity.testing.template import copy_template
 
 KEPT_FREE_BYTES = RESERVE_BYTES + 32 * 2**20
-BACK_SECONDS = 10.0
-PATIENCE_SECONDS = 40.0
+BACK_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 PAUSE = 0.05
 
 
@@ -92,7 +92,7 @@ def make_room(folder):
 
 def health(installation, kind):
     try:
-        with urllib.request.urlopen(f"{installation.edge}/health/{kind}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{installation.edge}/health/{kind}", timeout=30) as answer:
             return answer.status, msgspec.json.decode(answer.read())
     except urllib.error.HTTPError as error:
         with error:

@@ -64,7 +64,7 @@ def test_an_unsubscribe_is_only_confirmed_when_it_is_stored(db, server):
             assert status == 503 or is_stored(owner, key)
             statuses.append(status)
             cut.join()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while status == 503 and time.monotonic() < deadline:
                 time.sleep(0.02)
                 status, key = one_click(edge, number)
@@ -84,9 +84,9 @@ def test_without_the_database_links_lead_on_and_a_mail_program_is_told_to_come_b
     assert one_click(edge, 1)[0] == 503
     target = edge.url + "/pages.css"
     token = tokens.sign("click", [7, SEND, 1, target, "", ""])
-    with urllib.request.urlopen(f"{edge.url}/c/{token}", timeout=5) as answer:
+    with urllib.request.urlopen(f"{edge.url}/c/{token}", timeout=30) as answer:
         assert answer.url == target
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
     proxy.come_back()
     with database.transaction() as connection:
         assert not is_stored(connection, key)
@@ -104,12 +104,12 @@ def test_a_click_waits_for_a_database_that_comes_back(db):
     with fault_proxy() as (proxy, url), running_edge(database_url=url) as edge:
         token = tokens.sign("click", [profile_id, SEND, 1, edge.url + "/pages.css", "", ""])
         proxy.go_down()
-        with urllib.request.urlopen(f"{edge.url}/c/{token}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{edge.url}/c/{token}", timeout=30) as answer:
             assert answer.status == 200
         time.sleep(0.3)
         proxy.come_back()
         names = []
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "Email Link Clicked" not in names and time.monotonic() < deadline:
             time.sleep(0.05)
             api.fold_batch()

@@ -23,7 +23,7 @@ EVENTS = 200
 HELD_BYTES = 2_000_000
 MOST_RSS_BYTES = 512 * 2**20
 SLOW_SOCKETS = chaos_number("SLOW_SOCKETS", 200)
-pytestmark = pytest.mark.timeout(120 + 6 * SECONDS)
+pytestmark = pytest.mark.timeout(360 + 6 * SECONDS)
 
 
 @pytest.fixture
@@ -100,14 +100,13 @@ def resident_bytes(pid):
 
 def measure_capacity(port, key):
     """Return how many requests a second are taken when each of eight follows the one before."""
-    load = Load(port, key, "measure", size=EVENTS)
+    load, began = Load(port, key, "measure", size=EVENTS), time.monotonic()
 
     async def run():
         async def follow(lane):
-            deadline = time.monotonic() + 1.0
             number = 0
-            while time.monotonic() < deadline:
-                await load._ask(f"measure-{lane}-{number}")
+            while time.monotonic() < began + 1.0:
+                await load._ask(f"measure-{began}-{lane}-{number}")
                 number += 1
 
         await asyncio.gather(*(follow(lane) for lane in range(8)))
@@ -127,7 +126,9 @@ def stored_ids():
 
 def test_five_times_too_much_is_refused_in_bounds_and_starves_nobody(edge, sources):
     hot_source, calm_source = sources
-    rate = min(5 * measure_capacity(edge.port, hot_source.write_key), 600)
+    # What else the machine did in one of these seconds is not what can be taken.
+    capacity = max(measure_capacity(edge.port, hot_source.write_key) for _ in range(3))
+    rate = min(5 * capacity, 600)
     alone = Load(edge.port, calm_source.write_key, "alone", size=1)
     asyncio.run(alone.run(20, 1.5))
     hot = Load(edge.port, hot_source.write_key, "hot", size=EVENTS)

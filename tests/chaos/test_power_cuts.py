@@ -33,8 +33,8 @@ MEGABYTES = 640 if CUTS == 1 else 16_384
 CONTROL_SECONDS = 1.2
 # What is sent has to be folded and exported afterwards.
 PAUSE_SECONDS = 0.05
-BACK_SECONDS = 30.0
-pytestmark = pytest.mark.timeout(120 + 60 * CUTS)
+BACK_SECONDS = 60.0
+pytestmark = pytest.mark.timeout(360 + 60 * CUTS)
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def commit_until_cut(server, disk, settings):
 def count_kept(server):
     """Return how many rows are there after the cut; none when the server does not come back."""
     with contextlib.suppress(Exception):
-        server.start(timeout_seconds=20)
+        server.start(timeout_seconds=60)
         with psycopg.connect(server.conninfo(OWNER), autocommit=True) as connection:
             return connection.execute("SELECT count(*) FROM promise").fetchone()[0]
     return 0

@@ -33,7 +33,7 @@ AWAY_SECONDS = 5.0 if POISONED > 400 else 1.0
 LARGEST_IN_A_BATCH = 32_768
 # What has no matching brackets cannot be told from its neighbours inside a batch.
 ALONE = {"empty", "cut off", "garbage", "byte order mark"}
-pytestmark = pytest.mark.timeout(120 + (REPEATED + POISONED) // 50)
+pytestmark = pytest.mark.timeout(360 + (REPEATED + POISONED) // 50)
 
 _spec = importlib.util.spec_from_file_location(
     "collect_poison", Path(__file__).parents[1] / "fixtures" / "collect_poison.py"

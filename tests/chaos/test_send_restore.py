@@ -30,7 +30,7 @@ def states():
     return {name: count for name, count in count_states().items() if count}
 
 
-def send_until(office, expected, *, seconds=15):
+def send_until(office, expected, *, seconds=90):
     office.start_senders(1)
     assert wait_until(lambda: states() == expected, seconds=seconds), states()
     office.stop_senders()
@@ -40,7 +40,7 @@ def send_nothing(office):
     """Let a sender run for a while; nothing may leave."""
     before = office.size()
     office.start_senders(1)
-    assert wait_until(is_known_as_a_copy, seconds=30)
+    assert wait_until(is_known_as_a_copy, seconds=90)
     time.sleep(1.5)
     office.stop_senders()
     assert office.size() == before

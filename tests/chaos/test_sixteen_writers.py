@@ -45,7 +45,7 @@ JOURNEY = {
     "start": "pause",
     "nodes": {"pause": {"kind": "wait", "seconds": 1, "next": ""}},
 }
-pytestmark = pytest.mark.timeout(120 + 10 * COMMITS)
+pytestmark = pytest.mark.timeout(360 + 10 * COMMITS)
 
 
 def now():

@@ -24,7 +24,7 @@ COLUMNS = (
     "origin_id, subject, event_id, purpose, status, event_time, recorded_time, method, source_id,"
     " evidence, evidence_sha256, prev_hash, hash, seal"
 )
-pytestmark = pytest.mark.timeout(120 + RECORDS // 500)
+pytestmark = pytest.mark.timeout(360 + RECORDS // 500)
 
 
 @pytest.fixture(scope="module")

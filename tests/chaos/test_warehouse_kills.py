@@ -151,7 +151,7 @@ def test_killed_at_any_moment_again_and_again(source):
         process.start()
         time.sleep(rng.random() * 0.12)
         process.kill()
-        process.join(30)
+        process.join(60)
     done = check()
     assert done.rows["events"] == total
     counted = run_sql("SELECT count(DISTINCT event_id) AS n FROM events", seconds=30)

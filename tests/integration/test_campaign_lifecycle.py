@@ -349,7 +349,7 @@ def test_two_workers_and_one_that_dies_draw_everybody_once(house, monkeypatch):
     failures = []
 
     # A turn while the other has the campaign does nothing, so turns are not counted.
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
 
     def work():
         while state_of(campaign_id) != "sending" and time.monotonic() < until:

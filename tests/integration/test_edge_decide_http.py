@@ -90,7 +90,7 @@ def shop(db: str) -> Iterator[Shop]:
 
 def eventually(condition: Any, what: str) -> float:
     began = time.monotonic()
-    wait_for(condition, seconds=5, what=what)
+    wait_for(condition, seconds=60, what=what)
     return time.monotonic() - began
 
 

@@ -242,7 +242,7 @@ def test_a_killed_run_goes_on_and_ends_right(source_id, connector):
         seen = api.get_import(import_id=made.import_id).rows_done
         process = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while api.get_import(import_id=made.import_id).rows_done <= seen:
                 assert time.monotonic() < deadline
                 assert process.poll() is None, "it ended before it could be killed"
@@ -253,7 +253,7 @@ def test_a_killed_run_goes_on_and_ends_right(source_id, connector):
     killed = api.get_import(import_id=made.import_id)
     assert killed.state == "running"
     assert killed.stored == killed.rows_done == log_count() < 6_000
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not api.run_waiting_imports():
         assert time.monotonic() < deadline, "the lock of the killed run was never freed"
         time.sleep(0.05)

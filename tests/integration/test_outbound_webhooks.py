@@ -15,6 +15,7 @@ from amity.kernel.errors import Conflict, Denied, Invalid, NotFound
 from amity.store import api, api_outbound
 from amity.store.contracts_outbound import OutboundPlan
 from amity.store.logic.outbound.delivering import MOST_FAILURES
+from amity.testing.installation import wait_for
 from amity.testing.webhook_receiver import receiving
 
 PURPOSE = "sharing"
@@ -253,7 +254,7 @@ def test_a_dead_endpoint_opens_its_circuit_and_holds_up_nobody(shop, receiver, d
     good = api_outbound.create_endpoint(plan=plan(receiver, "/ok"), by="ann").endpoint
     hanging = api_outbound.create_endpoint(plan=plan(receiver, "/hang/"), by="ann").endpoint
     send(shop, allow(), *(bought(number) for number in range(40)))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while api_outbound.get_endpoint(endpoint_id=good.endpoint_id).delivered < 41:
         deliverer.turn(now=datetime.now(UTC))
         assert time.monotonic() < deadline
@@ -280,6 +281,7 @@ def test_what_a_dead_deliverer_had_in_hand_is_sent_by_the_next_under_the_same_id
     send(shop, allow(), bought())
     dead = api_outbound.Deliverer(rng=random.Random(1), lease_seconds=0.3)
     assert dead.turn(now=datetime.now(UTC)).claimed == 1
+    wait_for(lambda: receiver.count("/hang/") == 1, what="the first request")
     time.sleep(0.4)
     receiver.mended = True
     following = api_outbound.Deliverer(rng=random.Random(2))

@@ -1,12 +1,16 @@
 """The small demo shop, counted again from the bodies of its events as they lie in the log."""
 
+import csv
+import io
 import json
+import re
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from django.test import Client
 
 from amity.analysis import api as analysis
 from amity.analysis.logic.reporting import running
@@ -198,6 +202,32 @@ def _check_cohorts(placed):
     }
 
 
+def _check_pages():
+    """Hold what the pages show against their files, row by row, and the files against the log."""
+    from amity.web.staff.models import Staff
+
+    Staff.objects.create_user("ana", password="seven kettles", role="analyst")
+    client = Client(SERVER_NAME="localhost")
+    client.post("/sign-in/", {"username": "ana", "password": "seven kettles"})
+    for name, table in (("dimensions", "periods"), ("rfm_grid", "cells")):
+        if name == "rfm_grid":
+            report(name)
+        page = client.get(f"/reports/{name}/").content.decode()
+        body = re.search(r"<tbody>(.*?)</tbody>", page, re.DOTALL)[1]
+        shown = [
+            [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)]
+            for row in re.findall(r"<tr.*?</tr>", body, re.DOTALL)
+        ]
+        file = client.get(f"/reports/{name}/tables/{table}/csv/").content.decode()
+        head, *rows = list(csv.reader(io.StringIO(file)))
+        assert len(shown) == len(rows) > 10
+        first = 1 if name == "dimensions" else 2
+        for cells, row in zip(shown, rows, strict=True):
+            assert len(cells) == len(row)
+            for told, kept in zip(cells[first:], row[first:], strict=True):
+                assert (re.sub(r"[^0-9.-]", "", told) or "–") == (kept or "–"), (head, row)
+
+
 def test_the_demo_is_what_its_events_say_and_stays_so_when_more_comes_late(source_id):
     tell(source_id, demo())
     placed, acts = read_log()
@@ -211,3 +241,4 @@ def test_the_demo_is_what_its_events_say_and_stays_so_when_more_comes_late(sourc
         later[-1].customer
     }
     check_all(later, acts)
+    _check_pages()

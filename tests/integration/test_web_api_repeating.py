@@ -64,7 +64,7 @@ def test_while_it_is_being_answered_it_is_409(key, monkeypatch):
 
     def slow(response):
         began.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return sound(response)
 
     monkeypatch.setattr(repeating, "_headers", slow)
@@ -76,7 +76,7 @@ def test_while_it_is_being_answered_it_is_409(key, monkeypatch):
 
     thread = threading.Thread(target=ask)
     thread.start()
-    assert began.wait(10)
+    assert began.wait(60)
     meanwhile = post(key, "Shop")
     go_on.set()
     thread.join()

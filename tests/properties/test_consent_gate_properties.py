@@ -68,7 +68,9 @@ def last_word(history):
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(cases=CASES)
 def test_memory_and_sql_give_the_same_reasons(server, cases):

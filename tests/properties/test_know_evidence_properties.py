@@ -119,7 +119,7 @@ def shuffled(events, seed):
     max_examples=40,
     phases=[Phase.explicit, Phase.generate],
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_order_of_arrival_does_not_matter(store, events, seed):
     first = people(store, events, range(len(events)))
@@ -131,7 +131,7 @@ def test_the_order_of_arrival_does_not_matter(store, events, seed):
     max_examples=20,
     phases=[Phase.generate],
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_nor_does_it_when_devices_become_places(store, events, seed):
     with config.override(identity_place_logins=3):

@@ -253,7 +253,7 @@ def wipe():
     max_examples=20,
     phases=[Phase.generate],
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_merge_undone_is_a_merge_never_made(source, before, after, choice):
     # One user only: what the events of others decided meanwhile is theirs and stays.

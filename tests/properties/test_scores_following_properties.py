@@ -193,7 +193,9 @@ def source_id(db, monkeypatch):
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=st.lists(STEP, min_size=6, max_size=16))
 def test_a_score_kept_is_what_the_night_would_say_with_the_same_parameters(source_id, steps):

@@ -54,7 +54,7 @@ class LiveEdge:
         """Ask it to end, and see that it does."""
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -115,7 +115,7 @@ def send(
     if key is not None:
         request.add_header("Authorization", basic(key))
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return answer.status, _json(answer.read()), dict(answer.headers)
     except urllib.error.HTTPError as error:
         with error:

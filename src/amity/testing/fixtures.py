@@ -61,7 +61,7 @@ def _switch(server: postgres.EmbeddedPostgres, setting: str, *, is_on: bool) -> 
     ) as connection:
         connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(name, word))
         connection.execute("SELECT pg_reload_conf()")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with psycopg.connect(server.conninfo(postgres.OWNER, database="postgres")) as connection:
             row = connection.execute(sql.SQL("SHOW {}").format(name)).fetchone()

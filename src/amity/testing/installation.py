@@ -20,7 +20,7 @@ from amity.testing.ports import free_port
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T | None], *, seconds: float = 30, what: str = "it") -> T:
+def wait_for(condition: Callable[[], T | None], *, seconds: float = 60, what: str = "it") -> T:
     """Return the first truthy answer of ``condition``; fail when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -78,7 +78,7 @@ class Installation:
         self.environment |= {"AMITY_SENDERS": "0", "AMITY_SMTP_URL": "smtp://127.0.0.1:9"}
         return self
 
-    def start(self, *options: str, seconds: float = 90) -> None:
+    def start(self, *options: str, seconds: float = 180) -> None:
         """Start it and wait until it greets."""
         with self.output.open("w", encoding="utf-8") as output:
             self.process = subprocess.Popen(  # noqa: S603  # our own arguments
@@ -105,7 +105,7 @@ class Installation:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            return self.process.wait(40)
+            return self.process.wait(90)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -117,7 +117,7 @@ class Installation:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=200,
             check=False,
         )
         if check and done.returncode:
@@ -137,7 +137,7 @@ class Installation:
         )
         request.add_header("Authorization", "Basic " + b64encode(f"{write_key}:".encode()).decode())
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # ours
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # ours
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())

@@ -119,7 +119,7 @@ def sender_running(*, clock: Clock) -> Iterator[Sender]:
         yield sender
     finally:
         loop.call_soon_threadsafe(sender.stop)
-        thread.join(20)
+        thread.join(60)
         loop.close()
 
 
@@ -133,9 +133,9 @@ def sink_running(*, port: int = 0, **options: Any) -> Iterator[tuple[Sink, int]]
     try:
         yield sink, port
     finally:
-        asyncio.run_coroutine_threadsafe(sink.stop(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(sink.stop(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(60)
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 

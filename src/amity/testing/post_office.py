@@ -128,7 +128,7 @@ class PostOffice:
         for process in self.senders:
             if process is not None:
                 try:
-                    process.wait(20)
+                    process.wait(60)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()

@@ -10,7 +10,7 @@ from typing import Any, Final, LiteralString
 
 from psycopg import Connection, sql
 
-_SESSIONS_SECONDS: Final = 5.0
+_SESSIONS_SECONDS: Final = 20.0
 # Two catalogues with the same rows have the same writers; pg_class is rewritten by TRUNCATE too,
 # so of it only what describes a relation counts.
 _BY_WRITER: Final[tuple[LiteralString, ...]] = (
