@@ -9,7 +9,7 @@ from amity.testing.spark_questions import differ, make_town, report_questions, r
 from amity.testing.warehouse import open_memory
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(14_400)
 def test_spark_finds_what_duckdb_finds():
     assert find_spark() is not None, "no Spark where AMITY_SPARK says"
     town = make_town()
@@ -27,7 +27,9 @@ def test_spark_finds_what_duckdb_finds():
         # By itself: one query of many rules takes Spark longer than many.
         queries[name] = question.say(SPARK)
     with running_cluster() as cluster:
-        answer = cluster.ask(town, queries, prelude=[*SPARK.prelude, *JSON_FUNCTIONS], seconds=3000)
+        answer = cluster.ask(
+            town, queries, prelude=[*SPARK.prelude, *JSON_FUNCTIONS], seconds=13_800
+        )
     assert not answer.failures
     assert answer.workers == 2
     assert not [name for name in wanted if differ(wanted[name], answer.tables[name])]

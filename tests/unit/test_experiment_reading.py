@@ -162,6 +162,12 @@ def test_groups_that_are_not_the_sizes_drawn_carry_no_claim():
     found, warnings = read_experiment(drawn, design(shares=shares), rng)
     assert found.sizes_p_value > 0.001
     assert not warnings
+    # Undeclared they are no refusal, but what it would mean is said.
+    _, warnings = read_experiment(short, design(), rng)
+    assert "if they were to be of one size, they are not (control" in " ".join(warnings)
+    _, warnings = read_experiment(drawn, design(), rng)
+    assert "not declared" in " ".join(warnings)
+    assert "one size" not in " ".join(warnings)
 
 
 def test_a_past_that_differs_between_arms_is_told():

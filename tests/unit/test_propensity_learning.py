@@ -15,7 +15,7 @@ from amity.analysis.logic.learning.moments import History, sort_facts
 from amity.analysis.logic.learning.predicting import predict
 from amity.analysis.logic.learning.propensity import learn, list_reasons, refuse_too_little, tell
 from amity.analysis.logic.learning.splitting import split_rows
-from amity.analysis.logic.learning.watching import auc_of_one, drift_of, watch
+from amity.analysis.logic.learning.watching import IMPLAUSIBLE_AUC, auc_of_one, drift_of, watch
 
 DAY = 86_400.0
 
@@ -365,6 +365,25 @@ def test_the_answer_by_another_name_is_suspected_though_some_rows_are_wrong(wron
     for column in (kind, number("status", np.where(rng.random(2_000) < 0.1, np.nan, status))):
         warnings = watch([*columns, column], label, split).warnings
         assert any("'status'" in each for each in warnings) is is_told
+
+
+@pytest.mark.parametrize(
+    ("noise", "is_told"), [pytest.param(1.2, True, id="noisy"), pytest.param(4.0, False, id="far")]
+)
+def test_a_noisy_copy_of_the_answer_stands_out_from_the_other_columns(noise, is_told):
+    rng = np.random.default_rng(34)
+    columns, label, seconds, _ = world(rng, 2_000)
+    copy = np.exp(2 * label + noise * rng.normal(size=2_000))
+    split = split_rows(label, seconds, rng)
+    told = watch([*columns, number("score", copy)], label, split)
+    assert told.auc_alone["score"] < IMPLAUSIBLE_AUC
+    assert any("'score' alone tells the answer far better" in each for each in told.warnings) is (
+        is_told
+    )
+    # Beside another that tells as much it is but one of several facts.
+    like = np.exp(2 * label + noise * rng.normal(size=2_000))
+    both = watch([*columns, number("score", copy), number("like", like)], label, split)
+    assert not any("far better" in each for each in both.warnings)
 
 
 def test_columns_that_tell_the_answer_only_together_are_suspected():

@@ -174,6 +174,23 @@ def test_rows_that_are_missing_from_an_arm_are_noticed():
     assert not warnings
 
 
+@pytest.mark.parametrize("arm", [0, 1])
+def test_a_few_rows_of_a_kind_that_are_all_of_one_arm_are_refused_by_name(arm):
+    rng = np.random.default_rng(12)
+    given, _ = world(rng, 2_000)
+    place = (np.arange(2_000) < 16) * 1.0
+    shop = Column(name="shop", kind="level", values=place, levels=["town", "pier"])
+    columns = [*given.columns, shop]
+    check_draw(columns, given.treated, given.chance, np.random.default_rng(13))
+    treated = np.where(place == 1, arm, given.treated)
+    said = ("none", "all")[arm]
+    with pytest.raises(Refused, match=f"overlap missing: {said} of the 16 rows in which 'shop' is"):
+        check_draw(columns, treated, given.chance, np.random.default_rng(13))
+    known = number("asked", np.where(place == 1, 1.0, np.nan))
+    with pytest.raises(Refused, match=f"{said} of the 16 rows in which 'asked' is known"):
+        check_draw([*given.columns, known], treated, given.chance, np.random.default_rng(13))
+
+
 def test_chances_near_the_edge_are_told():
     rng = np.random.default_rng(9)
     given, _ = world(rng, 1_500, chance=lambda one: np.where(one > 0, 0.03, 0.5))

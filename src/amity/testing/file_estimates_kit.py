@@ -90,6 +90,8 @@ def check_answer(kind: type[FileEstimator], estimated: Estimated) -> None:
     for part in ("parameters", "standard_errors"):
         # JSON has no NaN and says null: what is not known is left out instead.
         assert None not in plain[part].values(), f"{part} are not all numbers"
+    assert answer.fit, "it does not say how it was fitted"
+    assert answer.calibration, "it neither shows how it is calibrated nor says why it cannot"
     for group in answer.calibration.get("groups", []):
         wanted = {"label", "customers", "predicted", "actual", "actual_low", "actual_high"}
         assert wanted <= set(group)

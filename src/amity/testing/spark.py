@@ -29,7 +29,7 @@ from amity.infra.config import environment
 from amity.infra.process import die_with_parent
 from amity.testing.ports import free_port
 
-_START_SECONDS: Final = 180.0
+_START_SECONDS: Final = 600.0
 _WORKERS: Final = 2
 _DRIVER: Final = Path(__file__).with_name("spark_driver.py")
 QUICK_TO_START: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"

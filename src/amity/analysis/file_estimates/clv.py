@@ -155,6 +155,10 @@ def _answer(
         standard_errors=_joined([fit.standard_errors for fit in fits.values()]),
         intervals=parameter_intervals(fits.values()),
         log_likelihood=fits["bgnbd"].log_likelihood,
+        fit={
+            name: {"customers": fit.customers, "iterations": fit.iterations, **fit.details}
+            for name, fit in fits.items()
+        },
         result={} if profit is None else {"profit": profit.result},
         calibration=fitted.buying.calibration,
         card=Clv.card,

@@ -225,7 +225,16 @@ def _answer(
         words=words,
         counts=table.count(units=found.units, left_out=left_out),
         parameters=parameters,
+        fit={
+            "units": found.units,
+            "level": found.level,
+            "sizes_p_value": found.sizes_p_value,
+            "adjustment": msgspec.to_builtins(found.adjustment),
+        },
         result=msgspec.to_builtins(found),
+        calibration={
+            "refused": "a difference between arms foretells nothing that rows held out could judge"
+        },
         card=card,
         warnings=warnings,
         rejected=table.rejected,

@@ -156,7 +156,9 @@ def _answer(
             "plain": msgspec.to_builtins(plain),
             "corrected": msgspec.to_builtins(corrected),
         },
-        calibration={"groups": msgspec.to_builtins(found.groups)} if found.groups else {},
+        calibration={"groups": msgspec.to_builtins(found.groups)}
+        if found.groups
+        else {"refused": "without a correction nothing is said of who answers"},
         card=CARD,
         warnings=warnings,
         rejected=table.rejected,

@@ -18,6 +18,8 @@ CONTROLS: Final = ("control", "holdout", "held out", "baseline", "0", "false", "
 """What the arm to compare with is called when nobody says, in this order."""
 
 _ALIKE: Final = 1e-12
+_NEARLY_EQUAL: Final = 1.5
+"""Arms whose sizes are farther apart were hardly meant to be of one size."""
 
 
 class Design(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +67,7 @@ def read_experiment(
     if all(each.refused for each in comparisons):
         raise Refused(f"no claim can be made: {comparisons[0].refused}")
     if sizes is None:
-        warnings.append(
-            "the shares the arms were drawn in are not declared (--shares), so whether somebody "
-            "is missing from an arm was not checked"
-        )
+        warnings.append(_warn_unchecked(units, design))
     return (
         ExperimentReading(
             outcome=design.kind,
@@ -118,6 +117,25 @@ def _check_sizes(units: Units, design: Design) -> float | None:
             "missing from an arm, and what is left cannot be compared"
         )
     return chance
+
+
+def _warn_unchecked(units: Units, design: Design) -> str:
+    """Say that sizes were not checked, and when arms of nearly one size cannot be of one draw."""
+    said = (
+        "the shares the arms were drawn in are not declared (--shares), so whether somebody is "
+        "missing from an arm was not checked"
+    )
+    counts = np.bincount(units.arm, minlength=len(design.arms)).tolist()
+    if max(counts) > _NEARLY_EQUAL * min(counts):
+        return said
+    chance = lift.chance_of_sizes(counts, [1.0] * len(counts))
+    if chance >= lift.SUSPECT:
+        return said
+    sizes = ", ".join(f"{arm} {count:,}" for arm, count in zip(design.arms, counts, strict=True))
+    return (
+        f"{said}; if they were to be of one size, they are not ({sizes}: chance does that once in "
+        f"{1 / max(chance, 1e-12):,.0f} times or less), and nothing here holds"
+    )
 
 
 def _active(units: Units, design: Design) -> list[int]:

@@ -6,6 +6,7 @@ column that all but tells the answer is hardly ever a fact from before.
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Final
 
 import msgspec
@@ -21,6 +22,10 @@ IMPLAUSIBLE_AUC: Final = 0.95
 _IMPLAUSIBLE_OF_TWO: Final = 0.85
 """The same for a column that knows two values only: such a fact that tells as much is nearly always
 the answer by another name, even where some rows of it are wrong."""
+_STANDS_OUT_AUC: Final = 0.85
+_STANDS_OUT: Final = 2.5
+"""How many times as far apart as any other a column holds the two kinds, to be suspected sooner: a
+noisy copy of the answer stands out so, while facts from before tell much the same of a customer."""
 MOVED: Final = 0.25
 """Population stability index above which a column is said to have moved (Siddiqi 2006)."""
 _BINS: Final = 10
@@ -29,6 +34,7 @@ _SHOWN: Final = 5
 _PRIOR: Final = 5.0
 _SURE: Final = 3.29
 """Standard errors that chance passes once in a thousand times."""
+_NORMAL: Final = NormalDist()
 _ANY_BY_CHANCE: Final = 0.01
 """How often chance alone may make any of the columns look moved."""
 
@@ -54,6 +60,7 @@ def watch(columns: Sequence[Column], label: FloatArray, split: Split) -> Watch:
         if value >= limits[name]
     ]
     warnings += _suspect_blanks(columns, label, alone)
+    warnings += _suspect_one_that_stands_out(alone, limits)
     drift: dict[str, float] = {}
     if split.kind == "time":
         drift = {column.name: drift_of(column, split.learn, split.judge) for column in columns}
@@ -71,6 +78,28 @@ def warn_together(found: Estimate, told: Sequence[str]) -> list[str]:
         f"leakage suspected: the columns together tell the answer on rows held out (AUC "
         f"{found.value:.3f}), which what was known before hardly ever does; look at those with the "
         "largest weight"
+    ]
+
+
+def _suspect_one_that_stands_out(
+    alone: Mapping[str, float], limits: Mapping[str, float]
+) -> list[str]:
+    """Say when one column tells the answer far better than any other, if not named already.
+
+    An AUC is compared as the distance between two bells of one width that have it.
+    """
+    if len(alone) < _TWO:
+        return []
+    name, *others = sorted(alone, key=lambda name: -alone[name])
+    apart, next_apart = (_NORMAL.inv_cdf(min(alone[each], 0.999999)) for each in (name, others[0]))
+    if alone[name] < _STANDS_OUT_AUC or alone[name] >= limits[name]:
+        return []
+    if apart < _STANDS_OUT * next_apart:
+        return []
+    return [
+        f"leakage suspected: {name!r} alone tells the answer far better (AUC {alone[name]:.3f}) "
+        f"than any other column ({alone[others[0]]:.3f}), as a copy of it would. Was it known "
+        "before? If not, leave it out with --ignore"
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from amity.analysis.estimator import FloatArray, Refused
+from amity.analysis.estimator import FloatArray, IntArray, Refused
 from amity.analysis.logic.learning.calibrating import expit
 from amity.analysis.logic.learning.columns import Column
 from amity.analysis.logic.learning.measures import auc_interval
@@ -46,6 +46,7 @@ def check_draw(
     rng: np.random.Generator,
 ) -> tuple[Draw, list[str]]:
     """Return how the draw looks and warnings; raise Refused when it was not as declared."""
+    _refuse_strata(columns, treated, chance)
     sizes = _check_sizes(treated, chance)
     guess = _guess(columns, treated, rng)
     balance = _test_balance(guess - chance, treated, chance)
@@ -76,6 +77,42 @@ def check_draw(
         ),
         warnings,
     )
+
+
+def _refuse_strata(columns: Sequence[Column], treated: FloatArray, chance: FloatArray) -> None:
+    """Raise Refused when all rows, or none, that say one thing were treated, beyond chance.
+
+    Of such rows nothing is known of what else would have come, and the models would make it up.
+    """
+    surely, never = np.log(chance), np.log1p(-chance)
+    worst, where = 0.0, ""
+    strata = 0
+    for column in columns:
+        codes, names = _strata_of(column)
+        rows = np.bincount(codes, minlength=len(names))
+        count = np.bincount(codes, treated, len(names))
+        strata += int(np.count_nonzero(rows))
+        for said, is_so, logs in (("all", count == rows, surely), ("none", count == 0, never)):
+            luck = np.where(is_so & (rows > 0), np.bincount(codes, logs, len(names)), 0.0)
+            place = int(np.argmin(luck))
+            if luck[place] < worst:
+                worst = float(luck[place])
+                where = f"{said} of the {rows[place]:,} rows in which {names[place]} were treated"
+    if math.exp(worst) * 2 * strata < SUSPECT:
+        raise Refused(
+            f"overlap missing: {where}, which the declared chances hardly ever give, so they were "
+            "not drawn and nothing tells what else would have come of them; leave those rows out"
+        )
+
+
+def _strata_of(column: Column) -> tuple[IntArray, list[str]]:
+    """Return in which part of the rows each is: a kind, or whether a number is known at all."""
+    if column.kind == "number":
+        known = (~np.isnan(column.values)).astype(np.int64)
+        return known, [f"{column.name!r} is not known", f"{column.name!r} is known"]
+    said = [f"{column.name!r} is {level!r}" if level else "" for level in column.levels]
+    names = [name or f"{column.name!r} is not known" for name in said]
+    return column.values.astype(np.int64), names
 
 
 def _check_sizes(treated: FloatArray, chance: FloatArray) -> float:
