@@ -21,6 +21,7 @@ PERSON = Subject(history={"A": [(rules_kit.NOW - timedelta(days=1), {"p": 1})]})
 BROKEN = {
     "memory, compiled, loaded, SQL": {"to_sql": lambda self, selection: sql("false")},
     "nothing was to change": {"next_change": lambda self, subject, now: None},
+    "the fast form": {"timing": lambda self: lambda subject, now: None},
     "must say so": {"mentions": lambda self: Mentions(looks={"A": Look(within_days=None)})},
     "is not counted": {"counts": lambda self: [("A", (Where("p", operators["eq"](2)),))]},
 }

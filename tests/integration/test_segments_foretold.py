@@ -7,7 +7,7 @@ import pytest
 from tests.fixtures.segment_town import define, members, send, settle, settle_in
 
 from amity.analysis import api as analysis
-from amity.analysis.logic import following
+from amity.analysis.logic import following, following_news
 from amity.infra import database
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Unavailable
@@ -56,6 +56,7 @@ def no_histories():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "load_histories", refuse)
+        patch.setattr(store, "ask_histories", refuse)
         yield
 
 
@@ -132,6 +133,35 @@ def test_a_turn_that_did_not_commit_is_taken_again_once(db, monkeypatch):
     assert analysis.get_segment(segment_id=ever).members == 1
 
 
+def test_a_turn_is_taken_in_parts(db, monkeypatch):
+    ids = settle_in([{}] * 9)
+    once, twice = define("Once", _did(within_days=30)), define("Twice", _did(at_least=2))
+    settle()
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
+    for user in range(0, 9, 2):
+        _order(1, at, user=f"u{user}")
+    parts = []
+
+    def ask(*, connection, profile_ids):
+        parts.append(profile_ids)
+        return ask_living(connection=connection, profile_ids=profile_ids)
+
+    ask_living = store.ask_living
+    monkeypatch.setattr(store, "ask_living", ask)
+    monkeypatch.setattr(following_news, "_FEWEST_APART", 2)
+    monkeypatch.setattr(following_news, "_PARTS", 4)
+    later = at + timedelta(days=1)
+    order = {"type": "track", "event": ORDER, "timestamp": format_instant(later)}
+    send(*(order | {"userId": f"u{user}", "messageId": f"p{user}"} for user in range(9)))
+    assert [len(part) for part in parts] == [3, 3, 3]
+    assert sorted(each for part in parts for each in part) == sorted(ids)
+    assert (members(once), members(twice)) == (set(ids), set(ids[::2]))
+    assert _timers(once) == {each: (later, at)[n % 2 == 0] + MONTH for n, each in enumerate(ids)}
+    for number, each in enumerate(ids):
+        assert _changes(each) == [("Segment Entered", "event")] * (1 + (number % 2 == 0))
+    assert analysis.get_segment(segment_id=twice).members == len(ids[::2])
+
+
 def test_events_that_are_held_to_be_new_are_recorded_once(db):
     [ann] = settle_in([{}])
     now = datetime.now(UTC)
@@ -143,6 +173,8 @@ def test_events_that_are_held_to_be_new_are_recorded_once(db):
     )
     for events in ([known], [known, new, new]):
         with database.transaction() as connection:
-            store.record_events(connection=connection, events=events, now=now, are_new=True)
+            store.record_ready(
+                connection=connection, ready=store.ready_events(events=events, now=now)
+            )
     settle()
     assert len(_changes(ann)) == 2

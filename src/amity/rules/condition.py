@@ -18,7 +18,7 @@ from amity.rules.fragment import Fragment
 from amity.rules.mentions import Mentions
 from amity.rules.selection import Selection
 from amity.rules.subject import Subject
-from amity.rules.sway import Foresight, Sway, Swayed, decided
+from amity.rules.sway import Foresight, Sway, Swayed, Timing, decided
 from amity.rules.where import Where
 from amity.rules.writer import Writer
 
@@ -74,6 +74,10 @@ class Condition(
         It may come early, never late.
         """
         return None
+
+    def timing(self) -> Timing:
+        """Return the fast form of `next_change`; keep it."""
+        return self.next_change
 
     def mentions(self) -> Mentions:
         """Say what the condition itself looks at, its parts left out."""

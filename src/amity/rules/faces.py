@@ -10,7 +10,7 @@ from amity.rules.fragment import Fragment
 from amity.rules.rule import Rule
 from amity.rules.selection import Catalogue, Selection
 from amity.rules.subject import Subject
-from amity.rules.sway import Foresight
+from amity.rules.sway import Foresight, Timing
 from amity.rules.writer import Writer
 
 
@@ -22,12 +22,11 @@ class Matcher(msgspec.Struct, frozen=True):
     foresee: Foresight
     """The answer if it is the same whatever else is true; see `Condition.foresee`."""
 
-    def next_change(self, subject: Subject, now: datetime) -> datetime | None:
-        """Return the first moment after ``now`` at which the answer may differ by itself.
+    next_change: Timing
+    """The first moment after ``now`` at which the answer may differ by itself.
 
-        None when only an event can change it.  It may come early, never late.
-        """
-        return self.rule.next_change(subject, now)
+    None when only an event can change it.  It may come early, never late.
+    """
 
 
 def compile_rule(rule: Rule) -> Matcher:
@@ -38,7 +37,8 @@ def compile_rule(rule: Rule) -> Matcher:
     careful = Writer()
     matches = careful.finish(rule.source(careful))
     bold = Writer(is_bold=True)
-    return Matcher(rule, bold.finish(rule.source(bold), otherwise=matches), rule.foresight())
+    asked = bold.finish(rule.source(bold), otherwise=matches)
+    return Matcher(rule, asked, rule.foresight(), rule.timing())
 
 
 def to_sql(rule: Rule, catalogue: Catalogue, now: datetime) -> Fragment:

@@ -215,11 +215,11 @@ class _Event(Generic[K]):
             self._look_up = self._build([key for key, _, _ in self._slots])
         return self._look_up(properties)
 
-    def look_up_swayed(self, properties: Mapping[str, Any]) -> list[tuple[K, Sway]]:
-        """Return the keys that count such an event, each with the way it moves the answer."""
+    def find_swayed(self) -> _LookUp:
+        """Return what gives the keys that count such an event, each with the way it moves."""
         if self._look_up_swayed is None:
             self._look_up_swayed = self._build([(key, sway) for key, _, sway in self._slots])
-        return self._look_up_swayed(properties)
+        return self._look_up_swayed
 
 
 class RuleIndex(Generic[K]):
@@ -281,7 +281,15 @@ class RuleIndex(Generic[K]):
     def list_swayed(self, event: str, properties: Mapping[str, Any]) -> list[tuple[K, Sway]]:
         """Return what `list_counting` does, each key with the way the event moves its answer."""
         found = self._events.get(event)
-        return [] if found is None else found.look_up_swayed(properties)
+        return [] if found is None else found.find_swayed()(properties)
+
+    def find_swayed(self, event: str) -> Callable[[Mapping[str, Any]], list[tuple[K, Sway]]] | None:
+        """Return what answers `list_swayed` for events of one name; None when nothing does.
+
+        It holds until the next rule is added or removed.
+        """
+        found = self._events.get(event)
+        return None if found is None else found.find_swayed()
 
     def list_mentioning(self, kind: str, names: Iterable[Hashable]) -> set[K]:
         """Return the keys of the rules that look at any of the names.

@@ -11,7 +11,7 @@ from amity.rules.condition import Condition, Names
 from amity.rules.fragment import Fragment, join, sql
 from amity.rules.selection import Selection
 from amity.rules.subject import Subject
-from amity.rules.sway import Foresight, Swayed
+from amity.rules.sway import Foresight, Swayed, Timing
 
 
 class Joined(Condition, frozen=True):
@@ -28,6 +28,19 @@ class Joined(Condition, frozen=True):
     def next_change(self, subject: Subject, now: datetime) -> datetime | None:
         found = (rule.next_change(subject, now) for rule in self.of)
         return min((at for at in found if at is not None), default=None)
+
+    def timing(self) -> Timing:
+        inner = [rule.timing() for rule in self.of]
+
+        def next_change(subject: Subject, now: datetime) -> datetime | None:
+            first: datetime | None = None
+            for ask in inner:
+                at = ask(subject, now)
+                if at is not None and (first is None or at < first):
+                    first = at
+            return first
+
+        return inner[0] if len(inner) == 1 else next_change
 
     def sways(self) -> Iterable[Swayed]:
         for rule in self.of:

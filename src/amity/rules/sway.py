@@ -17,6 +17,9 @@ AGAINST: dict[Sway, Sway] = {1: -1, 0: 0, -1: 1}
 Foresight = Callable[[Subject, datetime], bool | None]
 """Says what an answer will be whatever else is true, or None."""
 
+Timing = Callable[[Subject, datetime], datetime | None]
+"""Says when an answer may differ by itself, or None."""
+
 
 def decided(sway: Sway, *, holds: bool) -> bool | None:
     """Return an answer that more of the same cannot move; None for one that it can."""

@@ -79,11 +79,14 @@ from amity.store.logic.importing.imports import (
 )
 from amity.store.logic.importing.run import run_import, run_waiting_imports
 from amity.store.logic.intake.appending import (
+    Ready,
     SystemEvent,
     append_events,
     list_received,
+    ready_events,
     record_event,
     record_events,
+    record_ready,
 )
 from amity.store.logic.intake.quarantine import (
     count_matching_quarantine,
@@ -137,6 +140,8 @@ from amity.store.logic.profiles.contact_points import (
 from amity.store.logic.profiles.past import get_profile_as_of
 from amity.store.logic.profiles.placed_orders import load_placed_orders, placed_orders_sql
 from amity.store.logic.profiles.reading import (
+    ask_histories,
+    ask_living,
     count_profiles,
     find_profile,
     get_profile,
@@ -169,10 +174,13 @@ from amity.store.logic.warehousing import read_log_days, warehouse_exports
 
 __all__ = [
     "LAWFUL_BASES",
+    "Ready",
     "SystemEvent",
     "add_notice",
     "advance_consumer",
     "append_events",
+    "ask_histories",
+    "ask_living",
     "cancel_import",
     "check_log",
     "claim_consumer",
@@ -278,9 +286,11 @@ __all__ = [
     "read_receipts",
     "read_said",
     "read_stirred",
+    "ready_events",
     "rebuild",
     "record_event",
     "record_events",
+    "record_ready",
     "record_soft_bounce",
     "remember",
     "remove_source_secret",

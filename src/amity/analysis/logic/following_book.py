@@ -91,6 +91,7 @@ class Book:
         self._nobody = Subject(allowed=store.list_windows({}, policies))
         self._open_to_new: set[int] = set()
         self._joined: dict[frozenset[int], Mentions] = {}
+        self._needing: dict[frozenset[int], bool] = {}
         self._states: dict[int, str] = {}
         self.change(rows, ())
 
@@ -144,8 +145,7 @@ class Book:
             if (held.level, held.tier) != (level, tier):
                 self.segments[segment_id] = msgspec.structs.replace(held, level=level, tier=tier)
         self._joined.clear()
-        self._touching: dict[tuple[str, str, bool], bool] = {}
-        """By name, type and whether Amity's own, whether such do more than be counted."""
+        self._needing.clear()
         self._any_event_fields = self.index.names_mentioned("fields") - _ORDER_FIELDS
         self._list_building()
 
@@ -155,18 +155,15 @@ class Book:
 
     def list_touched(self, activity: Activity) -> AbstractSet[int]:
         """Return the segments whose answer it may change by more than being counted."""
-        kind = (activity.name, activity.type, activity.source_id == SYSTEM_SOURCE_ID)
-        touches = self._touching.get(kind)
-        if touches is None:
-            if len(self._touching) >= _MOST_JOINED:
-                self._touching.clear()
-            touches = self._touching[kind] = self._may_touch(activity)
-        if not touches and activity.event_id != activity.profile_id:
+        if not self.may_touch(activity) and activity.event_id != activity.profile_id:
             return _NOTHING
         return self._list_touched(activity)
 
-    def _may_touch(self, activity: Activity) -> bool:
-        """Say whether such activities may do more than be counted, or begin a profile."""
+    def may_touch(self, activity: Activity) -> bool:
+        """Say whether activities of its name, type and source may do more than be counted.
+
+        Each may besides be the one that began a profile.
+        """
         name = activity.name
         if activity.source_id == SYSTEM_SOURCE_ID:
             return name in WHOLE_PROFILE_EVENTS | _TRAIT_EVENTS | _CONSENT_EVENTS
@@ -221,6 +218,15 @@ class Book:
             if segment_id not in found:
                 found.add(segment_id)
                 left += self.list_dependants(segment_id)
+        return found
+
+    def needs_profile(self, segment_ids: frozenset[int]) -> bool:
+        """Say whether the segments look at more of a profile than what was done."""
+        found = self._needing.get(segment_ids)
+        if found is None:
+            if len(self._needing) >= _MOST_JOINED:
+                self._needing.clear()
+            found = self._needing[segment_ids] = self.join_mentions(segment_ids).needs_profile
         return found
 
     def join_mentions(self, segment_ids: frozenset[int]) -> Mentions:

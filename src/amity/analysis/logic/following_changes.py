@@ -38,6 +38,8 @@ class Changes:
         self.now = now
         self._changes: list[Change] = []
         self._timers: dict[tuple[int, int], datetime | None] = {}
+        self._sent = 0
+        self._ready: list[store.Ready] = []
 
     def add(self, change: Change) -> None:
         """Note that a profile enters or leaves."""
@@ -51,33 +53,47 @@ class Changes:
         """Return the profile and the segment of each change."""
         return [(change.profile_id, change.segment_id) for change in self._changes]
 
-    def write(self, connection: Connection) -> None:
-        """Write everything in the caller's transaction."""
-        self._write_memberships(connection)
-        self._write_timers(connection)
-        record_changes(connection, self._changes, self.now)
+    def send(self, connection: Connection) -> None:
+        """Write what was noted since the last time, all but the events, and wait for nothing.
 
-    def _write_memberships(self, connection: Connection) -> None:
+        That is so in a pipeline of the connection.
+        """
+        changes = self._changes[self._sent :]
+        self._sent = len(self._changes)
         for name, is_entry in (("leave", False), ("enter", True)):
             pairs = [
                 (change.segment_id, change.profile_id)
-                for change in self._changes
+                for change in changes
                 if change.is_entry == is_entry
             ]
             if pairs:
-                connection.execute(_SQL[name], [self.now, *_columns(pairs)])
-        moved = [(each.segment_id, 1 if each.is_entry else -1) for each in self._changes]
-        add_members(connection, moved, self.now)
+                connection.execute(_SQL[name], [self.now, *_columns(sorted(pairs))])
+        self._send_timers(connection)
 
-    def _write_timers(self, connection: Connection) -> None:
-        gone = [pair for pair, due_at in self._timers.items() if due_at is None]
+    def _send_timers(self, connection: Connection) -> None:
+        timers, self._timers = self._timers, {}
+        gone = [pair for pair, due_at in timers.items() if due_at is None]
         if gone:
             connection.execute(_SQL["forget_timers_of"], _columns(gone))
-        kept = [(*pair, due_at) for pair, due_at in self._timers.items() if due_at is not None]
+        kept = sorted((*pair, due_at) for pair, due_at in timers.items() if due_at is not None)
         if kept:
             *pairs, times = zip(*kept, strict=True)
             given = [*map(arrays.numbers, pairs), arrays.instants(times)]
             connection.execute(_SQL["set_timers"], given)
+
+    def write(self, connection: Connection) -> None:
+        """Write everything in the caller's transaction."""
+        self.send(connection)
+        moved = [(each.segment_id, 1 if each.is_entry else -1) for each in self._changes]
+        add_members(connection, moved, self.now)
+        self.make_ready()
+        for ready in self._ready:
+            store.record_ready(connection=connection, ready=ready)
+
+    def make_ready(self) -> None:
+        """Make the events of what was noted ready, those that are not yet."""
+        done = sum(ready.count for ready in self._ready)
+        self._ready += ready_changes(self._changes[done:], self.now)
 
 
 def _columns(rows: Iterable[tuple[int, ...]]) -> list[str]:
@@ -94,28 +110,36 @@ def add_members(connection: Connection, changes: Iterable[tuple[int, int]], now:
         count_today(connection, now, list(totals))
 
 
-def record_changes(connection: Connection, changes: list[Change], now: datetime) -> None:
-    """Record an event for each change; one of the same change a second time is left out."""
+def ready_changes(changes: list[Change], now: datetime) -> list[store.Ready]:
+    """Make an event for each change ready; one of the same change a second time is left out."""
     # Not in digits: sixteen of them are looked through for card numbers, event by event.
     stamp = f"{int(now.timestamp() * 1_000_000):x}"
-    for start in range(0, len(changes), _EVENTS_AT_ONCE):
-        events = [
-            store.SystemEvent(
-                profile_id=change.profile_id,
-                name=ENTERED if change.is_entry else LEFT,
-                properties={
-                    "segment_id": change.segment_id,
-                    "segment_name": change.segment_name,
-                    "cause": change.cause,
-                },
-                message_id=(
-                    f"segment-{change.segment_id}-{change.profile_id}-"
-                    f"{'in' if change.is_entry else 'out'}-{stamp}"
-                ),
-            )
-            for change in changes[start : start + _EVENTS_AT_ONCE]
-        ]
-        store.record_events(connection=connection, events=events, now=now, are_new=True)
+    # Those that say the same share it: then the store reads one of them.
+    kinds = {(each.segment_id, each.segment_name, each.cause) for each in changes}
+    names = ("segment_id", "segment_name", "cause")
+    said = {kind: dict(zip(names, kind, strict=True)) for kind in kinds}
+    events = [
+        store.SystemEvent(
+            profile_id=change.profile_id,
+            name=ENTERED if change.is_entry else LEFT,
+            properties=said[change.segment_id, change.segment_name, change.cause],
+            message_id=(
+                f"segment-{change.segment_id}-{change.profile_id}-"
+                f"{'in' if change.is_entry else 'out'}-{stamp}"
+            ),
+        )
+        for change in changes
+    ]
+    return [
+        store.ready_events(events=events[start : start + _EVENTS_AT_ONCE], now=now)
+        for start in range(0, len(events), _EVENTS_AT_ONCE)
+    ]
+
+
+def record_changes(connection: Connection, changes: list[Change], now: datetime) -> None:
+    """Record an event for each change; one of the same change a second time is left out."""
+    for ready in ready_changes(changes, now):
+        store.record_ready(connection=connection, ready=ready)
 
 
 def count_today(connection: Connection, now: datetime, segment_ids: list[int] | None) -> None:

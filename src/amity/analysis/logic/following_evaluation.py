@@ -80,6 +80,8 @@ def pairs_of_others(
 
     None instead of a segment stands for all that rules ask of others.
     """
+    if not book.index.has_mentions("together"):
+        return {}
     asking: dict[str, dict[int, set[int]]] = {}
     for profile_id, segment_id in changed:
         for kind in KINDS:

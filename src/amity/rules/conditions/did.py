@@ -22,7 +22,7 @@ from amity.rules.operator import operators
 from amity.rules.period import Period
 from amity.rules.selection import Selection
 from amity.rules.subject import Subject
-from amity.rules.sway import Sway
+from amity.rules.sway import Sway, Timing
 from amity.rules.where import Name, Where
 from amity.rules.writer import Writer
 
@@ -101,6 +101,34 @@ class Did(Condition, frozen=True, tag="did"):
         low, high = self.bounds.low, self.bounds.high
         edges = [low] if high is None else [low, high + 1]
         return [times[len(times) - n] + window for n in edges if 1 <= n <= len(times)]
+
+    def timing(self) -> Timing:
+        event, tests, days = self.event, [test.matches for test in self.where], self.within_days
+        if self.during is not None or self.events.has_timed_tests:
+            return self.next_change
+        window = None if days is None else timedelta(days=days)
+        bounds, ask = self.bounds, self.next_change
+        # The more must be left, the sooner there are too few.
+        edges = [] if bounds.high is None else [bounds.high + 1]
+        edges += [bounds.low] if bounds.low else []
+
+        def next_change(subject: Subject, now: datetime) -> datetime | None:
+            since = None if window is None else now - window
+            times = []
+            for at, properties in subject.history.get(event, ()):
+                if at > now:
+                    return ask(subject, now)
+                if since is not None and at > since and all(t(properties, now) for t in tests):
+                    times.append(at)
+            if window is None or not times:
+                return None
+            times.sort()
+            for edge in edges:
+                if edge <= len(times):
+                    return times[len(times) - edge] + window
+            return None
+
+        return next_change
 
     def mentions(self) -> Mentions:
         return Mentions(looks={self.event: self.events.look()}, is_timed=self.events.is_timed)

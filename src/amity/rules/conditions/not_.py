@@ -12,7 +12,7 @@ from amity.rules.fragment import Fragment, sql
 from amity.rules.operator import operators
 from amity.rules.selection import Selection
 from amity.rules.subject import Subject
-from amity.rules.sway import AGAINST, Foresight, Swayed
+from amity.rules.sway import AGAINST, Foresight, Swayed, Timing
 from amity.rules.writer import Writer
 
 
@@ -39,6 +39,9 @@ class Not(Condition, frozen=True, tag="not"):
 
     def next_change(self, subject: Subject, now: datetime) -> datetime | None:
         return self.of.next_change(subject, now)
+
+    def timing(self) -> Timing:
+        return self.of.timing()
 
     def sways(self) -> Iterable[Swayed]:
         for event, where, sway in self.of.sways():

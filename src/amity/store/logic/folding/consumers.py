@@ -109,7 +109,34 @@ def read_said(*, connection: Connection, after: int, limit: int) -> list[Activit
     """Return what `read_activity` does, for those who do not look at the context: it is empty."""
     rows = connection.execute(_SQL["read_said"], [after, limit], binary=True).fetchall()
     decode = msgspec.json.decode
-    return [activity((*row[:8], decode(row[8]), {}, row[9])) for row in rows]
+    # Written out: it is done for every event there is.
+    return [
+        Activity(
+            position=position,
+            profile_id=profile_id,
+            event_id=event_id,
+            source_id=source_id,
+            occurred_at=occurred_at,
+            received_at=received_at,
+            type=kind,
+            name=name,
+            properties=decode(properties),
+            context={},
+            origin_id=origin_id,
+        )
+        for (
+            position,
+            profile_id,
+            event_id,
+            source_id,
+            occurred_at,
+            received_at,
+            kind,
+            name,
+            properties,
+            origin_id,
+        ) in rows
+    ]
 
 
 def read_stirred(

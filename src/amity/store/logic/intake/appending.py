@@ -17,6 +17,7 @@ from amity.infra.database import Connection, transaction
 from amity.kernel.clock import format_instant
 from amity.kernel.errors import Invalid
 from amity.store.contracts import SYSTEM_SOURCE_ID, Receipt, ReceivedEvent
+from amity.store.logic.intake import own_events
 from amity.store.logic.intake.decoding import decode_event
 from amity.store.logic.intake.parsing import BadEvent
 from amity.store.logic.intake.rows import (
@@ -39,6 +40,7 @@ from amity.store.logic.plans.rows import read_plan_book
 
 _SQL: Final = queries.load("amity.store")
 _ATTEMPTS: Final = 5
+SystemEvent = own_events.SystemEvent
 _CURSOR: Final = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 
 
@@ -48,9 +50,7 @@ def write_sorted(connection: Connection, result: Sorted, received_at: datetime) 
     Raises psycopg's UniqueViolation when another writer claimed one of the message ids since.
     """
     if result.fresh:
-        connection.execute(_SQL["ensure_partition"], [received_at.astimezone(UTC).date()])
-        with connection.cursor().copy(_SQL["copy_events"]) as copy:
-            copy.write(pack_rows(result.fresh, received_at))
+        _copy(connection, pack_rows(result.fresh, received_at), received_at)
     if result.rejected:
         connection.execute(
             _SQL["quarantine_events"], quarantine_arguments(result.rejected, received_at)
@@ -58,6 +58,12 @@ def write_sorted(connection: Connection, result: Sorted, received_at: datetime) 
     counts = count_rest(result)
     if counts:
         connection.execute(_SQL["add_counts"], count_arguments(counts))
+
+
+def _copy(connection: Connection, packed: bytes, received_at: datetime) -> None:
+    connection.execute(_SQL["ensure_partition"], [received_at.astimezone(UTC).date()])
+    with connection.cursor().copy(_SQL["copy_events"]) as copy:
+        copy.write(packed)
 
 
 def find_known(connection: Connection, rows: Sequence[Row]) -> dict[Key, int]:
@@ -123,42 +129,43 @@ def _read_rows(
     return rows, rejected
 
 
-class SystemEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of Amity's own about one profile."""
+class Ready(msgspec.Struct, frozen=True):
+    """Events of Amity's own, read and packed: what is left is to write them."""
 
-    profile_id: int
-    name: str
-    properties: dict[str, Any]
-    message_id: str
-    occurred_at: datetime | None = None
-    """When it happened, if not at the moment it is recorded."""
+    count: int
+    """How many there were, before each message id was kept once."""
+    rows: list[Row]
+    packed: bytes
+    at: datetime
 
 
-def record_events(
-    *,
-    connection: Connection,
-    events: Sequence[SystemEvent],
-    now: datetime,
-    are_new: bool = False,
-) -> None:
-    """Record events of Amity's own in the caller's transaction; a known message id is left out.
+def ready_events(*, events: Sequence[SystemEvent], now: datetime) -> Ready:
+    """Make events ready for `record_ready`; nothing is asked of the database."""
+    once = {row.digest: row for row in own_events.read_own(events, format_instant(now))}
+    rows = list(once.values())
+    return Ready(len(events), rows, pack_rows(rows, now), now)
 
-    Whoever has reason to think that none is known says so by ``are_new``: then they are looked
-    for only if one is.
+
+def record_ready(*, connection: Connection, ready: Ready) -> None:
+    """Record events that are thought to be new, in the caller's transaction.
+
+    They are looked for only if one is known: then it is left out.
     """
-    said_at = format_instant(now)
-    rows = [
-        read_row(index, SYSTEM_SOURCE_ID, _system_body(event, said_at))
-        for index, event in enumerate(events)
-    ]
-    if are_new and rows:
-        once = {row.digest: row for row in rows}
-        try:
-            with connection.transaction():
-                write_sorted(connection, Sorted(list(once.values()), [], []), now)
-            return
-        except psycopg.errors.UniqueViolation:
-            pass
+    if not ready.rows:
+        return
+    try:
+        with connection.transaction():
+            _copy(connection, ready.packed, ready.at)
+    except psycopg.errors.UniqueViolation:
+        _write_unknown(connection, ready.rows, ready.at)
+
+
+def record_events(*, connection: Connection, events: Sequence[SystemEvent], now: datetime) -> None:
+    """Record events of Amity's own in the caller's transaction; a known message id is left out."""
+    _write_unknown(connection, own_events.read_own(events, format_instant(now)), now)
+
+
+def _write_unknown(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
     known = find_known(connection, rows)
     fresh = {row.digest: row for row in rows if row.key not in known}
     write_sorted(connection, Sorted(list(fresh.values()), [], []), now)
@@ -181,20 +188,6 @@ def record_event(
         profile_id=profile_id, name=name, properties=properties, message_id=message_id
     )
     record_events(connection=connection, events=[event], now=now)
-
-
-def _system_body(event: SystemEvent, said_at: str) -> bytes:
-    at = event.occurred_at
-    return msgspec.json.encode(
-        {
-            "type": "track",
-            "event": event.name,
-            "profileId": event.profile_id,
-            "properties": event.properties,
-            "timestamp": said_at if at is None else format_instant(at),
-            "messageId": event.message_id,
-        }
-    )
 
 
 def list_received(

@@ -86,7 +86,8 @@ def digest_of(message_id: str) -> bytes:
     return digest.digest()
 
 
-def _payload_hash(canonical: bytes) -> int:
+def hash_of(canonical: bytes) -> int:
+    """Return the number that tells whether two events of one message id say the same."""
     digest = _begin_payload()
     digest.update(canonical)
     number: int = _signed(digest.digest())[0]
@@ -125,7 +126,7 @@ def make_row(
         checked.type,
         message_id,
         digest_of(message_id),
-        _payload_hash(checked.canonical),
+        hash_of(checked.canonical),
         checked.sent_at or sent_at,
         raw,
     )

@@ -1,5 +1,6 @@
 """Reading profiles: one, many, by identifier, by search; identifiers and merges."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,6 +31,9 @@ from amity.store.logic.identity.rules import normalize_identifier
 from amity.store.logic.intake.appending import record_event
 
 _SQL: Final = queries.load("amity.store")
+Histories = dict[int, dict[str, list[tuple[datetime, dict[str, Any]]]]]
+"""By profile and name of the event, when it happened and its properties."""
+
 _MAX_LIMIT: Final = 1000
 _MIN_PHONE_DIGITS: Final = 3
 _MOST_FOUND: Final = 5_000
@@ -83,26 +87,54 @@ def load_profiles(*, connection: Connection, profile_ids: list[int]) -> list[Pro
 
 def list_living(*, connection: Connection, profile_ids: list[int]) -> list[int]:
     """Return those of the ids that are profiles and were not merged into others."""
-    ids = arrays.numbers(profile_ids)
-    return [row[0] for row in connection.execute(_SQL["list_living"], [ids]).fetchall()]
+    return ask_living(connection=connection, profile_ids=profile_ids)()
+
+
+def ask_living(*, connection: Connection, profile_ids: list[int]) -> Callable[[], list[int]]:
+    """Send the question of `list_living`; what is returned gives the answer when it is called.
+
+    In a pipeline of the connection PostgreSQL looks while the caller goes on.
+    """
+    found = connection.execute(_SQL["list_living"], [arrays.numbers(profile_ids)], binary=True)
+    return lambda: [row[0] for row in found.fetchall()]
 
 
 def load_histories(
     *, connection: Connection, profile_ids: list[int], wishes: list[HistoryWish]
-) -> dict[int, dict[str, list[tuple[datetime, dict[str, Any]]]]]:
+) -> Histories:
     """Return what each profile did of these events: times and properties, the oldest first.
 
     Profiles and names with nothing are absent. Two wishes for the same event must be of other
     profiles.
     """
-    histories: dict[int, dict[str, list[tuple[datetime, dict[str, Any]]]]] = {}
+    return ask_histories(connection=connection, profile_ids=profile_ids, wishes=wishes)()
+
+
+def ask_histories(
+    *, connection: Connection, profile_ids: list[int], wishes: list[HistoryWish]
+) -> Callable[[], Histories]:
+    """Send the question of `load_histories`; what is returned gives the answer when it is called.
+
+    In a pipeline of the connection PostgreSQL looks while the caller goes on.
+    """
     ids = arrays.numbers(profile_ids)
     given = [Jsonb(wishes), ids, ids]
-    rows = connection.execute(_SQL["load_histories"], given, binary=True).fetchall()
-    for profile_id, name, at, properties in rows:
-        happened = (at, properties or {})
-        histories.setdefault(profile_id, {}).setdefault(name, []).append(happened)
-    return histories
+    found = connection.execute(_SQL["load_histories"], given, binary=True)
+
+    def read() -> Histories:
+        histories: Histories = {}
+        for profile_id, name, at, properties in found.fetchall():
+            mine = histories.get(profile_id)
+            if mine is None:
+                mine = histories[profile_id] = {}
+            happened = (at, properties or {})
+            if name in mine:
+                mine[name].append(happened)
+            else:
+                mine[name] = [happened]
+        return histories
+
+    return read
 
 
 def list_profiles(  # one search form
