@@ -13,6 +13,8 @@ from amity.store import api
 from amity.store.contracts import Choices
 
 RACES = 200
+# On a busy machine one side may win for long.
+MOST_RACES = 20 * RACES
 _FENCE = """UPDATE fence SET wire_at = clock_timestamp()
             FROM store_profile p, store_contact_point c
             WHERE fence.id = %s AND c.address_key = %s AND p.id = %s
@@ -97,14 +99,17 @@ def race(index, profile_id, *, is_locking):
 
 
 def test_nothing_goes_on_the_wire_after_a_no_has_committed(person):
-    results = [race(index, person, is_locking=True) for index in range(RACES)]
-    late = [index for index, (wire_at, no_at) in enumerate(results) if wire_at and wire_at > no_at]
-    assert not late
-    went = sum(wire_at is not None for wire_at, _ in results)
-    assert 0 < went < RACES, "both must win sometimes, or nothing was raced"
+    went = 0
+    for index in range(MOST_RACES):
+        wire_at, no_at = race(index, person, is_locking=True)
+        assert wire_at is None or wire_at <= no_at, index
+        went += wire_at is not None
+        if index + 1 >= RACES and 0 < went <= index:
+            return
+    raise AssertionError("both must win sometimes, or nothing was raced")
 
 
 def test_without_the_lock_messages_slip_past(person):
     """The control: the same race shows the fault where there is one."""
-    results = [race(index, person, is_locking=False) for index in range(RACES)]
+    results = (race(index, person, is_locking=False) for index in range(MOST_RACES))
     assert any(wire_at and wire_at > no_at for wire_at, no_at in results)

@@ -91,7 +91,7 @@ def test_from_a_placement_to_a_decision_with_its_reasons(marketer):
     assert "100.0 %" in page
     assert "only for whoever" in page
     assert str(decision.seed) in page
-    assert "Ada" not in text_of(marketer.get("/decisions/", {"placement": "other"}))
+    assert "Lovelace" not in text_of(marketer.get("/decisions/", {"placement": "other"}))
     arms = text_of(marketer.get(f"/placements/{place.placement_id}/"))
     assert "Free coffee" in arms
     assert "not seen yet" in arms
