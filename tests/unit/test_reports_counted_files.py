@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import date
 from decimal import Decimal
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 from amity.analysis.contracts_reports import ReportAnswer, ReportColumn, ReportRun, ReportTable
 from amity.analysis.logic.reporting.exporting import write_table
 from amity.analysis.report import load_reports
-from amity.kernel.cells import unguard_cell
+from amity.kernel.cells import unguard_cell, write_cell
 from amity.kernel.money import exponent_of, format_minor
 from amity.testing import reports_oracle as oracle
 from amity.testing.reports_kit import NOW, find
@@ -117,3 +118,8 @@ def test_files_of_a_report_hold_what_its_tables_hold(name):
                     assert Decimal(text) == Decimal(round(value)).scaleb(-2)
                 else:
                     assert unguard_cell(text) == ("" if value is None else str(value))
+
+
+def test_figures_of_pages_are_numbers_in_their_files_whatever_their_sign():
+    told = [write_cell(value) for value in (-3, -0.25, 7, None, "-3", "=1", "ü", date(2026, 2, 28))]
+    assert told == ["-3", "-0.25", "7", "", "'-3", "'=1", "ü", "2026-02-28"]

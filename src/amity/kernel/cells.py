@@ -15,6 +15,16 @@ def guard_cell(text: str) -> str:
     return "'" + text if text.lstrip(" ").startswith(_DANGEROUS) else text
 
 
+def write_cell(value: object) -> str:
+    """Return a value as a CSV file has it: text guarded, nothing for None, numbers as they are.
+
+    A number below zero begins with a sign and is no formula.
+    """
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int | float) else guard_cell(str(value))
+
+
 def unguard_cell(text: str) -> str:
     """Return what `guard_cell` was given; text it would not have guarded comes back unchanged."""
     if text.startswith("'") and text[1:].lstrip(" ").startswith(_DANGEROUS):

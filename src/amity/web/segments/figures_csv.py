@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from django.http import HttpResponse
 
-from amity.kernel.cells import guard_cell
+from amity.kernel.cells import write_cell
 
 
 def answer_csv(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> HttpResponse:
@@ -15,7 +15,7 @@ def answer_csv(name: str, head: Sequence[str], rows: Iterable[Sequence[object]])
     writer = csv.writer(text)
     writer.writerow(head)
     for row in rows:
-        writer.writerow([guard_cell("" if cell is None else str(cell)) for cell in row])
+        writer.writerow([write_cell(cell) for cell in row])
     answer = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return answer
