@@ -116,8 +116,8 @@ def test_all_tables_come_over_once_and_verify(source):
     assert rows["profiles"] == 3
     assert rows["orders"] >= 2
     assert (rows["sends"], rows["decisions"], rows["participants"]) == (1, 1, 1)
-    drawn = ask("SELECT profile_id, arm, window_seconds, held_rate FROM participants")
-    told = {"arm": "holdout", "window_seconds": 7 * 86400, "held_rate": 0.1}
+    drawn = ask("SELECT profile_id, arm, window_seconds, held_rate_micro FROM participants")
+    told = {"arm": "holdout", "window_seconds": 7 * 86400, "held_rate_micro": 100_000}
     assert drawn == [{"profile_id": 7} | told]
     assert export() == dict.fromkeys(rows, 0)
     done = check()

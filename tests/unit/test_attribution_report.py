@@ -190,7 +190,7 @@ def test_of_groups_that_are_not_of_the_sizes_drawn_no_effect_is_stated(held_rate
     for customer_id in range(1, 201):
         town.customer(customer_id)
         arm = "treatment" if customer_id % 4 else "holdout"
-        town.draw(5, customer_id, DAY, arm=arm, held_rate=held_rate)
+        town.draw(5, customer_id, DAY, arm=arm, held_rate_micro=round(held_rate * 1_000_000))
         if customer_id % 3 == 0:
             town.order(customer_id, DAY + timedelta(days=1), 1000)
     answer = find(Attribution, town, asked=asked())

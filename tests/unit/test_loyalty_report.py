@@ -69,6 +69,11 @@ def test_the_matrix_of_several_windows_is_that_of_each_window_by_itself():
         counted[period, "true", "true"] for period in range(2, 6)
     ]
     assert any("5 are shown" in note for note in answer.notes)
+    [flow] = [one for one in answer.pictures if one.table == "steps"]
+    drawn = [row for row in rows(answer, "steps") if row["before"] not in flow.without]
+    assert {row["before"].split(",")[0] for row in drawn} == {"True", "Latent", "Spurious", "None"}
+    crossed = sum(row["customers"] for row in drawn if row["from_cell"] != row["to_cell"])
+    assert flow.title.startswith(f"{crossed:,} times")
     [stream] = [one for one in answer.pictures if one.table == "periods"]
     assert str(shown[(UNTIL - timedelta(days=1)).isoformat(), "true"]) in stream.title
     lost = {row["what"]: row for row in rows(answer, "preceded")}

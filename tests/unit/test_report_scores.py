@@ -61,10 +61,18 @@ def crowd():
 
 
 def scores_in(town, name, facts):
+    return found_in(town, name, facts).scores
+
+
+def scores_report(town, name, facts):
+    return found_in(town, name, facts).report
+
+
+def found_in(town, name, facts):
     kind = load_store_estimates()[name]
     known = make_known(kind)
     asked = msgspec.structs.replace(known.asked, facts=facts)
-    return run_on_town(kind, town, msgspec.structs.replace(known, asked=asked)).scores
+    return run_on_town(kind, town, msgspec.structs.replace(known, asked=asked))
 
 
 def followers(scores, rule):
@@ -134,6 +142,9 @@ def test_scores_say_what_they_are_made_of_and_refuse_what_cannot_be_said():
     town.send(1, NOW - timedelta(days=3))
     found = scores_in(town, "pareto", COSTS)
     zone, tenth = found["pareto_zone"], found["pareto_tenth"]
+    warned = scores_report(town, "pareto", COSTS)["warnings"]
+    assert any(one.startswith("No cost is entered for one item") for one in warned)
+    assert not any(one.endswith(".") for one in warned), "the page ends each by itself"
     # 12,000 less 400 of goods and 120 of an order is the best; 1,000 less 400, 120 and 90 the last.
     assert zone.column.value[[11, 0]].tolist() == [114.8, 3.9]
     assert zone.column.labels[11].startswith("Retain: place 1 of 12 by contribution, 114.80 EUR")

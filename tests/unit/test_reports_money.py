@@ -235,7 +235,7 @@ def test_a_campaign_whose_groups_are_not_of_the_sizes_drawn_claims_nothing(held)
     for customer in range(1, 501):
         town.customer(customer)
         arm = "holdout" if customer <= held * 2 else "treatment"
-        town.draw(1, customer, DAY, arm=arm, held_rate=0.1)
+        town.draw(1, customer, DAY, arm=arm, held_rate_micro=100_000)
         if arm == "treatment" or customer % 10 == 0:
             town.order(customer, DAY + timedelta(days=2), 900 + customer)
     # That many or fewer of 500 held out where 50 were to be: by the binomial law itself.

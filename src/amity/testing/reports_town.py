@@ -174,7 +174,8 @@ class Town:
     def draw(self, campaign_id: int, profile_id: int, at: datetime, **more: Any) -> None:
         """Add somebody a campaign drew: to be written to, or with `arm="holdout"` held out.
 
-        `held_rate` is the share that was to be held out; without it nothing is said of sizes.
+        `held_rate_micro` is the share that was to be held out, in millionths; without it nothing
+        is said of sizes.
         """
         row = {
             "participant_id": f"{campaign_id}:{profile_id}",

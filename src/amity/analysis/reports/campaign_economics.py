@@ -78,7 +78,7 @@ class CampaignEconomics(Report):
         arms = drawn.group_by(["campaign_id", "arm"]).aggregate(
             customers=drawn.count(),
             until_at=(drawn.assigned_at + drawn.window_seconds.as_interval("s")).max(),
-            held_rate=drawn.held_rate.max(),
+            held_rate_micro=drawn.held_rate_micro.max(),
         )
         sent = frames.sends(tables, asked, until=asked.now)
         sent = sent.filter(sent.run_kind == "campaign")
@@ -158,7 +158,7 @@ def _drawn(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Table":
     )
     drawn = drawn.mutate(place=ibis.row_number().over(first))
     chosen = drawn.filter(drawn.place == 0).select(
-        "campaign_id", "customer_id", "arm", "assigned_at", "window_seconds", "held_rate"
+        "campaign_id", "customer_id", "arm", "assigned_at", "window_seconds", "held_rate_micro"
     )
     return frames.of_segment(tables, chosen, asked)
 
@@ -214,7 +214,7 @@ def _mismatch(rows: Rows, campaign: int) -> str:
     written, held = (
         int(arms[arm]["customers"]) if arm in arms else 0 for arm in ("treatment", "holdout")
     )
-    rates = [row["held_rate"] for row in arms.values() if row["held_rate"] is not None]
+    rates = [row["held_rate_micro"] for row in arms.values() if row["held_rate_micro"]]
     return find_mismatch(written, held, max(rates, default=None))
 
 

@@ -137,6 +137,9 @@ def _report(
 ) -> dict[str, object]:
     [lines] = rows["lines"].to_pylist()
     costs = serving.unit_costs(known.asked)
+    notes = serving.notes_of_costs(
+        known.asked, costs, priced=int(lines["priced"] or 0), told=int(lines["told"] or 0)
+    )
     said = [f"{size:,} in {zones.ZONES[name][0]}" for name, size in sizes.items()]
     return {
         "sentence": f"Of {sum(sizes.values()):,} customers {', '.join(said)}",
@@ -144,9 +147,7 @@ def _report(
             "customers": sum(sizes.values()),
             "of them bought": int((told["orders"] > 0).sum()),
         },
-        "warnings": serving.notes_of_costs(
-            known.asked, costs, priced=int(lines["priced"] or 0), told=int(lines["told"] or 0)
-        ),
+        "warnings": [note.removesuffix(".") for note in notes],
         "calibration": {
             "refused": "it says where customers stand and foretells nothing, so no later time can "
             "prove it right or wrong"

@@ -40,7 +40,7 @@ _PARTICIPANTS: Final[dict[str, ColumnKind]] = {
     "arm": "text",
     "assigned_at": "instant",
     "window_seconds": "integer",
-    "held_rate": "number",
+    "held_rate_micro": "integer",
 }
 
 

@@ -25,7 +25,7 @@ FROM broadcast_send s
 -- held out, which do not change any more once somebody is drawn.
 SELECT p.campaign_id || ':' || p.profile_id AS participant_id, p.campaign_id, p.profile_id, p.arm,
        p.assigned_at, round(c.window_days * 86400)::bigint AS window_seconds,
-       c.holdout_rate AS held_rate
+       round(c.holdout_rate * 1000000)::bigint AS held_rate_micro
 FROM broadcast_participant p JOIN broadcast_campaign c ON c.id = p.campaign_id,
      (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
 WHERE %(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
@@ -34,5 +34,5 @@ WHERE %(after)s = 0 OR %(after)s > x.next OR x.next - %(after)s > 2000000000
 -- name: warehouse_all_participants
 SELECT p.campaign_id || ':' || p.profile_id AS participant_id, p.campaign_id, p.profile_id, p.arm,
        p.assigned_at, round(c.window_days * 86400)::bigint AS window_seconds,
-       c.holdout_rate AS held_rate
+       round(c.holdout_rate * 1000000)::bigint AS held_rate_micro
 FROM broadcast_participant p JOIN broadcast_campaign c ON c.id = p.campaign_id

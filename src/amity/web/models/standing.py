@@ -24,6 +24,13 @@ _MEANINGS = {
     "spread": "how far customers differ in seeking reductions (standard deviation)",
     "p_value": "how often chance alone makes customers differ so",
     "elasticity": "per cent more sold with a price one per cent higher; no cause",
+    "retain": "customers in the zone Retain",
+    "grow": "customers in the zone Grow",
+    "select": "customers in the zone Select",
+    "true": "customers truly loyal",
+    "latent": "customers who think well and buy seldom",
+    "spurious": "customers who buy often and do not think well",
+    "none": "customers who do neither",
     "decay": "of a value is credited at each step",
     "total": "credited in all",
 }

@@ -57,7 +57,7 @@ def express_arms(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Tabl
             "customer_id",
             "arm",
             "assigned_at",
-            "held_rate",
+            "held_rate_micro",
             until_at=drawn.assigned_at + drawn.window_seconds.as_interval("s"),
         ),
         asked,
@@ -71,7 +71,7 @@ def express_arms(tables: Mapping[str, "ibis.Table"], asked: Asked) -> "ibis.Tabl
         customers=known.count(),
         ordered=known.ordered.fill_null(0).sum(),
         until_at=known.until_at.max(),
-        held_rate=known.held_rate.max(),
+        held_rate_micro=known.held_rate_micro.max(),
     )
 
 
@@ -86,7 +86,7 @@ def compare_arms(rows: Iterable[Mapping[str, Any]], *, now: datetime) -> list[Ca
             continue
         written, held = groups["treatment"], groups["holdout"]
         sizes = written["customers"], held["customers"]
-        mismatch = find_mismatch(*sizes, written["held_rate"])
+        mismatch = find_mismatch(*sizes, written["held_rate_micro"])
         is_sound = min(sizes) >= FEWEST_CUSTOMERS and not mismatch
         found.append(
             Caused(
@@ -103,12 +103,14 @@ def compare_arms(rows: Iterable[Mapping[str, Any]], *, now: datetime) -> list[Ca
     return found
 
 
-def find_mismatch(written: int, held: int, held_rate: float | None) -> str:
+def find_mismatch(written: int, held: int, held_rate_micro: int | None) -> str:
     """Say how two groups are not of the sizes they were drawn to; "" when they may well be.
 
-    Below one in a thousand by chi squared (`kernel.lift.is_suspect`): then whoever is missing from
-    a group is not missing by chance, and what is left cannot be compared.
+    ``held_rate_micro`` is the share to be held out, in millionths; None is not known. Below one in
+    a thousand by chi squared (`kernel.lift.is_suspect`) whoever is missing from a group is not
+    missing by chance, and what is left cannot be compared.
     """
+    held_rate = (held_rate_micro or 0) / 1_000_000
     if not held_rate or not written + held or not is_suspect(written, held, held_rate):
         return ""
     return (

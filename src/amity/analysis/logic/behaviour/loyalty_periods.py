@@ -55,6 +55,8 @@ def list_periods(moves: _Moves, windows: Sequence[int], asked: Asked) -> OverTim
                 x="before",
                 y=("now",),
                 value="customers",
+                # Who comes new comes from nowhere, and would stand beside the oldest window.
+                without=tuple(_call(ABSENT, day) for day in last.values()),
             ),
         ),
     )
@@ -165,4 +167,5 @@ def _steps(moves: _Moves, last: Mapping[int, date]) -> ReportTable:
 
 
 def _call(cell: str, day: date) -> str:
-    return f"{CELLS.get(cell, ABSENT.capitalize())}, {day:%-d %b %Y}"
+    # Short, for several stand beside one another in the picture.
+    return f"{cell.capitalize()}, {day:%-d %b %y}"
