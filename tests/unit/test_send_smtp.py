@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amity.broadcast.logic.mail.circuit import Circuit
-from amity.broadcast.logic.mail.smtp import prepare
+from amity.broadcast.logic.mail.smtp import Patience, prepare
 from amity.broadcast.logic.mail.smtp_relay import parse_relay
 from amity.broadcast.logic.mail.smtp_replies import BadReply, ReplyReader, judge_bounce
 from amity.kernel.errors import Invalid
@@ -77,6 +77,14 @@ def test_on_the_wire_there_is_no_bare_break_and_no_early_end(pieces):
     if content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
         plain = unstuff(wire)
         assert plain in {content, content + b"\r\n"}
+
+
+def test_little_patience_is_for_replies_and_a_connection_has_two_seconds_at_least():
+    assert Patience().times(2) == Patience(
+        connect=60, greeting=600, command=600, data=240, block=360, final=1200
+    )
+    little = Patience().times(0.003)
+    assert (little.connect, little.greeting) == (2, pytest.approx(0.9))
 
 
 def test_relays_are_read_and_a_password_never_goes_in_clear():

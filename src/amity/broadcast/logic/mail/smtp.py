@@ -22,6 +22,7 @@ _BARE: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _BREAK: Final = b"\r\n"
 _CLOSING: Final = 421
 _DRAIN_SECONDS: Final = 0.01
+_LEAST_CONNECT_SECONDS: Final = 2.0
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +36,12 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     final: float = 600
 
     def times(self, factor: float) -> "Patience":
-        """Return all of it longer or shorter."""
-        return Patience(**{k: v * factor for k, v in msgspec.structs.asdict(self).items()})
+        """Return all of it longer or shorter, a connection in no case too short for a busy machine.
+
+        Whom we cannot reach is taken for down, and that costs a run its time.
+        """
+        scaled = {k: v * factor for k, v in msgspec.structs.asdict(self).items()}
+        return Patience(**scaled | {"connect": max(scaled["connect"], _LEAST_CONNECT_SECONDS)})
 
 
 class ConnectionLost(Exception):
