@@ -170,6 +170,17 @@ def test_groups_that_are_not_the_sizes_drawn_carry_no_claim():
     assert "one size" not in " ".join(warnings)
 
 
+def test_one_unit_that_weighs_more_than_all_others_is_told():
+    rng = np.random.default_rng(14)
+    drawn = units(rng, before=False)
+    assert not any("one unit" in each for each in read_experiment(drawn, design(), rng)[1])
+    outcome = drawn.outcome.copy()
+    outcome[np.flatnonzero(drawn.arm == 1)[0]] = 50_000.0
+    whale = Units(arm=drawn.arm, outcome=outcome, before=None)
+    _, warnings = read_experiment(whale, design(), rng)
+    assert any("one unit of letter (50,000) makes" in each for each in warnings)
+
+
 def test_a_past_that_differs_between_arms_is_told():
     rng = np.random.default_rng(7)
     drawn = units(rng)

@@ -154,6 +154,18 @@ def test_a_treatment_that_can_be_told_beforehand_is_refused():
     check_draw(given.columns, given.treated, given.chance, rng)
 
 
+def test_one_outcome_that_weighs_more_than_all_others_is_told():
+    rng = np.random.default_rng(15)
+    given, _ = world(rng, 400)
+    outcome = given.outcome.copy()
+    outcome[np.flatnonzero(given.treated == 0)[0]] = 9_000.0
+    whale = msgspec.structs.replace(given, outcome=outcome)
+    told = read_trial(whale, np.random.default_rng(16), base="linear").warnings
+    assert any("one unit of those not treated (9,000) makes" in each for each in told)
+    plain = read_trial(given, np.random.default_rng(16), base="linear").warnings
+    assert not any("one unit" in each for each in plain)
+
+
 def test_a_true_draw_is_hardly_ever_refused():
     rng = np.random.default_rng(7)
     chances = []

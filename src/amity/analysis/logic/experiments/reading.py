@@ -9,6 +9,7 @@ from amity.analysis.contracts_learning import Adjustment, ArmReading, Comparison
 from amity.analysis.estimator import FloatArray, Refused
 from amity.analysis.logic.experiments.adjusting import adjust
 from amity.analysis.logic.experiments.comparing import Group, Kind, Question, compare
+from amity.analysis.logic.experiments.tails import warn_of_few
 from amity.analysis.logic.experiments.units import Units
 from amity.kernel import lift
 from amity.kernel.errors import Invalid
@@ -66,6 +67,10 @@ def read_experiment(
         comparisons = _compare_all(outcome, units, design, asked, active, rng)
     if all(each.refused for each in comparisons):
         raise Refused(f"no claim can be made: {comparisons[0].refused}")
+    if design.kind == "continuous":
+        warnings += warn_of_few(
+            {arm: units.outcome[units.arm == place] for place, arm in enumerate(design.arms)}
+        )
     if sizes is None:
         warnings.append(_warn_unchecked(units, design))
     return (

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from amity.analysis.estimator import FloatArray, Refused
+from amity.analysis.logic.experiments.tails import warn_of_few
 from amity.analysis.logic.learning.columns import Column
 from amity.analysis.logic.learning.models import learn_encoding, spread, stack
 from amity.analysis.logic.uplift.judging import Verdict, judge
@@ -17,6 +18,7 @@ from amity.analysis.logic.uplift.regressions import Base, Matrices
 FEWEST_OF_EACH: Final = 100
 _FEWEST_OUTCOMES: Final = 20
 _SURE: Final = 0.05
+_YES_AND_NO: Final = 2
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -81,6 +83,9 @@ def read_trial(
     if not given.columns:
         raise Refused("no column is left to tell customers apart by")
     draw, warnings = check_draw(given.columns, given.treated, given.chance, rng)
+    if len(np.unique(given.outcome)) > _YES_AND_NO:
+        arms = (("the treated", 1), ("those not treated", 0))
+        warnings += warn_of_few({name: given.outcome[given.treated == arm] for name, arm in arms})
     trial = Trial(
         matrices=make_matrices(given.columns),
         treated=given.treated,
