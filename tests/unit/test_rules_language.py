@@ -92,8 +92,11 @@ def nest(levels):
         ),
         ({"node": "not_since", "event": "A", "since": {"event": "B"}, "which": "next"}, "at which"),
         ({"node": "all", "of": [FRENCH, {"node": "any", "of": 1}]}, "at of[1].of"),
-        (nest(22), "more than 20 levels deep"),
-        ({"node": "all", "of": [FRENCH] * 500}, "more than 500 conditions"),
+        (nest(22), "more than 20 levels deep; make segments of its parts"),
+        (
+            {"node": "all", "of": [FRENCH] * 500},
+            "more than 500 conditions, counting each all, any and not; make",
+        ),
     ],
 )
 def test_a_wrong_rule_is_refused_with_place_and_reason(rule, reason):

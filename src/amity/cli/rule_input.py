@@ -26,6 +26,14 @@ def read_rule(written: str) -> dict[str, Any]:
     text = written.strip()
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
-    elif not text.startswith("{") and (len(text.split()) < 2 or Path(text).is_file()):
+    elif not text.startswith("{") and (len(text.split()) < 2 or _is_file(text)):
         text = Path(text).read_bytes().decode("utf-8", "replace")
     return api.read_rule(written=text)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:
+        # A rule may be longer than the name of a file.
+        return False

@@ -15,6 +15,7 @@ from amity.rules.rule import Rule
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 500
 _MAX_BYTES: Final = 262_144
+_PARTS: Final = "make segments of its parts and ask whether customers are in those"
 
 _WITH_PATH = re.compile(r"^(?P<reason>.*) - at `(?P<path>[^`]*)`$", re.DOTALL)
 
@@ -65,9 +66,10 @@ def _check_shape(raw: Any) -> None:
         if isinstance(value, dict):
             nodes += "node" in value
             if depth > MAX_DEPTH:
-                raise _invalid(path, f"more than {MAX_DEPTH} levels deep")
+                raise _invalid(path, f"more than {MAX_DEPTH} levels deep; {_PARTS}")
             if nodes > MAX_NODES:
-                raise _invalid("", f"more than {MAX_NODES} conditions")
+                joined = "counting each all, any and not"
+                raise _invalid("", f"more than {MAX_NODES} conditions, {joined}; {_PARTS}")
             # Only `of` leads a level down in people's sense.
             left += [(f"{path}.{key}", item, depth + (key == "of")) for key, item in value.items()]
         elif isinstance(value, list | tuple):
