@@ -41,11 +41,12 @@ def make_chart(figure: go.Figure, *, title: str, x: str = "", y: str = "") -> Ch
         margin={"l": 8, "r": 24, "t": 8, "b": 8},
         legend={"orientation": "h", "y": 1.08, "x": 0, "yanchor": "bottom"},
         hoverlabel={"bgcolor": "var(--surface)", "bordercolor": LINE, "font": {"color": INK}},
-        hovermode="x unified",
-        height=300,
+        hovermode=figure.layout.hovermode or "x unified",
+        height=figure.layout.height or 300,
     )
-    figure.update_xaxes(**axis, showgrid=False)
-    figure.update_yaxes(**axis)
+    lies = figure.layout.hovermode == "y unified"
+    figure.update_xaxes(**axis, showgrid=lies)
+    figure.update_yaxes(**axis, showgrid=not lies)
     # Only now the words, so that an update of the axes cannot lose them.
     figure.update_xaxes(title_text=x)
     figure.update_yaxes(title_text=y)

@@ -137,7 +137,7 @@ def draw_concentration(concentration: Concentration) -> Chart:
             name="best fifth",
             mode="markers+text",
             marker={"color": SERIES[1], "size": 11, "symbol": "diamond"},
-            text=[f"  best fifth: {concentration.top_share:.0%}"],
+            text=[f"  best fifth: {concentration.top_share * 100:.0f} %"],
             textposition="middle right",
             hoverinfo="skip",
         )

@@ -3,7 +3,9 @@
 A kind of picture is a function here; what it draws is in the table beside it.
 """
 
+import itertools
 import re
+import textwrap
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,6 +31,13 @@ _MOST_MARKED: Final = 40
 """Lines with more points are drawn without a mark on each."""
 _SMALL_SHARE: Final = 0.06
 """Axes of shares that end below this are written with a decimal."""
+_NAMES_FIT: Final = 60
+"""Letters that fit under the bars of a picture, all names together."""
+_NAME_LINE: Final = 20
+"""Letters of a name beside its bar."""
+_BARS_HEIGHT: Final = 220
+_BAR_HEIGHT: Final = 26
+"""The least heights of bars that lie and of one of them, in pixels."""
 _CHART_HEIGHT: Final = 340
 _NODE_HEIGHT: Final = 36
 """The least heights of paths and of one of their nodes, in pixels."""
@@ -60,6 +69,13 @@ class _Drawn:
             return value / self._scale
         return value
 
+    def keys(self, rows: list[int] | None = None) -> list[str] | None:
+        """Return what an address calls each row, for points that open it; None where none can."""
+        if not self.table.key:
+            return None
+        chosen = range(len(self.table.rows)) if rows is None else rows
+        return [self.table.key_of(self.table.rows[row]) for row in chosen]
+
     def groups(self, name: str) -> list[tuple[str, list[int]]]:
         """Return the rows of each value of a column, in the order in which they come."""
         if not name:
@@ -75,12 +91,11 @@ def draw(answer: ReportAnswer, picture: Picture, currency: str) -> Chart:
     drawn = _Drawn(_chosen(answer.table(picture.table), picture), currency)
     figure = go.Figure()
     _KINDS[picture.kind](figure, picture, drawn)
-    chart = make_chart(
-        figure,
-        title=picture.title,
-        x=picture.x_title or _title(drawn, picture.x),
-        y=picture.y_title or (_title(drawn, picture.y[0]) if len(picture.y) == 1 else ""),
-    )
+    x = picture.x_title or ("" if _is_day(drawn, picture.x) else _title(drawn, picture.x))
+    y = picture.y_title or (_title(drawn, picture.y[0]) if len(picture.y) == 1 else "")
+    if figure.layout.hovermode == "y unified":
+        x, y = y, ""
+    chart = make_chart(figure, title=picture.title, x=x, y=y)
     if picture.kind in {"heatmap", "sankey", "scatter", "funnel"}:
         chart.figure["layout"]["hovermode"] = "closest"
     if picture.kind == "sankey":
@@ -94,6 +109,11 @@ def _chosen(table: ReportTable, picture: Picture) -> ReportTable:
     place = [column.name for column in table.columns].index(picture.x)
     rows = [row for row in table.rows if row[place] not in picture.without]
     return msgspec.structs.replace(table, rows=tuple(rows[: picture.most or None]))
+
+
+def _is_day(drawn: _Drawn, name: str) -> bool:
+    """Say whether a column holds days, which say themselves what they are."""
+    return name in drawn.columns and drawn.column(name).unit == "day"
 
 
 def _title(drawn: _Drawn, name: str) -> str:
@@ -115,6 +135,7 @@ def _draw_lines(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
         figure.add_scatter(
             x=drawn.values(picture.x, rows),
             y=drawn.values(column, rows),
+            customdata=drawn.keys(rows),
             name=name,
             mode="lines+markers" if len(rows) <= _MOST_MARKED and not is_area else "lines",
             line={
@@ -167,10 +188,16 @@ def _stretches(low: list[Any], high: list[Any]) -> list[list[int]]:
 
 
 def _draw_bars(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    is_lying = _has_long_names(picture, drawn)
     for place, (name, column, rows) in enumerate(_traces(picture, drawn)):
+        ends = [drawn.values(picture.x, rows), drawn.values(column, rows)]
+        x, y = reversed(ends) if is_lying else ends
+        errors = _errors(picture, drawn, rows) if len(picture.y) == 1 else None
         figure.add_bar(
-            x=drawn.values(picture.x, rows),
-            y=drawn.values(column, rows),
+            x=x,
+            y=y,
+            orientation="h" if is_lying else "v",
+            customdata=drawn.keys(rows),
             name=name,
             marker={
                 "color": SERIES[place % len(SERIES)],
@@ -180,11 +207,42 @@ def _draw_bars(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
                     "fgopacity": 0.45,
                 },
             },
-            error_y=_errors(picture, drawn, rows) if len(picture.y) == 1 else None,
-            hovertemplate=f"%{{y{_spec(drawn.column(column).unit)}}} {name}<extra></extra>",
+            hovertemplate=f"%{{{'x' if is_lying else 'y'}{_spec(drawn.column(column).unit)}}} "
+            f"{name}<extra></extra>",
+            **{"error_x" if is_lying else "error_y": errors},
         )
     figure.update_layout(barmode="stack" if picture.is_stacked else "group", bargap=0.25)
-    _axes(figure, picture, drawn)
+    if is_lying:
+        _lay(figure, picture, drawn)
+    else:
+        _axes(figure, picture, drawn)
+
+
+def _has_long_names(picture: Picture, drawn: _Drawn) -> bool:
+    """Say whether names would not stand under their bars; the bars then lie beside them."""
+    names = {str(name) for name in drawn.values(picture.x)}
+    is_text = drawn.column(picture.x).unit == "text" and picture.kind == "bar"
+    return is_text and sum(map(len, names)) > _NAMES_FIT
+
+
+def _lay(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
+    """Set up the axes of bars that lie: names at the left, read from the top."""
+    is_share = {drawn.column(name).unit for name in picture.y} == {"share"}
+    spec = _ticks(drawn, *picture.y) if is_share else ","
+    figure.update_xaxes(tickformat=spec, rangemode="tozero", showgrid=True)
+    names = list(dict.fromkeys(str(name) for name in drawn.values(picture.x)))
+    told = [_fold(name) for name in names]
+    figure.update_yaxes(
+        type="category", autorange="reversed", showgrid=False, tickvals=names, ticktext=told
+    )
+    bars = len(names) * (1 if picture.is_stacked else len(figure.data))
+    figure.update_layout(hovermode="y unified", height=max(_BARS_HEIGHT, 90 + _BAR_HEIGHT * bars))
+
+
+def _fold(name: str) -> str:
+    """Write a long name in two lines at most; the table has it whole."""
+    lines = textwrap.wrap(name, _NAME_LINE, max_lines=2, placeholder=" …")
+    return "<br>".join(lines)
 
 
 def _errors(picture: Picture, drawn: _Drawn, rows: list[int]) -> dict[str, Any] | None:
@@ -197,7 +255,7 @@ def _errors(picture: Picture, drawn: _Drawn, rows: list[int]) -> dict[str, Any] 
         "symmetric": False,
         "array": [None if None in (m, h) else h - m for m, h in zip(middle, high, strict=True)],
         "arrayminus": [None if None in (m, v) else m - v for m, v in zip(middle, low, strict=True)],
-        "color": "var(--ink-3)",
+        "color": "var(--ink)",
         "thickness": 1.2,
     }
 
@@ -207,6 +265,7 @@ def _draw_points(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
         figure.add_scatter(
             x=drawn.values(picture.x, rows),
             y=drawn.values(column, rows),
+            customdata=drawn.keys(rows),
             name=name,
             mode="markers",
             marker={
@@ -224,19 +283,23 @@ def _draw_heat(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
     columns = list(dict.fromkeys(drawn.values(picture.x)))
     lines = list(dict.fromkeys(drawn.values(picture.y[0])))
     cells: list[list[Any]] = [[None] * len(columns) for _ in lines]
+    keys: list[list[str]] = [[""] * len(columns) for _ in lines]
     places = zip(
         drawn.values(picture.x),
         drawn.values(picture.y[0]),
         drawn.values(picture.value),
-        strict=True,
+        drawn.keys() or itertools.repeat(""),
+        strict=False,
     )
-    for x, y, value in places:
+    for x, y, value, key in places:
         cells[lines.index(y)][columns.index(x)] = value
+        keys[lines.index(y)][columns.index(x)] = key
     spec = _spec(drawn.column(picture.value).unit)
     figure.add_heatmap(
         x=[str(x) for x in columns],
         y=[str(y) for y in lines],
         z=cells,
+        customdata=keys if drawn.table.key else None,
         colorscale=[[0.0, "var(--accent-soft)"], [1.0, "var(--s1)"]],
         showscale=False,
         xgap=2,
@@ -265,6 +328,7 @@ def _draw_sankey(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
             "source": [names.index(name) for name in sources],
             "target": [names.index(name) for name in targets],
             "value": drawn.values(picture.value),
+            "customdata": drawn.keys(),
             "color": "var(--line-strong)",
         },
     )
@@ -282,6 +346,7 @@ def _draw_funnel(figure: go.Figure, picture: Picture, drawn: _Drawn) -> None:
         figure.add_funnel(
             y=drawn.values(picture.x, rows),
             x=drawn.values(column, rows),
+            customdata=drawn.keys(rows),
             name=name,
             marker={"color": SERIES[place % len(SERIES)]},
             textinfo="value+percent initial",

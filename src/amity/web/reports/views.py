@@ -40,6 +40,8 @@ GROUPS: Final[dict[Group, str]] = {
     "service": "Service and satisfaction",
 }
 _SHOWN_ROWS: Final = 200
+_LONG: Final = 12
+"""A table of more rows is scrolled in a box of its own."""
 _BESIDE: Final = 5
 """A table of more columns has no room beside a picture."""
 
@@ -53,6 +55,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     """What an address calls a row ("" where it cannot be opened), and the row."""
     hidden: int
     """How many rows are in the file only."""
+    is_long: bool
+    """Whether it is scrolled in a box of its own, under its head."""
     is_wide: bool
     """Whether the table stands below its pictures, not beside them."""
 
@@ -149,6 +153,7 @@ def _section(table: ReportTable, pictures: list[Picture], run: ReportRun) -> Sec
         charts=charts,
         rows=[(table.key_of(row) if table.key else "", row) for row in shown],
         hidden=len(table.rows) - len(shown),
+        is_long=len(shown) > _LONG,
         is_wide=len(table.shown) > _BESIDE or any(chart.is_broad for chart in charts),
     )
 

@@ -1,4 +1,4 @@
-// Amity's one script: keyboard, palette, drawer, toasts, live times, charts. No page needs it to work.
+// Amity's one script: keyboard, palette, drawer, toasts, live times. No page needs it to work.
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -12,9 +12,8 @@
   const setTheme = () => {
     root.dataset.theme = isDark() ? "light" : "dark";
     localStorage.setItem("amity-theme", root.dataset.theme);
-    drawCharts();
+    document.dispatchEvent(new Event("amity:theme"));
   };
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawCharts());
 
   // --- time: told in the reader's zone; the server learns the zone by a cookie ----------------
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
@@ -171,30 +170,6 @@
     if (event.target.dataset.mustEqual !== undefined) hold(event.target);
   });
 
-  // --- charts: figures come as JSON with colours named var(--s1); drawn in the page's theme ----
-  const probe = document.createElement("span");
-  probe.hidden = true;
-  const resolve = (value) => {
-    if (typeof value === "string" && value.startsWith("var(--")) {
-      document.body.append(probe);
-      probe.style.color = value;
-      return getComputedStyle(probe).color;
-    }
-    if (Array.isArray(value)) return value.map(resolve);
-    if (value && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype)
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]));
-    return value;
-  };
-  const drawCharts = (from = document) => {
-    if (!window.Plotly) return;
-    for (const element of $$(".chart[data-figure]", from)) {
-      const figure = resolve(JSON.parse($("#" + element.dataset.figure).textContent));
-      if (!element.classList.contains("drawn")) element.replaceChildren();
-      element.classList.add("drawn");
-      window.Plotly.react(element, figure.data, figure.layout, { responsive: true, displayModeBar: false });
-    }
-  };
-
   // --- mail: variables go where the cursor was; a draft is posted into a fresh frame, which takes
   // the old one's place when it has loaded (a new frame leaves no entry in the history) ---------
   let lastField = null;
@@ -228,7 +203,6 @@
 
   const ready = (from) => {
     showTimes(from);
-    drawCharts(from);
     $$(".toast", from).forEach(arm);
     $$("[data-must-equal]", from).forEach(hold);
     $$("[data-frames-now]", from).forEach((panel) => showDraft($(panel.dataset.frames)));
@@ -236,7 +210,6 @@
   document.addEventListener("DOMContentLoaded", () => ready(document));
   document.addEventListener("htmx:afterSettle", (event) => {
     showTimes(event.detail.elt);
-    drawCharts(event.detail.elt);
     $$("[data-must-equal]", event.detail.elt).forEach(hold);
   });
   document.addEventListener("htmx:responseError", (event) => {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django import template
 from django.contrib.staticfiles import finders
@@ -24,6 +24,10 @@ from amity.web.customers import words
 from amity.web.customers.sentences import series_of
 
 register = template.Library()
+
+_PER_CENT: Final = re.compile(r"(?<=\d)%")
+_HYPHEN: Final = re.compile(r"(?<![\w.)-])-(?=\d)")
+"""A hyphen that stands for a minus, not one in a day or between two words."""
 
 
 @register.filter
@@ -200,6 +204,12 @@ def ticked(text: str) -> SafeString:
 
 
 @register.filter
+def tidy(sentence: str) -> str:
+    """Write a sentence's numbers as pages write theirs: `12 %`, and `−3` with a minus."""
+    return _HYPHEN.sub("−", _PER_CENT.sub(" %", str(sentence)))
+
+
+@register.filter
 def plain_value(value: Any) -> str:
     """Write any value the way it should be read."""
     return number(value) if isinstance(value, int) else str(words.value_of(value))
@@ -311,7 +321,7 @@ def chart(drawn: Chart, element_id: str) -> SafeString:
         " broad" if drawn.is_broad else "",
         element_id,
         element_id,
-        drawn.title,
+        tidy(drawn.title),
         "Drawing…",
     )
     if drawn.is_broad:
@@ -328,10 +338,12 @@ def chart_assets() -> SafeString:
     """
     return format_html(
         '<link rel="stylesheet" href="{}" id="plotly.js-style-global" class="no-inline-styles">'
-        '<meta name="no-map-styles" id="{}"><script src="{}" defer></script>',
+        '<meta name="no-map-styles" id="{}"><script src="{}" defer></script>'
+        '<script src="{}" defer></script>',
         asset("plotly.css"),
         _map_style_id(),
         asset("plotly/plotly.min.js"),
+        asset("charts.js"),
     )
 
 
