@@ -31,6 +31,7 @@ def test_the_written_pages_are_those_the_code_gives(pages):
 
 
 def test_every_setting_command_route_operator_and_event_is_in_it(pages):
+    from amity.analysis import api_reports
     from amity.analysis import contracts as analysis
     from amity.cli.main import COMMANDS
     from amity.infra.config import Settings
@@ -44,6 +45,9 @@ def test_every_setting_command_route_operator_and_event_is_in_it(pages):
         assert hidden or f"## `amity {name}" in pages["cli.md"]
     for route in TABLE:
         assert f"`{route.method} {route.path}`" in pages["api.md"]
+    for words in api_reports.describe_reports():
+        assert f"`{words.name}`. {words.question}\n\n**How it is counted.** " in pages["reports.md"]
+        assert words.definition.strip() in pages["reports.md"]
     for info in list_operators():
         assert f"| `{info.op}` |" in pages["operators.md"]
     for event in (*store.EVENTS, *analysis.EVENTS):

@@ -15,6 +15,7 @@ from amity.analysis.contracts_reports import (
     ReportRow,
     ReportRun,
     ReportView,
+    ReportWords,
     RowRule,
     ViewChanges,
 )
@@ -38,6 +39,11 @@ from amity.analysis.logic.working.doing import Tell
 def list_reports() -> list[ReportEntry]:
     """Return all reports by title, each with what it said last when asked as usual."""
     return running.list_reports()
+
+
+def describe_reports() -> list[ReportWords]:
+    """Return what each report says about itself, by title."""
+    return running.describe_reports()
 
 
 def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportPage:

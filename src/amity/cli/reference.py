@@ -155,6 +155,13 @@ def make_operators_page() -> str:
     return make()
 
 
+def make_reports_page() -> str:
+    """Return the page of reports."""
+    from amity.cli.reference_reports import make_reports_page as make
+
+    return make()
+
+
 def make_api_page() -> str:
     """Return the page of the control API, from its table of routes."""
     from amity.web.api.table import list_groups
@@ -191,4 +198,5 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "api.md": make_api_page,
     "operators.md": make_operators_page,
     "events.md": make_events_page,
+    "reports.md": make_reports_page,
 }

@@ -18,6 +18,7 @@ from amity.analysis.contracts_reports import (
     ReportPage,
     ReportRun,
     ReportTable,
+    ReportWords,
     RowRule,
 )
 from amity.analysis.logic.reporting import answering, entering, keeping
@@ -48,12 +49,17 @@ def list_reports() -> list[ReportEntry]:
     """Return all reports by title, each with what it said last when asked as usual."""
     ages = keeping.list_ages()
     entries = []
-    for kind in sorted(load_reports(), key=lambda kind: kind.title.casefold()):
-        as_of, sentence, is_wanted = ages.get(kind.name, (None, "", False))
+    for words in describe_reports():
+        as_of, sentence, is_wanted = ages.get(words.name, (None, "", False))
         entries.append(
-            ReportEntry(words=kind.words(), sentence=sentence, as_of=as_of, is_wanted=is_wanted)
+            ReportEntry(words=words, sentence=sentence, as_of=as_of, is_wanted=is_wanted)
         )
     return entries
+
+
+def describe_reports() -> list[ReportWords]:
+    """Return what each report says about itself, by title."""
+    return [kind.words() for kind in sorted(load_reports(), key=lambda kind: kind.title.casefold())]
 
 
 def open_report(*, name: str, given: Mapping[str, str], now: datetime) -> ReportPage:
