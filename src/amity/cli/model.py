@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from amity.analysis.contracts import ModelRun
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list, print_table
 from amity.cli.progress import Progress
 from amity.cli.running import needs_database
 
@@ -67,10 +67,8 @@ def list_(*, as_json: bool) -> None:
     from amity.analysis import api_models
 
     states = api_models.list_models()
-    if as_json:
-        print_json(states)
-        return
-    print_table(
+    print_list(
+        states,
         ("KEY", "NAME", "EVENT", "DAYS", "LEARNT", "SCORED", "AUC, OR WHY NOT"),
         [
             (
@@ -85,6 +83,7 @@ def list_(*, as_json: bool) -> None:
             for one in states
         ],
         empty="There is no model yet; `amity model create` makes one.",
+        as_json=as_json,
     )
 
 

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from amity.cli.json_input import read_object
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list, print_table
 from amity.cli.progress import Progress
 from amity.cli.running import needs_database, needs_django
 from amity.kernel.errors import Invalid
@@ -27,13 +27,12 @@ def list_(*, as_json: bool) -> None:
     from amity.analysis import api_reports
 
     entries = api_reports.list_reports()
-    if as_json:
-        print_json(entries)
-        return
-    print_table(
+    print_list(
+        entries,
         ("NAME", "QUESTION", "LAST ANSWER"),
         [(entry.words.name, entry.words.question, entry.as_of) for entry in entries],
         empty="There is no report.",
+        as_json=as_json,
     )
 
 
@@ -110,13 +109,12 @@ def views(*, as_json: bool) -> None:
     from amity.analysis import api_reports
 
     found = api_reports.list_report_views(by="")
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_list(
+        found,
         ("VIEW", "NAME", "REPORT", "OWNER"),
         [(one.view_id, one.name, one.report, one.owner) for one in found],
         empty="No view is shared.",
+        as_json=as_json,
     )
 
 
@@ -128,10 +126,8 @@ def schedules(*, as_json: bool) -> None:
     from amity.analysis import api_schedules
 
     found = api_schedules.list_schedules(by="", may_all=True)
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_list(
+        found,
         ("ID", "VIEW", "TO", "NEXT", "LAST RESULT"),
         [
             (
@@ -144,6 +140,7 @@ def schedules(*, as_json: bool) -> None:
             for one in found
         ],
         empty="Nothing is mailed.",
+        as_json=as_json,
     )
 
 
@@ -231,13 +228,12 @@ def list_metrics(*, as_json: bool) -> None:
     from amity.analysis import api_reports
 
     found = api_reports.list_metrics()
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_list(
+        found,
         ("NAME", "VERSION", "UNIT", "DEFINITION"),
         [(one.name, one.version, one.definition.unit, one.definition.definition) for one in found],
         empty="There is no metric.",
+        as_json=as_json,
     )
 
 

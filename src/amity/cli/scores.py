@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from amity.cli.output import json_option, print_json, print_table
+from amity.cli.output import json_option, print_list
 from amity.cli.progress import Progress
 from amity.cli.running import needs_database
 
@@ -30,14 +30,13 @@ def refresh(*, as_json: bool) -> None:
             runs += api_models.refresh_store_estimates(now=now, tell=progress.tell)
     except Unavailable as error:
         click.echo(f"Scores of messages, prices, surveys and referrals: {error.message}.", err=True)
-    if as_json:
-        print_json(runs)
-        return
-    print_table(
+    print_list(
+        runs,
         ("ESTIMATOR", "CUSTOMERS", "PARAMETERS, OR WHY NOT"),
         [
             (run.estimator, run.customers, run.report.get("refused") or run.parameters)
             for run in runs
         ],
         empty="No estimator could be fitted.",
+        as_json=as_json,
     )

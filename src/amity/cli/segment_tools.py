@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from amity.cli.asking import find_segment
-from amity.cli.output import json_option, print_facts, print_json, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_list, print_table
 from amity.cli.progress import Progress
 from amity.cli.rule_input import read_rule, rule_option
 from amity.cli.running import needs_database, needs_django
@@ -24,10 +24,8 @@ def versions(name: str, *, as_json: bool) -> None:
     from amity.analysis import api_segment_tools
 
     found = api_segment_tools.list_segment_versions(segment_id=find_segment(name).segment_id)
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_list(
+        found,
         ("NUMBER", "WHEN", "WHO", "HOW", "WHAT CHANGED"),
         [
             (
@@ -40,6 +38,7 @@ def versions(name: str, *, as_json: bool) -> None:
             for each in found
         ],
         empty="It has no versions.",
+        as_json=as_json,
     )
 
 
@@ -113,13 +112,12 @@ def uses(name: str, *, as_json: bool) -> None:
     from amity.web.segments.uses import list_uses
 
     found = list_uses([find_segment(name).segment_id])
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_list(
+        found,
         ("KIND", "NAME", "STATE", "WHAT"),
         [(use.kind, use.name, use.state, use.words) for use in found],
         empty="Nothing asks for it.",
+        as_json=as_json,
     )
 
 
@@ -263,13 +261,12 @@ def rfm(word: str | None, *, as_json: bool) -> None:
             print_facts([("Segment", made.name), ("Rule", made.words)])
         return
     found = api_segment_tools.refresh_rfm_cells(now=now)
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_list(
+        found,
         ("WORD", "CUSTOMERS", "SHARE"),
         [(cell.word, cell.customers, f"{cell.rate:.1%}") for cell in found.cells],
         empty="",
+        as_json=as_json,
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amity.cli.output import json_option, print_json, print_table
+from amity.cli.output import json_option, print_list
 from amity.cli.running import needs_database
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ def list_(*, as_json: bool) -> None:
     from amity.analysis import api_work
 
     found = api_work.list_work()
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_list(
+        found,
         ("ID", "WHAT", "FOR", "SINCE", "HOW FAR"),
         [
             (
@@ -40,6 +38,7 @@ def list_(*, as_json: bool) -> None:
             for each in found
         ],
         empty="Nothing is under way.",
+        as_json=as_json,
     )
 
 
