@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -160,6 +161,30 @@ def test_a_profile_is_erased(api, shop):
     assert len(api("GET", "/profiles").body["items"]) == 5
     assert api("GET", f"/segments/{segment['segment_id']}/counts").body["members"] == 0
     assert api("GET", f"/segments/{segment['segment_id']}/members").body["items"] == []
+
+
+def test_segments_are_listed_in_pages_that_are_filtered_and_ordered(api, shop):
+    made = [
+        api("POST", "/segments", {"name": name, "rule": RULE, "description": name[::-1]}).body
+        for name in ("One", "Two", "Three")
+    ]
+    first = api("GET", "/segments?limit=2").body
+    assert [row["name"] for row in first["items"]] == ["One", "Three"]
+    # What is made before the place reached pushes nobody onto the next page.
+    api("POST", "/segments", {"name": "Aaa", "rule": RULE})
+    last = api("GET", f"/segments?limit=2&cursor={first['next_cursor']}").body
+    assert ([row["name"] for row in last["items"]], last["next_cursor"]) == (["Two"], None)
+    latest = api("GET", "/segments?order=made").body["items"]
+    assert [row["name"] for row in latest] == ["Aaa", "Three", "Two", "One"]
+    assert [row["name"] for row in api("GET", "/segments?search=OWT").body["items"]] == ["Two"]
+    maker = made[0]["created_by"]
+    assert len(api("GET", f"/segments?created_by={quote(maker)}").body["items"]) == 4
+    assert api("GET", "/segments?created_by=nobody").body["items"] == []
+    assert api("GET", "/segments?state=archived").body["items"] == []
+    for wrong in ("limit=0", "limit=201", "order=size", "state=gone", "cursor=x", "page=2"):
+        assert api("GET", f"/segments?{wrong}").status_code == 422, wrong
+    other = f"/segments?order=made&cursor={first['next_cursor']}"
+    assert api("GET", other).status_code == 422
 
 
 def test_a_segment_from_preview_to_archive(api, shop):

@@ -102,7 +102,9 @@ def test_segments_from_rule_to_members(amity, document, shop, tmp_path):
     page = document("segment", "members", "French", "--limit", "1")
     assert [item["segment_id"] for item in page["items"]] == [made["segment_id"]]
     assert "ann@shop.example" in amity("segment", "members", "French")[1]
-    assert [row["name"] for row in document("segment", "list")] == ["French"]
+    listed = document("segment", "list")
+    assert [row["name"] for row in listed["items"]] == ["French"]
+    assert listed["next_cursor"] is None
     code, out, err = amity("segment", "create", "Bad", "--rule", '{"node":"nonsense"}', "--json")
     assert (code, out) == (1, "")
     assert json.loads(err)["message"]

@@ -100,7 +100,7 @@ def test_a_killed_load_goes_on_and_a_second_one_adds_nothing(installation):
     assert repeated["about"]["counts"]["duplicates"] >= about.counts["events stored"]
     assert repeated["about"]["counts"]["events quarantined"] == 0
 
-    segments = {s["name"]: s for s in installation.amity_json("segment", "list")}
+    segments = {s["name"]: s for s in installation.amity_json("segment", "list")["items"]}
     assert {name for name, _, _ in SEGMENTS} <= set(segments)
     assert all(segments[name]["state"] == "live" for name, _, _ in SEGMENTS)
     assert segments["Bought in the last 30 days"]["members"] > 10

@@ -49,6 +49,7 @@ def test_buttons_add_nest_and_remove() -> None:
     draft = edit(draft, "remove:r.of.1.of.0")
     assert count_conditions(draft) == 2
     assert edit(draft, "remove:r.of.0").of == draft.of[1:]
+    assert focus_after(draft, "remove:r.of.0") == "r"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,42 @@ from typing import Any, Literal
 
 import msgspec
 
+from amity.analysis.contracts import SegmentState
+
+SegmentOrder = Literal["name", "members", "made", "changed"]
+
+
+class SegmentSearch(msgspec.Struct, frozen=True, kw_only=True):
+    """Which segments a list shows, and in which order."""
+
+    text: str = ""
+    """In the name, the description, or a name or value in the rule; in any case of letters."""
+    state: SegmentState | Literal["any"] | None = None
+    """None: those that are not archived."""
+    made_by: str = ""
+    order: SegmentOrder = "name"
+    """By name, the largest first, the latest made first, or the latest changed first."""
+
+
+class SegmentNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """How many segments there are."""
+
+    building: int
+    live: int
+    archived: int
+    memberships: int
+    """How many customers are in each that is not archived, together."""
+
+    @property
+    def followed(self) -> int:
+        """How many are not archived."""
+        return self.building + self.live
+
+    @property
+    def total(self) -> int:
+        """How many there are, archived or not."""
+        return self.followed + self.archived
+
 
 class RuleDifference(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that differs between two rules, in words."""

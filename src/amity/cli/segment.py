@@ -7,9 +7,10 @@ import click
 
 from amity.cli.asking import find_segment
 from amity.cli.export import make_plan, plan_options, run_now
-from amity.cli.output import json_option, print_facts, print_json, print_list, print_table
+from amity.cli.output import json_option, print_facts, print_json, print_table
 from amity.cli.rule_input import read_rule, rule_option
 from amity.cli.running import needs_database
+from amity.cli.segment_list import list_
 from amity.cli.segment_past import MOMENT, why
 from amity.cli.segment_tools import TOOLS
 from amity.kernel.pagination import Page
@@ -25,6 +26,7 @@ def segment() -> None:
 for _tool in TOOLS:
     segment.add_command(_tool)
 segment.add_command(why)
+segment.add_command(list_)
 
 
 @segment.command()
@@ -54,23 +56,6 @@ def create(name: str, written: str, description: str, *, as_json: bool) -> None:
             ("State", made.state),
             ("Members", made.members),
         ]
-    )
-
-
-@segment.command(name="list")
-@json_option
-@needs_database
-def list_(*, as_json: bool) -> None:
-    """List all segments with how many are in each."""
-    from amity.analysis import api
-
-    found = api.list_segments()
-    print_list(
-        found,
-        ("ID", "NAME", "STATE", "MEMBERS", "RULE"),
-        [(str(s.segment_id), s.name, s.state, s.members, s.words) for s in found],
-        empty="There are no segments yet; make one with `amity segment create NAME --rule …`.",
-        as_json=as_json,
     )
 
 

@@ -13,16 +13,15 @@ from amity.cli.running import needs_database
 @needs_database
 def stats(*, as_json: bool) -> None:
     """Show what came in, who is known, what was sent, and how far each consumer is behind."""
-    from amity.analysis import api as analysis
+    from amity.analysis import api_segment_lists
     from amity.broadcast import api as broadcast
     from amity.infra import warehouse
     from amity.store import api as store
     from amity.web.api.documents import stats_document
 
-    members = sum(segment.members for segment in analysis.list_segments())
     document = stats_document(
         store.stats(),
-        memberships=members,
+        memberships=api_segment_lists.count_segments().memberships,
         sends=broadcast.get_send_counts(),
         warehouse=warehouse.status(now=datetime.now(UTC)),
     )

@@ -65,7 +65,7 @@ class Definitions:
         if row is None:
             raise NotFound(f"there is no segment {segment_id}")
         plain = self._rule(segment_id)
-        text, words = self._written(plain)
+        text, words = write_rule(plain, self.names, self.live_names())
         fields = {**msgspec.structs.asdict(row), "rule": plain}
         return msgspec.convert({**fields, "text": text, "words": words}, Segment)
 
@@ -79,16 +79,6 @@ class Definitions:
         if missing:
             found = self._connection.execute(_SQL["select_segment_rules"], [missing])
             self._rules.update(found.fetchall())
-
-    def _written(self, plain: dict[str, Any]) -> tuple[str, str]:
-        """Return a rule as text and in words."""
-        try:
-            rule = decode_rule(plain)
-        except Invalid as error:
-            # An operator that a plug-in brought can be gone.
-            return "", f"cannot be read: {error.message}"
-        written = strip_filled(encode_rule(rule))
-        return write_text(written, self.live_names()), rule.describe(self.names)
 
     def list_all(self, *, is_archived: bool | None = False) -> list[Segment]:
         """Return segments by name."""
@@ -153,6 +143,19 @@ class Definitions:
                 came_from[step] = before
                 left += ((step, other) for other in sorted(_references(self._rules[step])))
         return None
+
+
+def write_rule(
+    plain: dict[str, Any], names: RuleNames, live_names: dict[int, str]
+) -> tuple[str, str]:
+    """Return a rule as text, by the names that none is there twice of, and in words."""
+    try:
+        rule = decode_rule(plain)
+    except Invalid as error:
+        # An operator that a plug-in brought can be gone.
+        return "", f"cannot be read: {error.message}"
+    written = strip_filled(encode_rule(rule))
+    return write_text(written, live_names), rule.describe(names)
 
 
 def _segments_in(rule: Rule) -> set[int]:

@@ -9,7 +9,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from amity.analysis import api as analysis
+from amity.analysis import api_segment_lists
 from amity.analysis.contracts import Segment
+from amity.analysis.contracts_segments import SegmentSearch
 from amity.store import api as store
 from amity.store import api_plans
 from amity.store.contracts import SYSTEM_SOURCE_ID, ReceivedEvent
@@ -53,8 +55,8 @@ def pulse(request: HttpRequest) -> HttpResponse:
 
 
 def _segments() -> list[Segment]:
-    live = [segment for segment in analysis.list_segments() if segment.state != "archived"]
-    return sorted(live, key=lambda segment: -segment.members)[:_SEGMENTS]
+    largest = SegmentSearch(order="members")
+    return api_segment_lists.list_segment_page(search=largest, limit=_SEGMENTS).items
 
 
 def _feed(request: HttpRequest) -> dict[str, Any]:

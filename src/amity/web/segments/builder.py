@@ -40,6 +40,7 @@ from amity.web.segments.draft import (
     walk,
 )
 from amity.web.segments.form import read_draft
+from amity.web.segments.meanwhile import describe_meanwhile, is_stale, read_seen
 from amity.web.segments.shown import show_uses
 from amity.web.segments.starts import STARTS, find_start
 from amity.web.segments.tree import TestView, fitting_test, view_part, view_test
@@ -58,16 +59,18 @@ def _change(
     request: HttpRequest, built: Built, segment: Segment | None, now: datetime
 ) -> dict[str, Any]:
     """Return what saving would do, with links only to what whoever asks may open."""
-    found = describe_change(built, segment, now)
+    found = describe_change(built, segment, now) | {"is_stale": is_stale(request, segment)}
     return found | {"uses": show_uses(request, found.get("uses", []))}
 
 
 def _page(request: HttpRequest, built: Built, **more: Any) -> HttpResponse:
     segment: Segment | None = more.pop("segment", None)
     status = more.pop("status", 200)
+    seen_at = more.pop("seen_at", None) or read_seen(request)
     name = more.pop("name", request.POST.get("name", ""))
     context = {
         "segment": segment,
+        "seen_at": (seen_at or segment.updated_at).isoformat() if segment else "",
         "name": name,
         "description": request.POST.get("description", ""),
         "tree": built.tree,
@@ -78,7 +81,7 @@ def _page(request: HttpRequest, built: Built, **more: Any) -> HttpResponse:
         if segment
         else reverse("segment_new"),
     }
-    context |= suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
+    context |= suggestions(but=segment.segment_id if segment else None)
     now = datetime.now(UTC)
     context |= describe_now(built, now) | _change(request, built, segment, now) | more
     return render(request, "segments/build.html", context, status=status)
@@ -157,12 +160,23 @@ def _save(request: HttpRequest, segment: Segment | None) -> HttpResponse:
     try:
         saved = _write(request, built, name, segment)
     except AmityError as refusal:
-        message = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
-        which = "name_error" if refusal.kind == "conflict" else "error"
-        return _page(request, built, **{which: message}, **wrong)
+        return _refused(request, built, refusal, wrong)
     words = "saved" if segment else "made"
     messages.success(request, f"{saved.name} is {words}.")
     return redirect("segment", saved.segment_id)
+
+
+def _refused(
+    request: HttpRequest, built: Built, refusal: AmityError, wrong: dict[str, Any]
+) -> HttpResponse:
+    """Draw the form as it was typed, with why it is not saved."""
+    segment: Segment | None = wrong["segment"]
+    if segment is not None and refusal.reason == "segment_changed":
+        told = describe_meanwhile(request, built, segment.segment_id)
+        return _page(request, built, **wrong | told | {"status": 409})
+    message = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
+    which = "name_error" if refusal.reason == "segment_exists" else "error"
+    return _page(request, built, **{which: message}, **wrong)
 
 
 def _write(request: HttpRequest, built: Built, name: str, segment: Segment | None) -> Segment:
@@ -181,6 +195,7 @@ def _write(request: HttpRequest, built: Built, name: str, segment: Segment | Non
         name=name,
         rule=built.rule,
         description=description,
+        seen_at=read_seen(request),
         by=staff_of(request).get_username(),
         now=now,
     )
@@ -201,7 +216,7 @@ def redraw(request: HttpRequest) -> HttpResponse:
     if not getattr(request, "htmx", False):
         return _page(request, built, segment=_segment(request))
     segment = _segment(request)
-    context = suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
+    context = suggestions(but=segment.segment_id if segment else None)
     context |= {"tree": built.tree, "focus": focus_after(built.draft, action)}
     response = render(request, "segments/_tree.html", context)
     response["HX-Trigger-After-Settle"] = "rule-changed"
@@ -249,7 +264,7 @@ def from_written(request: HttpRequest) -> HttpResponse:
         response["HX-Reswap"] = "innerHTML"
         return response
     segment = _segment(request)
-    context = suggestions(analysis.list_segments(), but=segment.segment_id if segment else None)
+    context = suggestions(but=segment.segment_id if segment else None)
     now = datetime.now(UTC)
     context |= describe_now(built, now) | _change(request, built, segment, now)
     more: dict[str, Any] = {"tree": built.tree, "written": text, "written_before": text}

@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 
 from amity.analysis import api as analysis
-from amity.analysis import api_segment_tools
+from amity.analysis import api_segment_lists, api_segment_tools
 from amity.analysis.contracts import Preview, Segment
 from amity.kernel.errors import AmityError, Invalid
 from amity.rules import decode_rule, encode_rule
@@ -217,17 +217,19 @@ def slots(built: Built) -> list[dict[str, Any]]:
     return [{"slug": path.replace(".", "-"), "messages": messages.get(path)} for path in places]
 
 
-def suggestions(segments: list[Segment], *, but: int | None) -> dict[str, Any]:
+def suggestions(*, but: int | None) -> dict[str, Any]:
     """Return what the form suggests: names of traits, events, segments, purposes."""
     others = [
-        segment for segment in segments if segment.segment_id != but and segment.state != "archived"
+        (segment_id, name)
+        for segment_id, name in api_segment_lists.list_segment_names().items()
+        if segment_id != but
     ]
     return {
         "traits": store.list_trait_names(limit=200),
         "events": store.list_event_names(limit=200),
         "purposes": [purpose.key for purpose in store.list_purposes()],
         "segments": others,
-        "segment_ids": {str(segment.segment_id) for segment in others},
+        "segment_ids": {str(segment_id) for segment_id, _ in others},
         "times": TIMES,
         **name_lists(),
     }

@@ -168,6 +168,8 @@ def focus_after(draft: Group, action: str) -> str:
         at = rest.partition(":")[2].partition("=")[2]
         rows = [row.at for row in rows_of(node.json) if f"{row.at}.".startswith(f"{at}.")]
         return f"{path}.f.{rows[-1]}" if rows else path
+    if verb == "drop" and isinstance(node, Coded):
+        return next((f"{path}.f.{row.at}" if row.at else path for row in rows_of(node.json)), path)
     if verb == "remove":
         return path.rpartition(".where." if ".where." in path else ".of.")[0]
     return ""

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET
 from plotly.subplots import make_subplots
 
 from amity.analysis import api as analysis
-from amity.analysis import api_segment_tools
-from amity.analysis.contracts_segments import OverlapCell, SegmentOverlap
+from amity.analysis import api_segment_lists, api_segment_tools
+from amity.analysis.contracts_segments import OverlapCell, SegmentOverlap, SegmentSearch
 from amity.kernel.errors import Invalid
 from amity.web.access import may, requires
 from amity.web.charts import LINE, SERIES, Chart, make_chart
@@ -21,6 +21,7 @@ from amity.web.segments.figures_csv import answer_csv
 _MOST: Final = 5
 _MOST_DRAWN: Final = 24
 _PAGE: Final = 50
+_OFFERED: Final = 60
 
 
 class CellLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,13 +34,27 @@ class CellLine(msgspec.Struct, frozen=True, kw_only=True):
     """Names this combination in addresses: `in` and `out`."""
 
 
+def _offered(request: HttpRequest, chosen: list[int]) -> dict[str, Any]:
+    """Return which segments can be chosen: those chosen already, then what is searched for."""
+    text = request.GET.get("q", "").strip()[:200]
+    page = api_segment_lists.list_segment_page(search=SegmentSearch(text=text), limit=_OFFERED)
+    names = api_segment_lists.list_segment_names(segment_ids=chosen)
+    held = [analysis.get_segment(segment_id=segment_id) for segment_id in names]
+    others = [each for each in page.items if each.segment_id not in chosen]
+    return {
+        "segments": [*held, *others],
+        "search": text,
+        "has_more": page.next_cursor is not None,
+    }
+
+
 @require_GET
 @requires("segments.read")
 def show_overlap(request: HttpRequest) -> HttpResponse:
     """Show how the chosen segments lie over each other."""
     chosen = read_ids(request, "s")
     context: dict[str, Any] = {
-        "segments": analysis.list_segments(),
+        **_offered(request, chosen),
         "chosen": chosen,
         "most": _MOST,
         "can_write": may(request, "segments.write"),

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 import msgspec
 
 from amity.analysis import api as analysis
-from amity.analysis import api_reports
+from amity.analysis import api_reports, api_segment_lists
 from amity.broadcast import api_campaigns, api_journeys
 from amity.personalization import api as personalization
 from amity.web.segments.more import MoreField, MoreRow
@@ -17,7 +17,7 @@ _MOST: Final = 200
 
 
 def _segments() -> Choices:
-    return [(str(each.segment_id), each.name) for each in analysis.list_segments()]
+    return [(str(key), name) for key, name in api_segment_lists.list_segment_names().items()]
 
 
 def _campaigns() -> Choices:

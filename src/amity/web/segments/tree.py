@@ -49,6 +49,11 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     yes_no: bool
 
+    @property
+    def is_named(self) -> bool:
+        """Whether its place alone does not say what is typed into it."""
+        return self.label not in ("value", "from", "to", "days")
+
 
 class TestView(msgspec.Struct, frozen=True, kw_only=True):
     """An operator's select, the fields it takes, and how scalars are to be read."""

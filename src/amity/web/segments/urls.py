@@ -9,6 +9,7 @@ from amity.web.segments import (
     builder,
     export,
     history,
+    listed,
     moving,
     overlapping,
     past,
@@ -25,12 +26,12 @@ RAIL = [
         capability="segments.read",
         order=30,
         key="e",
-        count=views.count_live,
+        count=listed.count_live,
     )
 ]
 
 urlpatterns = [
-    path("segments/", views.show_list, name="segments"),
+    path("segments/", listed.show_list, name="segments"),
     path("segments/new/", builder.create, name="segment_new"),
     path("segments/tree/", builder.redraw, name="segment_tree"),
     path("segments/test/", builder.redraw_test, name="segment_test"),

@@ -1,4 +1,4 @@
-"""The list of segments, and one segment: its rule, its size over time, its members."""
+"""One segment: its rule, its size over time, its members."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -20,22 +20,10 @@ from amity.web.customers.words import who
 from amity.web.purposes import what_for
 from amity.web.segments.shown import show_uses
 from amity.web.segments.sizes import change_since, draw_sizes
-from amity.web.segments.starts import STARTS
 from amity.web.segments.uses import list_uses
-from amity.web.sources.views import Chip
 
 _PAGE: Final = 50
 _LATELY: Final = 8
-_TREND_DAYS: Final = 60
-
-
-class SegmentLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One segment as the list shows it."""
-
-    segment: Segment
-    trend: list[int]
-    change_7: int | None
-    change_30: int | None
 
 
 class MemberLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,67 +32,6 @@ class MemberLine(msgspec.Struct, frozen=True, kw_only=True):
     membership: Membership
     label: str
     row: ProfileRow | None
-
-
-def count_live() -> int | None:
-    """Return how many segments are followed, for the rail."""
-    return sum(segment.state != "archived" for segment in analysis.list_segments()) or None
-
-
-@require_GET
-@requires("segments.read")
-def show_list(request: HttpRequest) -> HttpResponse:
-    """Show the segments with their sizes and how these change."""
-    segments = analysis.list_segments(is_archived=None)
-    search = request.GET.get("q", "").strip()
-    chosen = request.GET.get("show", "")
-    shown = [
-        segment
-        for segment in segments
-        if search.casefold() in f"{segment.name}\n{segment.words}".casefold()
-        and _is_state(segment, chosen)
-    ]
-    return render(
-        request,
-        "segments/list.html",
-        {
-            "lines": [_line(segment) for segment in shown],
-            "total": len(segments),
-            "search": search,
-            "chosen": chosen,
-            "chips": _chips(segments, chosen),
-            "starts": STARTS,
-            "can_write": may(request, "segments.write"),
-        },
-    )
-
-
-def _is_state(segment: Segment, chosen: str) -> bool:
-    return segment.state == chosen if chosen else segment.state != "archived"
-
-
-def _chips(segments: list[Segment], chosen: str) -> list[Chip]:
-    labels = {"": "Followed", "live": "Live", "building": "Building", "archived": "Archived"}
-    chips = [
-        Chip(
-            label=label,
-            value=value,
-            count=sum(_is_state(segment, value) for segment in segments),
-            is_on=value == chosen,
-        )
-        for value, label in labels.items()
-    ]
-    return [chip for chip in chips if chip.count or chip.is_on]
-
-
-def _line(segment: Segment) -> SegmentLine:
-    counts = _counts(segment.segment_id)
-    return SegmentLine(
-        segment=segment,
-        trend=[*(count.members for count in counts[-_TREND_DAYS:]), segment.members],
-        change_7=change_since(counts, segment.members, days=7),
-        change_30=change_since(counts, segment.members, days=30),
-    )
 
 
 def _counts(segment_id: int) -> list[SegmentCount]:

@@ -7,8 +7,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from amity.analysis import api as analysis
-from amity.analysis.contracts import Membership, Preview, Segment
+from amity.analysis import api_segment_lists
+from amity.analysis.contracts import Membership, Preview, Segment, SegmentState
 from amity.analysis.contracts_batch import PastMembership
+from amity.analysis.contracts_segments import SegmentOrder, SegmentSearch
 from amity.kernel.pagination import Page
 from amity.web.api.documents import (
     SegmentCountsDocument,
@@ -85,10 +87,44 @@ class MembersQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = RECORDS
 
 
+class SegmentsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which segments, in which order."""
+
+    search: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            description="Text in the name, the description, or a name or value in the rule.",
+        ),
+    ] = ""
+    state: Annotated[
+        SegmentState | None, Meta(description="Without one, those that are not archived.")
+    ] = None
+    created_by: Annotated[str, Meta(max_length=200, description="Who made it.")] = ""
+    order: Annotated[
+        SegmentOrder,
+        Meta(
+            description="By name, the largest first (`members`), the latest made first (`made`) "
+            "or the latest changed first (`changed`)."
+        ),
+    ] = "name"
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
 @route("GET", "/segments", scope="segments:read")
-def list_segments() -> Page[Segment]:
-    """List all segments with how many are in each now."""
-    return Page(analysis.list_segments())
+def list_segments(query: SegmentsQuery) -> Page[Segment]:
+    """List segments with how many are in each now."""
+    return api_segment_lists.list_segment_page(
+        search=SegmentSearch(
+            text=query.search,
+            state=query.state,
+            made_by=query.created_by,
+            order=query.order,
+        ),
+        cursor=query.cursor,
+        limit=query.limit,
+    )
 
 
 @route(

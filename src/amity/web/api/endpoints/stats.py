@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from amity.analysis import api as analysis
+from amity.analysis import api_segment_lists
 from amity.broadcast import api as broadcast
 from amity.infra import warehouse
 from amity.store import api as store
@@ -13,7 +13,7 @@ from amity.web.api.routing import route
 @route("GET", "/stats", scope="stats:read")
 def get_stats() -> StatsDocument:
     """Say what came in, who is known, and how far each consumer is behind."""
-    memberships = sum(segment.members for segment in analysis.list_segments())
+    memberships = api_segment_lists.count_segments().memberships
     return stats_document(
         store.stats(),
         memberships=memberships,
