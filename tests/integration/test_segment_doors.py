@@ -81,6 +81,13 @@ def test_versions(town, ask, page):
     assert "<del>country is “FR”</del>" in shown
     assert "Go back to 1" in shown
 
+    asked = text(page.get(f"/segments/{town}/versions/1/restore/"))
+    assert "Go back to version 1?" in asked
+    for said in ("country is “DE”", "country is “FR”", "What saving this would do", "Enter"):
+        assert said in asked, said
+    assert analysis.get_segment(segment_id=town).rule == country_is("DE")
+    assert page.get(f"/segments/{town}/versions/99/restore/").status_code == 404
+
     answer = page.post(f"/segments/{town}/versions/1/restore/")
     assert answer["Location"] == f"/segments/{town}/versions/"
     assert analysis.get_segment(segment_id=town).rule == country_is("FR")

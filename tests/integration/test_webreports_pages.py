@@ -403,6 +403,10 @@ def test_a_metric_is_looked_at_changed_after_seeing_what_changes_and_kept(client
     assert b"Average order" in client.get("/reports/metrics/").content
     assert b"average_order" in client.get("/reports/metrics/orders/").content
     assert client.get("/reports/metrics/nothing/").status_code == 404
+    shown = client.get("/reports/metrics/average_order/").content.decode()
+    assert "<dt>Take</dt>" in shown
+    assert '<dt>Divide it by</dt><dd><a class="link" href="/reports/metrics/orders/">' in shown
+    assert '<details class="gap-b"><summary>Compute it otherwise' in shown, "JSON in a fold"
     where = '[{"column": "net_minor", "op": "at_least", "value": 5000}]'
     told = {
         "title": "Orders of note",
@@ -421,3 +425,6 @@ def test_a_metric_is_looked_at_changed_after_seeing_what_changes_and_kept(client
     assert reports.list_metrics()[0].definition.title == "Orders of note"
     wrong = client.post("/reports/metrics/orders/save/", told | {"expression": "many"})
     assert b"not JSON" in wrong.content
+    assert b'<details class="gap-b" open>' in wrong.content, "what was typed is seen"
+    kept = client.get("/reports/metrics/orders/").content.decode()
+    assert "net minor is at least “5000”" in kept

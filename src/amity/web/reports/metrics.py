@@ -16,6 +16,7 @@ from amity.infra.config import settings
 from amity.kernel.errors import AmityError, Invalid
 from amity.web.access import may, requires, staff_of
 from amity.web.metric_uses import describe_metric_impact, find_metric_uses
+from amity.web.reports.metric_words import say_expression
 
 
 @require_GET
@@ -45,6 +46,7 @@ def _context(request: HttpRequest, name: str) -> dict[str, Any]:
         "uses": find_metric_uses(name=name),
         "units": get_args(Unit),
         "expression": _expression(versions[0]),
+        "facts": say_expression(versions[0].definition.expression),
         "told": versions[0].definition,
         "can_write": may(request, "reports.write"),
     }
@@ -62,6 +64,7 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
     now = datetime.now(UTC)
     context = _context(request, name)
     context["expression"] = request.POST.get("expression", "")
+    context["is_typed"] = context["expression"].split() != _expression(context["metric"]).split()
     context["told"] = {key: request.POST.get(key, "") for key in ("title", "definition", "unit")}
     context["told"] |= {key: request.POST.get(key, "") for key in ("direction", "owner")}
     try:

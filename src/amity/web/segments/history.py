@@ -5,12 +5,16 @@ from datetime import UTC, datetime
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from amity.analysis import api as analysis
 from amity.analysis import api_segment_tools
-from amity.kernel.errors import AmityError
+from amity.kernel.errors import AmityError, NotFound
 from amity.web.access import may, requires, staff_of
+from amity.web.segments.building import Built, describe_change
+from amity.web.segments.draft import EMPTY
+from amity.web.segments.meanwhile import Side
+from amity.web.segments.shown import show_uses
 
 
 @require_GET
@@ -25,10 +29,12 @@ def show_versions(request: HttpRequest, segment_id: int) -> HttpResponse:
     return render(request, "segments/versions.html", context)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @requires("segments.write")
 def restore_version(request: HttpRequest, segment_id: int, number: int) -> HttpResponse:
-    """Give a segment the name, description and rule of a version again."""
+    """Say what going back to a version would do; sent, give the segment all of it again."""
+    if request.method == "GET":
+        return _ask(request, segment_id, number)
     by, now = staff_of(request).get_username(), datetime.now(UTC)
     try:
         segment = api_segment_tools.restore_segment_version(
@@ -39,3 +45,25 @@ def restore_version(request: HttpRequest, segment_id: int, number: int) -> HttpR
     else:
         messages.success(request, f"{segment.name} stands as in version {number} again.")
     return redirect("segment_versions", segment_id)
+
+
+def _ask(request: HttpRequest, segment_id: int, number: int) -> HttpResponse:
+    segment = analysis.get_segment(segment_id=segment_id)
+    versions = api_segment_tools.list_segment_versions(segment_id=segment_id)
+    version = next((each for each in versions if each.number == number), None)
+    if version is None:
+        raise NotFound(f"{segment.name} has no version {number}")
+    built = Built(draft=EMPTY, rule=version.rule, problems=[])
+    change = describe_change(built, segment, datetime.now(UTC))
+    context = {
+        "segment": segment,
+        "version": version,
+        "sides": [
+            Side(label="Name", saved=segment.name, typed=version.name),
+            Side(label="What it is for", saved=segment.description, typed=version.description),
+            Side(label="Rule", saved=segment.words, typed=version.words),
+        ],
+        **change,
+        "uses": show_uses(request, change.get("uses", [])),
+    }
+    return render(request, "segments/restore.html", context)
