@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from amity.analysis import api_work
 from amity.analysis.contracts_work import Work
 from amity.analysis.logic.working import doing, queue
 from amity.cli.main import root
+from amity.infra import database
 from amity.kernel.errors import Conflict, Denied, NotFound
 
 NOW = datetime.now(UTC)
@@ -132,3 +134,13 @@ def test_who_does_it_and_who_waits_hear_who_stopped_it_first(db):
     worker.join()
     assert heard == ["bob stopped it before there was an answer"]
     assert queue.find("groups", {}).error == heard[0]
+
+
+def test_what_computes_between_two_queries_keeps_its_connection(db):
+    work_id = ask_for_groups("ann")
+    assert queue.take(["groups"], now=NOW, work_id=work_id)
+    with doing.Watched(work_id) as watched, database.transaction() as connection:
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+        with watched.over(connection):
+            time.sleep(0.5)
+            assert connection.execute("SELECT 1").fetchone() == (1,)

@@ -24,6 +24,7 @@ Tell = Callable[[int, int, str], None]
 _LOOK_SECONDS: Final = 0.5
 _JOIN_SECONDS: Final = 0.2
 _LONGEST_SECONDS: Final = 3600.0
+_LONGEST_IDLE: Final = "60min"
 _CANCEL_SECONDS: Final = 2.0
 
 
@@ -88,8 +89,12 @@ class Watched(Doing):
 
     @contextmanager
     def over(self, connection: Connection) -> Iterator[Connection]:
-        """Let queries of a connection take as long as they need, and end when the work does."""
+        """Let queries of a connection take as long as they need, and end when the work does.
+
+        Between two queries, too: models are learnt there.
+        """
         connection.execute("SET LOCAL statement_timeout = 0")
+        connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_LONGEST_IDLE}'")
         with self._lock:
             self._connection = connection
         try:
