@@ -78,8 +78,10 @@ def test_the_overview_and_the_models_show_what_the_engine_found(db: str) -> None
     assert "Schmittlein, Morrison &amp; Colombo (1987)" in models
     assert "A second opinion" in models
     held = client.get("/models/reliability/").content.decode()
-    assert "the first predictions can be compared with what came on" in held
-    assert "not over yet" in held
+    assert "Still to come" in held
+    assert "predicted, and not yet time to compare" in held
+    first = analysis.list_reliability(now=NOW)[0].rounds[0].due_at
+    assert f"{first.day} {first:%b %Y}" in held
     later = NOW - timedelta(days=92)
     with transaction() as connection:
         for table in ("analysis_reliability", "analysis_prediction"):
