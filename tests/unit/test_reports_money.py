@@ -46,6 +46,17 @@ def cost(unit, amount, currency="EUR"):
     return {"unit": unit, "amount_minor": amount, "currency": currency}
 
 
+def test_what_goods_cost_is_left_open_where_no_line_tells_it():
+    town = Town()
+    for customer in (1, 2):
+        town.customer(customer)
+        town.order(customer, DAY, 1_000, products=({"price": 10},))
+    answer = find(Pareto, town)
+    assert {row["goods"] for row in rows(answer, "deciles")} == {None}
+    assert figures(answer)["contribution"].value == 2_000
+    assert any("No order line tells what the goods cost" in note for note in answer.notes)
+
+
 def test_who_costs_more_than_he_brings_is_found_below_the_line():
     town = Town()
     for customer, total in ((1, 10_000), (2, 5_000), (3, 200)):

@@ -318,6 +318,8 @@ def _preceded(crossings: Sequence[Mapping[str, Any]], moves: int) -> tuple[Repor
         "gained": ("gained", f"What went with becoming truly loyal{over}"),
     }
     found = []
+    # In one order: sums of fractions differ by it in their last digit.
+    crossings = sorted(crossings, key=lambda row: [str(row[name]) for name in sorted(row)])
     for side, (name, title) in titles.items():
         told = [row for row in crossings if row["side"] == side]
         rows: list[tuple[Cell, ...]] = []

@@ -74,8 +74,8 @@ class Pareto(Report):
             )
         values = ranked["margin"].astype(np.float64)
         figures = _figures(values, ranked, asked)
-        tables = (_deciles(ranked), _zones(ranked), *_curve(values))
         [lines] = rows["lines"]
+        tables = (_deciles(ranked, lines["priced"]), _zones(ranked), *_curve(values))
         notes = serving.notes_of_costs(asked, costs, priced=lines["priced"], told=lines["told"])
         return ReportAnswer(
             sentence=_sentence(figures, ranked, asked),
@@ -204,7 +204,8 @@ def _sentence(figures: tuple[ReportFigure, ...], ranked: Ranked, asked: Asked) -
     )
 
 
-def _deciles(ranked: Ranked) -> ReportTable:
+def _deciles(ranked: Ranked, priced: int) -> ReportTable:
+    """Return the sums of each tenth; what goods cost is not known where no line tells it."""
     total = int(ranked["margin"].sum())
     rows: list[tuple[Cell, ...]] = []
     parts = concentrating.split_tenths(len(ranked["margin"]))
@@ -219,7 +220,9 @@ def _deciles(ranked: Ranked) -> ReportTable:
                 first + 1,
                 last,
                 last - first,
-                *(inside[name] for name in ("orders", "net", "goods", "cost")),
+                *(inside[name] for name in ("orders", "net")),
+                inside["goods"] if priced else None,
+                inside["cost"],
                 margin,
                 margin / total if total > 0 else None,
             )
