@@ -75,6 +75,7 @@ FILES = {
     "web/imports/views.py": "hands back what staff brought here",
     "web/requests/doing.py": "her own copy",
     "web/retention/history.py": "counts of what was removed; about no customer",
+    "web/segments/listed.py": "segments and how many are in each; about no customer",
 }
 ASKING = {"only_allowed", "list_allowed", "ensure_allowed"}
 # Tables of consent, and who may name them besides the store's own queries.
