@@ -58,8 +58,8 @@ EVENTS: tuple[EventWords, ...] = (
         properties={
             "order_id": "the order",
             "total": _AMOUNT + "; without one, all of it; several add up, never beyond the order",
-            "currency": "that of the order, say it beside an amount: without one the amount is "
-            "read as one of the home currency; nothing is converted",
+            "currency": "that of the order, and without one the amount is read as one of it; an "
+            "amount in another takes nothing off, for nothing is converted",
         },
     ),
     EventWords(

@@ -39,7 +39,7 @@ SELECT m.winner_id, m.loser_id,
 FROM store_merge m WHERE m.undone_by IS NOT NULL ORDER BY m.id
 
 -- name: load_orders
-SELECT profile_id, order_id, placed_at, event_id, total_minor, currency, items, refunded_minor,
+SELECT profile_id, order_id, placed_at, event_id, total_minor, currency, items, refunds,
        is_refunded, is_cancelled
 FROM store_order WHERE profile_id = ANY (%s::bigint[])
 
@@ -107,14 +107,14 @@ ON CONFLICT DO NOTHING
 
 -- name: upsert_orders
 INSERT INTO store_order (profile_id, order_id, placed_at, event_id, total_minor, currency, items,
-    refunded_minor, is_refunded, is_cancelled)
+    refunds, is_refunded, is_cancelled, refunded_minor)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[],
-    %s::text[], %s::integer[], %s::bigint[], %s::boolean[], %s::boolean[])
+    %s::text[], %s::integer[], %s::jsonb[], %s::boolean[], %s::boolean[], %s::bigint[])
 ON CONFLICT (profile_id, order_id) DO UPDATE SET
     placed_at = excluded.placed_at, event_id = excluded.event_id,
     total_minor = excluded.total_minor, currency = excluded.currency, items = excluded.items,
-    refunded_minor = excluded.refunded_minor, is_refunded = excluded.is_refunded,
-    is_cancelled = excluded.is_cancelled
+    refunds = excluded.refunds, refunded_minor = excluded.refunded_minor,
+    is_refunded = excluded.is_refunded, is_cancelled = excluded.is_cancelled
 
 -- name: add_tallies
 INSERT INTO store_tally AS t (kind, name, amount)

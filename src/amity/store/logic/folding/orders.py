@@ -2,8 +2,10 @@
 
 An order is known by its `order_id`: told twice, it counts once, and the latest telling (by event
 time) says its total. A refund names an amount (`total`, `revenue` or `value`) or means the whole
-order; refunds of one order add up, never beyond its total. A cancelled order does not count and
-brings no revenue. A refund may come before its order. An order without an id counts by itself.
+order; refunds of one order add up, never beyond its total. An amount is one of the order's currency
+where it names none, and takes nothing off where it names another: there is no rate. A cancelled
+order does not count and brings no revenue. A refund may come before its order. An order without an
+id counts by itself.
 Two refunds told with different message ids are two refunds: nothing on the wire tells them apart.
 """
 
@@ -13,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from amity.kernel.money import to_minor
+from amity.kernel.money import exponent_of, to_minor
 from amity.rules import PlacedOrder
 from amity.store.contracts import OrderSummary
 
@@ -28,6 +30,10 @@ _LARGEST_MINOR: Final = 10**15  # beyond this a total is a mistake, and sums cou
 _MAX_ITEMS: Final = 1_000_000
 _MAX_ID: Final = 255
 _CURRENCY_LENGTH: Final = 3
+_ONE_OF_PLACES: Final = {"0": "JPY", "2": "EUR", "3": "KWD"}
+"""By the number of decimal places a currency can have, one that has them."""
+_AS_READ_BEFORE: Final = "*"
+"""Stands for refunds that were read before their currencies were kept (migration 0020)."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -39,9 +45,16 @@ class Order(msgspec.Struct, frozen=True):
     total_minor: int = 0
     currency: str = ""
     items: int = 0
-    refunded_minor: int = 0
+    refunds: dict[str, int] = {}
+    """Minor units by currency; of those that name none, by the decimal places they would be of."""
     is_refunded: bool = False
     is_cancelled: bool = False
+
+    @property
+    def refunded_minor(self) -> int:
+        """What was paid back in the order's currency, by amounts that were told."""
+        kinds = (_AS_READ_BEFORE, self.currency, str(exponent_of(self.currency)))
+        return min(sum(self.refunds.get(kind, 0) for kind in kinds), _LARGEST_MINOR)
 
 
 class OrderTotals(msgspec.Struct, frozen=True):
@@ -61,10 +74,10 @@ def read_order(
     order_id = _order_id(properties.get("order_id"), event_id)
     if name == CANCELLED:
         return Order(order_id, is_cancelled=True)
-    currency = _currency(properties.get("currency"), home_currency)
-    amount = _amount(properties, currency)
     if name == REFUNDED:
-        return Order(order_id, refunded_minor=amount or 0, is_refunded=amount is None)
+        return _read_refund(order_id, properties)
+    currency = _currency(properties.get("currency")) or home_currency
+    amount = _amount(properties, currency)
     lines = properties.get("products")
     lines = [line for line in lines if isinstance(line, dict)] if isinstance(lines, list) else []
     return Order(
@@ -77,6 +90,15 @@ def read_order(
     )
 
 
+def _read_refund(order_id: str, properties: dict[str, Any]) -> Order:
+    """Return a part paid back, or all of it where no amount can be read."""
+    currency = _currency(properties.get("currency"))
+    kinds = {currency: currency} if currency else _ONE_OF_PLACES
+    read = {kind: _amount(properties, one) for kind, one in kinds.items()}
+    refunds = {kind: amount for kind, amount in read.items() if amount is not None}
+    return Order(order_id, refunds=refunds, is_refunded=not refunds)
+
+
 def combine_orders(one: Order, other: Order) -> Order:
     """Join what is known of one order from two sides; the order of the sides does not matter."""
     told = one if _told(one) >= _told(other) else other
@@ -87,10 +109,17 @@ def combine_orders(one: Order, other: Order) -> Order:
         total_minor=told.total_minor,
         currency=told.currency,
         items=told.items,
-        refunded_minor=min(one.refunded_minor + other.refunded_minor, _LARGEST_MINOR),
+        refunds=_add(one.refunds, other.refunds),
         is_refunded=one.is_refunded or other.is_refunded,
         is_cancelled=one.is_cancelled or other.is_cancelled,
     )
+
+
+def _add(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    if not one or not other:
+        return one or other
+    kinds = sorted(one.keys() | other.keys())
+    return {k: min(one.get(k, 0) + other.get(k, 0), _LARGEST_MINOR) for k in kinds}
 
 
 def sum_orders(orders: list[Order], home_currency: str) -> OrderTotals:
@@ -162,12 +191,13 @@ def _order_id(value: Any, event_id: int) -> str:
     return f"event:{event_id}"
 
 
-def _currency(value: Any, home_currency: str) -> str:
+def _currency(value: Any) -> str:
+    """Return the currency somebody names, or "" where none is."""
     if isinstance(value, str):
         code = value.strip().upper()
         if len(code) == _CURRENCY_LENGTH and code.isascii() and code.isalpha():
             return code
-    return home_currency
+    return ""
 
 
 def _amount(properties: dict[str, Any], currency: str) -> int | None:

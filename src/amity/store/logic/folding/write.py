@@ -17,6 +17,8 @@ from amity.store.logic.folding.pack import (
 )
 
 _SQL: Final = queries.load("amity.store")
+_REFUNDS: Final = 1 + Order.__struct_fields__.index("refunds")
+"""Where a row of an order has its refunds, its profile standing first."""
 
 
 def write_batch(batch: Batch) -> None:
@@ -192,6 +194,9 @@ def _load_orders(connection: Connection, ids: list[int]) -> dict[int, dict[str, 
 def _upsert_orders(connection: Connection, changed: list[tuple[int, Order]]) -> None:
     if changed:
         rows: list[tuple[Any, ...]] = [
-            (profile_id, *msgspec.structs.astuple(order)) for profile_id, order in changed
+            (profile_id, *msgspec.structs.astuple(order), order.refunded_minor)
+            for profile_id, order in changed
         ]
-        connection.execute(_SQL["upsert_orders"], list(map(list, zip(*rows, strict=True))))
+        columns = list(map(list, zip(*rows, strict=True)))
+        columns[_REFUNDS] = [msgspec.json.encode(told).decode() for told in columns[_REFUNDS]]
+        connection.execute(_SQL["upsert_orders"], columns)
