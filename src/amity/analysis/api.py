@@ -221,7 +221,7 @@ def list_counts(*, segment_id: int) -> list[SegmentCount]:
     return segments_reading.list_counts(segment_id=segment_id)
 
 
-def follow_batch(*, now: datetime, limit: int = 2000) -> FoldResult:
+def follow_batch(*, now: datetime, limit: int = 4000) -> FoldResult:
     """Take one turn of the segments consumer: new definitions, new activities, due timers.
 
     `events` is how much was done; zero means there was nothing to do, or another process has
