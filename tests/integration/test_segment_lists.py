@@ -199,3 +199,16 @@ def test_the_list_is_exported_as_it_is_filtered(analyst: Client) -> None:
     assert row["name"] == "'=Dangerous"
     assert (row["state"], row["customers"], row["made_by"]) == ("building", "0", "Ann")
     assert "Elbonia" in row["rule"]
+
+
+def test_a_segment_that_shrinks_is_a_number_below_zero_in_the_file(analyst: Client) -> None:
+    segment_id = make("Shrinking").segment_id
+    with transaction() as connection:
+        connection.execute(
+            "INSERT INTO analysis_segment_count (segment_id, day, members, method)"
+            " VALUES (%(id)s, '2026-03-01', 5, 'counted'), (%(id)s, '2026-03-08', 0, 'counted')",
+            {"id": segment_id},
+        )
+    text = b"".join(analyst.get("/segments/", {"as": "csv"}).streaming_content).decode()
+    [row] = csv.DictReader(io.StringIO(text))
+    assert (row["customers"], row["change_7_days"]) == ("0", "-5")

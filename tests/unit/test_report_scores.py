@@ -148,7 +148,7 @@ def test_scores_say_what_they_are_made_of_and_refuse_what_cannot_be_said():
     # 12,000 less 400 of goods and 120 of an order is the best; 1,000 less 400, 120 and 90 the last.
     assert zone.column.value[[11, 0]].tolist() == [114.8, 3.9]
     assert zone.column.labels[11].startswith("Retain: place 1 of 12 by contribution, 114.80 EUR")
-    assert "service 2.10 EUR" in zone.column.labels[0]
+    assert "goods 4.00 EUR, service 2.10 EUR" in zone.column.labels[0]
     assert tenth.column.value.tolist() == sorted(tenth.column.value.tolist(), reverse=True)
     assert (tenth.column.value[11], tenth.column.value[0]) == (1, 10)
     with pytest.raises(AmityError, match="12 customers nobody answered"):
@@ -156,6 +156,12 @@ def test_scores_say_what_they_are_made_of_and_refuse_what_cannot_be_said():
     town.event(2, "Signed In", NOW - timedelta(days=1))
     cells = scores_in(town, "loyalty", {})["loyalty_cell"]
     assert cells.column.labels[1] == "No loyalty: 1 order in 180 days, 1 sign of interest"
+    untold = Town()
+    for who in range(1, 11):
+        untold.customer(who)
+        untold.order(who, NOW - timedelta(days=who), 1_000)
+    label = scores_in(untold, "pareto", {})["pareto_zone"].column.labels[0]
+    assert "goods not known" in label
     few = Town()
     few.customer(1)
     few.order(1, NOW - timedelta(days=1), 100)

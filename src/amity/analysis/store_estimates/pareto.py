@@ -98,8 +98,9 @@ class Concentration(StoreEstimator):
             zone[order[first:last]] = number
         where = [f"place {at:,} of {len(ids):,} by contribution" for at in place.tolist()]
         titles = [title for title, _ in zones.ZONES.values()]
+        [lines] = rows["lines"].to_pylist()
         labels = [
-            f"{titles[of]}: {at}, {self._say(told, number, known)}"
+            f"{titles[of]}: {at}, {self._say(told, number, known, priced=bool(lines['priced']))}"
             for number, (of, at) in enumerate(zip(zone.tolist(), where, strict=True))
         ]
         unit = 10 ** exponent_of(known.asked.currency)
@@ -115,11 +116,12 @@ class Concentration(StoreEstimator):
             report=_report(rows, known, sizes, told),
         )
 
-    def _say(self, told: Mapping[str, IntArray], number: int, known: Known) -> str:
+    def _say(self, told: Mapping[str, IntArray], number: int, known: Known, *, priced: bool) -> str:
         net, goods, cost, margin = (
             format_minor(int(told[name][number]), known.asked.currency)
             for name in ("net", "goods", "cost", "margin")
         )
+        goods = goods if priced else "not known"
         return f"{margin} in {self.days} days: revenue {net}, goods {goods}, service {cost}"
 
 

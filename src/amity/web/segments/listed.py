@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from amity.analysis import api_segment_lists
 from amity.analysis.contracts import Segment
 from amity.analysis.contracts_segments import SegmentNumbers, SegmentOrder, SegmentSearch
-from amity.kernel.cells import guard_cell
+from amity.kernel.cells import write_cell
 from amity.kernel.clock import format_instant
 from amity.web.access import may, requires
 from amity.web.customers.export import Echo
@@ -152,7 +152,7 @@ def _cells(search: SegmentSearch) -> Iterator[str]:
     while True:
         page = api_segment_lists.list_segment_page(search=search, cursor=cursor, limit=_AT_ONCE)
         for line in _lines(page.items):
-            yield writer.writerow([guard_cell(_text(cell)) for cell in _row(line)])
+            yield writer.writerow([write_cell(cell) for cell in _row(line)])
         cursor = page.next_cursor
         if cursor is None:
             return
@@ -173,7 +173,3 @@ def _row(line: SegmentLine) -> tuple[object, ...]:
         format_instant(segment.created_at),
         format_instant(segment.updated_at),
     )
-
-
-def _text(cell: object) -> str:
-    return "" if cell is None else str(cell)

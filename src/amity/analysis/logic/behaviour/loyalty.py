@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from amity.analysis.logic.behaviour.answers import whole_answer
 from amity.analysis.logic.behaviour.opinions import RANGES
-from amity.analysis.logic.reporting import frames
+from amity.analysis.logic.reporting import frames, serving
 from amity.analysis.report import Asked
 
 if TYPE_CHECKING:
@@ -45,13 +45,7 @@ _ENGAGED: Final = (
     "Referral Sent",
     "Signed In",
 )
-_CALLS: Final = (
-    "Live Chat Conversation Started",
-    "Call Started",
-    "Ticket Created",
-    "Ticket Opened",
-    "Email Received",
-)
+_CALLS: Final = (*serving.CALLS, "Email Received")
 _SURVEY: Final = "Survey Answered"
 _GOOD_FROM: Final[dict[str, int]] = {"nps": 9, "csat": 4, "ces": 5}
 

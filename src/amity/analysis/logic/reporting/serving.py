@@ -15,7 +15,7 @@ from amity.analysis.report import Asked
 if TYPE_CHECKING:
     import ibis
 
-_CALLS: Final = (
+CALLS: Final = (
     "Live Chat Conversation Started",
     "Call Started",
     "Ticket Created",
@@ -95,7 +95,7 @@ def _contacts(tables: Mapping[str, "ibis.Table"], asked: Asked) -> list["ibis.Ta
     visits = paged.group_by("customer_id").aggregate(
         visits=paged.occurred_at.date().nunique().cast("int64")
     )
-    called = seen.filter(seen["name"].isin(_CALLS))
+    called = seen.filter(seen["name"].isin(CALLS))
     calls = called.group_by("customer_id").aggregate(calls=called.count().cast("int64"))
     return [visits, calls]
 

@@ -7,19 +7,16 @@ page was about, as long as it is hers; otherwise to the one she is written to.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
-from amity.broadcast.logic.sending.ledger import NewSend, queue_sends
-from amity.broadcast.logic.templates import keeping
-from amity.infra import queries
+from amity.broadcast.logic.asked.answering import keep_starter, queue_answers
+from amity.broadcast.logic.sending.ledger import NewSend
 from amity.infra.database import Connection
 from amity.kernel.errors import Invalid, NotFound
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity
 from amity.store.contracts_requests import REQUEST_MESSAGE
 
-_SQL: Final = queries.load("amity.broadcast")
 _SUBJECTS: Final = {
     "confirm": "Please confirm what you asked for",
     "copy": "The copy of your data is ready",
@@ -47,25 +44,16 @@ def answer_data_requests(
         and each.source_id == SYSTEM_SOURCE_ID
         and each.properties.get("message") in _SUBJECTS
     ]
-    if not asked:
-        return 0
-    wanted = sorted({each.profile_id for each in asked})
-    people = {
-        row[0]: (row[1], row[2]) for row in connection.execute(_SQL["sending_people"], [wanted])
-    }
-    sends = []
-    for each in asked:
-        root, email = people.get(each.profile_id, (0, ""))
-        key = _find_key(root, email, each.properties.get("address_key")) if root else ""
-        if key:
-            sends.append(_message(connection, each, root, key, now))
-    keys = [send.contact_point for send in sends]
-    store.ensure_contact_points(connection=connection, channel="email", address_keys=keys)
-    return queue_sends(connection, sends)
+
+    def write(each: Activity, root: int, key: str) -> NewSend:
+        return _message(connection, each, root, key, now)
+
+    return queue_answers(connection, asked, find_key=_find_key, write=write)
 
 
-def _find_key(profile_id: int, email: str, wanted: Any) -> str:
+def _find_key(profile_id: int, email: str, activity: Activity) -> str:
     """Return the key of the address to write to; "" when there is none."""
+    wanted = activity.properties.get("address_key")
     try:
         points = store.list_contact_points(profile_id=profile_id)
         hers = {point.address_key for point in points if point.channel == "email"}
@@ -80,7 +68,7 @@ def _message(
     connection: Connection, activity: Activity, profile_id: int, key: str, now: datetime
 ) -> NewSend:
     told = activity.properties
-    kind = str(told.get("kind", ""))
+    kind, message = str(told.get("kind", "")), str(told["message"])
     said = {"words": str(told.get("words", "")), "asked": _ASKED.get(kind, kind)}
     return NewSend(
         run_kind="service",
@@ -88,19 +76,10 @@ def _message(
         contact_point=key,
         profile_id=profile_id,
         message_class="service",
-        content_id=_content(connection, str(told["message"]), now),
+        content_id=keep_starter(connection, f"request_{message}", _SUBJECTS[message], now),
         variables={"request": int(told["request_id"]), "event": said},
         priority=1,
         planned_at=now,
         not_before=now,
         not_after=activity.occurred_at + _GOOD_FOR,
     )
-
-
-def _content(connection: Connection, message: str, now: datetime) -> int:
-    """Return what is sent, kept once; the consumer's turn makes sure that nobody else does so."""
-    place = files("amity.broadcast.starters").joinpath(f"request_{message}.mjml")
-    draft = keeping.Draft(
-        message_class="service", subject=_SUBJECTS[message], source=place.read_text("utf-8")
-    )
-    return keeping.keep_once(connection, draft, now)

@@ -7,20 +7,18 @@ the customer has now and its link is about that one; whoever holds an old link l
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from importlib.resources import files
 from typing import Final
 
-from amity.broadcast.logic.sending.ledger import NewSend, queue_sends
-from amity.broadcast.logic.templates import keeping
-from amity.infra import queries
+from amity.broadcast.logic.asked.answering import keep_starter, queue_answers
+from amity.broadcast.logic.sending.ledger import NewSend
 from amity.infra.database import Connection
 from amity.kernel.errors import Invalid, NotFound
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity
 
-_SQL: Final = queries.load("amity.broadcast")
 _NAME: Final = "Preference Link Requested"
 _SUBJECT: Final = "Your preferences"
+_STARTER: Final = "preference_link"
 _GOOD_FOR: Final = timedelta(hours=24)
 """Who asked longer ago than that is not waiting for it any more."""
 
@@ -32,21 +30,11 @@ def answer_requests(connection: Connection, activities: Sequence[Activity], now:
     written to whose address the old link was not about: an undone merge parts the two.
     """
     asked = [each for each in activities if _is_request(each)]
-    if not asked:
-        return 0
-    wanted = sorted({each.profile_id for each in asked})
-    people = {
-        row[0]: (row[1], row[2]) for row in connection.execute(_SQL["sending_people"], [wanted])
-    }
-    sends = []
-    for each in asked:
-        root, email = people.get(each.profile_id, (0, ""))
-        key = _find_key(root, email, each) if email else ""
-        if key:
-            sends.append(_message(each, root, key, _content(connection, now), now))
-    keys = [send.contact_point for send in sends]
-    store.ensure_contact_points(connection=connection, channel="email", address_keys=keys)
-    return queue_sends(connection, sends)
+
+    def write(each: Activity, root: int, key: str) -> NewSend:
+        return _message(each, root, key, keep_starter(connection, _STARTER, _SUBJECT, now), now)
+
+    return queue_answers(connection, asked, find_key=_find_key, write=write)
 
 
 def _is_request(activity: Activity) -> bool:
@@ -83,10 +71,3 @@ def _message(
         not_before=now,
         not_after=request.occurred_at + _GOOD_FOR,
     )
-
-
-def _content(connection: Connection, now: datetime) -> int:
-    """Return what is sent, kept once; the consumer's turn makes sure that nobody else does so."""
-    source = files("amity.broadcast.starters").joinpath("preference_link.mjml").read_text("utf-8")
-    draft = keeping.Draft(message_class="service", subject=_SUBJECT, source=source)
-    return keeping.keep_once(connection, draft, now)

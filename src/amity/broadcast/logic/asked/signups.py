@@ -7,11 +7,10 @@ store sees to: it records no second `Consent Requested` within 24 hours.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from importlib.resources import files
 from typing import Final
 
+from amity.broadcast.logic.asked.answering import keep_starter
 from amity.broadcast.logic.sending.ledger import NewSend, queue_sends
-from amity.broadcast.logic.templates import keeping
 from amity.infra.database import Connection
 from amity.store import api as store
 from amity.store.contracts import SYSTEM_SOURCE_ID, Activity
@@ -33,7 +32,7 @@ def answer_signups(connection: Connection, activities: Sequence[Activity], now: 
     ]
     if not asked:
         return 0
-    content_id = _content(connection, now)
+    content_id = keep_starter(connection, "confirm", _SUBJECT, now)
     keys = [each.properties["address_key"] for each in asked]
     store.ensure_contact_points(connection=connection, channel="email", address_keys=keys)
     return queue_sends(connection, [_message(each, content_id, now) for each in asked])
@@ -55,10 +54,3 @@ def _message(request: Activity, content_id: int, now: datetime) -> NewSend:
         not_before=now,
         not_after=request.occurred_at + _GOOD_FOR,
     )
-
-
-def _content(connection: Connection, now: datetime) -> int:
-    """Return what is sent, kept once; the consumer's turn makes sure that nobody else does so."""
-    source = files("amity.broadcast.starters").joinpath("confirm.mjml").read_text("utf-8")
-    draft = keeping.Draft(message_class="service", subject=_SUBJECT, source=source)
-    return keeping.keep_once(connection, draft, now)
